@@ -1,0 +1,176 @@
+//! What a cell may reach: one file a grant, deny by default.
+//!
+//! A grant is an imported interface. A component that imports what it was not granted is refused when it is loaded,
+//! with the grant's name, rather than failing at the first call. What a grant needs to know of the request being
+//! served stands in the cell's [`Scope`].
+
+mod config;
+mod model;
+mod progress;
+mod tasks;
+mod user;
+
+use std::sync::Arc;
+
+use wasmtime::component::Linker;
+
+pub use config::Settings;
+pub use model::Model;
+pub use progress::Progress;
+pub use user::{Confirmation, User};
+
+use crate::Error;
+use crate::protocol::types::{Implementation, TaskInput};
+use crate::sandbox::{CellState, Import, PACKAGE};
+use crate::tasks::Tasks;
+
+/// The bindings of the imported interfaces, generated from `wit/`.
+mod generated {
+    wasmtime::component::bindgen!({
+        inline: "
+            package taskcell:host;
+            world grants {
+                import taskcell:handlers/tasks@0.1.0;
+                import taskcell:handlers/model@0.1.0;
+                import taskcell:handlers/user@0.1.0;
+                import taskcell:handlers/progress@0.1.0;
+            }
+        ",
+        path: "../wit",
+        imports: { default: async | trappable },
+        with: { "taskcell:handlers/types@0.1.0": crate::protocol::types },
+    });
+}
+
+/// The interfaces that a grant gives, by name without version, and the grant's name.
+const GRANTS: &[(&str, &str)] = &[
+    ("taskcell:handlers/tasks", "tasks"),
+    ("taskcell:handlers/model", "model"),
+    ("taskcell:handlers/user", "user"),
+    ("taskcell:handlers/progress", "progress"),
+    ("wasi:config/store", "config"),
+];
+
+/// The packages of WASI 0.2 that every cell has, over an empty context.
+const EVERYWHERE: &[&str] =
+    &["wasi:io/", "wasi:clocks/", "wasi:random/", "wasi:cli/", "wasi:filesystem/", "wasi:sockets/"];
+
+/// What a handler is granted. The default is nothing.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Grants {
+    /// `taskcell:handlers/tasks`: the tasks of the conversation.
+    pub tasks: bool,
+    /// `taskcell:handlers/progress`: progress notifications for the request being served.
+    pub progress: bool,
+    /// `wasi:config/store`: these settings.
+    pub config: Option<Settings>,
+    /// `taskcell:handlers/model`: this model.
+    pub model: Option<Arc<dyn Model>>,
+    /// `taskcell:handlers/user`: this way to the user.
+    pub user: Option<Arc<dyn User>>,
+}
+
+impl std::fmt::Debug for Grants {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Grants")
+            .field("tasks", &self.tasks)
+            .field("progress", &self.progress)
+            .field("config", &self.config)
+            .field("model", &self.model.is_some())
+            .field("user", &self.user.is_some())
+            .finish()
+    }
+}
+
+impl Grants {
+    /// Refuses an import that these grants do not allow.
+    pub(crate) fn allow(&self, handler: &str, import: &Import) -> Result<(), Error> {
+        if !import.known {
+            return Err(Error::UnknownImport { handler: handler.to_owned(), import: import.interface.clone() });
+        }
+        let granted = match import.grant {
+            None => true,
+            Some("tasks") => self.tasks,
+            Some("progress") => self.progress,
+            Some("config") => self.config.is_some(),
+            Some("model") => self.model.is_some(),
+            Some("user") => self.user.is_some(),
+            Some(_) => false,
+        };
+        match import.grant {
+            Some(grant) if !granted => {
+                Err(Error::NotGranted { handler: handler.to_owned(), import: import.interface.clone(), grant })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Links what is granted, and nothing else: an import that slipped through [`Grants::allow`] would not link.
+    pub(crate) fn link(&self, linker: &mut Linker<CellState>) -> wasmtime::Result<()> {
+        use generated::taskcell::handlers as interfaces;
+
+        if self.tasks {
+            interfaces::tasks::add_to_linker::<_, Cells>(linker, |state| state)?;
+        }
+        if self.progress {
+            interfaces::progress::add_to_linker::<_, Cells>(linker, |state| state)?;
+        }
+        if self.model.is_some() {
+            interfaces::model::add_to_linker::<_, Cells>(linker, |state| state)?;
+        }
+        if self.user.is_some() {
+            interfaces::user::add_to_linker::<_, Cells>(linker, |state| state)?;
+        }
+        if self.config.is_some() {
+            config::add_to_linker(linker)?;
+        }
+        Ok(())
+    }
+}
+
+/// Tells wasmtime that the interfaces are implemented on the whole state of a cell.
+struct Cells;
+
+impl wasmtime::component::HasData for Cells {
+    type Data<'a> = &'a mut CellState;
+}
+
+/// Says of each import which grant it needs.
+pub(crate) fn explain(imports: &[String]) -> Vec<Import> {
+    let explain = |interface: &String| {
+        let name = interface.split('@').next().unwrap_or_default();
+        let grant = GRANTS.iter().find(|(granted, _)| *granted == name).map(|(_, grant)| *grant);
+        let known = grant.is_some()
+            || name.strip_prefix(PACKAGE) == Some("/types")
+            || EVERYWHERE.iter().any(|package| name.starts_with(package));
+        Import { interface: interface.clone(), grant, known }
+    };
+    imports.iter().map(explain).collect()
+}
+
+/// Whether the handler protocol has an interface of this name that a guest may import.
+pub(crate) fn is_known(interface: &str) -> bool {
+    let of_package = |name: &str| name.strip_prefix(PACKAGE).and_then(|name| name.strip_prefix('/')) == Some(interface);
+    interface == "types" || GRANTS.iter().any(|(name, _)| of_package(name))
+}
+
+/// What a cell's grants know of the request being served.
+#[derive(Default)]
+pub(crate) struct Scope {
+    /// The grants of the handler.
+    pub(crate) grants: Arc<Grants>,
+    /// Who asks.
+    pub(crate) server: Option<Arc<Implementation>>,
+    /// The tasks of the conversation.
+    pub(crate) tasks: Option<Arc<Tasks>>,
+    /// Where progress goes.
+    pub(crate) progress: Option<Arc<Progress>>,
+    /// Whether work may be spawned: by a handler with a `background`, while it serves a request. Work that
+    /// spawned work could go on for ever.
+    pub(crate) may_spawn: bool,
+    /// The tasks made in this cell. Their requestor does not know them before the answer is out.
+    pub(crate) created: Vec<String>,
+    /// The work to start once the answer is out.
+    pub(crate) spawned: Vec<(String, TaskInput)>,
+}

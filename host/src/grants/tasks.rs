@@ -1,0 +1,87 @@
+//! Grant `tasks`: the tasks of the conversation, as state that outlives the cell.
+
+use std::sync::Arc;
+
+use super::generated::taskcell::handlers::tasks::{Host, TaskOptions};
+use crate::protocol::types::{ListTasksResult, RpcError, Task, TaskInput, TaskMetadata, TaskOutput, TaskStatus};
+use crate::sandbox::CellState;
+use crate::tasks::Tasks;
+
+/// What a host function gives: a trap, or what the guest gets.
+type Given<T> = wasmtime::Result<Result<T, RpcError>>;
+
+impl CellState {
+    fn tasks(&self) -> wasmtime::Result<Arc<Tasks>> {
+        self.scope
+            .tasks
+            .clone()
+            .ok_or_else(|| wasmtime::format_err!("tasks cannot be used while a component is loaded"))
+    }
+}
+
+impl Host for &mut CellState {
+    async fn create(&mut self, metadata: TaskMetadata, options: TaskOptions) -> Given<Task> {
+        let TaskOptions { poll_interval, status_message } = options;
+        let created = self.tasks()?.create(metadata, poll_interval, status_message).await;
+        if let Ok(task) = &created {
+            self.scope.created.push(task.task_id.clone());
+        }
+        Ok(created.map_err(RpcError::from))
+    }
+
+    async fn get(&mut self, task_id: String) -> Given<Task> {
+        Ok(self.tasks()?.get(&task_id).await.map_err(RpcError::from))
+    }
+
+    async fn list(&mut self, cursor: Option<String>) -> Given<ListTasksResult> {
+        Ok(self.tasks()?.list(cursor.as_deref()).await.map_err(RpcError::from))
+    }
+
+    async fn update(&mut self, task_id: String, status: TaskStatus, message: Option<String>) -> Given<Task> {
+        let quiet = self.scope.created.contains(&task_id);
+        Ok(self.tasks()?.update(&task_id, status, message, quiet).await.map_err(RpcError::from))
+    }
+
+    async fn complete(&mut self, task_id: String, output: TaskOutput) -> Given<Task> {
+        Ok(self
+            .tasks()?
+            .finish(&task_id, Ok(output), self.scope.created.contains(&task_id))
+            .await
+            .map_err(RpcError::from))
+    }
+
+    async fn fail(&mut self, task_id: String, error: RpcError) -> Given<Task> {
+        Ok(self
+            .tasks()?
+            .finish(&task_id, Err(error), self.scope.created.contains(&task_id))
+            .await
+            .map_err(RpcError::from))
+    }
+
+    async fn cancel(&mut self, task_id: String) -> Given<Task> {
+        Ok(self.tasks()?.cancel(&task_id).await.map_err(RpcError::from))
+    }
+
+    async fn wait_for_result(&mut self, task_id: String) -> Given<TaskOutput> {
+        Ok(self.tasks()?.wait(&task_id).await.unwrap_or_else(|error| Err(error.into())))
+    }
+
+    async fn spawn(&mut self, task_id: String, input: TaskInput) -> Given<()> {
+        if !self.scope.may_spawn {
+            let message = "Work is spawned only by a handler that exports `background`, while it serves a request";
+            return Ok(Err(RpcError::internal("spawn", message)));
+        }
+        if self.scope.spawned.iter().any(|(id, _)| *id == task_id) {
+            return Ok(Err(RpcError::invalid_params("Work was already spawned for this task")));
+        }
+        let task = match self.tasks()?.get(&task_id).await {
+            Ok(task) => task,
+            Err(error) => return Ok(Err(error.into())),
+        };
+        if task.status.is_final() {
+            return Ok(Err(RpcError::invalid_params("The task has ended")));
+        }
+        self.scope.spawned.push((task_id, input));
+        Ok(Ok(()))
+    }
+}

@@ -1,0 +1,57 @@
+//! Grant `user`: a way to the person at the client, given by the embedding application.
+
+use async_trait::async_trait;
+
+use super::generated::taskcell::handlers::user as generated;
+use crate::protocol::types::{ElicitRequest, ElicitResult, Implementation, RpcError};
+use crate::sandbox::CellState;
+
+/// What the person did with a yes-or-no question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confirmation {
+    /// Said yes.
+    Accepted,
+    /// Said no.
+    Declined,
+    /// Went away without a choice.
+    Cancelled,
+}
+
+/// A way to the person at the client.
+///
+/// What is to be shown comes from a guest and a server: show who asks, and strip control characters.
+#[async_trait]
+pub trait User: Send + Sync + 'static {
+    /// Shows a form or offers a page, and waits. The cell is suspended meanwhile; when the request is cancelled
+    /// the future is dropped.
+    ///
+    /// # Errors
+    /// Why the person could not be asked; declining is no error.
+    async fn elicit(&self, server: &Implementation, request: ElicitRequest) -> Result<ElicitResult, RpcError>;
+
+    /// Asks a yes-or-no question and waits.
+    ///
+    /// # Errors
+    /// Why the person could not be asked.
+    async fn confirm(&self, server: &Implementation, message: String) -> Result<Confirmation, RpcError>;
+}
+
+impl generated::Host for &mut CellState {
+    async fn elicit(&mut self, request: ElicitRequest) -> wasmtime::Result<Result<ElicitResult, RpcError>> {
+        match (self.scope.grants.user.clone(), self.scope.server.clone()) {
+            (Some(user), Some(server)) => Ok(user.elicit(&server, request).await),
+            _ => Err(wasmtime::format_err!("no user is granted")),
+        }
+    }
+
+    async fn confirm(&mut self, message: String) -> wasmtime::Result<Result<generated::Confirmation, RpcError>> {
+        match (self.scope.grants.user.clone(), self.scope.server.clone()) {
+            (Some(user), Some(server)) => Ok(user.confirm(&server, message).await.map(|answer| match answer {
+                Confirmation::Accepted => generated::Confirmation::Accepted,
+                Confirmation::Declined => generated::Confirmation::Declined,
+                Confirmation::Cancelled => generated::Confirmation::Cancelled,
+            })),
+            _ => Err(wasmtime::format_err!("no user is granted")),
+        }
+    }
+}

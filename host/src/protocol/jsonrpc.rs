@@ -1,0 +1,105 @@
+//! JSON-RPC 2.0 messages, borrowed from the text they came in.
+//!
+//! Ids and parameters stay slices of the message: an id is echoed as it was written, whatever it is, and
+//! parameters are read once, by the type of the request they belong to.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::types::RpcError;
+
+/// The codes of JSON-RPC and MCP that the host itself answers with. [JSON-RPC 2.0, section 5.1]
+pub mod code {
+    /// The text is not JSON.
+    pub const PARSE_ERROR: i32 = -32700;
+    /// The message is not a request, or asks for something that was not declared.
+    pub const INVALID_REQUEST: i32 = -32600;
+    /// No such method.
+    pub const METHOD_NOT_FOUND: i32 = -32601;
+    /// The parameters do not fit the method; also an unknown task. [basic/utilities/tasks, Error Handling]
+    pub const INVALID_PARAMS: i32 = -32602;
+    /// The handler failed; `data.kind` says how.
+    pub const INTERNAL_ERROR: i32 = -32603;
+}
+
+/// Any message: a request has `id` and `method`, a notification only `method`, a response only `id`.
+#[derive(Debug, Deserialize)]
+#[non_exhaustive]
+pub struct Message<'a> {
+    /// `"2.0"`.
+    #[serde(borrow)]
+    pub jsonrpc: Option<Cow<'a, str>>,
+    /// The id as it was written; a null counts as none, since MCP forbids it.
+    #[serde(borrow)]
+    pub id: Option<&'a RawValue>,
+    /// The method of a request or notification.
+    #[serde(borrow)]
+    pub method: Option<Cow<'a, str>>,
+    /// The parameters of a request or notification.
+    #[serde(borrow)]
+    pub params: Option<&'a RawValue>,
+    /// The result of a response.
+    #[serde(borrow)]
+    pub result: Option<&'a RawValue>,
+    /// The error of a response.
+    #[serde(borrow)]
+    pub error: Option<&'a RawValue>,
+}
+
+impl<'a> Message<'a> {
+    /// Reads one message.
+    ///
+    /// # Errors
+    /// With the error to answer: -32700 where the text is no JSON, -32600 where it is no JSON-RPC 2.0 message.
+    pub fn read(text: &'a [u8]) -> Result<Self, RpcError> {
+        let message: Message<'a> = serde_json::from_slice(text).map_err(|error| {
+            let code = if error.is_data() { code::INVALID_REQUEST } else { code::PARSE_ERROR };
+            RpcError::new(code, format!("Not a JSON-RPC message: {error}"))
+        })?;
+        if message.jsonrpc.as_deref() != Some("2.0") {
+            return Err(RpcError::new(code::INVALID_REQUEST, "Not a JSON-RPC message: `jsonrpc` is not \"2.0\""));
+        }
+        if let Some(id) = message.id
+            && id.get().starts_with(['{', '[', 't', 'f'])
+        {
+            return Err(RpcError::new(code::INVALID_REQUEST, "Not a JSON-RPC message: `id` is no string or number"));
+        }
+        Ok(message)
+    }
+}
+
+#[derive(Serialize)]
+struct Response<'a, T> {
+    jsonrpc: &'static str,
+    id: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<&'a T>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a RpcError>,
+}
+
+/// A response as one line of JSON. The id is null only where the request's own could not be read.
+pub(crate) fn response<T: Serialize>(
+    id: Option<&RawValue>,
+    outcome: Result<&T, &RpcError>,
+) -> Result<Vec<u8>, serde_json::Error> {
+    let (result, error) = match outcome {
+        Ok(result) => (Some(result), None),
+        Err(error) => (None, Some(error)),
+    };
+    serde_json::to_vec(&Response { jsonrpc: "2.0", id, result, error })
+}
+
+#[derive(Serialize)]
+struct Notification<'a, P> {
+    jsonrpc: &'static str,
+    method: &'a str,
+    params: &'a P,
+}
+
+/// A notification as one line of JSON.
+pub(crate) fn notification<P: Serialize>(method: &str, params: &P) -> Result<Vec<u8>, serde_json::Error> {
+    serde_json::to_vec(&Notification { jsonrpc: "2.0", method, params })
+}

@@ -1,0 +1,136 @@
+//! What every request has to do with: who asks, with which token, and how an answer says no.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use wasmtime::component::{ComponentType, Lift, Lower};
+
+use crate::protocol::jsonrpc::code;
+use crate::protocol::wire::json;
+
+/// A JSON document as UTF-8 text: the WIT type `json`.
+pub type Json = String;
+
+/// The token a requestor chose for progress notifications. MCP: `ProgressToken`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ComponentType, Lift, Lower)]
+#[component(variant)]
+#[serde(untagged)]
+pub enum ProgressToken {
+    /// A token that is a JSON string.
+    #[component(name = "text")]
+    Text(String),
+    /// A token that is a whole JSON number.
+    #[component(name = "number")]
+    Number(i64),
+}
+
+/// What a peer says it is. MCP: `Implementation`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ComponentType, Lift, Lower)]
+#[component(record)]
+#[serde(rename_all = "camelCase")]
+pub struct Implementation {
+    /// The identifier for programs.
+    pub name: String,
+    /// The name for people, when it differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The version, in whatever form the peer uses.
+    pub version: String,
+    /// What the peer does, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The peer's web site.
+    #[component(name = "website-url")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub website_url: Option<String>,
+    /// Pictures for a user interface.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub icons: Option<Vec<Icon>>,
+}
+
+/// A picture for a user interface. MCP: `Icon`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ComponentType, Lift, Lower)]
+#[component(record)]
+#[serde(rename_all = "camelCase")]
+pub struct Icon {
+    /// An http, https or data URI. Chosen by the peer: do not fetch it without a policy.
+    pub src: String,
+    /// The MIME type, when the source's own is missing or generic.
+    #[component(name = "mime-type")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mime_type: Option<String>,
+    /// Sizes as `WxH`, or `any` for scalable pictures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sizes: Option<Vec<String>>,
+    /// The background the picture is drawn for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub theme: Option<IconTheme>,
+}
+
+/// The background an icon is drawn for. MCP: `Icon.theme`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ComponentType, Lift, Lower)]
+#[component(enum)]
+#[serde(rename_all = "camelCase")]
+#[repr(u8)]
+pub enum IconTheme {
+    /// For a light background.
+    #[component(name = "light")]
+    Light,
+    /// For a dark background.
+    #[component(name = "dark")]
+    Dark,
+}
+
+/// What is known about the request that is being handled.
+///
+/// It goes to guests and never comes back, so it has only that face; what all requests of a session share is
+/// shared.
+#[derive(Debug, Clone, PartialEq, ComponentType, Lower)]
+#[component(record)]
+pub struct RequestContext {
+    /// The JSON text of the request's id: `7`, `"a"`. Unique among the requests in flight, not for ever.
+    #[component(name = "request-id")]
+    pub request_id: Json,
+    /// The progress token, when the requestor wants progress. MCP: `RequestParams._meta.progressToken`.
+    #[component(name = "progress-token")]
+    pub progress_token: Option<ProgressToken>,
+    /// The request's whole `_meta` object, when there is one. MCP: `RequestParams._meta`.
+    pub meta: Option<Json>,
+    /// The server that asks.
+    pub server: Arc<Implementation>,
+    /// The revision of MCP that was negotiated, such as `2025-11-25`.
+    #[component(name = "protocol-version")]
+    pub protocol_version: Arc<str>,
+}
+
+/// An error as it goes out in a JSON-RPC error response, word for word. MCP: `Error`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ComponentType, Lift, Lower)]
+#[component(record)]
+#[serde(rename_all = "camelCase")]
+pub struct RpcError {
+    /// The JSON-RPC code: -32602 invalid params, -32603 internal, -1 rejected by the user.
+    pub code: i32,
+    /// One short sentence.
+    pub message: String,
+    /// More about the error, of any shape.
+    #[serde(default, with = "json::any::option", skip_serializing_if = "Option::is_none")]
+    pub data: Option<Json>,
+}
+
+impl RpcError {
+    /// An error without data.
+    pub fn new(code: i32, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), data: None }
+    }
+
+    /// -32602: the parameters do not fit, or name no task that the requestor may see.
+    pub fn invalid_params(message: impl Into<String>) -> Self {
+        Self::new(code::INVALID_PARAMS, message)
+    }
+
+    /// -32603: the host or the handler failed; `kind` is one of the fixed words of [`crate::Error::kind`].
+    pub fn internal(kind: &str, message: impl Into<String>) -> Self {
+        let data = serde_json::json!({ "kind": kind }).to_string();
+        Self { code: code::INTERNAL_ERROR, message: message.into(), data: Some(data) }
+    }
+}

@@ -1,0 +1,161 @@
+//! Members that are any JSON on the wire and JSON text (`type json`) in the component.
+//!
+//! The text goes through unparsed: a `_meta` keeps its key order and its numbers to the last digit. What comes
+//! from a guest is checked before it goes out, because text that is not JSON, or that holds a line break, would
+//! break the frames of the stdio transport, which ends a message at the line break.
+
+use std::borrow::Cow;
+
+use serde::de::{Deserialize, Deserializer, Error as _};
+use serde::ser::{Error as _, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+/// How deeply JSON text from either side may nest.
+pub(crate) const MAX_DEPTH: usize = 64;
+
+/// For members that may be any JSON.
+pub(crate) mod any {
+    use super::*;
+
+    pub(crate) fn serialize<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = checked(text).map_err(S::Error::custom)?;
+        let raw: &RawValue = serde_json::from_str(&text).map_err(S::Error::custom)?;
+        raw.serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+        let raw = <&RawValue>::deserialize(deserializer)?.get();
+        check_depth(raw).map_err(D::Error::custom)?;
+        Ok(raw.to_owned())
+    }
+
+    /// The same for a member that may be absent.
+    pub(crate) mod option {
+        use super::*;
+
+        pub(crate) fn serialize<S: Serializer>(text: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+            match text {
+                Some(text) => super::serialize(text, serializer),
+                None => serializer.serialize_none(),
+            }
+        }
+
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+            let raw = Option::<&RawValue>::deserialize(deserializer)?;
+            raw.map(|raw| check_depth(raw.get()).map(|()| raw.get().to_owned())).transpose().map_err(D::Error::custom)
+        }
+    }
+}
+
+/// For members that must be a JSON object: `_meta`, schemas, tool input.
+pub(crate) mod object {
+    use super::*;
+
+    pub(crate) fn serialize<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+        check_object(text).map_err(S::Error::custom)?;
+        any::serialize(text, serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+        let text = any::deserialize(deserializer)?;
+        check_object(&text).map_err(D::Error::custom)?;
+        Ok(text)
+    }
+
+    /// The same for a member that may be absent.
+    pub(crate) mod option {
+        use super::*;
+
+        pub(crate) fn serialize<S: Serializer>(text: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+            match text {
+                Some(text) => super::serialize(text, serializer),
+                None => serializer.serialize_none(),
+            }
+        }
+
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+            let text = any::option::deserialize(deserializer)?;
+            if let Some(text) = &text {
+                check_object(text).map_err(D::Error::custom)?;
+            }
+            Ok(text)
+        }
+    }
+}
+
+/// The text with its depth checked and without line breaks.
+///
+/// In valid JSON a line break stands only between tokens, never in a string, so a blank does as well.
+fn checked(text: &str) -> Result<Cow<'_, str>, String> {
+    check_depth(text)?;
+    if text.contains(['\n', '\r']) {
+        return Ok(Cow::Owned(text.replace(['\n', '\r'], " ")));
+    }
+    Ok(Cow::Borrowed(text))
+}
+
+fn check_object(text: &str) -> Result<(), String> {
+    if text.trim_ascii_start().starts_with('{') {
+        return Ok(());
+    }
+    Err("expected a JSON object".to_owned())
+}
+
+/// Refuses text that nests deeper than [`MAX_DEPTH`]. Counts brackets outside of strings; whether the text is
+/// JSON at all is the parser's to say.
+pub(crate) fn check_depth(text: &str) -> Result<(), String> {
+    let mut depth = 0usize;
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'{' | b'[' => {
+                depth = depth.saturating_add(1);
+                if depth > MAX_DEPTH {
+                    return Err(format!("JSON nests deeper than {MAX_DEPTH} levels"));
+                }
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b'"' => skip_string(&mut bytes),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn skip_string(bytes: &mut std::str::Bytes<'_>) {
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => return,
+            b'\\' => {
+                bytes.next();
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brackets_in_strings_do_not_count() {
+        let text = format!("{{\"a\":\"{}\\\"{}\"}}", "[".repeat(100), "{".repeat(100));
+        assert_eq!(check_depth(&text), Ok(()));
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        assert!(check_depth(&"[".repeat(MAX_DEPTH)).is_ok());
+        assert!(check_depth(&"[".repeat(MAX_DEPTH + 1)).is_err());
+    }
+
+    #[test]
+    fn line_breaks_never_reach_the_wire() {
+        #[derive(serde::Serialize)]
+        struct Out(#[serde(with = "any")] String);
+        let out = serde_json::to_string(&Out("{\n\"a\":\r\n\"\\n\"}".to_owned())).unwrap();
+        assert_eq!(out, "{ \"a\":  \"\\n\"}");
+        assert!(serde_json::to_string(&Out("{} {}".to_owned())).is_err());
+    }
+}

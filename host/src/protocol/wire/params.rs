@@ -1,0 +1,141 @@
+//! A request's parameters: what every request may carry, apart from what is its own.
+//!
+//! `_meta` and `task` may stand in any request's `params` [RequestParams, TaskAugmentedRequestParams]. They are
+//! taken out while the request's own type reads the rest, in one pass over the text.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::{CowStrDeserializer, MapAccessDeserializer};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::{json, tagged::Text};
+use crate::protocol::types::{Json, ProgressToken, TaskMetadata};
+
+/// The parameters of a request.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct RequestParams<T> {
+    /// `task`, when present and not null: the request shall run as a task. [TaskAugmentedRequestParams]
+    pub task: Option<TaskMetadata>,
+    /// `_meta`, as it came. [RequestParams]
+    pub meta: Option<Json>,
+    /// `_meta.progressToken`. [ProgressToken]
+    pub progress_token: Option<ProgressToken>,
+    /// The request's own members.
+    pub body: T,
+}
+
+/// Parameters that do not fit the request; the text names the field and goes out with -32602.
+#[derive(Debug, thiserror::Error)]
+#[error("Invalid params: {0}")]
+pub struct ParamsError(String);
+
+/// Reads `params`; without any, an empty object is read, as for `tasks/list` and `roots/list`.
+pub(crate) fn read<'de, T: Deserialize<'de>>(params: Option<&'de RawValue>) -> Result<RequestParams<T>, ParamsError> {
+    let text = params.map_or("{}", RawValue::get);
+    serde_json::from_str(text).map_err(|error| ParamsError(name_the_field::<T>(text, error)))
+}
+
+/// Whether the parameters ask for a task, whatever else is in them.
+pub(crate) fn is_augmented(params: &RawValue) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Task {
+        task: Option<serde::de::IgnoredAny>,
+    }
+    serde_json::from_str::<Task>(params.get()).is_ok_and(|params| params.task.is_some())
+}
+
+/// Says where the error is. Only for the error: keeping the path costs time that a good request need not spend.
+fn name_the_field<'de, T: Deserialize<'de>>(text: &'de str, error: serde_json::Error) -> String {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let (path, error) = match serde_path_to_error::deserialize::<_, RequestParams<T>>(&mut deserializer) {
+        Err(located) => (located.path().to_string(), located.into_inner()),
+        Ok(_) => (".".to_owned(), error),
+    };
+    // The position is one inside of `params`, which means nothing to who sent the whole message.
+    let message = error.to_string();
+    let message = message.split(" at line ").next().unwrap_or_default();
+    if path == "." { message.to_owned() } else { format!("{path}: {message}") }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for RequestParams<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ParamsVisitor(PhantomData))
+    }
+}
+
+struct ParamsVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ParamsVisitor<T> {
+    type Value = RequestParams<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        let mut common = Common::default();
+        let body = T::deserialize(MapAccessDeserializer::new(OwnMembers { map, common: &mut common }))?;
+        let Common { task, meta } = common;
+        let (meta, progress_token) = match meta {
+            Some(RequestMeta { text, progress_token }) => (Some(text), progress_token),
+            None => (None, None),
+        };
+        Ok(RequestParams { task, meta, progress_token, body })
+    }
+}
+
+#[derive(Default)]
+struct Common {
+    task: Option<TaskMetadata>,
+    meta: Option<RequestMeta>,
+}
+
+/// The members without `task` and `_meta`, which go into `common`.
+struct OwnMembers<'a, A> {
+    map: A,
+    common: &'a mut Common,
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for OwnMembers<'_, A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
+        while let Some(Text(key)) = self.map.next_key::<Text<'de>>()? {
+            match &*key {
+                "task" => self.common.task = self.map.next_value()?,
+                "_meta" => self.common.meta = self.map.next_value()?,
+                _ => {
+                    let key: CowStrDeserializer<'_, A::Error> = key.into_deserializer();
+                    return seed.deserialize(key).map(Some);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
+        self.map.next_value_seed(seed)
+    }
+}
+
+/// `_meta` as text, with the one member that the host itself reads.
+struct RequestMeta {
+    text: Json,
+    progress_token: Option<ProgressToken>,
+}
+
+impl<'de> Deserialize<'de> for RequestMeta {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Known {
+            progress_token: Option<ProgressToken>,
+        }
+        let text = json::object::deserialize(deserializer)?;
+        let known: Known = serde_json::from_str(&text).map_err(serde::de::Error::custom)?;
+        Ok(Self { progress_token: known.progress_token, text })
+    }
+}

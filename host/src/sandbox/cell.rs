@@ -1,0 +1,109 @@
+//! A cell: a fresh store and instance for one call.
+//!
+//! Nothing of a call is left in the next one, and dropping the call's future drops the cell, wherever the guest
+//! is: that is how a request is cancelled.
+
+use wasmtime::{Store, Trap, UpdateDeadline};
+use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxView, WasiView};
+
+use super::exports::{Answer, Export, call_checked};
+use super::handler::Handler;
+use super::limits::{Limiter, Limits};
+use super::meter;
+use crate::Error;
+use crate::grants::Scope;
+
+/// What the host keeps for one cell: its limits, and what it was granted.
+pub(crate) struct CellState {
+    limiter: Limiter,
+    /// Made when the guest first calls WASI, which most never do.
+    wasi: Option<Box<(WasiCtx, ResourceTable)>>,
+    pub(crate) scope: Scope,
+}
+
+impl WasiView for CellState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        // An empty context: clocks and random work, files, sockets, arguments and the environment are not there.
+        let (ctx, table) =
+            &mut **self.wasi.get_or_insert_with(|| Box::new((WasiCtx::builder().build(), ResourceTable::new())));
+        WasiCtxView { ctx, table }
+    }
+}
+
+/// Calls one export of a handler in a cell of its own.
+///
+/// Gives the handler's answer, or why there is none, and in either case what the cell did through its grants.
+pub(crate) async fn call<E: Export>(
+    handler: &Handler,
+    scope: Scope,
+    params: E::Params<'_>,
+) -> (Result<Answer<E::Output>, Error>, Scope) {
+    let engine = handler.engine();
+    let limits = engine.limits();
+    let _place = match engine.admit() {
+        Ok(place) => place,
+        Err(error) => return (Err(error), scope),
+    };
+    let mut store = new_store(handler, scope);
+    let guest = meter::metered(limits.cpu_time, || engine.touch(), run::<E>(handler, &mut store, params));
+    let ended = tokio::time::timeout(limits.wall_time, guest).await;
+    let answer = match ended {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => Err(why(&error, store.data(), limits)),
+        Err(_) => Err(Error::Time { limit: limits.wall_time }),
+    };
+    if let Err(error) = &answer {
+        tracing::warn!(handler = handler.name(), error.r#type = error.kind(), %error, "a cell ended without an answer");
+    }
+    (answer, store.into_data().scope)
+}
+
+async fn run<E: Export>(
+    handler: &Handler,
+    store: &mut Store<CellState>,
+    params: E::Params<'_>,
+) -> wasmtime::Result<Answer<E::Output>> {
+    let index = handler.export::<E>().ok_or_else(|| wasmtime::format_err!("the handler does not export this"))?;
+    let instance = handler.pre().instantiate_async(&mut *store).await?;
+    call_checked::<E>(store, &instance, index, params).await
+}
+
+/// A store with every limit set.
+pub(super) fn new_store(handler: &Handler, scope: Scope) -> Store<CellState> {
+    store_for(handler.engine(), scope)
+}
+
+/// The same before there is a handler, to check one.
+pub(super) fn store_for(engine: &super::Engine, scope: Scope) -> Store<CellState> {
+    let limits = engine.limits();
+    let state = CellState { limiter: Limiter::new(limits), wasi: None, scope };
+    let mut store = Store::new(engine.wasmtime(), state);
+    store.limiter(|state| &mut state.limiter);
+    store.set_hostcall_fuel(limits.host_call);
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(|_| {
+        if meter::is_over() {
+            return Ok(UpdateDeadline::Interrupt);
+        }
+        Ok(UpdateDeadline::Yield(1))
+    });
+    store
+}
+
+/// Which limit or fault ended a guest.
+pub(super) fn why(error: &wasmtime::Error, state: &CellState, limits: &Limits) -> Error {
+    if let Some(hit) = state.limiter.hit() {
+        return hit;
+    }
+    if error.is::<wasmtime::PoolConcurrencyLimitError>() {
+        return Error::Overloaded;
+    }
+    // The whole chain, with the guest's stack, is for the log; the peer gets the cause.
+    tracing::debug!(error = format!("{error:?}"), "the guest's fault");
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::Interrupt) => Error::Cpu { limit: limits.cpu_time },
+        Some(Trap::StackOverflow) => Error::Stack,
+        Some(trap) => Error::Trap(trap.to_string()),
+        None => Error::Trap(error.root_cause().to_string()),
+    }
+}

@@ -1,0 +1,156 @@
+//! The engine: how components are compiled, and the pool their cells come from.
+//!
+//! The settings are those measured in `docs/performance.md`. The rule behind them: nothing on the request path
+//! maps, unmaps or protects memory, because each such call makes a second thread slow the first one down.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime::component::Linker;
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use super::cache::Cache;
+use super::cell::CellState;
+use super::limits::Limits;
+use super::ticker::Ticker;
+use crate::Error;
+
+/// Core instances, tables and memories that one component may have.
+pub(super) const CORE_INSTANCES: u32 = 64;
+pub(super) const TABLES: u32 = 16;
+pub(super) const MEMORIES: u32 = 4;
+
+/// Memory maps that a cell takes in the worst case; the kernel bounds their number.
+const MAPS_PER_CELL: u64 = 6;
+/// What stays resident of a used memory and is cleared by hand: less than an unmap costs.
+const KEEP_RESIDENT: usize = 256 << 10;
+
+/// How to set up an [`Engine`].
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct EngineOptions {
+    /// What bounds components, cells and messages.
+    pub limits: Limits,
+    /// Where compiled components are kept; nowhere when absent. Only this user may be able to write there, for
+    /// what is found there is run as it is.
+    pub cache: Option<PathBuf>,
+}
+
+/// Compiles components and holds the pool their cells come from. Cloning it is cheap and shares both.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    engine: wasmtime::Engine,
+    /// WASI alone; each handler adds what it is granted.
+    linker: Linker<CellState>,
+    limits: Limits,
+    cells: Arc<Semaphore>,
+    cache: Option<Cache>,
+    ticker: Ticker,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("limits", &self.shared.limits).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Sets an engine up: reserves address space, links WASI, starts the epoch ticker.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] when this machine cannot carry the limits, or the cache is not this user's alone.
+    pub fn new(options: EngineOptions) -> Result<Self, Error> {
+        let EngineOptions { limits, cache } = options;
+        check_map_count(limits.cells)?;
+        let engine = wasmtime::Engine::new(&config(&limits)).map_err(|error| Error::Engine(format!("{error:#}")))?;
+        let mut linker = Linker::new(&engine);
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(|error| Error::Engine(format!("{error:#}")))?;
+        let cache = cache.map(|folder| Cache::open(folder, &engine)).transpose()?;
+        let cells = Arc::new(Semaphore::new(limits.cells as usize));
+        let ticker = Ticker::start(engine.clone())?;
+        Ok(Self { shared: Arc::new(Shared { engine, linker, limits, cells, cache, ticker }) })
+    }
+
+    /// The limits it was set up with.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.shared.limits
+    }
+
+    pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.shared.engine
+    }
+
+    pub(super) fn linker(&self) -> Linker<CellState> {
+        self.shared.linker.clone()
+    }
+
+    pub(super) fn cache(&self) -> Option<&Cache> {
+        self.shared.cache.as_ref()
+    }
+
+    pub(super) fn touch(&self) {
+        self.shared.ticker.touch();
+    }
+
+    /// A place for one more cell.
+    pub(super) fn admit(&self) -> Result<OwnedSemaphorePermit, Error> {
+        Arc::clone(&self.shared.cells).try_acquire_owned().map_err(|_| Error::Overloaded)
+    }
+}
+
+fn config(limits: &Limits) -> Config {
+    let cells = limits.cells;
+    let mut pool = PoolingAllocationConfig::default();
+    pool.total_component_instances(cells)
+        .total_core_instances(cells.saturating_mul(CORE_INSTANCES))
+        .max_core_instances_per_component(CORE_INSTANCES)
+        .total_memories(cells)
+        .max_memories_per_component(MEMORIES)
+        .total_tables(cells.saturating_mul(2))
+        .max_tables_per_component(TABLES)
+        .total_stacks(cells)
+        .max_memory_size(limits.memory)
+        .table_elements(limits.table_elements)
+        .linear_memory_keep_resident(KEEP_RESIDENT)
+        .table_keep_resident(64 << 10)
+        .pagemap_scan(Enabled::Auto)
+        // A slot that last held another component costs 12 µs more: keep enough of each.
+        .max_unused_warm_slots(100);
+
+    let mut config = Config::new();
+    config
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
+        .memory_init_cow(true)
+        .max_wasm_stack(limits.stack)
+        .async_stack_size(limits.stack.saturating_add(1 << 20))
+        .epoch_interruption(true)
+        // No guest tool chain needs these; each costs time or attack surface.
+        .concurrency_support(false)
+        .gc_support(false)
+        .wasm_gc(false)
+        .wasm_memory64(false)
+        .wasm_relaxed_simd(false)
+        .wasm_tail_call(false)
+        // Sizes of instances vary by component; the trap's message names functions, not source lines.
+        .wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable);
+    config
+}
+
+/// Refuses more cells than the kernel has memory maps for: running out of them aborts in unrelated places.
+fn check_map_count(cells: u32) -> Result<(), Error> {
+    let Ok(text) = std::fs::read_to_string("/proc/sys/vm/max_map_count") else { return Ok(()) };
+    let Ok(maps) = text.trim().parse::<u64>() else { return Ok(()) };
+    let most = maps / MAPS_PER_CELL;
+    if u64::from(cells) > most {
+        return Err(Error::Engine(format!(
+            "{cells} cells at once need more memory maps than vm.max_map_count = {maps} allows; use at most {most}, or raise it"
+        )));
+    }
+    Ok(())
+}

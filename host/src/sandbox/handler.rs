@@ -1,0 +1,312 @@
+//! A loaded component: checked, compiled, pre-linked.
+//!
+//! Everything that can be wrong with a component is found here, with an error that names the file and the remedy,
+//! so that at a request only the guest itself can fail.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
+
+use super::cell::{self, CellState};
+use super::exports::{EXPORTS, Export};
+use super::{Engine, PACKAGE, PACKAGE_VERSION};
+use crate::Error;
+use crate::grants::{self, Grants, Scope};
+use crate::kinds::{KINDS, Kind};
+
+/// The four bytes that every WebAssembly binary starts with.
+const MAGIC: &[u8] = b"\0asm";
+/// The next four of a core module; a component has others.
+const CORE_VERSION: &[u8] = &[1, 0, 0, 0];
+
+/// What a component imports, and what would allow it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Import {
+    /// The interface with its version.
+    pub interface: String,
+    /// The grant it needs; none where every cell has it (types, WASI with an empty context) or the host does not
+    /// know it at all.
+    pub grant: Option<&'static str>,
+    /// Whether the host has it.
+    pub known: bool,
+}
+
+/// A component that was loaded.
+pub struct Handler {
+    name: String,
+    digest: String,
+    size: usize,
+    imports: Vec<Import>,
+    version: Option<String>,
+    engine: Engine,
+    pre: InstancePre<CellState>,
+    exports: Exports,
+    grants: Arc<Grants>,
+}
+
+impl std::fmt::Debug for Handler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Handler").field("name", &self.name).field("digest", &self.digest).finish_non_exhaustive()
+    }
+}
+
+impl Handler {
+    /// Loads a component from a file; the path is its name in errors and logs.
+    ///
+    /// # Errors
+    /// [`Error::Read`] and those of [`Handler::from_bytes`].
+    pub async fn from_file(engine: &Engine, path: &Path, grants: Grants) -> Result<Self, Error> {
+        let bytes = tokio::fs::read(path).await.map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        Self::from_bytes(engine, &path.display().to_string(), bytes, grants).await
+    }
+
+    /// Loads a component: compiles it, or finds it compiled in the cache; checks its imports against the grants;
+    /// instantiates it once, within the limits, to check the type of each handler.
+    ///
+    /// # Errors
+    /// All of [`Error`]'s "at load"; those of a cell when the component fails as it is instantiated.
+    pub async fn from_bytes(engine: &Engine, name: &str, bytes: Vec<u8>, grants: Grants) -> Result<Self, Error> {
+        let limit = engine.limits().component_size;
+        let size = bytes.len();
+        if size > limit {
+            return Err(Error::TooLarge { handler: name.to_owned(), size, limit });
+        }
+        check_magic(name, &bytes)?;
+        let (component, digest) = compile(engine, name, bytes).await?;
+
+        let interfaces = Interfaces::of(&component, engine);
+        let version = interfaces.check(name)?;
+        let imports = grants::explain(&interfaces.imports);
+        for import in &imports {
+            grants.allow(name, import)?;
+        }
+        let mut linker = engine.linker();
+        let invalid =
+            |error: wasmtime::Error| Error::Invalid { handler: name.to_owned(), reason: format!("{error:#}") };
+        grants.link(&mut linker).map_err(invalid)?;
+        let pre = linker.instantiate_pre(&component).map_err(invalid)?;
+        component.initialize_copy_on_write_image().map_err(invalid)?;
+
+        let exports = Exports::find(&component, &interfaces.exports);
+        exports.check(engine, name, &pre, &interfaces.exports).await?;
+        let (name, engine) = (name.to_owned(), engine.clone());
+        Ok(Self { name, digest, size, imports, version, engine, pre, exports, grants: Arc::new(grants) })
+    }
+
+    /// The name it was loaded under.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The SHA-256 digest of the component, in hexadecimal.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// The component's size in bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The version of the handler protocol it was built for; none when it uses no interface of it.
+    #[must_use]
+    pub fn protocol_version(&self) -> Option<&str> {
+        self.version.as_deref()
+    }
+
+    /// What it imports.
+    #[must_use]
+    pub fn imports(&self) -> &[Import] {
+        &self.imports
+    }
+
+    /// The kinds it exports, in the order of the table.
+    pub fn kinds(&self) -> impl Iterator<Item = Kind> {
+        let kinds = KINDS.iter().map(|row| row.kind);
+        kinds.filter(|kind| self.exports.get(Some(*kind)).is_some())
+    }
+
+    /// Whether it exports `background`.
+    #[must_use]
+    pub fn has_background(&self) -> bool {
+        self.exports.get(None).is_some()
+    }
+
+    /// The largest answer to give, in bytes.
+    pub(crate) fn message_size(&self) -> usize {
+        self.engine.limits().message_size
+    }
+
+    pub(crate) fn grants(&self) -> &Arc<Grants> {
+        &self.grants
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub(super) fn pre(&self) -> &InstancePre<CellState> {
+        &self.pre
+    }
+
+    pub(super) fn export<E: Export>(&self) -> Option<ComponentExportIndex> {
+        self.exports.get(E::KIND)
+    }
+}
+
+fn check_magic(name: &str, bytes: &[u8]) -> Result<(), Error> {
+    match bytes.strip_prefix(MAGIC) {
+        None => Err(Error::NotAComponent { handler: name.to_owned() }),
+        Some(rest) if rest.starts_with(CORE_VERSION) => Err(Error::CoreModule { handler: name.to_owned() }),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Compiles off the runtime's threads, for it takes from milliseconds to seconds.
+async fn compile(engine: &Engine, name: &str, bytes: Vec<u8>) -> Result<(Component, String), Error> {
+    let engine = engine.clone();
+    let compiling = tokio::task::spawn_blocking(move || {
+        let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        if let Some(component) = engine.cache().and_then(|cache| cache.load(engine.wasmtime(), &digest)) {
+            return Ok((component, digest));
+        }
+        let component = Component::from_binary(engine.wasmtime(), &bytes)?;
+        if let Some(cache) = engine.cache() {
+            cache.store(&component, &digest);
+        }
+        Ok((component, digest))
+    });
+    let reason = match compiling.await {
+        Ok(Ok(compiled)) => return Ok(compiled),
+        Ok(Err(error)) => wasmtime::Error::to_string(&error),
+        Err(_) => "compiling it failed inside the compiler".to_owned(),
+    };
+    Err(Error::Invalid { handler: name.to_owned(), reason: format!("is not a valid component: {reason}") })
+}
+
+/// The names of what a component imports and exports.
+struct Interfaces {
+    imports: Vec<String>,
+    exports: Vec<String>,
+}
+
+impl Interfaces {
+    fn of(component: &Component, engine: &Engine) -> Self {
+        let ty = component.component_type();
+        Self {
+            imports: ty.imports(engine.wasmtime()).map(|(name, _)| name.to_owned()).collect(),
+            exports: ty.exports(engine.wasmtime()).map(|(name, _)| name.to_owned()).collect(),
+        }
+    }
+
+    /// Refuses interfaces of the handler protocol that this host does not have, and gives the protocol's version.
+    fn check(&self, handler: &str) -> Result<Option<String>, Error> {
+        let mut version = None;
+        for interface in self.imports.iter().chain(&self.exports) {
+            let Some((name, found)) = split(interface) else { continue };
+            if !compatible(found) {
+                return Err(Error::Version {
+                    handler: handler.to_owned(),
+                    interface: interface.clone(),
+                    supported: PACKAGE_VERSION,
+                });
+            }
+            version = Some(found.to_owned());
+            let known = grants::is_known(name) || exported(name).is_some();
+            if !known {
+                return Err(Error::UnknownInterface {
+                    handler: handler.to_owned(),
+                    interface: interface.clone(),
+                    supported: PACKAGE_VERSION,
+                });
+            }
+        }
+        Ok(version)
+    }
+}
+
+/// Splits the name of an interface of the handler protocol into the interface and the version.
+fn split(interface: &str) -> Option<(&str, &str)> {
+    let rest = interface.strip_prefix(PACKAGE)?.strip_prefix('/')?;
+    Some(rest.split_once('@').unwrap_or((rest, "")))
+}
+
+/// Whether a version only adds to, or lacks some of, what this host has: before 1.0 the same minor version.
+/// A prerelease never is.
+fn compatible(version: &str) -> bool {
+    let minor = |version: &'static str| version.rsplit_once('.').map(|(minor, _)| minor);
+    let Some((found, patch)) = version.rsplit_once('.') else { return false };
+    minor(PACKAGE_VERSION) == Some(found) && patch.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The row of [`EXPORTS`] that an interface is, by its name without package and version.
+fn exported(name: &str) -> Option<usize> {
+    EXPORTS.iter().position(|(kind, ..)| kind.map_or("background", |kind| kind.info().export) == name)
+}
+
+/// Where the handlers' functions stand in the component: a place for each row of [`EXPORTS`].
+struct Exports([Option<ComponentExportIndex>; EXPORTS.len()]);
+
+impl Exports {
+    fn find(component: &Component, exports: &[String]) -> Self {
+        let mut found = [const { None }; EXPORTS.len()];
+        for interface in exports {
+            let Some(row) = split(interface).and_then(|(name, _)| exported(name)) else { continue };
+            let Some((_, function, _)) = EXPORTS.get(row) else { continue };
+            let instance = component.get_export_index(None, interface.as_str());
+            let index = instance.and_then(|instance| component.get_export_index(Some(&instance), *function));
+            if let Some(place) = found.get_mut(row) {
+                *place = index;
+            }
+        }
+        Self(found)
+    }
+
+    fn get(&self, kind: Option<Kind>) -> Option<ComponentExportIndex> {
+        // `background` is the row after the kinds.
+        self.0.get(kind.map_or(KINDS.len(), |kind| kind as usize)).copied().flatten()
+    }
+
+    /// Instantiates the component once and checks the type of each handler. Interfaces are found by name; only an
+    /// instance can tell whether the function behind the name is the right one.
+    async fn check(
+        &self,
+        engine: &Engine,
+        name: &str,
+        pre: &InstancePre<CellState>,
+        exports: &[String],
+    ) -> Result<(), Error> {
+        let wrong = |export: &str, reason: String| Error::Signature {
+            handler: name.to_owned(),
+            export: export.to_owned(),
+            reason,
+        };
+        let _place = engine.admit()?;
+        let mut store = cell::store_for(engine, Scope::default());
+        let limits = engine.limits();
+        let instance = super::meter::metered(limits.cpu_time, || engine.touch(), pre.instantiate_async(&mut store));
+        let instance = match tokio::time::timeout(limits.wall_time, instance).await {
+            Ok(instance) => instance.map_err(|error| cell::why(&error, store.data(), limits)),
+            Err(_) => Err(Error::Time { limit: limits.wall_time }),
+        };
+        let instance = instance.map_err(|error| Error::Invalid {
+            handler: name.to_owned(),
+            reason: format!("cannot be instantiated: {error}"),
+        })?;
+        for export in exports {
+            let Some(row) = split(export).and_then(|(name, _)| exported(name)) else { continue };
+            let Some((_, function, check)) = EXPORTS.get(row) else { continue };
+            let index = self.0.get(row).copied().flatten();
+            let func = index.and_then(|index| instance.get_func(&mut store, index));
+            let func = func.ok_or_else(|| wrong(export, format!("it has no function `{function}`")))?;
+            check(&func, &store).map_err(|error| wrong(export, format!("{error:#}")))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,28 @@
+//! Components and the cells they run in.
+//!
+//! An [`Engine`] compiles; a [`Handler`] is a component that was checked and pre-linked; a cell is a fresh store
+//! with a fresh instance that lives for one call. Everything that can be done once is done when the handler is
+//! loaded, so that a call looks nothing up and checks no type. Of MCP this module knows what `kinds` tells it.
+
+mod cache;
+mod cell;
+mod engine;
+mod exports;
+mod handler;
+mod limits;
+mod meter;
+mod ticker;
+
+pub(crate) use cell::{CellState, call};
+pub use engine::{Engine, EngineOptions};
+pub(crate) use exports::{
+    AugmentedElicitation, AugmentedSampling, Background, CancelTask, Elicitation, Export, GetTask, GetTaskResult,
+    ListTasks, Roots, Sampling,
+};
+pub use handler::{Handler, Import};
+pub use limits::Limits;
+
+/// The WIT package of the handler protocol.
+pub const PACKAGE: &str = "taskcell:handlers";
+/// Its version. Components built for the same minor version are taken.
+pub const PACKAGE_VERSION: &str = "0.1.0";

@@ -1,0 +1,297 @@
+//! From a message to its answer: parse, find the kind, call the handler or give the default.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::background::{Origin, Work};
+use super::payload::Payload;
+use super::{Event, Shared, Undeclared, notify};
+use crate::Error;
+use crate::grants::{Progress, Scope};
+use crate::kinds::Kind;
+use crate::protocol::jsonrpc::{self, Message, code};
+use crate::protocol::params;
+use crate::protocol::types::{CreateMessageRequest, ElicitRequest, RequestContext, RpcError, TaskMetadata};
+use crate::sandbox::{self, Export, Handler};
+
+/// An answer that is ready to be sent, and what to start after it was.
+pub(super) struct Reply {
+    pub(super) message: Vec<u8>,
+    pub(super) work: Work,
+}
+
+/// A request whose parameters were read.
+struct Call<T> {
+    context: RequestContext,
+    task: Option<TaskMetadata>,
+    progress: Option<Arc<Progress>>,
+    body: T,
+}
+
+/// The parameters of `tasks/get`, `tasks/result` and `tasks/cancel`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TaskParams {
+    task_id: String,
+}
+
+/// The parameters of `tasks/list`.
+#[derive(Deserialize)]
+struct ListParams {
+    cursor: Option<String>,
+}
+
+/// The parameters of a request that has none of its own.
+#[derive(Deserialize)]
+struct NoParams {}
+
+/// The result of `ping`.
+#[derive(Serialize)]
+struct Empty {}
+
+impl Shared {
+    /// Answers a message; none when it wants no answer.
+    pub(super) async fn reply(self: &Arc<Self>, text: &[u8]) -> Option<Reply> {
+        let limit = self.handlers.message_size();
+        if limit.is_some_and(|limit| text.len() > limit) {
+            let error = RpcError::new(code::INVALID_REQUEST, format!("The message has {} bytes: too many", text.len()));
+            return Some(Reply::error(None, &error));
+        }
+        let message = match Message::read(text) {
+            Ok(message) => message,
+            Err(error) => return Some(Reply::error(None, &error)),
+        };
+        let method = message.method.as_deref()?;
+        let Some(id) = message.id else {
+            self.notification(method, message.params);
+            return None;
+        };
+        let start = Instant::now();
+        let mut served = Served { kind: Kind::of(method, false), handler: None };
+        let mut entry = self.in_flight.enter(id.get());
+        let outcome = tokio::select! {
+            outcome = self.request(&message, method, id, &mut served) => outcome,
+            // The request was cancelled: its cell is dropped here, and nobody waits for an answer.
+            Ok(()) = &mut entry.cancelled => return None,
+        };
+        let (reply, error) = match outcome {
+            Ok(reply) => (reply, None),
+            Err(error) => (Reply::error(Some(id), &error), Some(error)),
+        };
+        if let Some(observer) = &self.observer {
+            let Served { kind, handler } = &served;
+            let handler = handler.as_deref().map(Handler::name);
+            observer(&Event::Answered {
+                method,
+                kind: *kind,
+                handler,
+                error: error.as_ref(),
+                elapsed: start.elapsed(),
+            });
+        }
+        Some(reply)
+    }
+
+    fn notification(&self, method: &str, params: Option<&RawValue>) {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Cancelled<'a> {
+            #[serde(borrow)]
+            request_id: Option<&'a RawValue>,
+        }
+        if method == "notifications/cancelled"
+            && let Some(params) = params
+            && let Ok(Cancelled { request_id: Some(id) }) = serde_json::from_str(params.get())
+        {
+            self.in_flight.cancel(id.get());
+        }
+    }
+
+    /// Answers a request. An error is the answer, too.
+    async fn request(
+        self: &Arc<Self>,
+        message: &Message<'_>,
+        method: &str,
+        id: &RawValue,
+        served: &mut Served,
+    ) -> Result<Reply, RpcError> {
+        if method == "ping" {
+            return Reply::result(id, &Empty {}, usize::MAX);
+        }
+        let Some(kind) = served.kind else {
+            return Err(RpcError::new(code::METHOD_NOT_FOUND, format!("Method not found: {}", printable(method))));
+        };
+        match kind {
+            Kind::GetTask => {
+                let call = self.open::<TaskParams>(message, id)?;
+                self.serve::<sandbox::GetTask, _>(served, &call, (&call.context, &call.body.task_id), id, Ok).await
+            }
+            Kind::GetTaskResult => {
+                let call = self.open::<TaskParams>(message, id)?;
+                let task_id = &call.body.task_id;
+                let mark = |output| Payload::new(output, task_id).map_err(|error| broken(&error));
+                self.serve::<sandbox::GetTaskResult, _>(served, &call, (&call.context, task_id), id, mark).await
+            }
+            Kind::ListTasks => {
+                let call = self.open::<ListParams>(message, id)?;
+                self.serve::<sandbox::ListTasks, _>(served, &call, (&call.context, &call.body.cursor), id, Ok).await
+            }
+            Kind::CancelTask => {
+                let call = self.open::<TaskParams>(message, id)?;
+                self.serve::<sandbox::CancelTask, _>(served, &call, (&call.context, &call.body.task_id), id, Ok).await
+            }
+            Kind::Sampling | Kind::AugmentedSampling => {
+                let call = self.open::<CreateMessageRequest>(message, id)?;
+                match self.augmentation(served, method, &call.task) {
+                    Some(task) => {
+                        let params = (&call.context, task, &call.body);
+                        self.serve::<sandbox::AugmentedSampling, _>(served, &call, params, id, Ok).await
+                    }
+                    None => {
+                        self.serve::<sandbox::Sampling, _>(served, &call, (&call.context, &call.body), id, Ok).await
+                    }
+                }
+            }
+            Kind::Elicitation | Kind::AugmentedElicitation => {
+                let call = self.open::<ElicitRequest>(message, id)?;
+                match self.augmentation(served, method, &call.task) {
+                    Some(task) => {
+                        let params = (&call.context, task, &call.body);
+                        self.serve::<sandbox::AugmentedElicitation, _>(served, &call, params, id, Ok).await
+                    }
+                    None => {
+                        self.serve::<sandbox::Elicitation, _>(served, &call, (&call.context, &call.body), id, Ok).await
+                    }
+                }
+            }
+            Kind::Roots => {
+                let call = self.open::<NoParams>(message, id)?;
+                self.serve::<sandbox::Roots, _>(served, &call, (&call.context,), id, Ok).await
+            }
+        }
+    }
+
+    /// Reads a request's parameters.
+    fn open<T: for<'de> Deserialize<'de>>(&self, message: &Message<'_>, id: &RawValue) -> Result<Call<T>, RpcError> {
+        let params = params::read::<T>(message.params)
+            .map_err(|error| RpcError::invalid_params(printable(&error.to_string())))?;
+        let progress = params.progress_token.clone().map(|token| {
+            let outbox = self.outbox.clone();
+            Arc::new(Progress::new(token, move |update| notify(&outbox, "notifications/progress", update)))
+        });
+        let context = RequestContext {
+            request_id: id.get().to_owned(),
+            progress_token: params.progress_token,
+            meta: params.meta,
+            server: Arc::clone(&self.server),
+            protocol_version: Arc::clone(&self.protocol_version),
+        };
+        Ok(Call { context, task: params.task, progress, body: params.body })
+    }
+
+    /// Whether a request is served as a task, and notes the kind that follows.
+    fn augmentation<'a>(
+        &self,
+        served: &mut Served,
+        method: &str,
+        task: &'a Option<TaskMetadata>,
+    ) -> Option<&'a TaskMetadata> {
+        let task = task.as_ref()?;
+        let kind = Kind::of(method, true)?;
+        if self.undeclared == Undeclared::Process && self.handlers.get(kind).is_none() {
+            return None;
+        }
+        served.kind = Some(kind);
+        Some(task)
+    }
+
+    /// Calls the kind's handler in a cell, or gives the kind's default. `finish` makes the result of the output.
+    async fn serve<E: Export, R: Serialize>(
+        &self,
+        served: &mut Served,
+        call: &Call<impl Sized>,
+        params: E::Params<'_>,
+        id: &RawValue,
+        finish: impl FnOnce(E::Output) -> Result<R, RpcError>,
+    ) -> Result<Reply, RpcError> {
+        let Some(kind) = E::KIND else { return Err(RpcError::internal("kind", "The export is no kind")) };
+        let Some(handler) = self.handlers.get(kind) else { return Err(kind.default_answer()) };
+        served.handler = Some(Arc::clone(handler));
+        let scope = Scope {
+            grants: Arc::clone(handler.grants()),
+            server: Some(Arc::clone(&self.server)),
+            tasks: Some(Arc::clone(&self.tasks)),
+            progress: call.progress.clone(),
+            may_spawn: handler.has_background(),
+            ..Scope::default()
+        };
+        let (answer, scope) = sandbox::call::<E>(handler, scope, params).await;
+        let reply = match answer {
+            Ok(Ok(output)) => finish(output).and_then(|result| Reply::result(id, &result, handler.message_size())),
+            Ok(Err(error)) => Err(error),
+            Err(error) => Err(error.to_rpc()),
+        };
+        match reply {
+            Ok(mut reply) => {
+                if !scope.spawned.is_empty() {
+                    let origin = Origin {
+                        handler: Arc::clone(handler),
+                        context: call.context.clone(),
+                        progress: call.progress.clone(),
+                    };
+                    reply.work = Work { spawned: scope.spawned, origin: Some(origin) };
+                }
+                Ok(reply)
+            }
+            Err(error) => {
+                self.discard(&scope.created, &error).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends the tasks that a failed request made: their requestor never hears of them.
+    async fn discard(&self, created: &[String], error: &RpcError) {
+        for id in created {
+            // The handler may have ended it itself.
+            let _ = self.tasks.finish(id, Err(error.clone()), true).await;
+        }
+    }
+}
+
+/// Who served a request, for the observer.
+struct Served {
+    kind: Option<Kind>,
+    handler: Option<Arc<Handler>>,
+}
+
+impl Reply {
+    fn result<R: Serialize>(id: &RawValue, result: &R, limit: usize) -> Result<Self, RpcError> {
+        let message = jsonrpc::response(Some(id), Ok(result)).map_err(|error| broken(&error))?;
+        if message.len() > limit {
+            return Err(Error::AnswerTooLarge { size: message.len(), limit }.to_rpc());
+        }
+        Ok(Self { message, work: Work::default() })
+    }
+
+    fn error(id: Option<&RawValue>, error: &RpcError) -> Self {
+        let message = jsonrpc::response::<()>(id, Err(error)).or_else(|broken_by| {
+            // The handler's own error cannot be written: its data is no JSON.
+            jsonrpc::response::<()>(id, Err(&broken(&broken_by)))
+        });
+        Self { message: message.unwrap_or_default(), work: Work::default() }
+    }
+}
+
+/// What the handler gave has no JSON.
+fn broken(error: &serde_json::Error) -> RpcError {
+    Error::InvalidAnswer(error.to_string()).to_rpc()
+}
+
+/// Text of the peer's, fit to be sent back and to be shown: bounded, without control characters.
+fn printable(text: &str) -> String {
+    text.chars().take(200).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}

@@ -1,0 +1,208 @@
+//! One conversation with one server.
+//!
+//! Messages of the server go in, answers and notifications come out of one queue, in the order in which the peer
+//! may see them: a task's status only after the answer that named the task. Requests are served side by side;
+//! each has a cell of its own, and one that waits holds up no other.
+
+mod background;
+mod dispatch;
+mod handlers;
+mod in_flight;
+mod payload;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+pub use handlers::Handlers;
+
+use crate::kinds::Kind;
+use crate::protocol::jsonrpc::{self, Message};
+use crate::protocol::types::{Implementation, RpcError, Task};
+use crate::protocol::{PROTOCOL_VERSION, params};
+use crate::tasks::{MemoryStore, TaskLimits, TaskStore, Tasks};
+use in_flight::InFlight;
+
+/// Messages that wait to be sent before the session waits for the transport.
+const QUEUE: usize = 1_024;
+
+/// How to set up a [`Session`].
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct SessionOptions {
+    /// What the server says it is, from its `initialize` result. Handlers see it.
+    pub server: Implementation,
+    /// The revision that was negotiated. Handlers see it.
+    pub protocol_version: String,
+    /// Whose tasks these are; no other principal sees them. Random by default: a session's own.
+    pub principal: String,
+    /// Where tasks are kept. In memory by default.
+    pub store: Arc<dyn TaskStore>,
+    /// What bounds the tasks.
+    pub tasks: TaskLimits,
+    /// What to do with a request for a task whose kind no handler exports.
+    pub undeclared: Undeclared,
+    /// Told of what happens, to show or to count it. Called on the request path: it must not block.
+    pub observer: Option<Observer>,
+}
+
+impl SessionOptions {
+    /// The defaults, for a session with this server.
+    #[must_use]
+    pub fn new(server: Implementation) -> Self {
+        Self {
+            server,
+            protocol_version: PROTOCOL_VERSION.to_owned(),
+            principal: uuid::Uuid::new_v4().to_string(),
+            store: Arc::new(MemoryStore::new()),
+            tasks: TaskLimits::default(),
+            undeclared: Undeclared::Refuse,
+            observer: None,
+        }
+    }
+}
+
+impl std::fmt::Debug for SessionOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SessionOptions").field("server", &self.server).finish_non_exhaustive()
+    }
+}
+
+/// What to do with a request for a task whose kind no handler exports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Undeclared {
+    /// Answer with the kind's default error, as the reference does.
+    #[default]
+    Refuse,
+    /// Serve it as the plain request, as MCP 2025-11-25 asks of a receiver that declared no such capability
+    /// (basic/utilities/tasks, Task Support and Handling).
+    Process,
+}
+
+/// Told of what happens in a session.
+pub type Observer = Arc<dyn Fn(&Event<'_>) + Send + Sync>;
+
+/// What happens in a session.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A request was answered.
+    Answered {
+        /// The request's method.
+        method: &'a str,
+        /// Its kind; none for `ping` and methods that no kind has.
+        kind: Option<Kind>,
+        /// The handler that answered; none when the host did.
+        handler: Option<&'a str>,
+        /// The error, when that was the answer.
+        error: Option<&'a RpcError>,
+        /// How long it took.
+        elapsed: Duration,
+    },
+    /// A task changed.
+    Task(&'a Task),
+}
+
+/// One conversation with one server. Dropping it ends its background work.
+#[derive(Debug)]
+pub struct Session {
+    shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    handlers: Handlers,
+    server: Arc<Implementation>,
+    protocol_version: Arc<str>,
+    tasks: Arc<Tasks>,
+    undeclared: Undeclared,
+    in_flight: InFlight,
+    outbox: mpsc::Sender<Vec<u8>>,
+    observer: Option<Observer>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("server", &self.server.name).finish_non_exhaustive()
+    }
+}
+
+/// What a session has to send, a message at a time: one JSON text without a line break. Ends with the session.
+pub type Outbox = mpsc::Receiver<Vec<u8>>;
+
+impl Session {
+    /// Starts a conversation. Everything to be sent comes out of the [`Outbox`].
+    #[must_use]
+    pub fn new(handlers: Handlers, options: SessionOptions) -> (Self, Outbox) {
+        let (outbox, receiver) = mpsc::channel(QUEUE);
+        let SessionOptions { server, protocol_version, principal, store, tasks, undeclared, observer } = options;
+        let on_change = {
+            let (outbox, observer) = (outbox.clone(), observer.clone());
+            move |task: &Task| {
+                if let Some(observer) = &observer {
+                    observer(&Event::Task(task));
+                }
+                notify(&outbox, "notifications/tasks/status", task);
+            }
+        };
+        let shared = Shared {
+            handlers,
+            server: Arc::new(server),
+            protocol_version: protocol_version.into(),
+            tasks: Arc::new(Tasks::new(store, principal, tasks, Box::new(on_change))),
+            undeclared,
+            in_flight: InFlight::default(),
+            outbox,
+            observer,
+        };
+        (Self { shared: Arc::new(shared) }, receiver)
+    }
+
+    /// Takes a message of the server: a request, whose answer goes to the [`Outbox`], or a notification. Responses
+    /// to requests of the client's own are not for a session.
+    ///
+    /// Run one of these for each message, side by side; dropping it drops the cell that serves the message.
+    pub async fn handle(&self, message: &[u8]) {
+        let Some(reply) = self.shared.reply(message).await else { return };
+        // It fails only when nobody takes messages any more.
+        let _ = self.shared.outbox.send(reply.message).await;
+        background::start(&self.shared, reply.work);
+    }
+
+    /// The same, giving the answer to the caller. There is none for a notification, a response, or a request that
+    /// was cancelled meanwhile.
+    pub async fn answer(&self, message: &[u8]) -> Option<Vec<u8>> {
+        let reply = self.shared.reply(message).await?;
+        background::start(&self.shared, reply.work);
+        Some(reply.message)
+    }
+
+    /// Whether a message is a request of a kind that the handlers export. An application that answers some
+    /// requests itself asks this first.
+    #[must_use]
+    pub fn handles(&self, message: &Message<'_>) -> bool {
+        let Some(method) = &message.method else { return false };
+        let augmented = message.params.is_some_and(params::is_augmented);
+        Kind::of(method, augmented).is_some_and(|kind| self.shared.handlers.get(kind).is_some())
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // Running work holds the tasks, so it would go on for ever otherwise.
+        self.shared.tasks.stop_all();
+    }
+}
+
+/// Sends a notification, unless the queue is full: nobody waits for one.
+pub(crate) fn notify<P: Serialize>(outbox: &mpsc::Sender<Vec<u8>>, method: &str, params: &P) {
+    match jsonrpc::notification(method, params) {
+        Ok(message) => {
+            if outbox.try_send(message).is_err() {
+                tracing::debug!(method, "a notification was dropped: the transport does not keep up");
+            }
+        }
+        Err(error) => tracing::debug!(method, %error, "a notification could not be written"),
+    }
+}

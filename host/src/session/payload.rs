@@ -1,0 +1,57 @@
+//! The answer to `tasks/result`: what the task gave, marked with the task. [basic/utilities/tasks, Associating Task-Related Messages]
+
+use std::collections::BTreeMap;
+
+use serde::{Serialize, Serializer};
+use serde_json::value::{RawValue, to_raw_value};
+
+use crate::protocol::json;
+use crate::protocol::types::{Json, TaskOutput};
+
+/// The key in `_meta`.
+const RELATED_TASK: &str = "io.modelcontextprotocol/related-task";
+
+/// A task's output as the result of `tasks/result`: as the plain request would have had it.
+pub(super) struct Payload(TaskOutput);
+
+impl Payload {
+    /// Marks an output with its task.
+    pub(super) fn new(mut output: TaskOutput, task_id: &str) -> Result<Self, serde_json::Error> {
+        match &mut output {
+            TaskOutput::Sampling(result) => mark(&mut result.meta, task_id)?,
+            TaskOutput::Elicitation(result) => mark(&mut result.meta, task_id)?,
+            TaskOutput::Custom(object) => {
+                let mut members: BTreeMap<String, Box<RawValue>> = serde_json::from_str(object)?;
+                let mut meta = members.remove("_meta").map(|meta| meta.get().to_owned());
+                mark(&mut meta, task_id)?;
+                members.insert("_meta".to_owned(), to_raw_value(&RawJson(meta.unwrap_or_default()))?);
+                *object = serde_json::to_string(&members)?;
+            }
+        }
+        Ok(Self(output))
+    }
+}
+
+/// Sets the mark, over whatever the handler put there: a result is for its own task.
+fn mark(meta: &mut Option<Json>, task_id: &str) -> Result<(), serde_json::Error> {
+    let mut members: BTreeMap<String, Box<RawValue>> = match meta {
+        Some(text) => serde_json::from_str(text)?,
+        None => BTreeMap::new(),
+    };
+    members.insert(RELATED_TASK.to_owned(), to_raw_value(&serde_json::json!({ "taskId": task_id }))?);
+    *meta = Some(serde_json::to_string(&members)?);
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct RawJson(#[serde(serialize_with = "json::object::serialize")] Json);
+
+impl Serialize for Payload {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            TaskOutput::Sampling(result) => result.serialize(serializer),
+            TaskOutput::Elicitation(result) => result.serialize(serializer),
+            TaskOutput::Custom(object) => json::object::serialize(object, serializer),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Guest crates, built for wasm by the tests that run them.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Context, Result, bail};
+
+use crate::provision::{lock, repository, run, target};
+
+const WASM: &str = "wasm32-unknown-unknown";
+const RUST_ADVICE: &str = "install Rust through rustup, or add the target wasm32-unknown-unknown to your toolchain";
+const GUEST_ADVICE: &str =
+    "repair the guest; if only its lock file is out of date, run `cargo update --workspace` there";
+
+/// The component that the guest crate in `dir` builds, built for wasm32-unknown-unknown in release mode with the
+/// toolchain that builds the tests, in a target directory named after the guest's folder (so two guests must not share
+/// a folder name). Asks cargo once per process.
+///
+/// The flags set here replace `rustflags` in a `.cargo/config.toml` of the guest; its `linker` still counts, and so
+/// does what a build script asks for.
+///
+/// # Errors
+/// When the target cannot be added, the guest does not compile, its lock file is out of date, or it makes no library.
+pub fn build_guest(dir: &Path) -> Result<PathBuf> {
+    static BUILT: Mutex<BTreeMap<PathBuf, PathBuf>> = Mutex::new(BTreeMap::new());
+
+    let dir = dir.canonicalize().with_context(|| format!("no guest in {}", dir.display()))?;
+    // Held while cargo runs: one build uses every core anyway.
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(wasm) = built.get(&dir) {
+        return Ok(wasm.clone());
+    }
+    let guests = target().join("guests");
+    if built.is_empty() {
+        add_wasm_target(&dir, &guests)?;
+    }
+    let name = dir.file_name().context("a guest is a folder with a name")?.to_string_lossy();
+    let _lock = lock(&guests, &name)?;
+    let out = guests.join(&*name);
+    let mut cargo = Command::new("cargo");
+    cargo.args(["build", "--release", "--locked", "--target", WASM, "--target-dir"]).arg(&out).current_dir(&dir);
+    // What the outer cargo was told is not meant for the guest, and sharing its target directory can hang both.
+    for variable in ["RUSTC_WORKSPACE_WRAPPER", "RUSTC_WRAPPER", "RUSTFLAGS", "CARGO_TARGET_DIR"] {
+        cargo.env_remove(variable);
+    }
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", remapped_paths()?);
+    run(&mut cargo, GUEST_ADVICE)?;
+
+    let manifest = fs::read_to_string(dir.join("Cargo.toml"))?;
+    let package = package_name(&manifest).with_context(|| format!("no package name in {}", dir.display()))?;
+    let wasm = out.join(WASM).join("release").join(format!("{}.wasm", package.replace('-', "_")));
+    if !wasm.is_file() {
+        bail!("cargo made no {}: set `crate-type = [\"cdylib\"]` in the guest's Cargo.toml", wasm.display());
+    }
+    built.insert(dir, wasm.clone());
+    Ok(wasm)
+}
+
+/// Adds the wasm target if the toolchain lacks it. Said outright, because where automatic installation is off, rustup
+/// ignores the `targets` of rust-toolchain.toml and the build fails for want of `core`.
+fn add_wasm_target(guest: &Path, guests: &Path) -> Result<()> {
+    let mut rustc = Command::new("rustc");
+    rustc.args(["--print", "target-libdir", "--target", WASM]).current_dir(guest);
+    let installed = |libdir: &str| Path::new(libdir.trim()).is_dir();
+    if installed(&run(&mut rustc, RUST_ADVICE)?) {
+        return Ok(());
+    }
+    let _lock = lock(guests, "rustup")?;
+    let mut rustup = Command::new("rustup");
+    rustup.args(["target", "add", WASM]).current_dir(guest);
+    run(&mut rustup, RUST_ADVICE).map(drop)
+}
+
+/// Flags that keep this machine's folders out of the component, so that it is the same wherever it is built.
+fn remapped_paths() -> Result<String> {
+    let cargo_home = match env::var_os("CARGO_HOME") {
+        Some(home) => PathBuf::from(home),
+        None => env::home_dir().context("neither CARGO_HOME nor HOME is set")?.join(".cargo"),
+    };
+    // The compiler sees a folder's real path, whatever links led cargo there.
+    let root = repository().canonicalize()?;
+    let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
+    // Cargo splits the variable at this character, so that paths may hold spaces.
+    Ok([remap(&cargo_home, "/cargo"), remap(&root, "/taskcell")].join("\u{1f}"))
+}
+
+/// `name` of the manifest's `[package]` table.
+fn package_name(manifest: &str) -> Option<&str> {
+    let package = manifest.lines().map(str::trim).skip_while(|line| *line != "[package]").skip(1);
+    let mut entries = package.take_while(|line| !line.starts_with('[')).filter_map(|line| line.split_once('='));
+    entries.find(|(key, _)| key.trim() == "name")?.1.split('"').nth(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::package_name;
+
+    #[test]
+    fn a_guest_is_named_by_its_package_table() {
+        let manifest =
+            "[dependencies.x]\nname = \"no\"\n[package]\nedition = \"2024\"\nname = \"a-guest\"\n[lib]\nname = \"no\"";
+        assert_eq!(package_name(manifest), Some("a-guest"));
+        assert_eq!(package_name("[workspace]"), None);
+    }
+}

@@ -1,0 +1,2 @@
+pub mod guests;
+pub mod provision;

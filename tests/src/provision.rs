@@ -1,0 +1,177 @@
+//! The real MCP peers that tests run against (npm packages, a Python environment), installed once under the target
+//! directory from pinned lock files; and what it takes to make something once.
+//!
+//! Test processes run side by side, so whatever is made is made under a file lock, which the system releases when its
+//! holder dies.
+
+use std::collections::hash_map::DefaultHasher;
+use std::env;
+use std::fs::{self, File};
+use std::hash::Hasher;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, anyhow, bail};
+
+const PEERS_ADVICE: &str = "set TASKCELL_SKIP_PEERS=1 to go without the tests that need it";
+const NODE_ADVICE: &str = "install Node.js 20 or newer with npm, see that npm reaches its registry";
+const PYTHON_ADVICE: &str = "install Python 3.10 or newer with its venv module, see that pip reaches its index";
+
+/// Whether the test named `test` is to be left out because `TASKCELL_SKIP_PEERS` is set (and not empty).
+/// Says so on stderr, because a test that is skipped silently looks like one that passed.
+pub fn peers_skipped(test: &str) -> bool {
+    let skipped = env::var_os("TASKCELL_SKIP_PEERS").is_some_and(|value| !value.is_empty());
+    if skipped {
+        eprintln!("SKIPPED by TASKCELL_SKIP_PEERS: {test}");
+    }
+    skipped
+}
+
+/// The folder whose `node_modules` holds the npm packages of `tests/peers/node`, installed if they are not yet.
+///
+/// # Errors
+/// When npm is missing or fails.
+pub fn node_peers() -> Result<PathBuf> {
+    let source = repository().join("tests/peers/node");
+    let lock = read(&source.join("package-lock.json"))?;
+    once(&target().join("peers"), &format!("node-{}", hash(&[&lock])), |folder, held| {
+        for file in ["package.json", "package-lock.json"] {
+            fs::write(folder.join(file), read(&source.join(file))?)?;
+        }
+        let mut npm = Command::new("npm");
+        npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder).stdin(held);
+        run(&mut npm, &format!("{NODE_ADVICE}, or {PEERS_ADVICE}")).map(drop)
+    })
+}
+
+/// The interpreter of a virtual environment with the packages of `tests/peers/python`, installed if they are not yet.
+///
+/// # Errors
+/// When Python 3.10 or newer is missing, or the environment cannot be made.
+pub fn python_peers() -> Result<PathBuf> {
+    let advice = format!("{PYTHON_ADVICE}, or {PEERS_ADVICE}");
+    let requirements = repository().join("tests/peers/python/requirements.txt");
+    let lock = read(&requirements)?;
+    // An environment belongs to the interpreter it was made with, so that is part of its name.
+    let check = "import sys; print(sys.executable, sys.version); sys.exit(sys.version_info < (3, 10))";
+    let python = run(Command::new("python3").args(["-c", check]), &advice)?;
+    let interpreter = |folder: &Path| folder.join("bin/python");
+    let name = format!("python-{}", hash(&[&lock, python.as_bytes()]));
+    let folder = once(&target().join("peers"), &name, |folder, held| {
+        let mut venv = Command::new("python3");
+        venv.args(["-m", "venv"]).arg(folder).stdin(held.try_clone()?);
+        run(&mut venv, &advice)?;
+        let mut pip = Command::new(interpreter(folder));
+        // Wheels only: a source package would run its own build, with tools that no lock pins.
+        pip.args(["-m", "pip", "install", "--no-input", "--disable-pip-version-check"]);
+        pip.args(["--only-binary", ":all:", "--require-hashes", "-r"]).arg(&requirements).stdin(held);
+        run(&mut pip, &advice).map(drop)
+    })?;
+    Ok(interpreter(&folder))
+}
+
+/// The repository's root.
+pub(crate) fn repository() -> PathBuf {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    tests.parent().unwrap_or(tests).to_path_buf()
+}
+
+/// The workspace's target directory. A relative `CARGO_TARGET_DIR` is taken from the repository's root.
+pub(crate) fn target() -> PathBuf {
+    repository().join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
+}
+
+/// The folder `parent/name`, filled by `make` unless it is complete already. A stamp written last says that it is: a
+/// folder without one was interrupted, and is thrown away.
+///
+/// `make` also gets the lock's file, to give as (empty) standard input to what it starts: a tool that outlives a killed
+/// test then keeps the lock, and nobody removes the folder under it.
+fn once(parent: &Path, name: &str, make: impl FnOnce(&Path, File) -> Result<()>) -> Result<PathBuf> {
+    let lock = lock(parent, name)?;
+    let folder = parent.join(name);
+    let stamp = folder.join(".complete");
+    if !stamp.exists() {
+        if folder.exists() {
+            fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+        }
+        fs::create_dir(&folder)?;
+        make(&folder, lock.try_clone()?)?;
+        fs::write(stamp, "")?;
+    }
+    Ok(folder)
+}
+
+/// Waits until no other process or thread holds the lock `parent/name.lock`; holds it until the file is dropped.
+pub(crate) fn lock(parent: &Path, name: &str) -> Result<File> {
+    fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
+    let path = parent.join(format!("{name}.lock"));
+    let open = File::options().read(true).write(true).create(true).truncate(false).open(&path);
+    let file = open.with_context(|| format!("cannot make {}", path.display()))?;
+    file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+    Ok(file)
+}
+
+/// Runs a command to its end and gives its standard output. An error names the command, shows the end of what it
+/// printed, and says what to do.
+pub(crate) fn run(command: &mut Command, advice: &str) -> Result<String> {
+    let tool = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().map_err(|error| match error.kind() {
+        ErrorKind::NotFound => anyhow!("`{tool}` was not found: {advice}"),
+        _ => anyhow!("`{tool}` cannot be run ({error}): {advice}"),
+    })?;
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !output.status.success() {
+        let all = printed + &String::from_utf8_lossy(&output.stderr);
+        bail!("{command:?} failed ({}):\n{}\nWhat to do: {advice}", output.status, tail(&all, 30));
+    }
+    Ok(printed)
+}
+
+/// The last `count` lines.
+fn tail(text: &str, count: usize) -> String {
+    let lines: Vec<_> = text.lines().collect();
+    let skipped = lines.len().saturating_sub(count);
+    lines.into_iter().skip(skipped).collect::<Vec<_>>().join("\n")
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// A short name for these contents. It need not outlast the compiler: another one only installs once more.
+fn hash(parts: &[&[u8]]) -> String {
+    let mut hasher = DefaultHasher::new();
+    parts.iter().for_each(|part| hasher.write(part));
+    format!("{:016x}", hasher.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_made_once_and_again_after_an_interruption() -> Result<()> {
+        let parent = target().join("tmp").join(format!("provision-{}", std::process::id()));
+        let interrupted = once(&parent, "thing", |folder, _| {
+            fs::write(folder.join("half"), "")?;
+            bail!("interrupted")
+        });
+        assert!(interrupted.is_err());
+        let folder = once(&parent, "thing", |folder, _| Ok(fs::write(folder.join("whole"), "")?))?;
+        assert!(folder.join("whole").exists() && !folder.join("half").exists());
+        once(&parent, "thing", |_, _| bail!("made a second time"))?;
+        Ok(fs::remove_dir_all(parent)?)
+    }
+
+    #[test]
+    fn errors_say_what_failed_and_what_to_do() -> Result<()> {
+        let missing = run(&mut Command::new("no-such-tool"), "install it").err().context("it ran")?;
+        assert_eq!(missing.to_string(), "`no-such-tool` was not found: install it");
+        let failed = run(Command::new("sh").args(["-c", "echo out; echo err >&2; exit 3"]), "mend it");
+        let failed = failed.err().context("it succeeded")?.to_string();
+        assert!(failed.contains("exit status: 3") && failed.contains("out\nerr\nWhat to do: mend it"), "{failed}");
+        assert_eq!(tail("a\nb\nc", 2), "b\nc");
+        Ok(())
+    }
+}
