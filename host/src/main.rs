@@ -1,1 +1,5 @@
-fn main() {}
+//! The program `taskcell`; see [`taskcell::cli`].
+
+fn main() -> std::process::ExitCode {
+    taskcell::cli::main()
+}

@@ -1,14 +1,26 @@
 //! The requests being served, so that `notifications/cancelled` finds them. [basic/utilities/cancellation]
+//!
+//! Messages are worked on side by side, so a cancellation may overtake its request. One that finds no request is
+//! therefore kept for a while. It does no harm: ids are used once in a session. [basic, Requests]
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
+/// Cancellations kept for requests that are still to come.
+const EARLY: usize = 64;
+
 #[derive(Debug, Default)]
 pub(super) struct InFlight {
-    /// By the JSON text of the id, which a server repeats as it wrote it.
-    requests: Mutex<HashMap<String, oneshot::Sender<()>>>,
+    state: Mutex<State>,
+}
+
+/// Requests by the JSON text of their ids, which a server repeats as it wrote them.
+#[derive(Debug, Default)]
+struct State {
+    requests: HashMap<String, oneshot::Sender<()>>,
+    early: VecDeque<String>,
 }
 
 /// A request that is in flight as long as this lives.
@@ -21,24 +33,64 @@ pub(super) struct Entry<'a> {
 impl InFlight {
     pub(super) fn enter<'a>(&'a self, id: &'a str) -> Entry<'a> {
         let (cancel, cancelled) = oneshot::channel();
-        self.lock().insert(id.to_owned(), cancel);
+        let mut state = self.lock();
+        match state.early.iter().position(|early| early == id) {
+            Some(place) => {
+                state.early.remove(place);
+                let _ = cancel.send(());
+            }
+            None => {
+                state.requests.insert(id.to_owned(), cancel);
+            }
+        }
         Entry { in_flight: self, id, cancelled }
     }
 
-    /// Cancels a request. One that has been answered already is not there, which is nobody's fault.
+    /// Cancels a request, now or when it comes.
     pub(super) fn cancel(&self, id: &str) {
-        if let Some(cancel) = self.lock().remove(id) {
-            let _ = cancel.send(());
+        let mut state = self.lock();
+        match state.requests.remove(id) {
+            Some(cancel) => {
+                let _ = cancel.send(());
+            }
+            None => {
+                state.early.truncate(EARLY - 1);
+                state.early.push_front(id.to_owned());
+            }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, oneshot::Sender<()>>> {
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Entry<'_> {
     fn drop(&mut self) {
-        self.in_flight.lock().remove(self.id);
+        self.in_flight.lock().requests.remove(self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cancellation_may_overtake_its_request() {
+        let in_flight = InFlight::default();
+        in_flight.cancel("7");
+        assert!(in_flight.enter("7").cancelled.try_recv().is_ok());
+        assert!(in_flight.enter("7").cancelled.try_recv().is_err(), "it counts once");
+    }
+
+    #[test]
+    fn early_cancellations_are_bounded() {
+        let in_flight = InFlight::default();
+        for id in 0..1_000 {
+            in_flight.cancel(&id.to_string());
+        }
+        assert_eq!(in_flight.lock().early.len(), EARLY);
+        assert!(in_flight.enter("999").cancelled.try_recv().is_ok());
+        assert!(in_flight.enter("1").cancelled.try_recv().is_err());
     }
 }

@@ -1,0 +1,35 @@
+//! `taskcell call`: one request into a handler.
+
+use std::io::Write;
+
+use anyhow::Context;
+use serde_json::{Value, json};
+
+use super::Ended;
+use super::client::IDENTITY;
+use super::handlers::HandlerArgs;
+use crate::{Session, SessionOptions};
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    handlers: HandlerArgs,
+    /// The method, such as sampling/createMessage
+    method: String,
+    /// The parameters, as a JSON object
+    params: Option<String>,
+}
+
+pub(super) async fn call(args: Args) -> anyhow::Result<Ended> {
+    let params = match &args.params {
+        Some(text) => serde_json::from_str(text).context("PARAMS-JSON is not JSON")?,
+        None => json!({}),
+    };
+    let handlers = args.handlers.load().await?;
+    let (session, _outbox) = Session::new(handlers, SessionOptions::new(IDENTITY.into()));
+    let request = json!({ "jsonrpc": "2.0", "id": 1, "method": args.method, "params": params });
+    let answer = session.answer(request.to_string().as_bytes()).await.context("the request had no answer")?;
+    let answer: Value = serde_json::from_slice(&answer).context("the answer is not JSON")?;
+    writeln!(std::io::stdout().lock(), "{answer:#}")?;
+    Ok(if answer.get("error").is_some() { Ended::WithError } else { Ended::Well })
+}

@@ -1,0 +1,115 @@
+//! Which handlers a command uses, and what they are granted.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+
+use crate::{Engine, EngineOptions, Error, Grants, Handler, Handlers};
+
+/// The stock handler, built from `guest-examples/rust-scripted`; a test compares the two.
+pub(super) const STOCK: &[u8] = include_bytes!("../../assets/stock.wasm");
+/// Its name where the name of a file stands otherwise.
+const STOCK_NAME: &str = "the stock handler";
+
+#[derive(Args)]
+pub(super) struct HandlerArgs {
+    /// A component that answers requests; may be given more than once. Without it, the embedded stock handler
+    #[arg(long = "handler", value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// What the handlers of --handler may use; may be given more than once
+    #[arg(long = "grant", value_name = "GRANT")]
+    grants: Vec<Grant>,
+    /// A setting for the handlers, from the value or, with @, from a file; gives the grant `config`
+    #[arg(long = "set", value_name = "KEY=VALUE|KEY=@FILE", value_parser = key_and_value)]
+    settings: Vec<(String, String)>,
+    #[command(flatten)]
+    cache: CacheArgs,
+}
+
+#[derive(Args)]
+pub(super) struct CacheArgs {
+    /// Where compiled components are kept; must be writable by you alone [default: the user's cache folder]
+    #[arg(long, value_name = "DIR", env = "TASKCELL_CACHE")]
+    cache: Option<PathBuf>,
+    /// Keep no compiled components
+    #[arg(long, conflicts_with = "cache")]
+    no_cache: bool,
+}
+
+/// The grants that the command line can give.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Grant {
+    /// The tasks of the conversation
+    Tasks,
+    /// Progress notifications to the server
+    Progress,
+    /// The settings of --set
+    Config,
+}
+
+fn key_and_value(text: &str) -> anyhow::Result<(String, String)> {
+    let (key, value) = text.split_once('=').context("expected KEY=VALUE")?;
+    let value = match value.strip_prefix('@') {
+        Some(file) => std::fs::read_to_string(file).with_context(|| file.to_owned())?,
+        None => value.to_owned(),
+    };
+    Ok((key.to_owned(), value))
+}
+
+impl CacheArgs {
+    /// An engine with the default limits.
+    pub(super) fn engine(&self) -> Result<Engine, Error> {
+        use etcetera::BaseStrategy;
+
+        let mut options = EngineOptions::default();
+        if !self.no_cache {
+            let default = || Some(etcetera::choose_base_strategy().ok()?.cache_dir().join("taskcell"));
+            options.cache = self.cache.clone().or_else(default);
+        }
+        Engine::new(options)
+    }
+}
+
+impl HandlerArgs {
+    /// Loads the handlers.
+    pub(super) async fn load(&self) -> anyhow::Result<Handlers> {
+        let engine = self.cache.engine()?;
+        let mut handlers = Vec::new();
+        if self.files.is_empty() {
+            let grants = self.granted(&[Grant::Tasks, Grant::Progress, Grant::Config]);
+            handlers.push(Handler::from_bytes(&engine, STOCK_NAME, STOCK.to_vec(), grants).await?);
+        }
+        for file in &self.files {
+            let handler = Handler::from_file(&engine, file, self.granted(&self.grants)).await.map_err(with_remedy)?;
+            if handler.kinds().next().is_none() {
+                tracing::warn!(handler = handler.name(), "the handler exports no kind: every request gets its default");
+            }
+            handlers.push(handler);
+        }
+        Ok(Handlers::new(handlers)?)
+    }
+
+    fn granted(&self, grants: &[Grant]) -> Grants {
+        let mut granted = Grants::default();
+        granted.tasks = grants.contains(&Grant::Tasks);
+        granted.progress = grants.contains(&Grant::Progress);
+        if grants.contains(&Grant::Config) || !self.settings.is_empty() {
+            granted.config = Some(self.settings.iter().cloned().collect());
+        }
+        granted
+    }
+}
+
+/// Says how the command line gives what is missing.
+fn with_remedy(error: Error) -> anyhow::Error {
+    match &error {
+        Error::NotGranted { grant, .. } if Grant::from_str(grant, false).is_ok() => {
+            anyhow::anyhow!("{error}; add --grant {grant}")
+        }
+        Error::NotGranted { .. } => {
+            anyhow::anyhow!("{error}; the command line has none to give, an embedding application may")
+        }
+        _ => error.into(),
+    }
+}

@@ -1,0 +1,134 @@
+//! `taskcell inspect`: what a component exports, imports and needs.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::Ended;
+use super::handlers::CacheArgs;
+use crate::grants::{Confirmation, Model, Settings, User};
+use crate::kinds::{self, KINDS};
+use crate::protocol::types::{
+    CreateMessageRequest, CreateMessageResult, ElicitRequest, ElicitResult, Implementation, RpcError,
+};
+use crate::sandbox::Import;
+use crate::{Grants, Handler};
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// The component
+    file: PathBuf,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    cache: CacheArgs,
+}
+
+pub(super) async fn inspect(args: Args) -> anyhow::Result<Ended> {
+    let handler = Handler::from_file(&args.cache.engine()?, &args.file, everything()).await?;
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        writeln!(out, "{:#}", document(&handler))?;
+    } else {
+        table(&handler, &mut out)?;
+    }
+    Ok(Ended::Well)
+}
+
+fn document(handler: &Handler) -> Value {
+    let imports =
+        handler.imports().iter().map(|import| json!({ "interface": import.interface, "grant": import.grant }));
+    json!({
+        "file": handler.name(),
+        "sha256": handler.digest(),
+        "size": handler.size(),
+        "witVersion": handler.protocol_version(),
+        "kinds": handler.kinds().map(|kind| kind.info().export).collect::<Vec<_>>(),
+        "background": handler.has_background(),
+        "capabilities": kinds::capabilities(handler.kinds()),
+        "imports": imports.collect::<Vec<_>>(),
+        "grants": grants_needed(handler),
+    })
+}
+
+fn table(handler: &Handler, out: &mut impl Write) -> std::io::Result<()> {
+    writeln!(out, "file          {}", handler.name())?;
+    writeln!(out, "sha256        {}", handler.digest())?;
+    writeln!(out, "size          {} bytes", handler.size())?;
+    writeln!(out, "WIT version   {}", handler.protocol_version().unwrap_or("uses none of taskcell:handlers"))?;
+    writeln!(out, "capabilities  {}", kinds::capabilities(handler.kinds()))?;
+    let grants = grants_needed(handler);
+    writeln!(out, "grants needed {}", if grants.is_empty() { "none".to_owned() } else { grants.join(", ") })?;
+    writeln!(out, "\nkinds")?;
+    let exported: Vec<_> = handler.kinds().collect();
+    for row in &KINDS {
+        let method = if row.augmented { format!("{} (task)", row.method) } else { row.method.to_owned() };
+        let answer = if exported.contains(&row.kind) {
+            "exported".to_owned()
+        } else {
+            format!("default: {} {}", row.default.0, row.default.1)
+        };
+        writeln!(out, "  {:<22} {method:<30} {answer}", row.export)?;
+    }
+    let background = if handler.has_background() { "exported" } else { "no" };
+    writeln!(out, "  {:<22} {:<30} {background}", "background", "work of tasks")?;
+    writeln!(out, "\nimports")?;
+    for Import { interface, grant, .. } in handler.imports() {
+        let needs = grant.map_or_else(|| "in every cell".to_owned(), |grant| format!("needs grant {grant}"));
+        writeln!(out, "  {interface:<53} {needs}")?;
+    }
+    if handler.imports().is_empty() {
+        writeln!(out, "  none")?;
+    }
+    Ok(())
+}
+
+/// The grants that the component needs, each once.
+fn grants_needed(handler: &Handler) -> Vec<&'static str> {
+    let mut grants: Vec<_> = handler.imports().iter().filter_map(|import| import.grant).collect();
+    grants.sort_unstable();
+    grants.dedup();
+    grants
+}
+
+/// Every grant, to load a component that will serve no request.
+fn everything() -> Grants {
+    let mut grants = Grants::default();
+    grants.tasks = true;
+    grants.progress = true;
+    grants.config = Some(Settings::from_iter([]));
+    grants.model = Some(Arc::new(Nobody));
+    grants.user = Some(Arc::new(Nobody));
+    grants
+}
+
+/// A model and a user that are not there.
+struct Nobody;
+
+impl Nobody {
+    fn refuse<T>() -> Result<T, RpcError> {
+        Err(RpcError::internal("inspect", "The component is only being inspected"))
+    }
+}
+
+#[async_trait]
+impl Model for Nobody {
+    async fn create_message(&self, _: CreateMessageRequest) -> Result<CreateMessageResult, RpcError> {
+        Self::refuse()
+    }
+}
+
+#[async_trait]
+impl User for Nobody {
+    async fn elicit(&self, _: &Implementation, _: ElicitRequest) -> Result<ElicitResult, RpcError> {
+        Self::refuse()
+    }
+
+    async fn confirm(&self, _: &Implementation, _: String) -> Result<Confirmation, RpcError> {
+        Self::refuse()
+    }
+}

@@ -1,0 +1,98 @@
+//! The program `taskcell`: one file a command.
+//!
+//! Results go to stdout, everything else to stderr. Exit codes: 0 for a good result, 1 for a result that is an
+//! error, 2 when the command could not be run, which a single line on stderr explains.
+
+mod call;
+mod client;
+mod demo;
+mod demo_server;
+mod handlers;
+mod inspect;
+mod peer;
+mod process;
+mod run;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+/// Runs the handlers with which an MCP client answers its server, as sandboxed WebAssembly components.
+#[derive(Parser)]
+#[command(name = "taskcell", version, propagate_version = true)]
+struct Cli {
+    /// Log more: once for what happens, twice for details. TASKCELL_LOG takes a filter instead
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show a built-in MCP server being answered from cells; needs nothing else
+    Demo(demo::Args),
+    /// Be the MCP client of a server: call a tool, answer what the server asks
+    Run(run::Args),
+    /// Send one request into a handler
+    Call(call::Args),
+    /// Show what a component exports, imports and needs
+    Inspect(inspect::Args),
+    /// Be the server of the demo, on stdin and stdout
+    #[command(hide = true)]
+    DemoServer,
+}
+
+/// How a command ended.
+enum Ended {
+    /// With a good result.
+    Well,
+    /// With a result that is an error.
+    WithError,
+}
+
+/// Runs the program with the process's arguments.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log_to_stderr(cli.verbose);
+    match block_on(cli.command) {
+        Ok(Ended::Well) => ExitCode::SUCCESS,
+        Ok(Ended::WithError) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("taskcell: {}", terminal::one_line(&format!("{error:#}")));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn block_on(command: Command) -> anyhow::Result<Ended> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        // A guest that computes yields every millisecond; timers must get their turn between two yields.
+        .event_interval(7)
+        .build()?;
+    let ended = runtime.block_on(async {
+        match command {
+            Command::Demo(args) => demo::demo(args).await,
+            Command::Run(args) => run::run(args).await,
+            Command::Call(args) => call::call(args).await,
+            Command::Inspect(args) => inspect::inspect(args).await,
+            Command::DemoServer => demo_server::serve().await,
+        }
+    });
+    // Reading stdin blocks a thread that nothing can interrupt; it must not hold up the end.
+    runtime.shutdown_background();
+    ended
+}
+
+fn log_to_stderr(verbose: u8) {
+    let level = match verbose {
+        0 => "warn",
+        1 => "taskcell=info,warn",
+        _ => "taskcell=debug,info",
+    };
+    let filter = EnvFilter::try_from_env("TASKCELL_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+}

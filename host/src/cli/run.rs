@@ -1,0 +1,156 @@
+//! `taskcell run`: be the MCP client of a server.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context;
+use serde_json::{Value, json};
+
+use super::Ended;
+use super::client::{Client, Options};
+use super::handlers::HandlerArgs;
+use super::terminal::{self, Progress};
+use crate::session::{Event, Undeclared};
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    handlers: HandlerArgs,
+    /// The tool to call; without it, the server's tools are listed
+    #[arg(long, value_name = "NAME")]
+    tool: Option<String>,
+    /// The tool's arguments, as a JSON object
+    #[arg(long, value_name = "JSON", requires = "tool", default_value = "{}")]
+    args: String,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+    /// Show nothing of what happens on the way
+    #[arg(short, long)]
+    quiet: bool,
+    /// Seconds to wait for each answer of the server
+    #[arg(long, value_name = "SECONDS", default_value = "120")]
+    timeout: u64,
+    /// Serve a request for a task as a plain one where no handler takes tasks, instead of refusing it
+    #[arg(long)]
+    process_undeclared: bool,
+    /// The server and its arguments
+    #[arg(last = true, required = true, value_name = "SERVER")]
+    server: Vec<OsString>,
+}
+
+/// What a server asked, for the JSON document.
+#[derive(Default)]
+struct Record {
+    requests: Vec<Value>,
+    tasks: Vec<Value>,
+}
+
+pub(super) async fn run(args: Args) -> anyhow::Result<Ended> {
+    let arguments: Value = serde_json::from_str(&args.args).context("--args is not JSON")?;
+    anyhow::ensure!(arguments.is_object(), "--args is not a JSON object");
+    let handlers = args.handlers.load().await?;
+    let capabilities = handlers.capabilities();
+    let progress = Progress::new(args.quiet);
+    let record = Arc::new(Mutex::new(Record::default()));
+    let options = Options {
+        handlers,
+        timeout: Duration::from_secs(args.timeout),
+        progress,
+        observer: progress.observer({
+            let record = Arc::clone(&record);
+            move |event| record.lock().unwrap_or_else(PoisonError::into_inner).add(event)
+        }),
+        session: if args.process_undeclared { |options| options.undeclared = Undeclared::Process } else { |_| {} },
+    };
+    let serving = async {
+        let mut client = Client::connect(&args.server, options).await?;
+        let outcome = talk(&mut client, args.tool.as_deref(), arguments).await;
+        let server = client.server.clone();
+        client.close().await;
+        anyhow::Ok((server, outcome?))
+    };
+    // Dropping `serving` kills the server with all that it started.
+    let (server, outcome) = tokio::select! {
+        served = serving => served?,
+        () = interrupted() => anyhow::bail!("interrupted; the server was stopped"),
+    };
+    let failed = outcome.get("error").is_some() || outcome.pointer("/result/isError") == Some(&Value::Bool(true));
+
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        let record = std::mem::take(&mut *record.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut document = json!({
+            "server": server.get("serverInfo"),
+            "protocolVersion": server.get("protocolVersion"),
+            "capabilities": capabilities,
+            "requests": record.requests,
+            "tasks": record.tasks,
+        });
+        if let (Value::Object(document), Value::Object(outcome)) = (&mut document, outcome) {
+            document.extend(outcome);
+        }
+        writeln!(out, "{document:#}")?;
+    } else {
+        writeln!(out, "{}", shown(&outcome))?;
+    }
+    Ok(if failed { Ended::WithError } else { Ended::Well })
+}
+
+/// Calls the tool, or lists all; gives `result`, `tools` or `error`.
+async fn talk(client: &mut Client, tool: Option<&str>, arguments: Value) -> anyhow::Result<Value> {
+    Ok(match tool {
+        Some(name) => match client.request("tools/call", json!({ "name": name, "arguments": arguments })).await? {
+            Ok(result) => json!({ "tool": name, "result": result }),
+            Err(error) => json!({ "tool": name, "error": error }),
+        },
+        None => match client.tools().await? {
+            Ok(tools) => json!({ "tools": tools }),
+            Err(error) => json!({ "error": error }),
+        },
+    })
+}
+
+impl Record {
+    fn add(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Answered { method, kind, handler, error, elapsed } => self.requests.push(json!({
+                "method": method,
+                "kind": kind.map(|kind| kind.info().export),
+                "handler": handler,
+                "error": error,
+                "milliseconds": elapsed.as_secs_f64() * 1e3,
+            })),
+            Event::Task(task) => self.tasks.push(json!(task)),
+        }
+    }
+}
+
+/// The outcome for people.
+fn shown(outcome: &Value) -> String {
+    let word = |value: &Value, key| terminal::one_line(value.get(key).and_then(Value::as_str).unwrap_or_default());
+    if let Some(error) = outcome.get("error") {
+        return format!("error {}: {}", error.get("code").unwrap_or(&Value::Null), word(error, "message"));
+    }
+    if let Some(result) = outcome.get("result") {
+        return terminal::tool_result(result);
+    }
+    let tools = outcome.get("tools").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let lines = tools.iter().map(|tool| format!("{:<32} {}", word(tool, "name"), word(tool, "description")));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Waits for the signal to end: the server leads a process group of its own, which the terminal does not signal.
+async fn interrupted() {
+    #[cfg(unix)]
+    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        return;
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
