@@ -21,12 +21,12 @@ pub enum Error {
 
     // ---- At load ----
     /// The file cannot be read.
-    #[error("{}: cannot be read: {source}", path.display())]
+    #[error("{}: cannot be read: {reason}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// The bytes are no WebAssembly.
     #[error("{handler}: is not a WebAssembly component; build one with the tool chain of your language")]

@@ -10,15 +10,18 @@ use std::time::Duration;
 use anyhow::Context;
 use process_wrap::tokio::{ChildWrapper, CommandWrap, KillOnDrop, ProcessGroup};
 use tokio::process::{ChildStdin, ChildStdout};
+use tokio::sync::watch;
 
 use super::peer::{lines, next_line};
-use super::terminal::Progress;
+use super::terminal::{self, Progress};
 
 /// How long a server has to end once its stdin is closed. [basic/lifecycle, Shutdown]
 const GRACE: Duration = Duration::from_secs(2);
 
 pub(super) struct ServerProcess {
     child: Box<dyn ChildWrapper>,
+    /// The last line that the server logged: often why it ended.
+    last_words: watch::Receiver<String>,
 }
 
 impl ServerProcess {
@@ -34,21 +37,27 @@ impl ServerProcess {
         let stdin = child.stdin().take().context("the server has no stdin")?;
         let stdout = child.stdout().take().context("the server has no stdout")?;
         let stderr = child.stderr().take().context("the server has no stderr")?;
+        let (words, last_words) = watch::channel(String::new());
         tokio::spawn(async move {
             let mut lines = lines(stderr);
             while let Ok(Some(line)) = next_line(&mut lines).await {
                 progress.line(format!("server says  {line}"));
+                words.send_replace(line);
             }
         });
-        Ok((Self { child }, stdin, stdout))
+        Ok((Self { child, last_words }, stdin, stdout))
     }
 
     /// How the server ended, when it did by itself.
     pub(super) async fn how_it_ended(&mut self) -> String {
-        match tokio::time::timeout(GRACE, self.child.wait()).await {
-            Ok(Ok(status)) => format!("the server ended: {status}"),
+        let how = match tokio::time::timeout(GRACE, self.child.wait()).await {
+            Ok(Ok(status)) => format!("the server ended ({status})"),
             _ => "the server closed its stdout".to_owned(),
-        }
+        };
+        // What it said last may still be in the pipe; the pipe ends with the server.
+        let _ = tokio::time::timeout(GRACE, self.last_words.wait_for(|_| false)).await;
+        let words = terminal::one_line(&self.last_words.borrow());
+        if words.is_empty() { how } else { format!("{how}; its last words: {words}") }
     }
 
     /// Lets the server end, whose stdin is closed by now, and ends whatever of it is left.

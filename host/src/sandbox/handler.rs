@@ -59,7 +59,7 @@ impl Handler {
     /// # Errors
     /// [`Error::Read`] and those of [`Handler::from_bytes`].
     pub async fn from_file(engine: &Engine, path: &Path, grants: Grants) -> Result<Self, Error> {
-        let bytes = tokio::fs::read(path).await.map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let bytes = tokio::fs::read(path).await.map_err(|reason| Error::Read { path: path.to_owned(), reason })?;
         Self::from_bytes(engine, &path.display().to_string(), bytes, grants).await
     }
 

@@ -1,0 +1,48 @@
+//! Runs the program `taskcell` as a user would.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+
+/// What a run of the program left behind.
+#[derive(Debug)]
+pub struct Ran {
+    /// The exit code; none when a signal ended it.
+    pub code: Option<i32>,
+    /// What it printed.
+    pub stdout: String,
+    /// What it showed on the way.
+    pub stderr: String,
+}
+
+impl Ran {
+    /// The one JSON document that stdout is.
+    ///
+    /// # Errors
+    /// When stdout is anything else.
+    pub fn json(&self) -> Result<serde_json::Value> {
+        serde_json::from_str(&self.stdout).with_context(|| format!("stdout is no JSON document: {self:?}"))
+    }
+}
+
+/// Runs the program at `program` (a test's `env!("CARGO_BIN_EXE_taskcell-cli")`) with an empty stdin and a cache of
+/// compiled components that the tests share.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn run<A: AsRef<OsStr>>(program: &str, arguments: &[A]) -> Result<Ran> {
+    let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/test-cache");
+    let output = Command::new(program)
+        .args(arguments)
+        .env("TASKCELL_CACHE", cache)
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| program.to_owned())?;
+    Ok(Ran {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout)?,
+        stderr: String::from_utf8(output.stderr)?,
+    })
+}
