@@ -47,7 +47,7 @@ pub fn build_guest(dir: &Path) -> Result<PathBuf> {
     for variable in ["RUSTC_WORKSPACE_WRAPPER", "RUSTC_WRAPPER", "RUSTFLAGS", "CARGO_TARGET_DIR"] {
         cargo.env_remove(variable);
     }
-    cargo.env("CARGO_ENCODED_RUSTFLAGS", remapped_paths()?);
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", remapped_paths(&dir)?);
     run(&mut cargo, GUEST_ADVICE)?;
 
     let manifest = fs::read_to_string(dir.join("Cargo.toml"))?;
@@ -76,7 +76,9 @@ fn add_wasm_target(guest: &Path, guests: &Path) -> Result<()> {
 }
 
 /// Flags that keep this machine's folders out of the component, so that it is the same wherever it is built.
-fn remapped_paths() -> Result<String> {
+///
+/// Where the sources of the standard library are installed, rustc puts their place into panic messages, too.
+fn remapped_paths(guest: &Path) -> Result<String> {
     let cargo_home = match env::var_os("CARGO_HOME") {
         Some(home) => PathBuf::from(home),
         None => env::home_dir().context("neither CARGO_HOME nor HOME is set")?.join(".cargo"),
@@ -84,8 +86,12 @@ fn remapped_paths() -> Result<String> {
     // The compiler sees a folder's real path, whatever links led cargo there.
     let root = repository().canonicalize()?;
     let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
+    let rustc = |arguments: &[&str]| run(Command::new("rustc").args(arguments).current_dir(guest), RUST_ADVICE);
+    let sources = Path::new(rustc(&["--print", "sysroot"])?.trim()).join("lib/rustlib/src/rust");
+    let version = rustc(&["-vV"])?;
+    let commit = version.lines().find_map(|line| line.strip_prefix("commit-hash: ")).unwrap_or("unknown");
     // Cargo splits the variable at this character, so that paths may hold spaces.
-    Ok([remap(&cargo_home, "/cargo"), remap(&root, "/taskcell")].join("\u{1f}"))
+    Ok([remap(&cargo_home, "/cargo"), remap(&root, "/taskcell"), remap(&sources, &format!("/rustc/{commit}"))].join("\u{1f}"))
 }
 
 /// `name` of the manifest's `[package]` table.

@@ -14,7 +14,7 @@ mod meter;
 mod ticker;
 
 pub(crate) use cell::{CellState, call};
-pub use engine::{Engine, EngineOptions};
+pub use engine::{Engine, EngineOptions, wasmtime_config};
 pub(crate) use exports::{
     AugmentedElicitation, AugmentedSampling, Background, CancelTask, Elicitation, Export, GetTask, GetTaskResult,
     ListTasks, Roots, Sampling,

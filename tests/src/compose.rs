@@ -1,0 +1,104 @@
+//! Real components, made at test time from a list of interfaces, without a tool chain.
+//!
+//! Such a component exports and imports exactly what it is told to, with the right types, and traps when it is
+//! called: enough for everything that is decided by a component's interfaces.
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+use anyhow::{Context, Result, anyhow};
+use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
+use wit_parser::{ManglingAndAbi, PackageId, Resolve, SourceMap, UnresolvedPackageGroup};
+
+use crate::provision::repository;
+
+/// The WIT package of the handler protocol, without its version.
+pub const PACKAGE: &str = "taskcell:handlers";
+/// Its version in this repository.
+pub const VERSION: &str = "0.1.0";
+
+/// A component that exports and imports these interfaces. A plain name is one of the handler protocol.
+///
+/// # Errors
+/// When an interface does not exist.
+pub fn component(exports: &[&str], imports: &[&str]) -> Result<Vec<u8>> {
+    static PROTOCOL: LazyLock<Result<Resolve>> = LazyLock::new(|| protocol(VERSION));
+
+    let resolve = PROTOCOL.as_ref().map_err(|error| anyhow!("{error:#}"))?;
+    build(resolve.clone(), VERSION, exports, imports)
+}
+
+/// The same, built for another version of the handler protocol that has the same interfaces.
+///
+/// # Errors
+/// When an interface does not exist.
+pub fn component_for(version: &str, exports: &[&str], imports: &[&str]) -> Result<Vec<u8>> {
+    build(protocol(version)?, version, exports, imports)
+}
+
+/// A component over these WIT packages, each the text of one, after those it uses. `wasi:config` and what else the
+/// repository's WIT depends on need not be given. Names of interfaces are in full.
+///
+/// # Errors
+/// When a package is wrong, or an interface does not exist.
+pub fn component_with(packages: &[&str], exports: &[&str], imports: &[&str]) -> Result<Vec<u8>> {
+    let mut resolve = Resolve::default();
+    for package in dependencies()? {
+        resolve.push_group(package)?;
+    }
+    for package in packages {
+        resolve.push_source("package.wit", package)?;
+    }
+    build(resolve, VERSION, exports, imports)
+}
+
+/// A core module: valid WebAssembly, but no component.
+#[must_use]
+pub fn core_module() -> Vec<u8> {
+    b"\0asm\x01\0\0\0".to_vec()
+}
+
+fn build(mut resolve: Resolve, version: &str, exports: &[&str], imports: &[&str]) -> Result<Vec<u8>> {
+    let full = |name: &&str| if name.contains(':') { (*name).to_owned() } else { format!("{PACKAGE}/{name}@{version}") };
+    let items = imports.iter().map(|name| format!("import {};\n", full(name)));
+    let items: String = items.chain(exports.iter().map(|name| format!("export {};\n", full(name)))).collect();
+    let world = resolve.push_source("world.wit", &format!("package test:composed;\nworld composed {{\n{items}}}"))?;
+    encode(&resolve, world)
+}
+
+fn encode(resolve: &Resolve, package: PackageId) -> Result<Vec<u8>> {
+    let world = resolve.select_world(&[package], None)?;
+    let mut module = dummy_module(resolve, world, ManglingAndAbi::Standard32);
+    embed_component_metadata(&mut module, resolve, world, StringEncoding::UTF8)?;
+    ComponentEncoder::default().validate(true).module(&module)?.encode()
+}
+
+/// The handler protocol under a version, with the packages it uses.
+fn protocol(version: &str) -> Result<Resolve> {
+    let mut map = SourceMap::new();
+    for entry in wit().read_dir()? {
+        let path = entry?.path();
+        if path.is_file() {
+            let text = std::fs::read_to_string(&path)?;
+            let header = format!("package {PACKAGE}@{VERSION};");
+            map.push(&path, text.replacen(&header, &format!("package {PACKAGE}@{version};"), 1));
+        }
+    }
+    let package = map.parse().map_err(|(map, error)| anyhow!("{}", error.highlight(&map)))?;
+    let mut resolve = Resolve::default();
+    resolve.push_groups(package, dependencies()?)?;
+    Ok(resolve)
+}
+
+/// The packages that the handler protocol uses, in the order in which they use each other.
+fn dependencies() -> Result<Vec<UnresolvedPackageGroup>> {
+    let folder = |name: &str| wit().join("deps").join(name);
+    let parse = |name: &str| {
+        UnresolvedPackageGroup::parse_dir(&folder(name)).with_context(|| format!("cannot read {}", folder(name).display()))
+    };
+    ["wasi-io", "wasi-clocks", "wasi-config"].map(parse).into_iter().collect()
+}
+
+fn wit() -> std::path::PathBuf {
+    Path::new(&repository()).join("wit")
+}
