@@ -82,8 +82,11 @@ async fn costs() -> Result<()> {
 /// Requests in a second, from one worker and from two.
 fn throughput() -> Result<()> {
     let run = |workers: usize| -> Result<f64> {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().event_interval(7).build()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(workers)
+            .enable_all()
+            .event_interval(7)
+            .build()?;
         runtime.block_on(async {
             let (session, _outbox) = common::session().await?;
             let session = Arc::new(session);

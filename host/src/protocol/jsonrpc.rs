@@ -58,15 +58,18 @@ impl<'a> Message<'a> {
             let code = if error.is_data() { code::INVALID_REQUEST } else { code::PARSE_ERROR };
             RpcError::new(code, format!("Not a JSON-RPC message: {error}"))
         })?;
-        if message.jsonrpc.as_deref() != Some("2.0") {
+        message.check().map(|()| message)
+    }
+
+    /// Refuses what serde takes and JSON-RPC does not.
+    pub(crate) fn check(&self) -> Result<(), RpcError> {
+        if self.jsonrpc.as_deref() != Some("2.0") {
             return Err(RpcError::new(code::INVALID_REQUEST, "Not a JSON-RPC message: `jsonrpc` is not \"2.0\""));
         }
-        if let Some(id) = message.id
-            && id.get().starts_with(['{', '[', 't', 'f'])
-        {
+        if self.id.is_some_and(|id| id.get().starts_with(['{', '[', 't', 'f'])) {
             return Err(RpcError::new(code::INVALID_REQUEST, "Not a JSON-RPC message: `id` is no string or number"));
         }
-        Ok(message)
+        Ok(())
     }
 }
 

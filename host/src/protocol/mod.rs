@@ -5,6 +5,7 @@
 //! layer is where fields get lost. The derives are all that this module knows of wasmtime.
 
 pub mod jsonrpc;
+pub(crate) mod request;
 pub mod types;
 mod wire;
 

@@ -3,6 +3,8 @@
 //! Nothing of a call is left in the next one, and dropping the call's future drops the cell, wherever the guest
 //! is: that is how a request is cancelled.
 
+use std::pin::pin;
+
 use wasmtime::{Store, Trap, UpdateDeadline};
 use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxView, WasiView};
 
@@ -45,8 +47,10 @@ pub(crate) async fn call<E: Export>(
         Err(error) => return (Err(error), scope),
     };
     let mut store = new_store(handler, scope);
-    let guest = meter::metered(limits.cpu_time, || engine.touch(), run::<E>(handler, &mut store, params));
-    let ended = tokio::time::timeout(limits.wall_time, guest).await;
+    let ended = {
+        let guest = pin!(run::<E>(handler, &mut store, params));
+        tokio::time::timeout(limits.wall_time, meter::metered(limits.cpu_time, || engine.touch(), guest)).await
+    };
     let answer = match ended {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(why(&error, store.data(), limits)),

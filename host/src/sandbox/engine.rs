@@ -67,7 +67,8 @@ impl Engine {
     pub fn new(options: EngineOptions) -> Result<Self, Error> {
         let EngineOptions { limits, cache } = options;
         check_map_count(limits.cells)?;
-        let engine = wasmtime::Engine::new(&wasmtime_config(&limits)).map_err(|error| Error::Engine(format!("{error:#}")))?;
+        let engine =
+            wasmtime::Engine::new(&wasmtime_config(&limits)).map_err(|error| Error::Engine(format!("{error:#}")))?;
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(|error| Error::Engine(format!("{error:#}")))?;
         let cache = cache.map(|folder| Cache::open(folder, &engine)).transpose()?;

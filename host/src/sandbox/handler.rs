@@ -4,6 +4,7 @@
 //! so that at a request only the guest itself can fail.
 
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -11,6 +12,7 @@ use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 
 use super::cell::{self, CellState};
 use super::exports::{EXPORTS, Export};
+use super::meter;
 use super::{Engine, PACKAGE, PACKAGE_VERSION};
 use crate::Error;
 use crate::grants::{self, Grants, Scope};
@@ -290,8 +292,11 @@ impl Exports {
         let _place = engine.admit()?;
         let mut store = cell::store_for(engine, Scope::default());
         let limits = engine.limits();
-        let instance = super::meter::metered(limits.cpu_time, || engine.touch(), pre.instantiate_async(&mut store));
-        let instance = match tokio::time::timeout(limits.wall_time, instance).await {
+        let instance = {
+            let guest = pin!(pre.instantiate_async(&mut store));
+            tokio::time::timeout(limits.wall_time, meter::metered(limits.cpu_time, || engine.touch(), guest)).await
+        };
+        let instance = match instance {
             Ok(instance) => instance.map_err(|error| cell::why(&error, store.data(), limits)),
             Err(_) => Err(Error::Time { limit: limits.wall_time }),
         };

@@ -12,9 +12,10 @@ use super::{Event, Shared, Undeclared, notify};
 use crate::Error;
 use crate::grants::{Progress, Scope};
 use crate::kinds::Kind;
-use crate::protocol::jsonrpc::{self, Message, code};
-use crate::protocol::params;
-use crate::protocol::types::{CreateMessageRequest, ElicitRequest, RequestContext, RpcError, TaskMetadata};
+use crate::protocol::RequestParams;
+use crate::protocol::jsonrpc::{self, code};
+use crate::protocol::request::{Incoming, ListParams, NoParams, Params, TaskParams};
+use crate::protocol::types::{RequestContext, RpcError, TaskMetadata};
 use crate::sandbox::{self, Export, Handler};
 
 /// An answer that is ready to be sent, and what to start after it was.
@@ -23,30 +24,11 @@ pub(super) struct Reply {
     pub(super) work: Work,
 }
 
-/// A request whose parameters were read.
-struct Call<T> {
+/// What every request has.
+struct Call {
     context: RequestContext,
-    task: Option<TaskMetadata>,
     progress: Option<Arc<Progress>>,
-    body: T,
 }
-
-/// The parameters of `tasks/get`, `tasks/result` and `tasks/cancel`.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct TaskParams {
-    task_id: String,
-}
-
-/// The parameters of `tasks/list`.
-#[derive(Deserialize)]
-struct ListParams {
-    cursor: Option<String>,
-}
-
-/// The parameters of a request that has none of its own.
-#[derive(Deserialize)]
-struct NoParams {}
 
 /// The result of `ping`.
 #[derive(Serialize)]
@@ -60,20 +42,21 @@ impl Shared {
             let error = RpcError::new(code::INVALID_REQUEST, format!("The message has {} bytes: too many", text.len()));
             return Some(Reply::error(None, &error));
         }
-        let message = match Message::read(text) {
-            Ok(message) => message,
+        let mut incoming = match Incoming::read(text) {
+            Ok(incoming) => incoming,
             Err(error) => return Some(Reply::error(None, &error)),
         };
-        let method = message.method.as_deref()?;
-        let Some(id) = message.id else {
-            self.notification(method, message.params);
+        let method = incoming.message.method.take()?;
+        let method = &*method;
+        let Some(id) = incoming.message.id else {
+            self.notification(method, incoming.message.params);
             return None;
         };
         let start = Instant::now();
         let mut served = Served { kind: Kind::of(method, false), handler: None };
         let mut entry = self.in_flight.enter(id.get());
         let outcome = tokio::select! {
-            outcome = self.request(&message, method, id, &mut served) => outcome,
+            outcome = self.request(incoming, method, id, &mut served) => outcome,
             // The request was cancelled: its cell is dropped here, and nobody waits for an answer.
             Ok(()) = &mut entry.cancelled => return None,
         };
@@ -113,7 +96,7 @@ impl Shared {
     /// Answers a request. An error is the answer, too.
     async fn request(
         self: &Arc<Self>,
-        message: &Message<'_>,
+        mut incoming: Incoming<'_>,
         method: &str,
         id: &RawValue,
         served: &mut Served,
@@ -124,60 +107,56 @@ impl Shared {
         let Some(kind) = served.kind else {
             return Err(RpcError::new(code::METHOD_NOT_FOUND, format!("Method not found: {}", printable(method))));
         };
-        match kind {
-            Kind::GetTask => {
-                let call = self.open::<TaskParams>(message, id)?;
-                self.serve::<sandbox::GetTask, _>(served, &call, (&call.context, &call.body.task_id), id, Ok).await
+        let params =
+            incoming.take_params(kind).map_err(|error| RpcError::invalid_params(printable(&error.to_string())))?;
+        match params {
+            Params::Task(params) => {
+                let (call, TaskParams { task_id }) = self.open(params, id);
+                let params = (&call.context, &task_id);
+                match kind {
+                    Kind::GetTaskResult => {
+                        let mark = |output| Payload::new(output, &task_id).map_err(|error| broken(&error));
+                        self.serve::<sandbox::GetTaskResult, _>(served, &call, params, id, mark).await
+                    }
+                    Kind::CancelTask => self.serve::<sandbox::CancelTask, _>(served, &call, params, id, Ok).await,
+                    _ => self.serve::<sandbox::GetTask, _>(served, &call, params, id, Ok).await,
+                }
             }
-            Kind::GetTaskResult => {
-                let call = self.open::<TaskParams>(message, id)?;
-                let task_id = &call.body.task_id;
-                let mark = |output| Payload::new(output, task_id).map_err(|error| broken(&error));
-                self.serve::<sandbox::GetTaskResult, _>(served, &call, (&call.context, task_id), id, mark).await
+            Params::List(params) => {
+                let (call, ListParams { cursor }) = self.open(params, id);
+                self.serve::<sandbox::ListTasks, _>(served, &call, (&call.context, &cursor), id, Ok).await
             }
-            Kind::ListTasks => {
-                let call = self.open::<ListParams>(message, id)?;
-                self.serve::<sandbox::ListTasks, _>(served, &call, (&call.context, &call.body.cursor), id, Ok).await
-            }
-            Kind::CancelTask => {
-                let call = self.open::<TaskParams>(message, id)?;
-                self.serve::<sandbox::CancelTask, _>(served, &call, (&call.context, &call.body.task_id), id, Ok).await
-            }
-            Kind::Sampling | Kind::AugmentedSampling => {
-                let call = self.open::<CreateMessageRequest>(message, id)?;
-                match self.augmentation(served, method, &call.task) {
+            Params::Sampling(params) => {
+                let task = self.augmentation(served, method, params.task.clone());
+                let (call, body) = self.open(*params, id);
+                match &task {
                     Some(task) => {
-                        let params = (&call.context, task, &call.body);
+                        let params = (&call.context, task, &body);
                         self.serve::<sandbox::AugmentedSampling, _>(served, &call, params, id, Ok).await
                     }
-                    None => {
-                        self.serve::<sandbox::Sampling, _>(served, &call, (&call.context, &call.body), id, Ok).await
-                    }
+                    None => self.serve::<sandbox::Sampling, _>(served, &call, (&call.context, &body), id, Ok).await,
                 }
             }
-            Kind::Elicitation | Kind::AugmentedElicitation => {
-                let call = self.open::<ElicitRequest>(message, id)?;
-                match self.augmentation(served, method, &call.task) {
+            Params::Elicitation(params) => {
+                let task = self.augmentation(served, method, params.task.clone());
+                let (call, body) = self.open(*params, id);
+                match &task {
                     Some(task) => {
-                        let params = (&call.context, task, &call.body);
+                        let params = (&call.context, task, &body);
                         self.serve::<sandbox::AugmentedElicitation, _>(served, &call, params, id, Ok).await
                     }
-                    None => {
-                        self.serve::<sandbox::Elicitation, _>(served, &call, (&call.context, &call.body), id, Ok).await
-                    }
+                    None => self.serve::<sandbox::Elicitation, _>(served, &call, (&call.context, &body), id, Ok).await,
                 }
             }
-            Kind::Roots => {
-                let call = self.open::<NoParams>(message, id)?;
+            Params::Roots(params) => {
+                let (call, NoParams {}) = self.open(params, id);
                 self.serve::<sandbox::Roots, _>(served, &call, (&call.context,), id, Ok).await
             }
         }
     }
 
-    /// Reads a request's parameters.
-    fn open<T: for<'de> Deserialize<'de>>(&self, message: &Message<'_>, id: &RawValue) -> Result<Call<T>, RpcError> {
-        let params = params::read::<T>(message.params)
-            .map_err(|error| RpcError::invalid_params(printable(&error.to_string())))?;
+    /// Parts what every request has from what is its own.
+    fn open<T>(&self, params: RequestParams<T>, id: &RawValue) -> (Call, T) {
         let progress = params.progress_token.clone().map(|token| {
             let outbox = self.outbox.clone();
             Arc::new(Progress::new(token, move |update| notify(&outbox, "notifications/progress", update)))
@@ -189,17 +168,12 @@ impl Shared {
             server: Arc::clone(&self.server),
             protocol_version: Arc::clone(&self.protocol_version),
         };
-        Ok(Call { context, task: params.task, progress, body: params.body })
+        (Call { context, progress }, params.body)
     }
 
     /// Whether a request is served as a task, and notes the kind that follows.
-    fn augmentation<'a>(
-        &self,
-        served: &mut Served,
-        method: &str,
-        task: &'a Option<TaskMetadata>,
-    ) -> Option<&'a TaskMetadata> {
-        let task = task.as_ref()?;
+    fn augmentation(&self, served: &mut Served, method: &str, task: Option<TaskMetadata>) -> Option<TaskMetadata> {
+        let task = task?;
         let kind = Kind::of(method, true)?;
         if self.undeclared == Undeclared::Process && self.handlers.get(kind).is_none() {
             return None;
@@ -212,7 +186,7 @@ impl Shared {
     async fn serve<E: Export, R: Serialize>(
         &self,
         served: &mut Served,
-        call: &Call<impl Sized>,
+        call: &Call,
         params: E::Params<'_>,
         id: &RawValue,
         finish: impl FnOnce(E::Output) -> Result<R, RpcError>,

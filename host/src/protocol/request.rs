@@ -1,0 +1,152 @@
+//! A message with its parameters read by the type of its kind, in one pass where the sender's order allows.
+//!
+//! All SDKs write `method` before `params`, so when the parameters come the kind is known and they are read where
+//! they stand. In any other order, and for every error, the message is read twice: first as slices, then by type.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::jsonrpc::{Message, code};
+use super::params::{self, ParamsError, RequestParams};
+use super::types::{CreateMessageRequest, ElicitRequest, RpcError};
+use super::wire::tagged::Text;
+use crate::kinds::Kind;
+
+/// The parameters of a request, by its method.
+pub(crate) enum Params {
+    /// Of `tasks/get`, `tasks/result` and `tasks/cancel`.
+    Task(RequestParams<TaskParams>),
+    /// Of `tasks/list`.
+    List(RequestParams<ListParams>),
+    /// Of `sampling/createMessage`.
+    Sampling(Box<RequestParams<CreateMessageRequest>>),
+    /// Of `elicitation/create`.
+    Elicitation(Box<RequestParams<ElicitRequest>>),
+    /// Of `roots/list`, which has none of its own.
+    Roots(RequestParams<NoParams>),
+}
+
+/// The task that is asked about.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TaskParams {
+    pub(crate) task_id: String,
+}
+
+/// The page that is asked for.
+#[derive(Deserialize)]
+pub(crate) struct ListParams {
+    pub(crate) cursor: Option<String>,
+}
+
+/// Nothing.
+#[derive(Deserialize)]
+pub(crate) struct NoParams {}
+
+impl Params {
+    /// Reads the parameters of a kind, which may be absent.
+    fn read(kind: Kind, raw: Option<&RawValue>) -> Result<Self, ParamsError> {
+        Ok(match kind {
+            Kind::GetTask | Kind::GetTaskResult | Kind::CancelTask => Self::Task(params::read(raw)?),
+            Kind::ListTasks => Self::List(params::read(raw)?),
+            Kind::Sampling | Kind::AugmentedSampling => Self::Sampling(Box::new(params::read(raw)?)),
+            Kind::Elicitation | Kind::AugmentedElicitation => Self::Elicitation(Box::new(params::read(raw)?)),
+            Kind::Roots => Self::Roots(params::read(raw)?),
+        })
+    }
+}
+
+/// Reads the parameters of a kind where they stand.
+struct ParamsOf(Kind);
+
+impl<'de> DeserializeSeed<'de> for ParamsOf {
+    type Value = Params;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Params, D::Error> {
+        Ok(match self.0 {
+            Kind::GetTask | Kind::GetTaskResult | Kind::CancelTask => {
+                Params::Task(Deserialize::deserialize(deserializer)?)
+            }
+            Kind::ListTasks => Params::List(Deserialize::deserialize(deserializer)?),
+            Kind::Sampling | Kind::AugmentedSampling => Params::Sampling(Deserialize::deserialize(deserializer)?),
+            Kind::Elicitation | Kind::AugmentedElicitation => {
+                Params::Elicitation(Deserialize::deserialize(deserializer)?)
+            }
+            Kind::Roots => Params::Roots(Deserialize::deserialize(deserializer)?),
+        })
+    }
+}
+
+/// A message of the server.
+pub(crate) struct Incoming<'a> {
+    /// The message; its `params` are none when they were read already.
+    pub(crate) message: Message<'a>,
+    read: Option<Params>,
+}
+
+impl<'a> Incoming<'a> {
+    /// Reads a message.
+    pub(crate) fn read(text: &'a [u8]) -> Result<Self, RpcError> {
+        let text = std::str::from_utf8(text)
+            .map_err(|error| RpcError::new(code::PARSE_ERROR, format!("Not a JSON-RPC message: {error}")))?;
+        match serde_json::from_str::<Incoming<'a>>(text) {
+            Ok(incoming) => incoming.message.check().map(|()| incoming),
+            // Whatever is wrong, the slow way says it better.
+            Err(_) => Message::read(text.as_bytes()).map(|message| Self { message, read: None }),
+        }
+    }
+
+    /// The parameters, for the message's kind.
+    pub(crate) fn take_params(&mut self, kind: Kind) -> Result<Params, ParamsError> {
+        match self.read.take() {
+            Some(params) => Ok(params),
+            None => Params::read(kind, self.message.params),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Incoming<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(IncomingVisitor)
+    }
+}
+
+struct IncomingVisitor;
+
+impl<'de> Visitor<'de> for IncomingVisitor {
+    type Value = Incoming<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON-RPC message")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Incoming<'de>, A::Error> {
+        let mut message = Message { jsonrpc: None, id: None, method: None, params: None, result: None, error: None };
+        let mut read = None;
+        while let Some(Text(key)) = map.next_key::<Text<'de>>()? {
+            match &*key {
+                "jsonrpc" => message.jsonrpc = Some(map.next_value::<Text<'de>>()?.0),
+                "id" => message.id = map.next_value()?,
+                "method" => message.method = Some(map.next_value::<Text<'de>>()?.0),
+                "params" => match kind_of(message.method.as_ref()) {
+                    Some(kind) if read.is_none() => read = Some(map.next_value_seed(ParamsOf(kind))?),
+                    _ => message.params = map.next_value()?,
+                },
+                "result" => message.result = map.next_value()?,
+                "error" => message.error = map.next_value()?,
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(Incoming { message, read })
+    }
+}
+
+fn kind_of(method: Option<&Cow<'_, str>>) -> Option<Kind> {
+    Kind::of(method?, false)
+}
