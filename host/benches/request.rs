@@ -1,4 +1,5 @@
 //! One request, JSON in to JSON out, beside native code, a warm instance and wasmtime alone.
+#![allow(clippy::expect_used, missing_docs, reason = "a bench fails by panicking, and criterion makes public items")]
 
 mod common;
 

@@ -41,7 +41,7 @@ pub enum Error {
         handler: String,
     },
     /// The component is larger than [`Limits::component_size`](crate::Limits::component_size).
-    #[error("{handler}: has {size} bytes, the limit is {limit}")]
+    #[error("{handler}: has {size} bytes, the limit is {limit}; strip it, or raise `component_size`")]
     TooLarge {
         /// The handler's name.
         handler: String,
@@ -51,7 +51,7 @@ pub enum Error {
         limit: usize,
     },
     /// The component is not valid, or cannot be compiled or instantiated.
-    #[error("{handler}: {reason}")]
+    #[error("{handler}: {reason}; build it again with the tool chain of your language")]
     Invalid {
         /// The handler's name.
         handler: String,
@@ -103,7 +103,7 @@ pub enum Error {
         grant: &'static str,
     },
     /// The component imports what no grant gives.
-    #[error("{handler}: imports `{import}`, which this host does not have")]
+    #[error("{handler}: imports `{import}`, which this host does not have; build it without")]
     UnknownImport {
         /// The handler's name.
         handler: String,

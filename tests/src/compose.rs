@@ -3,7 +3,7 @@
 //! Such a component exports and imports exactly what it is told to, with the right types, and traps when it is
 //! called: enough for everything that is decided by a component's interfaces.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use anyhow::{Context, Result, anyhow};
@@ -59,7 +59,8 @@ pub fn core_module() -> Vec<u8> {
 }
 
 fn build(mut resolve: Resolve, version: &str, exports: &[&str], imports: &[&str]) -> Result<Vec<u8>> {
-    let full = |name: &&str| if name.contains(':') { (*name).to_owned() } else { format!("{PACKAGE}/{name}@{version}") };
+    let full =
+        |name: &&str| if name.contains(':') { (*name).to_owned() } else { format!("{PACKAGE}/{name}@{version}") };
     let items = imports.iter().map(|name| format!("import {};\n", full(name)));
     let items: String = items.chain(exports.iter().map(|name| format!("export {};\n", full(name)))).collect();
     let world = resolve.push_source("world.wit", &format!("package test:composed;\nworld composed {{\n{items}}}"))?;
@@ -94,11 +95,12 @@ fn protocol(version: &str) -> Result<Resolve> {
 fn dependencies() -> Result<Vec<UnresolvedPackageGroup>> {
     let folder = |name: &str| wit().join("deps").join(name);
     let parse = |name: &str| {
-        UnresolvedPackageGroup::parse_dir(&folder(name)).with_context(|| format!("cannot read {}", folder(name).display()))
+        UnresolvedPackageGroup::parse_dir(folder(name))
+            .with_context(|| format!("cannot read {}", folder(name).display()))
     };
     ["wasi-io", "wasi-clocks", "wasi-config"].map(parse).into_iter().collect()
 }
 
-fn wit() -> std::path::PathBuf {
-    Path::new(&repository()).join("wit")
+fn wit() -> PathBuf {
+    repository().join("wit")
 }

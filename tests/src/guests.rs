@@ -91,7 +91,8 @@ fn remapped_paths(guest: &Path) -> Result<String> {
     let version = rustc(&["-vV"])?;
     let commit = version.lines().find_map(|line| line.strip_prefix("commit-hash: ")).unwrap_or("unknown");
     // Cargo splits the variable at this character, so that paths may hold spaces.
-    Ok([remap(&cargo_home, "/cargo"), remap(&root, "/taskcell"), remap(&sources, &format!("/rustc/{commit}"))].join("\u{1f}"))
+    Ok([remap(&cargo_home, "/cargo"), remap(&root, "/taskcell"), remap(&sources, &format!("/rustc/{commit}"))]
+        .join("\u{1f}"))
 }
 
 /// `name` of the manifest's `[package]` table.

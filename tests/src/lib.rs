@@ -2,6 +2,10 @@
 
 pub mod cli;
 pub mod compose;
+pub mod conversation;
 pub mod guests;
+pub mod handlers;
+pub mod mcp;
 pub mod provision;
 pub mod server;
+pub mod shape;

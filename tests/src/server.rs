@@ -1,6 +1,6 @@
 //! The server's side of a session: what a test sends, and what it gets back.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use taskcell::SessionOptions;
 use taskcell::protocol::types::Implementation;
@@ -19,7 +19,13 @@ impl Server {
         Self::with(handlers, options())
     }
 
-    /// The same with other options.
+    /// Talks to a session without handlers.
+    #[must_use]
+    pub fn without_handlers() -> Self {
+        Self::new(taskcell::Handlers::default())
+    }
+
+    /// The same as [`Server::new`] with other options.
     #[must_use]
     pub fn with(handlers: taskcell::Handlers, options: SessionOptions) -> Self {
         let (session, outbox) = taskcell::Session::new(handlers, options);
@@ -39,6 +45,21 @@ impl Server {
     pub async fn send(&self, request: &Value) -> Result<Value> {
         let answer = self.send_text(&request.to_string()).await.with_context(|| format!("no answer to {request}"))?;
         Ok(serde_json::from_str(&answer)?)
+    }
+
+    /// Sends a request twice, with its members in one order and in the reverse, which makes no difference, and gives
+    /// the answer.
+    ///
+    /// # Errors
+    /// When there is no answer, it is no JSON, or there are two.
+    pub async fn ask(&self, request: &Value) -> Result<Value> {
+        let members = request.as_object().context("a request is an object")?;
+        let mut members: Vec<_> = members.iter().map(|(name, value)| format!("{}:{value}", json!(name))).collect();
+        let forth = self.send_text(&format!("{{{}}}", members.join(","))).await.context("no answer")?;
+        members.reverse();
+        let back = self.send_text(&format!("{{{}}}", members.join(","))).await.context("no answer")?;
+        ensure!(forth == back, "{request} is answered with {forth} or {back}");
+        Ok(serde_json::from_str(&forth)?)
     }
 
     /// Sends a request of a method and gives its answer.

@@ -105,7 +105,8 @@ async fn plain_kinds_are_declared() {
 /// Several handlers together are declared and served as one that exports what they export.
 #[tokio::test]
 async fn handlers_add_up() {
-    let apart: [&[&str]; 3] = [&["sampling", "augmented-sampling"], &["roots", "get-task", "background"], &["list-tasks"]];
+    let apart: [&[&str]; 3] =
+        [&["sampling", "augmented-sampling"], &["roots", "get-task", "background"], &["list-tasks"]];
     let mut handlers = Vec::new();
     for exports in apart {
         handlers.push(handler(exports).await);

@@ -86,7 +86,8 @@ fn python_sdk() {
     ];
     for (tool, expected) in table {
         let (text, _) = call(&server, tool, &json!({}));
-        let answer: Value = serde_json::from_str(text.strip_prefix("OK ").unwrap_or_else(|| panic!("{tool}: {text}"))).unwrap();
+        let answer: Value =
+            serde_json::from_str(text.strip_prefix("OK ").unwrap_or_else(|| panic!("{tool}: {text}"))).unwrap();
         for (pointer, value) in expected {
             assert_eq!(answer.pointer(pointer), Some(&value), "{tool}: {pointer} of {answer}");
         }

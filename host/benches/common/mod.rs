@@ -19,9 +19,9 @@ pub const TASKS_GET: &str = include_str!("../peers/tasks-get.json");
 /// A `sampling/createMessage` with ten messages, about 4 KiB.
 pub const SAMPLING: &str = include_str!("../peers/sampling.json");
 
-/// The guest of the benches.
-pub fn guest() -> Result<Vec<u8>> {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/guests/bench");
+/// A guest of the benches, from `tests/guests/`.
+pub fn guest(name: &str) -> Result<Vec<u8>> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/guests").join(name);
     let file = taskcell_tests::guests::build_guest(&folder).map_err(|error| wasmtime::format_err!("{error:#}"))?;
     Ok(std::fs::read(file)?)
 }
@@ -40,7 +40,7 @@ pub fn server() -> Implementation {
 /// taskcell with every limit on.
 pub async fn session() -> Result<(Session, Outbox)> {
     let engine = Engine::new(EngineOptions::default())?;
-    let handler = Handler::from_bytes(&engine, "bench", guest()?, Grants::default()).await?;
+    let handler = Handler::from_bytes(&engine, "bench", guest("bench")?, Grants::default()).await?;
     Ok(Session::new(Handlers::new([handler])?, SessionOptions::new(server())))
 }
 
@@ -121,7 +121,7 @@ pub struct Floor {
 impl Floor {
     pub fn new() -> Result<Self> {
         let engine = wasmtime::Engine::new(&wasmtime_config(&Limits::default()))?;
-        let component = Component::new(&engine, guest()?)?;
+        let component = Component::new(&engine, guest("bench")?)?;
         let find = |interface: &str| {
             let instance = component.get_export_index(None, format!("taskcell:handlers/{interface}@0.1.0").as_str());
             component.get_export_index(instance.as_ref(), "handle").context("no such export")

@@ -91,13 +91,13 @@ impl HandlerArgs {
     }
 
     fn granted(&self, grants: &[Grant]) -> Grants {
-        let mut granted = Grants::default();
-        granted.tasks = grants.contains(&Grant::Tasks);
-        granted.progress = grants.contains(&Grant::Progress);
-        if grants.contains(&Grant::Config) || !self.settings.is_empty() {
-            granted.config = Some(self.settings.iter().cloned().collect());
+        let config = grants.contains(&Grant::Config) || !self.settings.is_empty();
+        Grants {
+            tasks: grants.contains(&Grant::Tasks),
+            progress: grants.contains(&Grant::Progress),
+            config: config.then(|| self.settings.iter().cloned().collect()),
+            ..Grants::default()
         }
-        granted
     }
 }
 

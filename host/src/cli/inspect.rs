@@ -97,13 +97,13 @@ fn grants_needed(handler: &Handler) -> Vec<&'static str> {
 
 /// Every grant, to load a component that will serve no request.
 fn everything() -> Grants {
-    let mut grants = Grants::default();
-    grants.tasks = true;
-    grants.progress = true;
-    grants.config = Some(Settings::from_iter([]));
-    grants.model = Some(Arc::new(Nobody));
-    grants.user = Some(Arc::new(Nobody));
-    grants
+    Grants {
+        tasks: true,
+        progress: true,
+        config: Some(Settings::from_iter([])),
+        model: Some(Arc::new(Nobody)),
+        user: Some(Arc::new(Nobody)),
+    }
 }
 
 /// A model and a user that are not there.

@@ -54,6 +54,10 @@ impl<'a> Message<'a> {
     /// # Errors
     /// With the error to answer: -32700 where the text is no JSON, -32600 where it is no JSON-RPC 2.0 message.
     pub fn read(text: &'a [u8]) -> Result<Self, RpcError> {
+        // A struct may be written as a list of its members as far as serde is concerned; a message may not.
+        if text.trim_ascii_start().starts_with(b"[") {
+            return Err(RpcError::new(code::INVALID_REQUEST, "Not a JSON-RPC message: a list, and MCP has no batches"));
+        }
         let message: Message<'a> = serde_json::from_slice(text).map_err(|error| {
             let code = if error.is_data() { code::INVALID_REQUEST } else { code::PARSE_ERROR };
             RpcError::new(code, format!("Not a JSON-RPC message: {error}"))

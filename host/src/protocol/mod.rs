@@ -9,7 +9,7 @@ pub(crate) mod request;
 pub mod types;
 mod wire;
 
-pub use wire::params::{ParamsError, RequestParams};
+pub use wire::params::{ParamsError, RequestBody, RequestParams};
 pub(crate) use wire::{json, params};
 
 /// The revision of MCP whose requests and capabilities this crate speaks.

@@ -7,11 +7,11 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::jsonrpc::{Message, code};
-use super::params::{self, ParamsError, RequestParams};
+use super::params::{self, ParamsError, RequestBody, RequestParams};
 use super::types::{CreateMessageRequest, ElicitRequest, RpcError};
 use super::wire::tagged::Text;
 use crate::kinds::Kind;
@@ -46,6 +46,16 @@ pub(crate) struct ListParams {
 /// Nothing.
 #[derive(Deserialize)]
 pub(crate) struct NoParams {}
+
+impl RequestBody for TaskParams {}
+impl RequestBody for ListParams {}
+impl RequestBody for NoParams {}
+impl RequestBody for CreateMessageRequest {
+    const AUGMENTABLE: bool = true;
+}
+impl RequestBody for ElicitRequest {
+    const AUGMENTABLE: bool = true;
+}
 
 impl Params {
     /// Reads the parameters of a kind, which may be absent.
@@ -115,6 +125,9 @@ impl<'de> Deserialize<'de> for Incoming<'de> {
     }
 }
 
+/// The members of a message.
+const MEMBERS: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
+
 struct IncomingVisitor;
 
 impl<'de> Visitor<'de> for IncomingVisitor {
@@ -127,14 +140,22 @@ impl<'de> Visitor<'de> for IncomingVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Incoming<'de>, A::Error> {
         let mut message = Message { jsonrpc: None, id: None, method: None, params: None, result: None, error: None };
         let mut read = None;
+        let mut seen = 0u8;
         while let Some(Text(key)) = map.next_key::<Text<'de>>()? {
+            // Whoever reads the message next might take the other one of two members with one name.
+            if let Some(place) = MEMBERS.iter().position(|member| *member == key) {
+                if seen & (1 << place) != 0 {
+                    return Err(A::Error::custom(format!("the member `{key}` comes twice")));
+                }
+                seen |= 1 << place;
+            }
             match &*key {
                 "jsonrpc" => message.jsonrpc = Some(map.next_value::<Text<'de>>()?.0),
                 "id" => message.id = map.next_value()?,
                 "method" => message.method = Some(map.next_value::<Text<'de>>()?.0),
                 "params" => match kind_of(message.method.as_ref()) {
-                    Some(kind) if read.is_none() => read = Some(map.next_value_seed(ParamsOf(kind))?),
-                    _ => message.params = map.next_value()?,
+                    Some(kind) => read = Some(map.next_value_seed(ParamsOf(kind))?),
+                    None => message.params = map.next_value()?,
                 },
                 "result" => message.result = map.next_value()?,
                 "error" => message.error = map.next_value()?,

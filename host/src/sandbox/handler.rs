@@ -173,7 +173,7 @@ fn check_magic(name: &str, bytes: &[u8]) -> Result<(), Error> {
 /// Compiles off the runtime's threads, for it takes from milliseconds to seconds.
 async fn compile(engine: &Engine, name: &str, bytes: Vec<u8>) -> Result<(Component, String), Error> {
     let engine = engine.clone();
-    let compiling = tokio::task::spawn_blocking(move || {
+    let compiling = tokio::task::spawn_blocking(move || -> wasmtime::Result<_> {
         let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         if let Some(component) = engine.cache().and_then(|cache| cache.load(engine.wasmtime(), &digest)) {
             return Ok((component, digest));
@@ -186,7 +186,7 @@ async fn compile(engine: &Engine, name: &str, bytes: Vec<u8>) -> Result<(Compone
     });
     let reason = match compiling.await {
         Ok(Ok(compiled)) => return Ok(compiled),
-        Ok(Err(error)) => wasmtime::Error::to_string(&error),
+        Ok(Err(error)) => format!("{error:#}"),
         Err(_) => "compiling it failed inside the compiler".to_owned(),
     };
     Err(Error::Invalid { handler: name.to_owned(), reason: format!("is not a valid component: {reason}") })

@@ -22,7 +22,7 @@ impl Payload {
             TaskOutput::Elicitation(result) => mark(&mut result.meta, task_id)?,
             TaskOutput::Custom(object) => {
                 let mut members: BTreeMap<String, Box<RawValue>> = serde_json::from_str(object)?;
-                let mut meta = members.remove("_meta").map(|meta| meta.get().to_owned());
+                let mut meta = members.remove("_meta").map(|meta| meta.get().to_owned()).filter(|meta| meta != "null");
                 mark(&mut meta, task_id)?;
                 members.insert("_meta".to_owned(), to_raw_value(&RawJson(meta.unwrap_or_default()))?);
                 *object = serde_json::to_string(&members)?;

@@ -217,14 +217,23 @@ impl Tasks {
         }
     }
 
-    /// Lets `work` run for a task; what it gives ends the task, unless the task has ended by then. It is dropped
-    /// when the task is cancelled, or when all of this principal's work is stopped.
+    /// Lets `work` run for a task that has not ended and has none running; what it gives ends the task, unless the
+    /// task has ended by then. It is dropped when the task is cancelled, or when all of this principal's work is
+    /// stopped.
     pub fn start<F>(self: &Arc<Self>, id: String, work: F)
     where
         F: Future<Output = Result<TaskOutput, RpcError>> + Send + 'static,
     {
         let tasks = Arc::downgrade(self);
         self.work.start(id.clone(), async move {
+            // Asked only now, when a cancellation would find this work: before, it could slip in between.
+            let ended = match tasks.upgrade() {
+                Some(tasks) => tasks.get(&id).await.map_or(true, |task| task.status.is_final()),
+                None => true,
+            };
+            if ended {
+                return;
+            }
             let outcome = work.await;
             let Some(tasks) = tasks.upgrade() else { return };
             match tasks.finish(&id, outcome, false).await {

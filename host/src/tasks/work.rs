@@ -15,11 +15,16 @@ pub(super) struct Work {
 type Running = HashMap<String, JoinHandle<()>>;
 
 impl Work {
+    /// Starts work for a task, unless some is running: two would race for one result.
     pub(super) fn start<F>(&self, id: String, work: F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let mut running = lock(&self.running);
+        if running.contains_key(&id) {
+            tracing::warn!(task.id = id, "work was spawned twice for one task; the second is not started");
+            return;
+        }
         let registry = Arc::downgrade(&self.running);
         let key = id.clone();
         // The lock is held until the handle is in, so the work cannot end before it is known.

@@ -287,7 +287,7 @@ impl named::Named for SchemaProperty {
 
 /// The members that tell the forms of [`PrimitiveSchema`] apart.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "a schema")]
 struct Shape<'a> {
     #[serde(borrow, rename = "type")]
     type_name: Option<&'a RawValue>,
@@ -301,7 +301,7 @@ struct Shape<'a> {
     items: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ItemsShape<'a> {
     #[serde(borrow, rename = "enum")]
@@ -333,7 +333,10 @@ impl PrimitiveSchema {
             Some("\"integer\"") => serde_json::from_str(raw).map(Self::Integer),
             Some("\"boolean\"") => serde_json::from_str(raw).map(Self::Boolean),
             Some("\"array\"") => {
-                let items: ItemsShape<'_> = serde_json::from_str(shape.items.map_or("{}", RawValue::get))?;
+                let items: ItemsShape<'_> = match shape.items.map(RawValue::get) {
+                    Some(items) if items.starts_with('{') => serde_json::from_str(items)?,
+                    _ => ItemsShape::default(),
+                };
                 match items {
                     ItemsShape { any_of: Some(_), .. } => serde_json::from_str(raw).map(Self::TitledMultiSelect),
                     ItemsShape { values: Some(_), .. } => serde_json::from_str(raw).map(Self::UntitledMultiSelect),

@@ -7,7 +7,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::{CowStrDeserializer, MapAccessDeserializer};
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, IntoDeserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::{json, tagged::Text};
@@ -27,13 +27,21 @@ pub struct RequestParams<T> {
     pub body: T,
 }
 
+/// The members of a request that are its own.
+pub trait RequestBody {
+    /// Whether the request may ask for a task; elsewhere a stray `task` is ignored, whatever it is.
+    const AUGMENTABLE: bool = false;
+}
+
 /// Parameters that do not fit the request; the text names the field and goes out with -32602.
 #[derive(Debug, thiserror::Error)]
 #[error("Invalid params: {0}")]
 pub struct ParamsError(String);
 
 /// Reads `params`; without any, an empty object is read, as for `tasks/list` and `roots/list`.
-pub(crate) fn read<'de, T: Deserialize<'de>>(params: Option<&'de RawValue>) -> Result<RequestParams<T>, ParamsError> {
+pub(crate) fn read<'de, T: RequestBody + Deserialize<'de>>(
+    params: Option<&'de RawValue>,
+) -> Result<RequestParams<T>, ParamsError> {
     let text = params.map_or("{}", RawValue::get);
     serde_json::from_str(text).map_err(|error| ParamsError(name_the_field::<T>(text, error)))
 }
@@ -42,13 +50,13 @@ pub(crate) fn read<'de, T: Deserialize<'de>>(params: Option<&'de RawValue>) -> R
 pub(crate) fn is_augmented(params: &RawValue) -> bool {
     #[derive(serde::Deserialize)]
     struct Task {
-        task: Option<serde::de::IgnoredAny>,
+        task: Option<IgnoredAny>,
     }
     serde_json::from_str::<Task>(params.get()).is_ok_and(|params| params.task.is_some())
 }
 
 /// Says where the error is. Only for the error: keeping the path costs time that a good request need not spend.
-fn name_the_field<'de, T: Deserialize<'de>>(text: &'de str, error: serde_json::Error) -> String {
+fn name_the_field<'de, T: RequestBody + Deserialize<'de>>(text: &'de str, error: serde_json::Error) -> String {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let (path, error) = match serde_path_to_error::deserialize::<_, RequestParams<T>>(&mut deserializer) {
         Err(located) => (located.path().to_string(), located.into_inner()),
@@ -57,10 +65,15 @@ fn name_the_field<'de, T: Deserialize<'de>>(text: &'de str, error: serde_json::E
     // The position is one inside of `params`, which means nothing to who sent the whole message.
     let message = error.to_string();
     let message = message.split(" at line ").next().unwrap_or_default();
-    if path == "." { message.to_owned() } else { format!("{path}: {message}") }
+    // A message that starts with a point goes on with the path: see `tagged`.
+    match (path.as_str(), message.strip_prefix('.')) {
+        (".", rest) => rest.unwrap_or(message).to_owned(),
+        (path, Some(message)) => format!("{path}.{message}"),
+        (path, None) => format!("{path}: {message}"),
+    }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for RequestParams<T> {
+impl<'de, T: RequestBody + Deserialize<'de>> Deserialize<'de> for RequestParams<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(ParamsVisitor(PhantomData))
     }
@@ -68,7 +81,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for RequestParams<T> {
 
 struct ParamsVisitor<T>(PhantomData<T>);
 
-impl<'de, T: Deserialize<'de>> Visitor<'de> for ParamsVisitor<T> {
+impl<'de, T: RequestBody + Deserialize<'de>> Visitor<'de> for ParamsVisitor<T> {
     type Value = RequestParams<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -77,19 +90,24 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ParamsVisitor<T> {
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
         let mut common = Common::default();
-        let body = T::deserialize(MapAccessDeserializer::new(OwnMembers { map, common: &mut common }))?;
+        let body = T::deserialize(MapAccessDeserializer::new(OwnMembers {
+            map,
+            common: &mut common,
+            augmentable: T::AUGMENTABLE,
+        }))?;
         let Common { task, meta } = common;
         let (meta, progress_token) = match meta {
             Some(RequestMeta { text, progress_token }) => (Some(text), progress_token),
             None => (None, None),
         };
-        Ok(RequestParams { task, meta, progress_token, body })
+        Ok(RequestParams { task: task.flatten(), meta, progress_token, body })
     }
 }
 
 #[derive(Default)]
 struct Common {
-    task: Option<TaskMetadata>,
+    /// None until the member came, which may be null.
+    task: Option<Option<TaskMetadata>>,
     meta: Option<RequestMeta>,
 }
 
@@ -97,6 +115,7 @@ struct Common {
 struct OwnMembers<'a, A> {
     map: A,
     common: &'a mut Common,
+    augmentable: bool,
 }
 
 impl<'de, A: MapAccess<'de>> MapAccess<'de> for OwnMembers<'_, A> {
@@ -105,7 +124,12 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for OwnMembers<'_, A> {
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
         while let Some(Text(key)) = self.map.next_key::<Text<'de>>()? {
             match &*key {
-                "task" => self.common.task = self.map.next_value()?,
+                "task" if !self.augmentable => {
+                    self.map.next_value::<IgnoredAny>()?;
+                }
+                "task" if self.common.task.is_some() => return Err(A::Error::duplicate_field("task")),
+                "task" => self.common.task = Some(self.map.next_value()?),
+                "_meta" if self.common.meta.is_some() => return Err(A::Error::duplicate_field("_meta")),
                 "_meta" => self.common.meta = self.map.next_value()?,
                 _ => {
                     let key: CowStrDeserializer<'_, A::Error> = key.into_deserializer();

@@ -40,7 +40,7 @@ impl<'de, T: Tagged<'de>> Visitor<'de> for TagVisitor<T> {
         let mut tag = None;
         while let Some(Text(key)) = map.next_key::<Text<'de>>()? {
             if key == T::TAG {
-                tag = Some(map.next_value::<Text<'de>>()?.0);
+                tag = map.next_value::<Option<Text<'de>>>()?.map(|Text(tag)| tag);
                 break;
             }
             before.push((key, map.next_value::<&'de RawValue>()?));
@@ -74,7 +74,7 @@ impl<'de> Deserialize<'de> for Text<'de> {
 /// The members of an object without its tag.
 pub(crate) struct Members<'de, A> {
     before: vec::IntoIter<(Cow<'de, str>, &'de RawValue)>,
-    value: Option<&'de RawValue>,
+    value: Option<(Cow<'de, str>, &'de RawValue)>,
     rest: A,
 }
 
@@ -91,7 +91,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Members<'de, A> {
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
         match self.before.next() {
             Some((key, value)) => {
-                self.value = Some(value);
+                self.value = Some((key.clone(), value));
                 let key: CowStrDeserializer<'_, A::Error> = key.into_deserializer();
                 seed.deserialize(key).map(Some)
             }
@@ -101,7 +101,21 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Members<'de, A> {
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
         match self.value.take() {
-            Some(value) => seed.deserialize(value).map_err(A::Error::custom),
+            Some((key, value)) => {
+                // Whoever reads the whole cannot see into the slice, so the error says where in it the fault is.
+                let mut track = serde_path_to_error::Track::new();
+                let tracked = serde_path_to_error::Deserializer::new(value, &mut track);
+                seed.deserialize(tracked).map_err(|error| {
+                    let error = error.to_string();
+                    let error = error.split(" at line ").next().unwrap_or_default();
+                    // A message that starts with a point goes on with the path.
+                    let end = if error.starts_with('.') { "" } else { ": " };
+                    match track.path().to_string().as_str() {
+                        "." => A::Error::custom(format_args!(".{key}{end}{error}")),
+                        path => A::Error::custom(format_args!(".{key}.{path}{end}{error}")),
+                    }
+                })
+            }
             None => self.rest.next_value_seed(seed),
         }
     }

@@ -1,0 +1,39 @@
+# Every developer command. `just` lists them.
+
+_list:
+    @just --list
+
+# Show a built-in server being answered from cells
+demo:
+    cargo run --release -- demo
+
+# Everything that CI runs
+ci:
+    bash .ci/run
+
+# All tests, or those whose name holds FILTER
+test *FILTER:
+    cargo test --workspace -- {{ FILTER }}
+
+# Format the host, the tests and the guests
+fmt:
+    cargo fmt --all
+    for guest in guest-examples/*/ tests/guests/*/; do (cd "$guest" && cargo fmt); done
+
+lint:
+    cargo clippy --workspace --all-targets -- -D warnings
+
+docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# Build the stock handler from its source and embed it
+stock:
+    TASKCELL_BLESS=1 cargo test -p taskcell-tests --test stock
+
+# The benches: requests, ratios to the floor, ten thousand waiting cells
+bench:
+    cargo bench -p taskcell
+
+# The Python and TypeScript SDKs on the same two requests, beside taskcell
+bench-peers:
+    cargo bench -p taskcell --bench peers

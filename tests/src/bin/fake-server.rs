@@ -1,0 +1,132 @@
+//! An MCP server that behaves as its first argument says. With a second one, a file, it starts a process that
+//! outlives it unless somebody ends it, and writes that one's id there.
+
+use std::io::{BufRead, Write};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+/// Longer than any test waits.
+const FOR_EVER: Duration = Duration::from_secs(600);
+/// What a terminal obeys, in all its spellings: the escape, its one-character form, a bell, a return over what stands
+/// in the line, a deletion, and a reversal of what follows.
+const NASTY: &str = "\u{1b}[2J\u{9b}31m\u{7}over\rwritten\u{7f}\u{8}\u{202e}desrever\u{0}";
+
+fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let mode = arguments.next().context("no mode")?;
+    if let Some(file) = arguments.next() {
+        start_sleeper(Path::new(&file))?;
+    }
+    match mode.as_str() {
+        "sleeps" => sleep(),
+        "exits-at-once" => {
+            eprintln!("no configuration was found");
+            std::process::exit(3);
+        }
+        "garbage-on-stdout" => println!("Starting the server..."),
+        "binary-on-stdout" => std::io::stdout().write_all(b"\xff\xfe\x00\n")?,
+        "endless-line" => endless_line()?,
+        "logs-nasty" => eprintln!("{NASTY}"),
+        _ => {}
+    }
+    for line in std::io::stdin().lock().lines() {
+        let message: Value = serde_json::from_str(&line?)?;
+        let (Some(id), Some(method)) = (message.get("id"), message.get("method").and_then(Value::as_str)) else {
+            continue;
+        };
+        for reply in replies(&mode, method, id, message.get("params").unwrap_or(&Value::Null)) {
+            println!("{reply}");
+        }
+        match (mode.as_str(), method) {
+            ("exits-after-initialize", "initialize") => {
+                eprintln!("the database is gone");
+                std::process::exit(4);
+            }
+            ("garbage-later", "initialize") => println!("DEBUG connected"),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// What the server sends for a request.
+fn replies(mode: &str, method: &str, id: &Value, params: &Value) -> Vec<Value> {
+    let result = |result: Value| vec![json!({ "jsonrpc": "2.0", "id": id, "result": result })];
+    let error =
+        |message: &str| vec![json!({ "jsonrpc": "2.0", "id": id, "error": { "code": -32000, "message": message } })];
+    match (mode, method) {
+        ("hangs", _) | ("hangs-later", "tools/list" | "tools/call") => Vec::new(),
+        ("refuses", "initialize") => error("not today"),
+        ("nameless", "initialize") => result(json!({ "protocolVersion": "2025-11-25", "capabilities": {} })),
+        (_, "initialize") => result(initialized(mode)),
+        ("endless-list", "tools/list") => result(json!({ "tools": [], "nextCursor": "more" })),
+        ("no-tools", "tools/list") => error("no tools here"),
+        (_, "tools/list") if mode.ends_with("nasty") => {
+            let mut all = vec![
+                json!({ "jsonrpc": "2.0", "method": "notifications/message", "params": { "level": "info", "data": NASTY } }),
+                json!({ "jsonrpc": "2.0", "method": "notifications/message", "params": { "level": "info", "data": { "k": NASTY } } }),
+                json!({ "jsonrpc": "2.0", "id": NASTY, "method": NASTY }),
+            ];
+            all.extend(result(json!({ "tools": [{ "name": NASTY, "description": NASTY }] })));
+            all
+        }
+        (_, "tools/list") => {
+            let page = |tool: &str| json!([{ "name": tool, "description": format!("The tool {tool}") }]);
+            match params.get("cursor") {
+                None => result(json!({ "tools": page("echo"), "nextCursor": "2" })),
+                Some(_) => result(json!({ "tools": page("fail") })),
+            }
+        }
+        (_, "tools/call") => match params.get("name").and_then(Value::as_str) {
+            Some("echo") => {
+                result(json!({ "content": said(&format!("{}", params.get("arguments").unwrap_or(&Value::Null))) }))
+            }
+            Some("nasty") => result(json!({ "content": said(NASTY) })),
+            Some("fail") => result(json!({ "content": said("it failed"), "isError": true })),
+            Some("nasty-error") => error(NASTY),
+            _ => error("no such tool"),
+        },
+        _ => error("no such method"),
+    }
+}
+
+fn initialized(mode: &str) -> Value {
+    let name = if mode.ends_with("nasty") { NASTY } else { "fake-server" };
+    let version = match mode {
+        "old" => "2025-06-18",
+        "too-old" => "2020-01-01",
+        "too-old-nasty" => NASTY,
+        _ => "2025-11-25",
+    };
+    json!({ "protocolVersion": version, "capabilities": { "tools": {} }, "serverInfo": { "name": name, "version": name } })
+}
+
+fn said(text: &str) -> Value {
+    json!([{ "type": "text", "text": text }])
+}
+
+fn sleep() {
+    std::thread::sleep(FOR_EVER);
+}
+
+/// Starts a process that has this one's pipes, as what a launcher starts has.
+fn start_sleeper(file: &Path) -> Result<()> {
+    let sleeper = Command::new(std::env::current_exe()?).arg("sleeps").spawn()?;
+    // In one step, so that whoever sees the file sees all of it.
+    let partial = file.with_extension("partial");
+    std::fs::write(&partial, sleeper.id().to_string())?;
+    Ok(std::fs::rename(partial, file)?)
+}
+
+/// More bytes without a line break than anybody reads.
+fn endless_line() -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    for _ in 0..32 {
+        stdout.write_all(&[b'x'; 1 << 20])?;
+    }
+    Ok(())
+}

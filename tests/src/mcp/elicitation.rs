@@ -1,0 +1,189 @@
+//! Requests to ask the user, and what the user did.
+
+use serde_json::json;
+
+use super::meta;
+use crate::shape::Shape::{self, Count, Flag, Number, OneOf, Text, Word};
+use crate::shape::{ignored, implied, list, optional, record, required};
+
+/// `StringSchema`
+#[must_use]
+pub fn string_schema() -> Shape {
+    record([
+        required("type", Word(&["string"])),
+        optional("title", Text),
+        optional("description", Text),
+        optional("minLength", Count),
+        optional("maxLength", Count),
+        optional("format", OneOf(vec![Word(&["email", "uri", "date", "date-time"]), Text])),
+        optional("default", Text),
+    ])
+}
+
+/// `NumberSchema`
+#[must_use]
+pub fn number_schema() -> Shape {
+    record([
+        required("type", Word(&["number", "integer"])),
+        optional("title", Text),
+        optional("description", Text),
+        optional("minimum", Number),
+        optional("maximum", Number),
+        optional("default", Number),
+    ])
+}
+
+/// `BooleanSchema`
+#[must_use]
+pub fn boolean_schema() -> Shape {
+    record([
+        required("type", Word(&["boolean"])),
+        optional("title", Text),
+        optional("description", Text),
+        optional("default", Flag),
+    ])
+}
+
+/// An entry of `TitledSingleSelectEnumSchema.oneOf`
+#[must_use]
+pub fn enum_option() -> Shape {
+    record([required("const", Text), required("title", Text)])
+}
+
+/// `UntitledSingleSelectEnumSchema`
+#[must_use]
+pub fn untitled_single_select() -> Shape {
+    record([
+        required("type", Word(&["string"])),
+        optional("title", Text),
+        optional("description", Text),
+        required("enum", list(Text)),
+        optional("default", Text),
+    ])
+}
+
+/// `TitledSingleSelectEnumSchema`
+#[must_use]
+pub fn titled_single_select() -> Shape {
+    record([
+        required("type", Word(&["string"])),
+        optional("title", Text),
+        optional("description", Text),
+        required("oneOf", list(enum_option())),
+        optional("default", Text),
+    ])
+}
+
+/// `UntitledMultiSelectEnumSchema`
+#[must_use]
+pub fn untitled_multi_select() -> Shape {
+    multi_select(record([required("type", Word(&["string"])), required("enum", list(Text))]))
+}
+
+/// `TitledMultiSelectEnumSchema`
+#[must_use]
+pub fn titled_multi_select() -> Shape {
+    multi_select(record([required("anyOf", list(enum_option()))]))
+}
+
+fn multi_select(items: Shape) -> Shape {
+    record([
+        required("type", Word(&["array"])),
+        optional("title", Text),
+        optional("description", Text),
+        optional("minItems", Count),
+        optional("maxItems", Count),
+        required("items", items),
+        optional("default", list(Text)),
+    ])
+}
+
+/// `LegacyTitledEnumSchema`
+#[must_use]
+pub fn legacy_titled_enum() -> Shape {
+    record([
+        required("type", Word(&["string"])),
+        optional("title", Text),
+        optional("description", Text),
+        required("enum", list(Text)),
+        required("enumNames", list(Text)),
+        optional("default", Text),
+    ])
+}
+
+/// Schemas that are none of `PrimitiveSchemaDefinition`, yet sent.
+#[must_use]
+pub fn other_schema() -> Shape {
+    Shape::Fixed(vec![
+        json!({}),
+        json!({ "anyOf": [{ "type": "string" }, { "type": "null" }], "default": null, "title": "T" }),
+        json!({ "type": ["string", "null"], "minLength": 1.0 }),
+        json!({ "type": "object", "properties": { "type": { "type": "string" } } }),
+        json!({ "type": "null" }),
+        json!({ "type": "array", "items": { "type": "number" } }),
+        json!({ "type": "array" }),
+        json!({ "enum": ["a", "b"] }),
+        json!({ "const": 5 }),
+        json!({ "$ref": "#/$defs/A", "x": [1, { "y": null }] }),
+    ])
+}
+
+/// `PrimitiveSchemaDefinition`
+#[must_use]
+pub fn primitive_schema() -> Shape {
+    OneOf(vec![
+        string_schema(),
+        number_schema(),
+        boolean_schema(),
+        untitled_single_select(),
+        titled_single_select(),
+        untitled_multi_select(),
+        titled_multi_select(),
+        legacy_titled_enum(),
+        other_schema(),
+    ])
+}
+
+/// `ElicitRequestFormParams.requestedSchema`
+#[must_use]
+pub fn requested_schema() -> Shape {
+    record([
+        optional("$schema", Text),
+        required("type", Word(&["object"])),
+        required("properties", Shape::Map(Box::new(primitive_schema()))),
+        optional("required", list(Text)),
+    ])
+}
+
+/// `ElicitRequestFormParams`, without `task` and `_meta`
+#[must_use]
+pub fn elicit_form() -> Shape {
+    record([implied("mode", &["form"]), required("message", Text), required("requestedSchema", requested_schema())])
+}
+
+/// `ElicitRequestURLParams`, without `task` and `_meta`
+#[must_use]
+pub fn elicit_url() -> Shape {
+    record([
+        required("mode", Word(&["url"])),
+        required("message", Text),
+        required("elicitationId", Text),
+        required("url", Text),
+    ])
+}
+
+/// A value in `ElicitResult.content`
+#[must_use]
+pub fn elicit_value() -> Shape {
+    OneOf(vec![Text, Number, Flag, list(Text)])
+}
+
+/// `ElicitResult`; the content goes with an acceptance only
+#[must_use]
+pub fn elicit_result() -> Shape {
+    let content = Shape::Map(Box::new(elicit_value()));
+    OneOf(vec![
+        record([required("action", Word(&["accept"])), optional("content", content.clone()), meta()]),
+        record([required("action", Word(&["decline", "cancel"])), ignored("content", content), meta()]),
+    ])
+}

@@ -1,0 +1,134 @@
+//! The cache of compiled components: filled once, healed when broken, and nobody else's.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use taskcell::grants::Grants;
+use taskcell::{Engine, EngineOptions, Error, Handler, Handlers};
+use taskcell_tests::compose::{component, core_module};
+use taskcell_tests::server::Server;
+
+const FILE: &str = "handler.wasm";
+
+fn engine_with_cache(folder: &Path) -> Result<Engine, Error> {
+    let mut options = EngineOptions::default();
+    options.limits.cells = 4;
+    options.cache = Some(folder.to_owned());
+    Engine::new(options)
+}
+
+/// Loads a component in a new engine over this cache, and sees that it runs.
+async fn load_cached(folder: &Path, bytes: &[u8]) {
+    let engine = engine_with_cache(folder).unwrap();
+    let handler = Handler::from_bytes(&engine, FILE, bytes.to_vec(), Grants::default()).await.unwrap();
+    let answer = Server::new(Handlers::new([handler]).unwrap()).request("roots/list", &json!({})).await.unwrap();
+    assert_eq!(answer["error"]["data"]["kind"], "trap", "{answer}");
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+/// The one file in the cache.
+fn only_file(folder: &Path) -> PathBuf {
+    let files = files(folder);
+    assert!(files.len() == 1 && files[0].extension().is_some_and(|extension| extension == "cwasm"), "{files:?}");
+    files[0].clone()
+}
+
+/// A component is compiled once, and found the next time.
+#[tokio::test]
+async fn the_cache_is_filled_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = component(&["roots"], &[]).unwrap();
+    load_cached(folder.path(), &bytes).await;
+    let inode = fs::metadata(only_file(folder.path())).unwrap().ino();
+    load_cached(folder.path(), &bytes).await;
+    assert_eq!(fs::metadata(only_file(folder.path())).unwrap().ino(), inode, "it was written again");
+    load_cached(folder.path(), &component(&["roots", "get-task"], &[]).unwrap()).await;
+    assert_eq!(files(folder.path()).len(), 2);
+}
+
+/// A component that is not valid leaves nothing behind.
+#[tokio::test]
+async fn the_cache_holds_only_what_compiled() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = engine_with_cache(folder.path()).unwrap();
+    let half = component(&["roots"], &[]).unwrap()[..100].to_vec();
+    assert!(Handler::from_bytes(&engine, FILE, half, Grants::default()).await.is_err());
+    assert_eq!(files(folder.path()), [] as [PathBuf; 0]);
+}
+
+/// A file in the cache that is not whole is compiled anew, and then found again.
+#[tokio::test]
+async fn a_broken_cache_heals() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = component(&["roots"], &[]).unwrap();
+    load_cached(folder.path(), &bytes).await;
+    let path = only_file(folder.path());
+    let whole = fs::read(&path).unwrap();
+    let overwritten = |with: &[u8]| [with, &whole[with.len()..]].concat();
+    let rows = [
+        ("empty", vec![]),
+        ("one byte", whole[..1].to_vec()),
+        ("the header", whole[..64].to_vec()),
+        ("a half", whole[..whole.len() / 2].to_vec()),
+        ("without the last byte", whole[..whole.len() - 1].to_vec()),
+        ("a header of zeros", overwritten(&[0; 64])),
+        ("a header of text", overwritten(b"Once upon a time there was a file that was no compiled component")),
+        ("a component", bytes.clone()),
+        ("a core module", core_module()),
+    ];
+    for (what, broken) in rows {
+        fs::write(&path, broken).unwrap();
+        load_cached(folder.path(), &bytes).await;
+        assert_eq!(only_file(folder.path()), path, "{what}");
+        assert_eq!(fs::metadata(&path).unwrap().len(), whole.len() as u64, "{what}");
+        let inode = fs::metadata(&path).unwrap().ino();
+        load_cached(folder.path(), &bytes).await;
+        assert_eq!(fs::metadata(&path).unwrap().ino(), inode, "{what}: it was not healed");
+    }
+    // Something that cannot be replaced costs the time to compile, and nothing else.
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    load_cached(folder.path(), &bytes).await;
+    assert_eq!(files(folder.path()), [path]);
+}
+
+/// Only this user may write where compiled code is found.
+#[tokio::test]
+async fn a_cache_that_others_may_write_to_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("cache");
+    fs::create_dir(&cache).unwrap();
+    for (mode, taken) in [(0o700, true), (0o755, true), (0o770, false), (0o707, false), (0o777, false), (0o1777, false)]
+    {
+        fs::set_permissions(&cache, fs::Permissions::from_mode(mode)).unwrap();
+        match engine_with_cache(&cache) {
+            Ok(_) => assert!(taken, "{mode:o} was taken"),
+            Err(error) => {
+                assert!(!taken, "{mode:o}: {error}");
+                assert_eq!(error.kind(), "engine");
+                let message = error.to_string();
+                assert!(message.contains(&cache.display().to_string()) && message.contains("chmod go-w"), "{message}");
+            }
+        }
+    }
+}
+
+/// A cache that is not there yet is made, for this user alone; one that cannot be made is an error with its name.
+#[tokio::test]
+async fn a_cache_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("some/where");
+    engine_with_cache(&cache).unwrap();
+    assert_eq!(fs::metadata(&cache).unwrap().mode() & 0o777, 0o700);
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let error = engine_with_cache(&file).unwrap_err();
+    assert_eq!(error.kind(), "engine");
+    assert!(error.to_string().contains(&file.display().to_string()), "{error}");
+}

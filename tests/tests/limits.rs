@@ -1,0 +1,327 @@
+//! Guests that do what they should not: each ends with an error that names why, and harms no other request.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+use std::pin::pin;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use taskcell::{Error, Limits, Outbox, Session};
+use taskcell_tests::conversation::{prompt, request, soon, start, task_prompt};
+use taskcell_tests::handlers::{cells, engine, guest, stock};
+use taskcell_tests::server::options;
+
+const SAMPLING: &str = "sampling/createMessage";
+const MESSAGE_SIZE: usize = 64 << 10;
+
+/// Limits that are soon reached.
+fn small() -> Limits {
+    let mut limits = cells(4);
+    limits.cpu_time = Duration::from_millis(200);
+    limits.memory = 4 << 20;
+    limits.message_size = MESSAGE_SIZE;
+    limits
+}
+
+/// A session that the hostile guest serves.
+async fn hostile(limits: Limits) -> (Session, Outbox) {
+    Session::new(guest(limits, "tests/guests/hostile").await.unwrap(), options())
+}
+
+fn bytes(method: &str, params: &Value) -> Vec<u8> {
+    request(1, method, params).to_string().into_bytes()
+}
+
+/// What a session answers to a request.
+async fn ask(session: &Session, method: &str, params: &Value) -> Value {
+    let message = bytes(method, params);
+    let answer = soon(session.answer(&message)).await.unwrap().expect("no answer");
+    assert!(!answer.contains(&b'\n') && !answer.contains(&b'\r'), "an answer of several lines");
+    serde_json::from_slice(&answer).unwrap()
+}
+
+/// Has a behaviour done as the work of a task, and gives the answers to `tasks/result` and `tasks/get`.
+async fn ask_as_task(session: &Session, behaviour: &str) -> (Value, Value) {
+    let created = ask(session, SAMPLING, &task_prompt(behaviour)).await;
+    let id = json!({ "taskId": created["result"]["task"]["taskId"] });
+    (ask(session, "tasks/result", &id).await, ask(session, "tasks/get", &id).await)
+}
+
+/// The kind of an error that the host gives in the handler's place: code, one short line, and nothing else.
+fn kind(answer: &Value) -> &str {
+    let error = &answer["error"];
+    assert_eq!(error["code"], -32603, "{answer}");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.len() < 300 && !message.contains(char::is_control), "{answer}");
+    assert_eq!(error["data"].as_object().unwrap().len(), 1, "{answer}");
+    error["data"]["kind"].as_str().unwrap()
+}
+
+/// Sees that the guest still answers.
+async fn still_good(session: &Session, after: &str) {
+    let answer = ask(session, SAMPLING, &prompt("good")).await;
+    assert_eq!(answer["result"]["content"]["text"], "good", "after {after}: {answer}");
+}
+
+/// What the guest does, and the kind of the error that it ends with.
+const FAULTS: &[(&str, &str)] = &[
+    ("loop", "cpu_time"),
+    ("loop-host", "cpu_time"),
+    ("recurse", "stack"),
+    ("grow", "memory"),
+    ("drip", "memory"),
+    ("trap", "trap"),
+    ("panic", "trap"),
+    ("big", "answer_size"),
+    ("bad-meta", "invalid_answer"),
+    ("bad-json", "invalid_answer"),
+    ("two-json", "invalid_answer"),
+    ("deep-json", "invalid_answer"),
+    ("nan", "invalid_answer"),
+    ("infinite", "invalid_answer"),
+    ("bad-error", "invalid_answer"),
+];
+
+/// A request whose cell fails gets an error that says how, and the next one gets its answer.
+#[tokio::test]
+async fn a_fault_is_named_and_forgotten() {
+    let (session, _outbox) = hostile(small()).await;
+    for (behaviour, expected) in FAULTS {
+        let answer = ask(&session, SAMPLING, &prompt(behaviour)).await;
+        assert_eq!(kind(&answer), *expected, "{behaviour}: {answer}");
+        assert_eq!(answer["id"], 1);
+        still_good(&session, behaviour).await;
+    }
+}
+
+/// Work that fails ends its task, and the task's result is the error.
+#[tokio::test]
+async fn a_fault_of_the_work_is_the_result_of_the_task() {
+    let (session, _outbox) = hostile(small()).await;
+    for (behaviour, expected) in FAULTS.iter().chain(&[("custom-list", "invalid_answer")]) {
+        let (result, task) = ask_as_task(&session, behaviour).await;
+        assert_eq!(kind(&result), *expected, "{behaviour}: {result}");
+        assert_ne!(task["result"]["status"], "working", "{behaviour}: {task}");
+        if !["answer_size", "invalid_answer"].contains(expected) {
+            assert_eq!(task["result"]["status"], "failed", "{behaviour}: {task}");
+            assert_eq!(task["result"]["statusMessage"], result["error"]["message"], "{behaviour}: {task}");
+        }
+        still_good(&session, behaviour).await;
+    }
+}
+
+/// JSON of a guest that is written over several lines goes out as one, unchanged otherwise.
+#[tokio::test]
+async fn what_goes_out_is_one_line() {
+    let (session, _outbox) = hostile(small()).await;
+    let answer = ask(&session, SAMPLING, &prompt("newline-json")).await;
+    assert_eq!(answer["result"]["_meta"], json!({ "a": "b\n" }));
+    let answer = ask(&session, SAMPLING, &prompt("newline-error")).await;
+    assert_eq!(answer["error"], json!({ "code": -7, "message": "two\nlines", "data": [1] }));
+    let (result, _) = ask_as_task(&session, "newline-error").await;
+    assert_eq!(result["error"], answer["error"]);
+}
+
+/// A guest that can do without the memory it is refused answers as if nothing were.
+#[tokio::test]
+async fn refused_memory_is_no_fault() {
+    let (session, _outbox) = hostile(small()).await;
+    let answer = ask(&session, SAMPLING, &prompt("grow-refused")).await;
+    assert_eq!(answer["result"]["content"]["text"], "refused", "{answer}");
+}
+
+/// An error of the guest is bounded like any other answer, and so is what is told of the task that it ends.
+#[tokio::test]
+async fn errors_are_bounded_too() {
+    let (session, mut outbox) = hostile(small()).await;
+    assert_eq!(kind(&ask(&session, SAMPLING, &prompt("big-error")).await), "answer_size");
+    let (result, task) = ask_as_task(&session, "big-error").await;
+    assert_eq!(kind(&result), "answer_size");
+    assert_eq!(task["result"]["status"], "failed", "{task}");
+    still_good(&session, "big-error").await;
+    drop(session);
+    while let Some(message) = soon(outbox.recv()).await.unwrap() {
+        assert!(message.len() <= MESSAGE_SIZE, "a notification of {} bytes", message.len());
+    }
+}
+
+/// What one host call may move out of a guest is bounded.
+#[tokio::test]
+async fn host_calls_are_bounded() {
+    let mut limits = small();
+    limits.host_call = 64 << 10;
+    let (session, mut outbox) = hostile(limits).await;
+    for behaviour in ["big-host-call", "big"] {
+        assert_eq!(kind(&ask(&session, SAMPLING, &prompt(behaviour)).await), "trap", "{behaviour}");
+        still_good(&session, behaviour).await;
+    }
+    assert!(outbox.try_recv().is_err(), "the call had an effect");
+}
+
+/// A message that is too large is refused, up to the limit it is read.
+#[tokio::test]
+async fn messages_are_bounded() {
+    let (session, _outbox) = hostile(small()).await;
+    let message = |length: usize| {
+        let rest = request(1, SAMPLING, &prompt("")).to_string().len();
+        request(1, SAMPLING, &prompt(&"x".repeat(length - rest))).to_string()
+    };
+    for (length, answered) in [(MESSAGE_SIZE, true), (MESSAGE_SIZE + 1, false), (1 << 20, false)] {
+        let message = message(length);
+        assert_eq!(message.len(), length);
+        let answer: Value = serde_json::from_slice(&session.answer(message.as_bytes()).await.unwrap()).unwrap();
+        assert_eq!(answer.get("result").is_some(), answered, "{length}: {answer}");
+        if !answered {
+            assert_eq!((&answer["id"], &answer["error"]["code"]), (&Value::Null, &json!(-32600)));
+            assert!(answer["error"]["message"].as_str().unwrap().contains(&length.to_string()), "{answer}");
+        }
+        still_good(&session, "a large message").await;
+    }
+}
+
+// ---- Time ----
+
+/// A cell that waits too long is ended, though it does not compute; so is the work of a task.
+#[tokio::test]
+async fn waiting_is_bounded() {
+    let mut limits = small();
+    limits.wall_time = Duration::from_millis(400);
+    let (session, _outbox) = hostile(limits).await;
+    assert_eq!(kind(&ask(&session, SAMPLING, &prompt("wait")).await), "wall_time");
+    still_good(&session, "wait").await;
+    let created = ask(&session, SAMPLING, &task_prompt("wait")).await;
+    let id = json!({ "taskId": created["result"]["task"]["taskId"] });
+    soon(async {
+        while ask(&session, "tasks/get", &id).await["result"]["status"] == "working" {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await
+    .unwrap();
+    assert_eq!(kind(&ask(&session, "tasks/result", &id).await), "wall_time");
+}
+
+/// Wall time bounds also a cell that has CPU time left.
+#[tokio::test]
+async fn wall_time_holds_for_who_computes() {
+    let mut limits = small();
+    limits.cpu_time = Duration::from_secs(3_600);
+    limits.wall_time = Duration::from_millis(200);
+    let (session, _outbox) = hostile(limits).await;
+    for behaviour in ["loop", "loop-host"] {
+        assert_eq!(kind(&ask(&session, SAMPLING, &prompt(behaviour)).await), "wall_time", "{behaviour}");
+    }
+}
+
+/// What a cell waits does not count as what it computes, neither on a clock nor in a host call.
+#[tokio::test]
+async fn waiting_takes_no_cpu_time() {
+    let mut limits = cells(4);
+    limits.cpu_time = Duration::from_millis(200);
+    let (session, _outbox) = Session::new(stock(limits, &json!({ "delayMs": 600 })).await.unwrap(), options());
+    let (result, task) = ask_as_task(&session, "hi").await;
+    assert_eq!(result["result"]["content"]["text"], "Scripted answer to: hi", "{result}");
+    assert_eq!(task["result"]["status"], "completed");
+}
+
+/// A guest that computes lets others have their turn, also where there is one thread for all.
+#[tokio::test(flavor = "current_thread")]
+async fn a_guest_that_computes_yields() {
+    let mut limits = cells(4);
+    limits.cpu_time = Duration::from_secs(3_600);
+    let (session, _outbox) = hostile(limits).await;
+    let message = bytes(SAMPLING, &prompt("loop"));
+    let mut computes = pin!(session.answer(&message));
+    for _ in 0..10 {
+        tokio::select! {
+            biased;
+            _ = &mut computes => panic!("it ended"),
+            () = still_good(&session, "a turn of a loop") => {}
+        }
+    }
+}
+
+// ---- How many ----
+
+/// One request too many is told to try again, and later it is served.
+#[tokio::test]
+async fn one_cell_too_many_is_refused() {
+    let (session, _outbox) = hostile(cells(2)).await;
+    let wait = bytes(SAMPLING, &prompt("wait"));
+    for _ in 0..3 {
+        let (mut one, mut two) = (pin!(session.answer(&wait)), pin!(session.answer(&wait)));
+        assert!(start(one.as_mut()).await.is_pending());
+        still_good(&session, "one of two").await;
+        assert!(start(two.as_mut()).await.is_pending());
+        let refused = ask(&session, SAMPLING, &prompt("good")).await;
+        assert_eq!(kind(&refused), "overloaded");
+        assert_eq!(refused["error"]["message"], "too many requests are being handled; try again");
+        // What needs no cell is answered all the same.
+        assert_eq!(ask(&session, "ping", &json!({})).await["result"], json!({}));
+        assert_eq!(ask(&session, "tasks/list", &json!({})).await["error"]["code"], -32601);
+    }
+    still_good(&session, "the crowd has gone").await;
+}
+
+/// Work that finds no place ends its task with the reason.
+#[tokio::test(flavor = "current_thread")]
+async fn work_without_a_place_fails_its_task() {
+    let (session, _outbox) = hostile(cells(2)).await;
+    let created = ask(&session, SAMPLING, &task_prompt("good")).await;
+    let id = json!({ "taskId": created["result"]["task"]["taskId"] });
+    {
+        // On the one thread there is, these are here before the work is.
+        let wait = bytes(SAMPLING, &prompt("wait"));
+        let (mut one, mut two) = (pin!(session.answer(&wait)), pin!(session.answer(&wait)));
+        assert!(start(one.as_mut()).await.is_pending() && start(two.as_mut()).await.is_pending());
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(kind(&ask(&session, "tasks/result", &id).await), "overloaded");
+    assert_eq!(ask(&session, "tasks/get", &id).await["result"]["status"], "failed");
+}
+
+/// In a crowd each request is answered or told to try again, and nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_is_answered_or_refused() {
+    let (session, _outbox) = hostile(cells(3)).await;
+    let session = std::sync::Arc::new(session);
+    let mut crowd = tokio::task::JoinSet::new();
+    for number in 0..200 {
+        let session = std::sync::Arc::clone(&session);
+        let behaviour = ["good", "trap", "drip", "recurse"][number % 4];
+        crowd.spawn(async move { (behaviour, ask(&session, SAMPLING, &prompt(behaviour)).await) });
+    }
+    let mut good = 0;
+    while let Some(member) = soon(crowd.join_next()).await.unwrap() {
+        let (behaviour, answer) = member.unwrap();
+        if answer.get("result").is_some() {
+            assert_eq!((behaviour, &answer["result"]["content"]["text"]), ("good", &json!("good")));
+            good += 1;
+            continue;
+        }
+        let expected = match behaviour {
+            "drip" => "memory",
+            "recurse" => "stack",
+            other => other,
+        };
+        assert!([expected, "overloaded"].contains(&kind(&answer)), "{behaviour}: {answer}");
+    }
+    assert!(good > 0);
+    still_good(&session, "the crowd").await;
+}
+
+/// More cells than the kernel has memory maps for are refused in words, and as many as it has are not.
+#[test]
+fn more_cells_than_the_kernel_carries_are_refused() {
+    let maps = std::fs::read_to_string("/proc/sys/vm/max_map_count").unwrap();
+    let error = engine(cells(u32::MAX)).unwrap_err();
+    assert!(matches!(error, Error::Engine(_)), "{error:?}");
+    let text = error.to_string();
+    for part in [&u32::MAX.to_string(), "vm.max_map_count", maps.trim(), "use at most"] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    let most: u32 = text.split("use at most ").nth(1).and_then(|rest| rest.split(',').next()).unwrap().parse().unwrap();
+    assert!(engine(cells(most + 1)).is_err());
+    if most <= 20_000 {
+        engine(cells(most)).unwrap();
+    }
+}
