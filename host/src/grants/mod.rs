@@ -2,7 +2,7 @@
 //!
 //! A grant is an imported interface. A component that imports what it was not granted is refused when it is loaded,
 //! with the grant's name, rather than failing at the first call. What a grant needs to know of the request being
-//! served stands in the cell's [`Scope`].
+//! served stands in the cell's `Scope`.
 
 mod config;
 mod model;

@@ -17,11 +17,11 @@ use crate::protocol::types::{Json, ProgressToken, TaskMetadata};
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct RequestParams<T> {
-    /// `task`, when present and not null: the request shall run as a task. [TaskAugmentedRequestParams]
+    /// `task`, when present and not null: the request shall run as a task. MCP: `TaskAugmentedRequestParams`.
     pub task: Option<TaskMetadata>,
-    /// `_meta`, as it came. [RequestParams]
+    /// `_meta`, as it came. MCP: `RequestParams`.
     pub meta: Option<Json>,
-    /// `_meta.progressToken`. [ProgressToken]
+    /// `_meta.progressToken`. MCP: `ProgressToken`.
     pub progress_token: Option<ProgressToken>,
     /// The request's own members.
     pub body: T,
