@@ -1,5 +1,11 @@
 //! What the benches compare: the same two requests, answered by native code, by wasmtime alone, and by taskcell.
-#![allow(clippy::expect_used, clippy::indexing_slicing, dead_code, unreachable_pub, reason = "each bench is a crate of its own and uses a part")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    dead_code,
+    unreachable_pub,
+    reason = "each bench is a crate of its own and uses a part"
+)]
 
 use std::sync::Arc;
 
