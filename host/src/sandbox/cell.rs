@@ -12,6 +12,7 @@ use super::exports::{Answer, Export, call_checked};
 use super::handler::Handler;
 use super::limits::{Limiter, Limits};
 use super::meter;
+use super::output::Output;
 use crate::Error;
 use crate::grants::Scope;
 
@@ -19,15 +20,29 @@ use crate::grants::Scope;
 pub(crate) struct CellState {
     limiter: Limiter,
     /// Made when the guest first calls WASI, which most never do.
-    wasi: Option<Box<(WasiCtx, ResourceTable)>>,
+    wasi: Option<Box<Wasi>>,
     pub(crate) scope: Scope,
+}
+
+struct Wasi {
+    ctx: WasiCtx,
+    table: ResourceTable,
+    output: Output,
+}
+
+impl Wasi {
+    /// An empty context: clocks and random work; files, sockets, arguments and the environment are not there. What
+    /// is printed is kept for the log.
+    fn new() -> Self {
+        let output = Output::default();
+        let ctx = WasiCtx::builder().stdout(output.clone()).stderr(output.clone()).build();
+        Self { ctx, table: ResourceTable::new(), output }
+    }
 }
 
 impl WasiView for CellState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        // An empty context: clocks and random work, files, sockets, arguments and the environment are not there.
-        let (ctx, table) =
-            &mut **self.wasi.get_or_insert_with(|| Box::new((WasiCtx::builder().build(), ResourceTable::new())));
+        let Wasi { ctx, table, .. } = &mut **self.wasi.get_or_insert_with(|| Box::new(Wasi::new()));
         WasiCtxView { ctx, table }
     }
 }
@@ -56,6 +71,9 @@ pub(crate) async fn call<E: Export>(
         Ok(Err(error)) => Err(why(&error, store.data(), limits)),
         Err(_) => Err(Error::Time { limit: limits.wall_time }),
     };
+    if let Some(wasi) = &store.data().wasi {
+        wasi.output.log(handler.name());
+    }
     if let Err(error) = &answer {
         tracing::warn!(handler = handler.name(), error.r#type = error.kind(), %error, "a cell ended without an answer");
     }

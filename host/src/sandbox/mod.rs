@@ -11,6 +11,7 @@ mod exports;
 mod handler;
 mod limits;
 mod meter;
+mod output;
 mod ticker;
 
 pub(crate) use cell::{CellState, call};

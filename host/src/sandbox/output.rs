@@ -5,9 +5,11 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
+use tokio::io::AsyncWrite;
+use wasmtime_wasi::async_trait;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
-use wasmtime_wasi::runtime::AbortOnDropJoinHandle;
 
 /// Bytes kept of one cell's output.
 const MAX: usize = 64 << 10;
@@ -15,3 +17,56 @@ const MAX: usize = 64 << 10;
 /// The output of one cell.
 #[derive(Clone, Default)]
 pub(super) struct Output(Arc<Mutex<Vec<u8>>>);
+
+impl Output {
+    /// Logs what was printed, a line at a time, without the control characters that could fake other lines.
+    pub(super) fn log(&self, handler: &str) {
+        for line in String::from_utf8_lossy(&self.lock()).lines() {
+            let line: String = line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+            tracing::info!(handler, "guest prints: {line}");
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl OutputStream for Output {
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(MAX)
+    }
+
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        let mut kept = self.lock();
+        let room = MAX.saturating_sub(kept.len()).min(bytes.len());
+        kept.extend(bytes.iter().take(room));
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Pollable for Output {
+    async fn ready(&mut self) {}
+}
+
+impl IsTerminal for Output {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Output {
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        // Only WASI 0.3 asks for it, which is not linked.
+        Box::new(tokio::io::sink())
+    }
+}
