@@ -34,6 +34,7 @@ pub mod cli;
 mod error;
 pub mod grants;
 pub mod kinds;
+mod printable;
 pub mod protocol;
 pub mod sandbox;
 pub mod session;

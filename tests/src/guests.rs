@@ -11,12 +11,19 @@ use anyhow::{Context, Result, bail};
 
 use crate::provision::{lock, repository, run, target};
 
-const WASM: &str = "wasm32-unknown-unknown";
-const RUST_ADVICE: &str = "install Rust through rustup, or add the target wasm32-unknown-unknown to your toolchain";
+const RUST_ADVICE: &str = "install Rust through rustup, or add the guest's wasm target to your toolchain";
 const GUEST_ADVICE: &str =
     "repair the guest; if only its lock file is out of date, run `cargo update --workspace` there";
 
-/// The component that the guest crate in `dir` builds, built for wasm32-unknown-unknown in release mode with the
+/// The component that the guest crate in `dir` builds for wasm32-unknown-unknown: without WASI.
+///
+/// # Errors
+/// Those of [`build_guest_for`].
+pub fn build_guest(dir: &Path) -> Result<PathBuf> {
+    build_guest_for(dir, "wasm32-unknown-unknown")
+}
+
+/// The component that the guest crate in `dir` builds, built for a wasm target in release mode with the
 /// toolchain that builds the tests, in a target directory named after the guest's folder (so two guests must not share
 /// a folder name). Asks cargo once per process.
 ///
@@ -25,24 +32,22 @@ const GUEST_ADVICE: &str =
 ///
 /// # Errors
 /// When the target cannot be added, the guest does not compile, its lock file is out of date, or it makes no library.
-pub fn build_guest(dir: &Path) -> Result<PathBuf> {
-    static BUILT: Mutex<BTreeMap<PathBuf, PathBuf>> = Mutex::new(BTreeMap::new());
+pub fn build_guest_for(dir: &Path, wasm: &str) -> Result<PathBuf> {
+    static BUILT: Mutex<BTreeMap<(PathBuf, String), PathBuf>> = Mutex::new(BTreeMap::new());
 
     let dir = dir.canonicalize().with_context(|| format!("no guest in {}", dir.display()))?;
     // Held while cargo runs: one build uses every core anyway.
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(wasm) = built.get(&dir) {
+    if let Some(wasm) = built.get(&(dir.clone(), wasm.to_owned())) {
         return Ok(wasm.clone());
     }
     let guests = target().join("guests");
-    if built.is_empty() {
-        add_wasm_target(&dir, &guests)?;
-    }
+    add_wasm_target(&dir, &guests, wasm)?;
     let name = dir.file_name().context("a guest is a folder with a name")?.to_string_lossy();
     let _lock = lock(&guests, &name)?;
     let out = guests.join(&*name);
     let mut cargo = Command::new("cargo");
-    cargo.args(["build", "--release", "--locked", "--target", WASM, "--target-dir"]).arg(&out).current_dir(&dir);
+    cargo.args(["build", "--release", "--locked", "--target", wasm, "--target-dir"]).arg(&out).current_dir(&dir);
     // What the outer cargo was told is not meant for the guest, and sharing its target directory can hang both.
     for variable in ["RUSTC_WORKSPACE_WRAPPER", "RUSTC_WRAPPER", "RUSTFLAGS", "CARGO_TARGET_DIR"] {
         cargo.env_remove(variable);
@@ -52,26 +57,26 @@ pub fn build_guest(dir: &Path) -> Result<PathBuf> {
 
     let manifest = fs::read_to_string(dir.join("Cargo.toml"))?;
     let package = package_name(&manifest).with_context(|| format!("no package name in {}", dir.display()))?;
-    let wasm = out.join(WASM).join("release").join(format!("{}.wasm", package.replace('-', "_")));
-    if !wasm.is_file() {
-        bail!("cargo made no {}: set `crate-type = [\"cdylib\"]` in the guest's Cargo.toml", wasm.display());
+    let file = out.join(wasm).join("release").join(format!("{}.wasm", package.replace('-', "_")));
+    if !file.is_file() {
+        bail!("cargo made no {}: set `crate-type = [\"cdylib\"]` in the guest's Cargo.toml", file.display());
     }
-    built.insert(dir, wasm.clone());
-    Ok(wasm)
+    built.insert((dir, wasm.to_owned()), file.clone());
+    Ok(file)
 }
 
 /// Adds the wasm target if the toolchain lacks it. Said outright, because where automatic installation is off, rustup
 /// ignores the `targets` of rust-toolchain.toml and the build fails for want of `core`.
-fn add_wasm_target(guest: &Path, guests: &Path) -> Result<()> {
+fn add_wasm_target(guest: &Path, guests: &Path, wasm: &str) -> Result<()> {
     let mut rustc = Command::new("rustc");
-    rustc.args(["--print", "target-libdir", "--target", WASM]).current_dir(guest);
+    rustc.args(["--print", "target-libdir", "--target", wasm]).current_dir(guest);
     let installed = |libdir: &str| Path::new(libdir.trim()).is_dir();
     if installed(&run(&mut rustc, RUST_ADVICE)?) {
         return Ok(());
     }
     let _lock = lock(guests, "rustup")?;
     let mut rustup = Command::new("rustup");
-    rustup.args(["target", "add", WASM]).current_dir(guest);
+    rustup.args(["target", "add", wasm]).current_dir(guest);
     run(&mut rustup, RUST_ADVICE).map(drop)
 }
 

@@ -48,11 +48,11 @@ async fn ask_as_task(session: &Session, behaviour: &str) -> (Value, Value) {
 
 /// The kind of an error that the host gives in the handler's place: code, one short line, and nothing else.
 fn kind(answer: &Value) -> &str {
-    let error = &answer["error"];
-    assert_eq!(error["code"], -32603, "{answer}");
+    let (error, shown) = (&answer["error"], answer.to_string().chars().take(500).collect::<String>());
+    assert_eq!(error["code"], -32603, "{shown}");
     let message = error["message"].as_str().unwrap();
-    assert!(message.len() < 300 && !message.contains(char::is_control), "{answer}");
-    assert_eq!(error["data"].as_object().unwrap().len(), 1, "{answer}");
+    assert!(message.len() < 300 && !message.contains(char::is_control), "{shown}");
+    assert_eq!(error["data"].as_object().unwrap().len(), 1, "{shown}");
     error["data"]["kind"].as_str().unwrap()
 }
 
@@ -204,7 +204,7 @@ async fn waiting_is_bounded() {
 #[tokio::test]
 async fn wall_time_holds_for_who_computes() {
     let mut limits = small();
-    limits.cpu_time = Duration::from_secs(3_600);
+    limits.cpu_time = Duration::from_secs(10);
     limits.wall_time = Duration::from_millis(200);
     let (session, _outbox) = hostile(limits).await;
     for behaviour in ["loop", "loop-host"] {
@@ -227,7 +227,7 @@ async fn waiting_takes_no_cpu_time() {
 #[tokio::test(flavor = "current_thread")]
 async fn a_guest_that_computes_yields() {
     let mut limits = cells(4);
-    limits.cpu_time = Duration::from_secs(3_600);
+    limits.cpu_time = Duration::from_secs(10);
     let (session, _outbox) = hostile(limits).await;
     let message = bytes(SAMPLING, &prompt("loop"));
     let mut computes = pin!(session.answer(&message));

@@ -1,36 +1,23 @@
 //! What is shown to the person at the terminal.
 //!
 //! Names, messages and results come from servers and guests. Whatever of them reaches the terminal goes through
-//! here: control characters, which could move the cursor or fake a prompt, become visible.
+//! here and becomes printable.
 
 use std::fmt::Display;
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::printable;
 use crate::protocol::types::TaskStatus;
 use crate::session::{Event, Observer};
 
 /// Longest piece of foreign text on one line.
 const MAX: usize = 300;
 
-/// Text in one line, bounded, with control characters and those that reorder text made visible.
+/// Text in one line, bounded, with control characters made visible.
 pub(super) fn one_line(text: &str) -> String {
-    let mut line: String = text.trim().chars().take(MAX).map(|c| if c == '\n' { ' ' } else { visible(c) }).collect();
-    if text.trim().chars().nth(MAX).is_some() {
-        line.push('…');
-    }
-    line
-}
-
-/// Text of any length and number of lines, with control characters made visible.
-pub(super) fn text(text: &str) -> String {
-    text.chars().map(|c| if c == '\n' || c == '\t' { c } else { visible(c) }).collect()
-}
-
-fn visible(c: char) -> char {
-    let reorders = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    if c.is_control() || reorders { '\u{fffd}' } else { c }
+    printable::one_line(text, MAX)
 }
 
 /// Shows on stderr what happens in a session.
@@ -90,7 +77,7 @@ pub(super) fn status(status: TaskStatus) -> &'static str {
 pub(super) fn tool_result(result: &Value) -> String {
     let blocks = result.get("content").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let block = |block: &Value| match block.get("text").and_then(Value::as_str) {
-        Some(block) => text(block),
+        Some(block) => printable::lines(block),
         None => format!("[{}]", one_line(block.get("type").and_then(Value::as_str).unwrap_or("?"))),
     };
     blocks.iter().map(block).collect::<Vec<_>>().join("\n")

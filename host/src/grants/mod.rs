@@ -169,6 +169,8 @@ pub(crate) struct Scope {
     /// Whether work may be spawned: by a handler with a `background`, while it serves a request. Work that
     /// spawned work could go on for ever.
     pub(crate) may_spawn: bool,
+    /// The task that this cell works for, in the background.
+    pub(crate) works_for: Option<String>,
     /// The tasks made in this cell. Their requestor does not know them before the answer is out.
     pub(crate) created: Vec<String>,
     /// The work to start once the answer is out.

@@ -17,6 +17,20 @@ impl CellState {
             .clone()
             .ok_or_else(|| wasmtime::format_err!("tasks cannot be used while a component is loaded"))
     }
+
+    async fn finish(&mut self, task_id: &str, outcome: Result<TaskOutput, RpcError>) -> Given<Task> {
+        self.ends(task_id);
+        let quiet = self.scope.created.iter().any(|created| created == task_id);
+        Ok(self.tasks()?.finish(task_id, outcome, quiet).await.map_err(RpcError::from))
+    }
+
+    /// Progress of a task stops when the task ends. [basic/utilities/tasks, Task Progress Notifications]
+    fn ends(&mut self, task_id: &str) {
+        let mine = self.scope.works_for.iter().chain(&self.scope.created).any(|mine| mine == task_id);
+        if mine {
+            self.scope.progress = None;
+        }
+    }
 }
 
 impl Host for &mut CellState {
@@ -43,22 +57,15 @@ impl Host for &mut CellState {
     }
 
     async fn complete(&mut self, task_id: String, output: TaskOutput) -> Given<Task> {
-        Ok(self
-            .tasks()?
-            .finish(&task_id, Ok(output), self.scope.created.contains(&task_id))
-            .await
-            .map_err(RpcError::from))
+        self.finish(&task_id, Ok(output)).await
     }
 
     async fn fail(&mut self, task_id: String, error: RpcError) -> Given<Task> {
-        Ok(self
-            .tasks()?
-            .finish(&task_id, Err(error), self.scope.created.contains(&task_id))
-            .await
-            .map_err(RpcError::from))
+        self.finish(&task_id, Err(error)).await
     }
 
     async fn cancel(&mut self, task_id: String) -> Given<Task> {
+        self.ends(&task_id);
         Ok(self.tasks()?.cancel(&task_id).await.map_err(RpcError::from))
     }
 

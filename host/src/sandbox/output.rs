@@ -11,6 +11,10 @@ use wasmtime_wasi::async_trait;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
+use crate::printable::one_line;
+
+/// Characters shown of one line.
+const MAX_LINE: usize = 1_000;
 /// Bytes kept of one cell's output.
 const MAX: usize = 64 << 10;
 
@@ -19,11 +23,10 @@ const MAX: usize = 64 << 10;
 pub(super) struct Output(Arc<Mutex<Vec<u8>>>);
 
 impl Output {
-    /// Logs what was printed, a line at a time, without the control characters that could fake other lines.
+    /// Logs what was printed, a line at a time, printable, so that none can fake another.
     pub(super) fn log(&self, handler: &str) {
         for line in String::from_utf8_lossy(&self.lock()).lines() {
-            let line: String = line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-            tracing::info!(handler, "guest prints: {line}");
+            tracing::info!(handler, "guest prints: {}", one_line(line, MAX_LINE));
         }
     }
 

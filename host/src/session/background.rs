@@ -41,6 +41,7 @@ async fn run(shared: &Shared, origin: &Origin, id: &str, input: TaskInput) -> Re
         server: Some(Arc::clone(&shared.server)),
         tasks: Some(Arc::clone(&shared.tasks)),
         progress: origin.progress.clone(),
+        works_for: Some(id.to_owned()),
         ..Scope::default()
     };
     let params = (&origin.context, &task, &input);

@@ -12,11 +12,15 @@ use super::{Event, Shared, Undeclared, notify};
 use crate::Error;
 use crate::grants::{Progress, Scope};
 use crate::kinds::Kind;
+use crate::printable::one_line;
 use crate::protocol::RequestParams;
 use crate::protocol::jsonrpc::{self, code};
 use crate::protocol::request::{Incoming, ListParams, NoParams, Params, TaskParams};
 use crate::protocol::types::{RequestContext, RpcError, TaskMetadata};
 use crate::sandbox::{self, Export, Handler};
+
+/// Characters of the peer's text that an error quotes.
+const MAX_QUOTE: usize = 200;
 
 /// An answer that is ready to be sent, and what to start after it was.
 pub(super) struct Reply {
@@ -105,10 +109,14 @@ impl Shared {
             return Reply::result(id, &Empty {}, usize::MAX);
         }
         let Some(kind) = served.kind else {
-            return Err(RpcError::new(code::METHOD_NOT_FOUND, format!("Method not found: {}", printable(method))));
+            return Err(RpcError::new(
+                code::METHOD_NOT_FOUND,
+                format!("Method not found: {}", one_line(method, MAX_QUOTE)),
+            ));
         };
-        let params =
-            incoming.take_params(kind).map_err(|error| RpcError::invalid_params(printable(&error.to_string())))?;
+        let params = incoming
+            .take_params(kind)
+            .map_err(|error| RpcError::invalid_params(one_line(&error.to_string(), MAX_QUOTE)))?;
         match params {
             Params::Task(params) => {
                 let (call, TaskParams { task_id }) = self.open(params, id);
@@ -263,9 +271,4 @@ impl Reply {
 /// What the handler gave has no JSON.
 fn broken(error: &serde_json::Error) -> RpcError {
     Error::InvalidAnswer(error.to_string()).to_rpc()
-}
-
-/// Text of the peer's, fit to be sent back and to be shown: bounded, without control characters.
-fn printable(text: &str) -> String {
-    text.chars().take(200).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

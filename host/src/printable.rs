@@ -1,0 +1,36 @@
+//! Text of servers and guests, fit to be shown.
+//!
+//! Control characters could move a cursor, fake a prompt or start a line of their own in a log; characters that
+//! reorder text could make it read differently from what it is. Both become visible instead.
+
+/// The text with line breaks as blanks, cut after `max` characters.
+pub(crate) fn one_line(text: &str, max: usize) -> String {
+    let text = text.trim();
+    let mut line: String = text.chars().take(max).map(|c| if c == '\n' { ' ' } else { visible(c) }).collect();
+    if text.chars().nth(max).is_some() {
+        line.push('…');
+    }
+    line
+}
+
+/// The text with its lines and tabs.
+#[cfg(feature = "cli")]
+pub(crate) fn lines(text: &str) -> String {
+    text.chars().map(|c| if c == '\n' || c == '\t' { c } else { visible(c) }).collect()
+}
+
+fn visible(c: char) -> char {
+    let reorders = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if c.is_control() || reorders { '\u{fffd}' } else { c }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_moves_the_cursor() {
+        assert_eq!(one_line("a\n\u{1b}[2Jb\u{202e}c\u{7}", 100), "a \u{fffd}[2Jb\u{fffd}c\u{fffd}");
+        assert_eq!(one_line(&"x".repeat(10), 3), "xxx…");
+    }
+}
