@@ -222,6 +222,36 @@ async fn a_task_is_told_of_in_order() {
     }
 }
 
+/// Work begins when the answer that names its task is out, however long the server takes to read.
+#[tokio::test]
+async fn work_begins_after_the_answer() {
+    let (session, mut outbox) = Session::new(hostile(1).await, options());
+    let ping = bytes(0, "ping", &json!({}));
+    while start(pin!(session.handle(&ping))).await.is_ready() {}
+    let message = bytes(1, "sampling/createMessage", &task_prompt("wait"));
+    let mut creates = pin!(session.handle(&message));
+    for _ in 0..100 {
+        assert!(start(creates.as_mut()).await.is_pending());
+        tokio::task::yield_now().await;
+    }
+    assert!(!is_full(&session).await, "the work has begun");
+    while outbox.try_recv().is_ok() {}
+    soon(creates).await.unwrap();
+    begun(&mut outbox).await;
+    assert!(is_full(&session).await);
+}
+
+/// What a handler does to its task before it has answered is not told: the requestor does not know the task yet.
+#[tokio::test]
+async fn a_task_may_be_done_at_once() {
+    let mut server = Conversation::new(hostile(4).await, options());
+    let answer = server.ask("sampling/createMessage", &task_prompt("done-at-once")).await.unwrap();
+    assert_eq!(server.seen(), [answer.clone()]);
+    assert_eq!(answer["result"]["task"]["status"], "completed");
+    let result = server.ask_task("tasks/result", answer["result"]["task"]["taskId"].as_str().unwrap()).await.unwrap();
+    assert_eq!(text(&result), "good");
+}
+
 /// Progress only grows, whatever a guest reports, and goes out before the answer.
 #[tokio::test]
 async fn progress_only_grows() {

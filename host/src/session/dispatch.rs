@@ -213,7 +213,7 @@ impl Shared {
         let (answer, scope) = sandbox::call::<E>(handler, scope, params).await;
         let reply = match answer {
             Ok(Ok(output)) => finish(output).and_then(|result| Reply::result(id, &result, handler.message_size())),
-            Ok(Err(error)) => Err(error),
+            Ok(Err(error)) => Err(bounded(id, error, handler.message_size())),
             Err(error) => Err(error.to_rpc()),
         };
         match reply {
@@ -265,6 +265,14 @@ impl Reply {
             jsonrpc::response::<()>(id, Err(&broken(&broken_by)))
         });
         Self { message: message.unwrap_or_default(), work: Work::default() }
+    }
+}
+
+/// The handler's error, unless its message is larger than an answer may be.
+fn bounded(id: &RawValue, error: RpcError, limit: usize) -> RpcError {
+    match jsonrpc::response::<()>(Some(id), Err(&error)) {
+        Ok(message) if message.len() > limit => Error::AnswerTooLarge { size: message.len(), limit }.to_rpc(),
+        _ => error,
     }
 }
 

@@ -99,7 +99,7 @@ impl Tasks {
             principal: self.principal.clone(),
             id: uuid::Uuid::new_v4().to_string(),
             status: TaskStatus::Working,
-            status_message,
+            status_message: status_message.map(|message| shortened(&message)),
             created_at: now,
             updated_at: now,
             ttl,
@@ -154,7 +154,7 @@ impl Tasks {
         }
         self.change(id, Verb::Update, quiet, |record| {
             record.status = status;
-            record.status_message.clone_from(&message);
+            record.status_message = message.as_deref().map(shortened);
         })
         .await
     }
@@ -174,7 +174,7 @@ impl Tasks {
                 Ok(_) => record.status = TaskStatus::Completed,
                 Err(error) => {
                     record.status = TaskStatus::Failed;
-                    record.status_message = Some(error.message.clone());
+                    record.status_message = Some(shortened(&error.message));
                 }
             }
             record.outcome = Some(outcome.clone());
@@ -295,6 +295,13 @@ impl TaskStatus {
     pub fn is_final(self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
     }
+}
+
+/// Characters of a status message that are kept: it goes out with every answer about the task.
+const MAX_STATUS_MESSAGE: usize = 1_000;
+
+fn shortened(message: &str) -> String {
+    message.chars().take(MAX_STATUS_MESSAGE).collect()
 }
 
 /// A duration for the wire.
