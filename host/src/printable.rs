@@ -19,9 +19,30 @@ pub(crate) fn lines(text: &str) -> String {
     text.chars().map(|c| if c == '\n' || c == '\t' { c } else { visible(c) }).collect()
 }
 
+/// A JSON document, indented, with such characters as escapes: they stand only in its strings.
+#[cfg(feature = "cli")]
+pub(crate) fn json(document: &serde_json::Value) -> String {
+    use std::fmt::Write;
+
+    let text = format!("{document:#}");
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c != '\n' && is_invisible(c) {
+            // Writing to a string cannot fail, and all such characters have four digits at most.
+            let _ = write!(escaped, "\\u{:04x}", u32::from(c));
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
+}
+
 fn visible(c: char) -> char {
-    let reorders = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    if c.is_control() || reorders { '\u{fffd}' } else { c }
+    if is_invisible(c) { '\u{fffd}' } else { c }
+}
+
+fn is_invisible(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Ended;
 use super::client::IDENTITY;
 use super::handlers::HandlerArgs;
-use crate::{Session, SessionOptions};
+use crate::{Session, SessionOptions, printable};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -30,6 +30,6 @@ pub(super) async fn call(args: Args) -> anyhow::Result<Ended> {
     let request = json!({ "jsonrpc": "2.0", "id": 1, "method": args.method, "params": params });
     let answer = session.answer(request.to_string().as_bytes()).await.context("the request had no answer")?;
     let answer: Value = serde_json::from_slice(&answer).context("the answer is not JSON")?;
-    writeln!(std::io::stdout().lock(), "{answer:#}")?;
+    writeln!(std::io::stdout().lock(), "{}", printable::json(&answer))?;
     Ok(if answer.get("error").is_some() { Ended::WithError } else { Ended::Well })
 }

@@ -56,7 +56,8 @@ pub(super) struct Options {
 pub(super) struct Client {
     process: ServerProcess,
     peer: Arc<Peer>,
-    reader: JoinHandle<anyhow::Result<()>>,
+    /// Reads the server; none once it has ended and said how.
+    reader: Option<JoinHandle<anyhow::Result<()>>>,
     timeout: Duration,
     /// The result of `initialize`.
     pub(super) server: Value,
@@ -105,22 +106,25 @@ impl Client {
         tokio::spawn(forward(outbox, to_server));
         let reader = tokio::spawn(read(lines, Arc::clone(&peer), Arc::new(session), progress));
         peer.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).await?;
-        Ok(Self { process, peer, reader, timeout, server })
+        Ok(Self { process, peer, reader: Some(reader), timeout, server })
     }
 
     /// Sends a request. A connection that ends meanwhile is an error that says how.
     pub(super) async fn request(&mut self, method: &str, params: Value) -> anyhow::Result<Answer> {
+        let Some(mut reader) = self.reader.take() else { bail!("the connection has ended") };
         let ended = tokio::select! {
-            answer = self.peer.request(method, params, self.timeout) => match answer {
-                Ok(answer) => return Ok(answer),
-                Err(error) if self.reader.is_finished() => {
-                    (&mut self.reader).await.unwrap_or(Err(error))
+            // An answer that came just before the end counts.
+            biased;
+            answer = self.peer.request(method, params, self.timeout) => {
+                if answer.is_ok() || !reader.is_finished() {
+                    self.reader = Some(reader);
+                    return answer;
                 }
-                Err(error) => return Err(error),
-            },
-            ended = &mut self.reader => ended.context("reading the server failed")?,
+                reader.await
+            }
+            ended = &mut reader => ended,
         };
-        match ended {
+        match ended.context("reading the server failed")? {
             Ok(()) => bail!("{}, before {method} was answered", self.process.how_it_ended().await),
             Err(error) => Err(error),
         }
@@ -150,8 +154,10 @@ impl Client {
     /// Ends the connection and the server.
     pub(super) async fn close(self) {
         // Ends the session, and with the last sender the writer, which closes the server's stdin.
-        self.reader.abort();
-        let _ = self.reader.await;
+        if let Some(reader) = self.reader {
+            reader.abort();
+            let _ = reader.await;
+        }
         drop(self.peer);
         self.process.stop().await;
     }

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::{Args, ValueEnum};
 
 use crate::{Engine, EngineOptions, Error, Grants, Handler, Handlers};
@@ -48,10 +47,10 @@ enum Grant {
     Config,
 }
 
-fn key_and_value(text: &str) -> anyhow::Result<(String, String)> {
-    let (key, value) = text.split_once('=').context("expected KEY=VALUE")?;
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
     let value = match value.strip_prefix('@') {
-        Some(file) => std::fs::read_to_string(file).with_context(|| file.to_owned())?,
+        Some(file) => std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?,
         None => value.to_owned(),
     };
     Ok((key.to_owned(), value))

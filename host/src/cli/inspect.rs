@@ -15,7 +15,7 @@ use crate::protocol::types::{
     CreateMessageRequest, CreateMessageResult, ElicitRequest, ElicitResult, Implementation, RpcError,
 };
 use crate::sandbox::Import;
-use crate::{Grants, Handler};
+use crate::{Grants, Handler, printable};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -32,7 +32,7 @@ pub(super) async fn inspect(args: Args) -> anyhow::Result<Ended> {
     let handler = Handler::from_file(&args.cache.engine()?, &args.file, everything()).await?;
     let mut out = std::io::stdout().lock();
     if args.json {
-        writeln!(out, "{:#}", document(&handler))?;
+        writeln!(out, "{}", printable::json(&document(&handler)))?;
     } else {
         table(&handler, &mut out)?;
     }

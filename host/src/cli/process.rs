@@ -63,8 +63,19 @@ impl ServerProcess {
     /// Lets the server end, whose stdin is closed by now, and ends whatever of it is left.
     pub(super) async fn stop(mut self) {
         let _ = tokio::time::timeout(GRACE, self.child.wait()).await;
-        // Also when the child has ended: what it started may be left.
-        let _ = self.child.start_kill();
+        self.kill();
         let _ = tokio::time::timeout(GRACE, self.child.wait()).await;
+    }
+
+    /// Ends the whole group. Also when the child has ended: what it started may be left.
+    fn kill(&mut self) {
+        // The only error is that nobody is left.
+        let _ = self.child.start_kill();
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        self.kill();
     }
 }

@@ -12,6 +12,7 @@ use super::Ended;
 use super::client::{Client, Options};
 use super::handlers::HandlerArgs;
 use super::terminal::{self, Progress};
+use crate::printable;
 use crate::session::{Event, Undeclared};
 
 #[derive(clap::Args)]
@@ -92,7 +93,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Ended> {
         if let (Value::Object(document), Value::Object(outcome)) = (&mut document, outcome) {
             document.extend(outcome);
         }
-        writeln!(out, "{document:#}")?;
+        writeln!(out, "{}", printable::json(&document))?;
     } else {
         writeln!(out, "{}", shown(&outcome))?;
     }

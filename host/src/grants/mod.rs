@@ -5,6 +5,7 @@
 //! served stands in the cell's `Scope`.
 
 mod config;
+mod created;
 mod model;
 mod progress;
 mod tasks;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use wasmtime::component::Linker;
 
 pub use config::Settings;
+pub(crate) use created::Created;
 pub use model::Model;
 pub use progress::Progress;
 pub use user::{Confirmation, User};
@@ -169,10 +171,8 @@ pub(crate) struct Scope {
     /// Whether work may be spawned: by a handler with a `background`, while it serves a request. Work that
     /// spawned work could go on for ever.
     pub(crate) may_spawn: bool,
-    /// The task that this cell works for, in the background.
-    pub(crate) works_for: Option<String>,
     /// The tasks made in this cell. Their requestor does not know them before the answer is out.
-    pub(crate) created: Vec<String>,
+    pub(crate) created: Created,
     /// The work to start once the answer is out.
     pub(crate) spawned: Vec<(String, TaskInput)>,
 }

@@ -12,8 +12,16 @@ use crate::sandbox::CellState;
 pub struct Progress {
     token: ProgressToken,
     /// The last value sent; progress only grows. [basic/utilities/progress]
-    last: Mutex<Option<f64>>,
+    last: Mutex<Last>,
     send: Box<dyn Fn(&Update<'_>) + Send + Sync>,
+}
+
+#[derive(Clone, Copy)]
+enum Last {
+    Nothing,
+    Sent(f64),
+    /// What the progress was of has ended.
+    Closed,
 }
 
 /// The parameters of `notifications/progress`. MCP: `ProgressNotificationParams`.
@@ -30,7 +38,12 @@ pub(crate) struct Update<'a> {
 
 impl Progress {
     pub(crate) fn new(token: ProgressToken, send: impl Fn(&Update<'_>) + Send + Sync + 'static) -> Self {
-        Self { token, last: Mutex::new(None), send: Box::new(send) }
+        Self { token, last: Mutex::new(Last::Nothing), send: Box::new(send) }
+    }
+
+    /// Lets nothing more through: what the progress was of has ended.
+    pub(crate) fn close(&self) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Last::Closed;
     }
 
     fn report(&self, progress: f64, total: Option<f64>, message: Option<String>) {
@@ -39,10 +52,12 @@ impl Progress {
         }
         // Held while sending, so that two reports go out in their order.
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.is_some_and(|last| progress <= last) {
-            return;
+        match *last {
+            Last::Closed => return,
+            Last::Sent(last) if progress <= last => return,
+            Last::Sent(_) | Last::Nothing => {}
         }
-        *last = Some(progress);
+        *last = Last::Sent(progress);
         let total = total.filter(|total| total.is_finite());
         (self.send)(&Update { progress_token: &self.token, progress, total, message });
     }

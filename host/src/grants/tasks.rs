@@ -19,26 +19,18 @@ impl CellState {
     }
 
     async fn finish(&mut self, task_id: &str, outcome: Result<TaskOutput, RpcError>) -> Given<Task> {
-        self.ends(task_id);
-        let quiet = self.scope.created.iter().any(|created| created == task_id);
+        let quiet = self.scope.created.contains(task_id);
         Ok(self.tasks()?.finish(task_id, outcome, quiet).await.map_err(RpcError::from))
-    }
-
-    /// Progress of a task stops when the task ends. [basic/utilities/tasks, Task Progress Notifications]
-    fn ends(&mut self, task_id: &str) {
-        let mine = self.scope.works_for.iter().chain(&self.scope.created).any(|mine| mine == task_id);
-        if mine {
-            self.scope.progress = None;
-        }
     }
 }
 
 impl Host for &mut CellState {
     async fn create(&mut self, metadata: TaskMetadata, options: TaskOptions) -> Given<Task> {
         let TaskOptions { poll_interval, status_message } = options;
-        let created = self.tasks()?.create(metadata, poll_interval, status_message).await;
+        let tasks = self.tasks()?;
+        let created = tasks.create(metadata, poll_interval, status_message).await;
         if let Ok(task) = &created {
-            self.scope.created.push(task.task_id.clone());
+            self.scope.created.add(tasks, task.task_id.clone());
         }
         Ok(created.map_err(RpcError::from))
     }
@@ -65,7 +57,6 @@ impl Host for &mut CellState {
     }
 
     async fn cancel(&mut self, task_id: String) -> Given<Task> {
-        self.ends(&task_id);
         Ok(self.tasks()?.cancel(&task_id).await.map_err(RpcError::from))
     }
 

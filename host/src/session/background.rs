@@ -36,15 +36,19 @@ pub(super) fn start(shared: &Arc<Shared>, work: Work) {
 
 async fn run(shared: &Shared, origin: &Origin, id: &str, input: TaskInput) -> Result<TaskOutput, RpcError> {
     let task = shared.tasks.get(id).await?;
+    if let Some(progress) = &origin.progress {
+        shared.progress.open(id, progress);
+    }
     let scope = Scope {
         grants: Arc::clone(origin.handler.grants()),
         server: Some(Arc::clone(&shared.server)),
         tasks: Some(Arc::clone(&shared.tasks)),
         progress: origin.progress.clone(),
-        works_for: Some(id.to_owned()),
         ..Scope::default()
     };
     let params = (&origin.context, &task, &input);
-    let (answer, _) = sandbox::call::<Background>(&origin.handler, scope, params).await;
+    let (answer, scope) = sandbox::call::<Background>(&origin.handler, scope, params).await;
+    scope.created.keep();
+    shared.progress.close(id);
     answer.unwrap_or_else(|error| Err(error.to_rpc()))
 }

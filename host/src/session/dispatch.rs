@@ -60,9 +60,10 @@ impl Shared {
         let mut served = Served { kind: Kind::of(method, false), handler: None };
         let mut entry = self.in_flight.enter(id.get());
         let outcome = tokio::select! {
-            outcome = self.request(incoming, method, id, &mut served) => outcome,
+            biased;
             // The request was cancelled: its cell is dropped here, and nobody waits for an answer.
             Ok(()) = &mut entry.cancelled => return None,
+            outcome = self.request(incoming, method, id, &mut served) => outcome,
         };
         let (reply, error) = match outcome {
             Ok(reply) => (reply, None),
@@ -218,6 +219,7 @@ impl Shared {
         };
         match reply {
             Ok(mut reply) => {
+                scope.created.keep();
                 if !scope.spawned.is_empty() {
                     let origin = Origin {
                         handler: Arc::clone(handler),
@@ -229,17 +231,9 @@ impl Shared {
                 Ok(reply)
             }
             Err(error) => {
-                self.discard(&scope.created, &error).await;
+                scope.created.discard(&error).await;
                 Err(error)
             }
-        }
-    }
-
-    /// Ends the tasks that a failed request made: their requestor never hears of them.
-    async fn discard(&self, created: &[String], error: &RpcError) {
-        for id in created {
-            // The handler may have ended it itself.
-            let _ = self.tasks.finish(id, Err(error.clone()), true).await;
         }
     }
 }

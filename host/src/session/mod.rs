@@ -8,6 +8,7 @@ mod background;
 mod dispatch;
 mod handlers;
 mod in_flight;
+mod open_progress;
 mod payload;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::protocol::types::{Implementation, RpcError, Task};
 use crate::protocol::{PROTOCOL_VERSION, params};
 use crate::tasks::{MemoryStore, TaskLimits, TaskStore, Tasks};
 use in_flight::InFlight;
+use open_progress::OpenProgress;
 
 /// Messages that wait to be sent before the session waits for the transport.
 const QUEUE: usize = 1_024;
@@ -118,6 +120,7 @@ pub(crate) struct Shared {
     tasks: Arc<Tasks>,
     undeclared: Undeclared,
     in_flight: InFlight,
+    progress: Arc<OpenProgress>,
     outbox: mpsc::Sender<Vec<u8>>,
     observer: Option<Observer>,
 }
@@ -137,9 +140,13 @@ impl Session {
     pub fn new(handlers: Handlers, options: SessionOptions) -> (Self, Outbox) {
         let (outbox, receiver) = mpsc::channel(QUEUE);
         let SessionOptions { server, protocol_version, principal, store, tasks, undeclared, observer } = options;
+        let progress = Arc::new(OpenProgress::default());
         let on_change = {
-            let (outbox, observer) = (outbox.clone(), observer.clone());
+            let (outbox, observer, progress) = (outbox.clone(), observer.clone(), Arc::clone(&progress));
             move |task: &Task| {
+                if task.status.is_final() {
+                    progress.close(&task.task_id);
+                }
                 if let Some(observer) = &observer {
                     observer(&Event::Task(task));
                 }
@@ -153,6 +160,7 @@ impl Session {
             tasks: Arc::new(Tasks::new(store, principal, tasks, Box::new(on_change))),
             undeclared,
             in_flight: InFlight::default(),
+            progress,
             outbox,
             observer,
         };
