@@ -380,6 +380,15 @@ fn bad_servers_are_explained() {
     });
 }
 
+/// Why a connection ended is told each time, though the end is noticed in several places at once.
+#[test]
+fn the_reason_is_told_each_time() {
+    for _ in 0..20 {
+        assert_refused(&run_with(&["-q"], &["exits-after-initialize"]), &["exit status: 4", "the database is gone"]);
+        assert_refused(&run_with(&["-q"], &["garbage-later"]), &["not a JSON-RPC message", "DEBUG connected"]);
+    }
+}
+
 /// The id of the process that the server started, once it has.
 fn sleeper(file: &Path) -> u32 {
     for _ in 0..6_000 {
@@ -443,7 +452,7 @@ fn a_signal_ends_the_server() {
     for signal in ["TERM", "INT"] {
         let file = folder.path().join(signal);
         let program = Command::new(PROGRAM)
-            .args(["run", "-q", "--no-cache", "--", SERVER, "hangs"])
+            .args(["run", "-q", "--timeout", "20", "--no-cache", "--", SERVER, "hangs"])
             .arg(&file)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

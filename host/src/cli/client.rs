@@ -11,8 +11,8 @@ use tokio::process::{ChildStdin, ChildStdout};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
-use super::peer::{self, Answer, Lines, Peer};
-use super::process::ServerProcess;
+use super::peer::{self, Answer, Closed, Lines, Peer};
+use super::process::{GRACE, ServerProcess};
 use super::terminal::{self, Progress};
 use crate::protocol::types::Implementation;
 use crate::protocol::{PROTOCOL_VERSION, jsonrpc};
@@ -92,7 +92,7 @@ impl Client {
         let server = match answer {
             Ok(Ok(server)) => server,
             Ok(Err(error)) => bail!("the server refused initialize: {} {}", error.code, error.message),
-            Err(error) if error.is::<Ended>() => bail!(process.how_it_ended().await),
+            Err(error) if error.is::<Ended>() || error.is::<Closed>() => bail!(process.how_it_ended().await),
             Err(error) => return Err(error),
         };
         let mut session_options = SessionOptions::new(identity(&server)?);
@@ -116,11 +116,18 @@ impl Client {
             // An answer that came just before the end counts.
             biased;
             answer = self.peer.request(method, params, self.timeout) => {
-                if answer.is_ok() || !reader.is_finished() {
+                if !answer.as_ref().is_err_and(|error| error.is::<Closed>()) {
                     self.reader = Some(reader);
                     return answer;
                 }
-                reader.await
+                // The reader is about to say why, unless the server closed its stdin alone.
+                match tokio::time::timeout(GRACE, &mut reader).await {
+                    Ok(ended) => ended,
+                    Err(_) => {
+                        reader.abort();
+                        bail!("the server takes no more messages: {method} could not be sent")
+                    }
+                }
             }
             ended = &mut reader => ended,
         };

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
@@ -23,6 +23,11 @@ const MAX_LINE: usize = 16 << 20;
 
 /// The answer to a request.
 pub(super) type Answer = Result<Value, RpcError>;
+
+/// The connection ended; whoever reads it knows why.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection has ended")]
+pub(super) struct Closed;
 
 /// One end of a connection.
 pub(super) struct Peer {
@@ -45,7 +50,7 @@ impl Peer {
         self.pending().insert(id, answer);
         self.send(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })).await?;
         match tokio::time::timeout(timeout, answered).await {
-            Ok(answer) => answer.with_context(|| format!("the connection ended before {method} was answered")),
+            Ok(answer) => answer.map_err(|_| Closed.into()),
             Err(_) => {
                 self.pending().remove(&id);
                 bail!("no answer to {method} within {} s; --timeout gives it longer", timeout.as_secs())
@@ -55,7 +60,7 @@ impl Peer {
 
     /// Sends any message.
     pub(super) async fn send(&self, message: &Value) -> anyhow::Result<()> {
-        self.outgoing.send(message.to_string().into_bytes()).await.context("the connection has ended")
+        self.outgoing.send(message.to_string().into_bytes()).await.map_err(|_| Closed.into())
     }
 
     /// Takes a response. One that was not asked for is dropped.

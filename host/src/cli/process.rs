@@ -16,7 +16,7 @@ use super::peer::{lines, next_line};
 use super::terminal::{self, Progress};
 
 /// How long a server has to end once its stdin is closed. [basic/lifecycle, Shutdown]
-const GRACE: Duration = Duration::from_secs(2);
+pub(super) const GRACE: Duration = Duration::from_secs(2);
 
 pub(super) struct ServerProcess {
     child: Box<dyn ChildWrapper>,
