@@ -31,7 +31,7 @@ fn run<A: AsRef<OsStr>>(arguments: &[A]) -> Ran {
 
 /// Runs the program as the client of the server in `tests/src/bin`.
 fn run_with(options: &[&str], server: &[&str]) -> Ran {
-    run(&[&["run", "--timeout", "2"], options, &["--", SERVER], server].concat())
+    run(&[&["run"], options, &["--", SERVER], server].concat())
 }
 
 fn repository(path: &str) -> PathBuf {
@@ -352,8 +352,8 @@ fn bad_servers_are_explained() {
             &[SERVER, "exits-after-initialize"],
             &["the server ended (exit status: 4)", "tools/list", "the database is gone"],
         ),
-        (&[SERVER, "hangs"], &["no answer to initialize within 2 s", "--timeout"]),
-        (&[SERVER, "hangs-later"], &["no answer to tools/list within 2 s", "--timeout"]),
+        (&[SERVER, "hangs"], &["no answer to initialize within 3 s", "--timeout"]),
+        (&[SERVER, "hangs-later"], &["no answer to tools/list within 3 s", "--timeout"]),
         (
             &[SERVER, "garbage-on-stdout"],
             &["stdout", "not a JSON-RPC message", "Starting the server...", "logs on stderr"],
@@ -372,8 +372,10 @@ fn bad_servers_are_explained() {
     std::thread::scope(|scope| {
         for (server, words) in table {
             scope.spawn(move || {
+                let hangs = server.last().is_some_and(|mode| mode.starts_with("hangs"));
+                let timeout = ["run", "--timeout", if hangs { "3" } else { "30" }];
                 for options in [&["-q"][..], &["-q", "--json"]] {
-                    assert_refused(&run(&[&["run", "--timeout", "2"], options, &["--"], server].concat()), words);
+                    assert_refused(&run(&[&timeout, options, &["--"], server].concat()), words);
                 }
             });
         }
@@ -437,7 +439,7 @@ fn nothing_is_left_running() {
         for (mode, code) in table {
             let file = folder.path().join(mode);
             scope.spawn(move || {
-                let ran = run_with(&["-q"], &[mode, file.to_str().unwrap()]);
+                let ran = run_with(&["-q", "--timeout", "4"], &[mode, file.to_str().unwrap()]);
                 assert_ends(sleeper(&file), mode);
                 assert_eq!(ran.code, Some(code), "{ran:?}");
             });

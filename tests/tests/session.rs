@@ -246,7 +246,7 @@ async fn work_begins_after_the_answer() {
 async fn a_task_may_be_done_at_once() {
     let mut server = Conversation::new(hostile(4).await, options());
     let answer = server.ask("sampling/createMessage", &task_prompt("done-at-once")).await.unwrap();
-    assert_eq!(server.seen(), [answer.clone()]);
+    assert_eq!(server.seen(), std::slice::from_ref(&answer));
     assert_eq!(answer["result"]["task"]["status"], "completed");
     let result = server.ask_task("tasks/result", answer["result"]["task"]["taskId"].as_str().unwrap()).await.unwrap();
     assert_eq!(text(&result), "good");
