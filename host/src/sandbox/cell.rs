@@ -114,6 +114,12 @@ pub(super) fn store_for(engine: &super::Engine, scope: Scope) -> Store<CellState
 
 /// Which limit or fault ended a guest.
 pub(super) fn why(error: &wasmtime::Error, state: &CellState, limits: &Limits) -> Error {
+    // A guest that was refused memory and went on is not what ended here.
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::Interrupt) => return Error::Cpu { limit: limits.cpu_time },
+        Some(Trap::StackOverflow) => return Error::Stack,
+        _ => {}
+    }
     if let Some(hit) = state.limiter.hit() {
         return hit;
     }
@@ -123,8 +129,6 @@ pub(super) fn why(error: &wasmtime::Error, state: &CellState, limits: &Limits) -
     // The whole chain, with the guest's stack, is for the log; the peer gets the cause.
     tracing::debug!(error = format!("{error:?}"), "the guest's fault");
     match error.downcast_ref::<Trap>() {
-        Some(Trap::Interrupt) => Error::Cpu { limit: limits.cpu_time },
-        Some(Trap::StackOverflow) => Error::Stack,
         Some(trap) => Error::Trap(trap.to_string()),
         None => Error::Trap(error.root_cause().to_string()),
     }

@@ -66,6 +66,9 @@ impl Engine {
     /// [`Error::Engine`] when this machine cannot carry the limits, or the cache is not this user's alone.
     pub fn new(options: EngineOptions) -> Result<Self, Error> {
         let EngineOptions { limits, cache } = options;
+        if limits.cells == 0 {
+            return Err(Error::Engine("no cell may run: `cells` is 0; use at least 1".to_owned()));
+        }
         check_map_count(limits.cells)?;
         let engine =
             wasmtime::Engine::new(&wasmtime_config(&limits)).map_err(|error| Error::Engine(format!("{error:#}")))?;

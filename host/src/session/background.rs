@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Shared;
+use super::payload::Payload;
 use crate::grants::{Progress, Scope};
 use crate::protocol::types::{RequestContext, RpcError, TaskInput, TaskOutput};
 use crate::sandbox::{self, Background, Handler};
@@ -50,5 +51,7 @@ async fn run(shared: &Shared, origin: &Origin, id: &str, input: TaskInput) -> Re
     let (answer, scope) = sandbox::call::<Background>(&origin.handler, scope, params).await;
     scope.created.keep();
     shared.progress.close(id);
-    answer.unwrap_or_else(|error| Err(error.to_rpc()))
+    let output = answer.unwrap_or_else(|error| Err(error.to_rpc()))?;
+    // Work whose result cannot be given has failed; found out only by `tasks/result`, it would seem completed.
+    Payload::check(output, id, origin.handler.message_size()).map_err(|error| error.to_rpc())
 }

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::background::{Origin, Work};
 use super::payload::Payload;
-use super::{Event, Shared, Undeclared, notify};
+use super::{Event, QUEUE, Shared, Undeclared, notify};
 use crate::Error;
 use crate::grants::{Progress, Scope};
 use crate::kinds::Kind;
@@ -168,7 +168,12 @@ impl Shared {
     fn open<T>(&self, params: RequestParams<T>, id: &RawValue) -> (Call, T) {
         let progress = params.progress_token.clone().map(|token| {
             let outbox = self.outbox.clone();
-            Arc::new(Progress::new(token, move |update| notify(&outbox, "notifications/progress", update)))
+            Arc::new(Progress::new(token, move |update| {
+                // A flood of progress leaves room for what says more.
+                if outbox.capacity() > QUEUE / 2 {
+                    notify(&outbox, "notifications/progress", update);
+                }
+            }))
         });
         let context = RequestContext {
             request_id: id.get().to_owned(),
