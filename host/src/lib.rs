@@ -32,6 +32,7 @@
 #[cfg(feature = "cli")]
 pub mod cli;
 mod error;
+mod first_poll;
 pub mod grants;
 pub mod kinds;
 mod printable;

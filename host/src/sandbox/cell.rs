@@ -4,6 +4,7 @@
 //! is: that is how a request is cancelled.
 
 use std::pin::pin;
+use std::task::Poll;
 
 use wasmtime::{Store, Trap, UpdateDeadline};
 use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxView, WasiView};
@@ -14,6 +15,7 @@ use super::limits::{Limiter, Limits};
 use super::meter;
 use super::output::Output;
 use crate::Error;
+use crate::first_poll::first_poll;
 use crate::grants::Scope;
 
 /// What the host keeps for one cell: its limits, and what it was granted.
@@ -64,7 +66,11 @@ pub(crate) async fn call<E: Export>(
     let mut store = new_store(handler, scope);
     let ended = {
         let guest = pin!(run::<E>(handler, &mut store, params));
-        tokio::time::timeout(limits.wall_time, meter::metered(limits.cpu_time, || engine.touch(), guest)).await
+        let mut guest = pin!(meter::metered(limits.cpu_time, || engine.touch(), guest));
+        match first_poll(guest.as_mut()).await {
+            Poll::Ready(answer) => Ok(answer),
+            Poll::Pending => tokio::time::timeout(limits.wall_time, guest).await,
+        }
     };
     let answer = match ended {
         Ok(Ok(answer)) => Ok(answer),

@@ -1,6 +1,8 @@
 //! From a message to its answer: parse, find the kind, call the handler or give the default.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +12,7 @@ use super::background::{Origin, Work};
 use super::payload::Payload;
 use super::{Event, QUEUE, Shared, Undeclared, notify};
 use crate::Error;
+use crate::first_poll::first_poll;
 use crate::grants::{Progress, Scope};
 use crate::kinds::Kind;
 use crate::printable::one_line;
@@ -56,20 +59,31 @@ impl Shared {
             self.notification(method, incoming.message.params);
             return None;
         };
-        let start = Instant::now();
+        if self.in_flight.was_cancelled(id.get()) {
+            return None;
+        }
+        let start = self.observer.as_ref().map(|_| Instant::now());
         let mut served = Served { kind: Kind::of(method, false), handler: None };
-        let mut entry = self.in_flight.enter(id.get());
-        let outcome = tokio::select! {
-            biased;
-            // The request was cancelled: its cell is dropped here, and nobody waits for an answer.
-            Ok(()) = &mut entry.cancelled => return None,
-            outcome = self.request(incoming, method, id, &mut served) => outcome,
+        let outcome = {
+            let mut request = pin!(self.request(incoming, method, id, &mut served));
+            match first_poll(request.as_mut()).await {
+                Poll::Ready(outcome) => outcome,
+                Poll::Pending => {
+                    let mut entry = self.in_flight.enter(id.get());
+                    tokio::select! {
+                        biased;
+                        // The request was cancelled: its cell is dropped here, and nobody waits for an answer.
+                        Ok(()) = &mut entry.cancelled => return None,
+                        outcome = request => outcome,
+                    }
+                }
+            }
         };
         let (reply, error) = match outcome {
             Ok(reply) => (reply, None),
             Err(error) => (Reply::error(Some(id), &error), Some(error)),
         };
-        if let Some(observer) = &self.observer {
+        if let (Some(observer), Some(start)) = (&self.observer, start) {
             let Served { kind, handler } = &served;
             let handler = handler.as_deref().map(Handler::name);
             observer(&Event::Answered {

@@ -23,6 +23,14 @@ struct State {
     early: VecDeque<String>,
 }
 
+impl State {
+    /// Takes the cancellation of a request that came before it.
+    fn take_early(&mut self, id: &str) -> bool {
+        let place = self.early.iter().position(|early| early == id);
+        place.and_then(|place| self.early.remove(place)).is_some()
+    }
+}
+
 /// A request that is in flight as long as this lives.
 pub(super) struct Entry<'a> {
     in_flight: &'a InFlight,
@@ -31,17 +39,18 @@ pub(super) struct Entry<'a> {
 }
 
 impl InFlight {
+    /// Whether a request was cancelled before it came.
+    pub(super) fn was_cancelled(&self, id: &str) -> bool {
+        self.lock().take_early(id)
+    }
+
     pub(super) fn enter<'a>(&'a self, id: &'a str) -> Entry<'a> {
         let (cancel, cancelled) = oneshot::channel();
         let mut state = self.lock();
-        match state.early.iter().position(|early| early == id) {
-            Some(place) => {
-                state.early.remove(place);
-                let _ = cancel.send(());
-            }
-            None => {
-                state.requests.insert(id.to_owned(), cancel);
-            }
+        if state.take_early(id) {
+            let _ = cancel.send(());
+        } else {
+            state.requests.insert(id.to_owned(), cancel);
         }
         Entry { in_flight: self, id, cancelled }
     }
