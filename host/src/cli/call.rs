@@ -6,7 +6,7 @@ use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::Ended;
-use super::client::IDENTITY;
+use super::client::this_program;
 use super::handlers::HandlerArgs;
 use crate::{Session, SessionOptions, printable};
 
@@ -26,7 +26,7 @@ pub(super) async fn call(args: Args) -> anyhow::Result<Ended> {
         None => json!({}),
     };
     let handlers = args.handlers.load().await?;
-    let (session, _outbox) = Session::new(handlers, SessionOptions::new(IDENTITY.into()));
+    let (session, _outbox) = Session::new(handlers, SessionOptions::new(this_program()));
     let request = json!({ "jsonrpc": "2.0", "id": 1, "method": args.method, "params": params });
     let answer = session.answer(request.to_string().as_bytes()).await.context("the request had no answer")?;
     let answer: Value = serde_json::from_slice(&answer).context("the answer is not JSON")?;

@@ -20,19 +20,14 @@ use crate::session::Observer;
 use crate::{Handlers, Session, SessionOptions};
 
 /// What this program says it is.
-pub(super) struct Identity;
-pub(super) const IDENTITY: Identity = Identity;
-
-impl From<Identity> for Implementation {
-    fn from(_: Identity) -> Self {
-        Self {
-            name: "taskcell".to_owned(),
-            title: None,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            description: None,
-            website_url: None,
-            icons: None,
-        }
+pub(super) fn this_program() -> Implementation {
+    Implementation {
+        name: "taskcell".to_owned(),
+        title: None,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        description: None,
+        website_url: None,
+        icons: None,
     }
 }
 
@@ -81,7 +76,7 @@ impl Client {
             json!({
                 "protocolVersion": PROTOCOL_VERSION,
                 "capabilities": capabilities,
-                "clientInfo": Implementation::from(IDENTITY),
+                "clientInfo": this_program(),
             }),
             timeout,
         );

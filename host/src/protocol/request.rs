@@ -8,7 +8,6 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
 
 use super::jsonrpc::{Message, code};
 use super::params::{self, ParamsError, RequestBody, RequestParams};
@@ -57,20 +56,7 @@ impl RequestBody for ElicitRequest {
     const AUGMENTABLE: bool = true;
 }
 
-impl Params {
-    /// Reads the parameters of a kind, which may be absent.
-    fn read(kind: Kind, raw: Option<&RawValue>) -> Result<Self, ParamsError> {
-        Ok(match kind {
-            Kind::GetTask | Kind::GetTaskResult | Kind::CancelTask => Self::Task(params::read(raw)?),
-            Kind::ListTasks => Self::List(params::read(raw)?),
-            Kind::Sampling | Kind::AugmentedSampling => Self::Sampling(Box::new(params::read(raw)?)),
-            Kind::Elicitation | Kind::AugmentedElicitation => Self::Elicitation(Box::new(params::read(raw)?)),
-            Kind::Roots => Self::Roots(params::read(raw)?),
-        })
-    }
-}
-
-/// Reads the parameters of a kind where they stand.
+/// Reads the parameters of a kind.
 struct ParamsOf(Kind);
 
 impl<'de> DeserializeSeed<'de> for ParamsOf {
@@ -114,7 +100,7 @@ impl<'a> Incoming<'a> {
     pub(crate) fn take_params(&mut self, kind: Kind) -> Result<Params, ParamsError> {
         match self.read.take() {
             Some(params) => Ok(params),
-            None => Params::read(kind, self.message.params),
+            None => params::read(ParamsOf(kind), self.message.params),
         }
     }
 }

@@ -3,12 +3,15 @@
 //! Nothing of a call is left in the next one, and dropping the call's future drops the cell, wherever the guest
 //! is: that is how a request is cancelled.
 
-use std::pin::pin;
+use std::future::Future;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 
+use tokio::time::error::Elapsed;
 use wasmtime::{Store, Trap, UpdateDeadline};
 use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxView, WasiView};
 
+use super::Engine;
 use super::exports::{Answer, Export, call_checked};
 use super::handler::Handler;
 use super::limits::{Limiter, Limits};
@@ -63,15 +66,8 @@ pub(crate) async fn call<E: Export>(
         Ok(place) => place,
         Err(error) => return (Err(error), scope),
     };
-    let mut store = new_store(handler, scope);
-    let ended = {
-        let guest = pin!(run::<E>(handler, &mut store, params));
-        let mut guest = pin!(meter::metered(limits.cpu_time, || engine.touch(), guest));
-        match first_poll(guest.as_mut()).await {
-            Poll::Ready(answer) => Ok(answer),
-            Poll::Pending => tokio::time::timeout(limits.wall_time, guest).await,
-        }
-    };
+    let mut store = new_store(engine, scope);
+    let ended = within_limits(engine, pin!(run::<E>(handler, &mut store, params))).await;
     let answer = match ended {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(why(&error, store.data(), limits)),
@@ -96,13 +92,18 @@ async fn run<E: Export>(
     call_checked::<E>(store, &instance, index, params).await
 }
 
-/// A store with every limit set.
-pub(super) fn new_store(handler: &Handler, scope: Scope) -> Store<CellState> {
-    store_for(handler.engine(), scope)
+/// Runs a guest's future in its CPU and wall time.
+pub(super) async fn within_limits<F: Future>(engine: &Engine, guest: Pin<&mut F>) -> Result<F::Output, Elapsed> {
+    let limits = engine.limits();
+    let mut guest = pin!(meter::metered(limits.cpu_time, || engine.touch(), guest));
+    match first_poll(guest.as_mut()).await {
+        Poll::Ready(output) => Ok(output),
+        Poll::Pending => tokio::time::timeout(limits.wall_time, guest).await,
+    }
 }
 
-/// The same before there is a handler, to check one.
-pub(super) fn store_for(engine: &super::Engine, scope: Scope) -> Store<CellState> {
+/// A store with every limit set.
+pub(super) fn new_store(engine: &Engine, scope: Scope) -> Store<CellState> {
     let limits = engine.limits();
     let state = CellState { limiter: Limiter::new(limits), wasi: None, scope };
     let mut store = Store::new(engine.wasmtime(), state);

@@ -12,7 +12,6 @@ use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 
 use super::cell::{self, CellState};
 use super::exports::{EXPORTS, Export};
-use super::meter;
 use super::{Engine, PACKAGE, PACKAGE_VERSION};
 use crate::Error;
 use crate::grants::{self, Grants, Scope};
@@ -290,12 +289,9 @@ impl Exports {
             reason,
         };
         let _place = engine.admit()?;
-        let mut store = cell::store_for(engine, Scope::default());
+        let mut store = cell::new_store(engine, Scope::default());
         let limits = engine.limits();
-        let instance = {
-            let guest = pin!(pre.instantiate_async(&mut store));
-            tokio::time::timeout(limits.wall_time, meter::metered(limits.cpu_time, || engine.touch(), guest)).await
-        };
+        let instance = cell::within_limits(engine, pin!(pre.instantiate_async(&mut store))).await;
         let instance = match instance {
             Ok(instance) => instance.map_err(|error| cell::why(&error, store.data(), limits)),
             Err(_) => Err(Error::Time { limit: limits.wall_time }),

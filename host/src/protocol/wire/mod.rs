@@ -5,6 +5,7 @@
 
 pub(crate) mod clamped;
 pub(crate) mod json;
+pub(crate) mod located;
 pub(crate) mod named;
 pub(crate) mod number;
 pub(crate) mod one_or_many;

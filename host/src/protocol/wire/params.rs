@@ -10,7 +10,7 @@ use serde::de::value::{CowStrDeserializer, MapAccessDeserializer};
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, IntoDeserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{json, tagged::Text};
+use super::{json, located, tagged::Text};
 use crate::protocol::types::{Json, ProgressToken, TaskMetadata};
 
 /// The parameters of a request.
@@ -38,12 +38,16 @@ pub trait RequestBody {
 #[error("Invalid params: {0}")]
 pub struct ParamsError(String);
 
-/// Reads `params`; without any, an empty object is read, as for `tasks/list` and `roots/list`.
-pub(crate) fn read<'de, T: RequestBody + Deserialize<'de>>(
+/// Reads `params` by a seed; without any, an empty object is read, as for `tasks/list` and `roots/list`.
+///
+/// The path to an error is kept, which costs time: this is for what could not be read as it came.
+pub(crate) fn read<'de, S: DeserializeSeed<'de>>(
+    seed: S,
     params: Option<&'de RawValue>,
-) -> Result<RequestParams<T>, ParamsError> {
+) -> Result<S::Value, ParamsError> {
     let text = params.map_or("{}", RawValue::get);
-    serde_json::from_str(text).map_err(|error| ParamsError(name_the_field::<T>(text, error)))
+    let read = located::read(seed, &mut serde_json::Deserializer::from_str(text));
+    read.map_err(|fault| ParamsError(fault.strip_prefix('.').unwrap_or(&fault).to_owned()))
 }
 
 /// Whether the parameters ask for a task, whatever else is in them.
@@ -53,24 +57,6 @@ pub(crate) fn is_augmented(params: &RawValue) -> bool {
         task: Option<IgnoredAny>,
     }
     serde_json::from_str::<Task>(params.get()).is_ok_and(|params| params.task.is_some())
-}
-
-/// Says where the error is. Only for the error: keeping the path costs time that a good request need not spend.
-fn name_the_field<'de, T: RequestBody + Deserialize<'de>>(text: &'de str, error: serde_json::Error) -> String {
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let (path, error) = match serde_path_to_error::deserialize::<_, RequestParams<T>>(&mut deserializer) {
-        Err(located) => (located.path().to_string(), located.into_inner()),
-        Ok(_) => (".".to_owned(), error),
-    };
-    // The position is one inside of `params`, which means nothing to who sent the whole message.
-    let message = error.to_string();
-    let message = message.split(" at line ").next().unwrap_or_default();
-    // A message that starts with a point goes on with the path: see `tagged`.
-    match (path.as_str(), message.strip_prefix('.')) {
-        (".", rest) => rest.unwrap_or(message).to_owned(),
-        (path, Some(message)) => format!("{path}.{message}"),
-        (path, None) => format!("{path}: {message}"),
-    }
 }
 
 impl<'de, T: RequestBody + Deserialize<'de>> Deserialize<'de> for RequestParams<T> {

@@ -13,6 +13,8 @@ use serde::de::value::{CowStrDeserializer, MapAccessDeserializer};
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IntoDeserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::located;
+
 /// A type that is read by its tag.
 pub(crate) trait Tagged<'de>: Sized {
     /// The member that says what the others are.
@@ -102,19 +104,8 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Members<'de, A> {
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
         match self.value.take() {
             Some((key, value)) => {
-                // Whoever reads the whole cannot see into the slice, so the error says where in it the fault is.
-                let mut track = serde_path_to_error::Track::new();
-                let tracked = serde_path_to_error::Deserializer::new(value, &mut track);
-                seed.deserialize(tracked).map_err(|error| {
-                    let error = error.to_string();
-                    let error = error.split(" at line ").next().unwrap_or_default();
-                    // A message that starts with a point goes on with the path.
-                    let end = if error.starts_with('.') { "" } else { ": " };
-                    match track.path().to_string().as_str() {
-                        "." => A::Error::custom(format_args!(".{key}{end}{error}")),
-                        path => A::Error::custom(format_args!(".{key}.{path}{end}{error}")),
-                    }
-                })
+                // Whoever reads the whole cannot see into the slice.
+                located::read(seed, value).map_err(|fault| A::Error::custom(located::within(&key, &fault)))
             }
             None => self.rest.next_value_seed(seed),
         }
