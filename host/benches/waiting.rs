@@ -6,15 +6,15 @@
 
 mod common;
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
-use jiff::Timestamp;
 use serde_json::Value;
 use taskcell::protocol::types::{CreateMessageResult, Role, SamplingContent, TaskMetadata, TaskOutput, TextContent};
-use taskcell::tasks::{MemoryStore, Position, StoreError, TaskLimits, TaskRecord, TaskStore, Tasks};
+use taskcell::tasks::{By, CreateOptions, MemoryStore, RateLimit, TaskLimits, TaskStore, Tasks};
 use taskcell::{Engine, EngineOptions, Grants, Handler, Handlers, Session, SessionOptions};
 
 const CELLS: u32 = 10_000;
@@ -35,12 +35,13 @@ async fn waiting() -> wasmtime::Result<()> {
     grants.tasks = true;
     let handler = Handler::from_bytes(&engine, "waiting", common::guest("waiting")?, grants).await?;
 
-    let counted = Arc::new(Counted::default());
-    let store: Arc<dyn TaskStore> = Arc::clone(&counted) as _;
+    let store: Arc<dyn TaskStore> = Arc::new(MemoryStore::new());
     let mut session = SessionOptions::new(common::server());
     (session.store, session.principal) = (Arc::clone(&store), "bench".to_owned());
-    let tasks = Tasks::new(store, "bench".to_owned(), TaskLimits::default(), Box::new(|_| {}));
-    let task = tasks.create(TaskMetadata { ttl: None }, None, None).await?.task_id;
+    session.tasks.rate = RateLimit::none();
+    let tasks = Tasks::new(store, "bench", TaskLimits::default(), Box::new(|_| {}));
+    let options = CreateOptions::new(TaskMetadata { ttl: None }, Arc::default());
+    let task = tasks.create(options).await?.task_id;
     let (session, _outbox) = Session::new(Handlers::new([handler])?, session);
     let session = Arc::new(session);
     let ask = move |id: u32| {
@@ -54,10 +55,10 @@ async fn waiting() -> wasmtime::Result<()> {
     };
 
     let before = resident();
+    let waiting = Arc::new(AtomicU32::new(0));
     let start = Instant::now();
-    let cells: Vec<_> = (0..CELLS).map(|id| tokio::spawn(ask(id))).collect();
-    // A cell counts once it waits for a change of the task.
-    while counted.waiting.load(Ordering::Relaxed) < CELLS {
+    let cells: Vec<_> = (0..CELLS).map(|id| tokio::spawn(counted(Arc::clone(&waiting), ask(id)))).collect();
+    while waiting.load(Ordering::Relaxed) < CELLS {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let (held, started) = (resident(), start.elapsed());
@@ -74,7 +75,7 @@ async fn waiting() -> wasmtime::Result<()> {
         meta: None,
     });
     let id = tasks.list(None).await?.tasks[0].task_id.clone();
-    tasks.finish(&id, Ok(output), true).await?;
+    tasks.finish(&id, &Ok(output), By::default()).await?;
     let mut finished = 0;
     for cell in cells {
         finished += u32::from(cell.await?["result"]["content"]["text"] == "done");
@@ -84,48 +85,18 @@ async fn waiting() -> wasmtime::Result<()> {
     Ok(())
 }
 
-/// The memory store, counting those who wait.
-#[derive(Default)]
-struct Counted {
-    store: MemoryStore,
-    waiting: AtomicU32,
-}
-
-#[async_trait]
-impl TaskStore for Counted {
-    async fn create(&self, record: TaskRecord) -> Result<(), StoreError> {
-        self.store.create(record).await
-    }
-
-    async fn get(&self, principal: &str, id: &str) -> Result<Option<TaskRecord>, StoreError> {
-        self.store.get(principal, id).await
-    }
-
-    async fn replace(&self, record: TaskRecord, seen: u64) -> Result<bool, StoreError> {
-        self.store.replace(record, seen).await
-    }
-
-    async fn list(
-        &self,
-        principal: &str,
-        after: Option<&Position>,
-        limit: usize,
-    ) -> Result<Vec<TaskRecord>, StoreError> {
-        self.store.list(principal, after, limit).await
-    }
-
-    async fn count(&self, principal: &str) -> Result<usize, StoreError> {
-        self.store.count(principal).await
-    }
-
-    async fn changed(&self, principal: &str, id: &str, seen: u64) -> Result<(), StoreError> {
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        self.store.changed(principal, id, seen).await
-    }
-
-    async fn remove_expired(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.store.remove_expired(now).await
-    }
+/// Counts a future once it waits.
+async fn counted<F: Future>(waiting: Arc<AtomicU32>, future: F) -> F::Output {
+    let mut future = pin!(future);
+    let mut first = true;
+    poll_fn(|context| {
+        let polled = future.as_mut().poll(context);
+        if std::mem::take(&mut first) {
+            waiting.fetch_add(1, Ordering::Relaxed);
+        }
+        polled
+    })
+    .await
 }
 
 /// Resident memory of this process in MB.

@@ -84,6 +84,25 @@ impl Kind {
         rows().find(|row| row.augmented == augmented).or_else(|| rows().next()).map(|row| row.kind)
     }
 
+    /// The kind that an exported interface is, by its name without package and version.
+    #[must_use]
+    pub fn of_export(export: &str) -> Option<Self> {
+        KINDS.iter().find(|row| row.export == export).map(|row| row.kind)
+    }
+
+    /// Whether a request of this kind makes a task, or is about one.
+    #[must_use]
+    pub fn is_of_tasks(self) -> bool {
+        self.info().augmented || self.info().method.starts_with("tasks/")
+    }
+
+    /// The kind that answers the same request without a task; none where there is no such thing.
+    #[must_use]
+    pub fn plain(self) -> Option<Self> {
+        let row = self.info();
+        if row.augmented { Self::of(row.method, false) } else { None }
+    }
+
     /// The answer when no handler exports the kind.
     #[must_use]
     pub fn default_answer(self) -> RpcError {

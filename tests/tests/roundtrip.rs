@@ -208,9 +208,10 @@ struct ContextBack {
     server: Implementation,
     #[component(name = "protocol-version")]
     protocol_version: String,
+    attempt: u32,
 }
 
-/// The context of a request reaches a component as it is.
+/// The context of a request reaches a component as it is, and the store.
 #[test]
 fn a_request_context_comes_back_from_a_guest() {
     use taskcell_tests::shape::{optional, record, required};
@@ -228,6 +229,7 @@ fn a_request_context_comes_back_from_a_guest() {
     let store = std::cell::RefCell::new(store);
     check(&shape, false, |Sample { sent, .. }| {
         let context = RequestContext {
+            attempt: 7,
             request_id: sent["id"].to_string(),
             progress_token: sent.get("token").map(|token| read(&token.to_string())),
             meta: sent.get("meta").map(Value::to_string),
@@ -240,7 +242,9 @@ fn a_request_context_comes_back_from_a_guest() {
             meta: context.meta.clone(),
             server: Implementation::clone(&context.server),
             protocol_version: context.protocol_version.to_string(),
+            attempt: context.attempt,
         };
+        assert_eq!(read::<RequestContext>(&serde_json::to_string(&context).unwrap()), context);
         let (back,) = echo.call(&mut *store.borrow_mut(), (context,)).unwrap();
         assert_eq!(back, expected);
     });

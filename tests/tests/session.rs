@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use taskcell::protocol::types::TaskStatus;
 use taskcell::session::Undeclared;
-use taskcell::tasks::{MemoryStore, TaskStore};
+use taskcell::tasks::{MemoryStore, TaskStore, Whose};
 use taskcell::{Handlers, Outbox, Session, SessionOptions};
 use taskcell_tests::conversation::{Conversation, prompt, request, soon, start, task_prompt};
 use taskcell_tests::handlers::{cells, guest, stock};
@@ -153,7 +153,7 @@ async fn the_context_reaches_the_guest() {
     let answer = String::from_utf8(session.answer(message.as_bytes()).await.unwrap()).unwrap();
     assert!(answer.contains(&format!(r#""_meta":{meta}"#)), "{answer}");
     let answer: Value = serde_json::from_str(&answer).unwrap();
-    assert_eq!(text(&answer), "\"7\" 0 test 1 2025-11-25");
+    assert_eq!(text(&answer), "\"7\" 0 test 1 2025-11-25 1");
 }
 
 /// An error that a handler returns goes out word for word, at once or as the result of a task.
@@ -521,7 +521,7 @@ async fn dropping_the_session_ends_its_work() {
         until_not_full(&other).await;
         assert_eq!(soon(outbox.recv()).await.unwrap(), None, "the outbox ends with the session");
     }
-    let left = store.list("a", None, 10).await.unwrap();
+    let left = store.list(Whose::Of("a"), None, 10).await.unwrap();
     assert!(left.iter().all(|task| task.status != TaskStatus::Completed), "{left:?}");
 }
 
@@ -582,7 +582,7 @@ async fn a_failed_request_leaves_no_working_task() {
         );
         // Other work has its turn after what was spawned before it.
         good_task(&session).await;
-        let tasks = store.list("a", None, 10).await.unwrap();
+        let tasks = store.list(Whose::Of("a"), None, 10).await.unwrap();
         let statuses: Vec<_> = tasks.iter().map(|task| task.status).collect();
         assert_eq!(statuses, [TaskStatus::Failed, TaskStatus::Completed], "{behaviour}");
     }
@@ -604,7 +604,7 @@ async fn a_request_that_is_dropped_leaves_no_working_task() {
         let message = bytes(1, "sampling/createMessage", &task_prompt("create-then-wait"));
         {
             let mut waits = pin!(session.answer(&message));
-            while store.list("a", None, 10).await.unwrap().is_empty() {
+            while store.list(Whose::Of("a"), None, 10).await.unwrap().is_empty() {
                 assert!(start(waits.as_mut()).await.is_pending());
             }
             if cancel {
@@ -613,7 +613,13 @@ async fn a_request_that_is_dropped_leaves_no_working_task() {
             }
         }
         soon(async {
-            while store.list("a", None, 10).await.unwrap().iter().any(|task| task.status == TaskStatus::Working) {
+            while store
+                .list(Whose::Of("a"), None, 10)
+                .await
+                .unwrap()
+                .iter()
+                .any(|task| task.status == TaskStatus::Working)
+            {
                 tokio::time::sleep(std::time::Duration::from_millis(1)).await;
             }
         })

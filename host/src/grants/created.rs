@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::protocol::types::RpcError;
-use crate::tasks::Tasks;
+use crate::tasks::{By, Tasks};
 
 /// The tasks made in one cell. Dropping it ends them as failed.
 #[derive(Default)]
@@ -55,6 +55,8 @@ async fn discard(tasks: Option<Arc<Tasks>>, ids: Vec<String>, error: &RpcError) 
     let Some(tasks) = tasks else { return };
     for id in ids {
         // The handler may have ended it itself.
-        let _ = tasks.finish(&id, Err(error.clone()), true).await;
+        let mut by = By::default();
+        by.quiet = true;
+        let _ = tasks.finish(&id, &Err(error.clone()), by).await;
     }
 }

@@ -22,9 +22,10 @@ pub use progress::Progress;
 pub use user::{Confirmation, User};
 
 use crate::Error;
+use crate::kinds::Kind;
 use crate::protocol::types::{Implementation, TaskInput};
 use crate::sandbox::{CellState, Import, PACKAGE};
-use crate::tasks::Tasks;
+use crate::tasks::{By, Expects, Lease, Origin, Tasks};
 
 /// The bindings of the imported interfaces, generated from `wit/`.
 mod generated {
@@ -162,6 +163,13 @@ pub(crate) fn is_known(interface: &str) -> bool {
 pub(crate) struct Scope {
     /// The grants of the handler.
     pub(crate) grants: Arc<Grants>,
+    /// The digest of the handler.
+    pub(crate) digest: Arc<str>,
+    /// The kind of the request, and what the result of a task made for it has to be.
+    pub(crate) kind: Option<Kind>,
+    pub(crate) expects: Expects,
+    /// The lease under which this cell works on a task; none when it serves a request.
+    pub(crate) lease: Option<Lease>,
     /// Who asks.
     pub(crate) server: Option<Arc<Implementation>>,
     /// The tasks of the conversation.
@@ -175,4 +183,20 @@ pub(crate) struct Scope {
     pub(crate) created: Created,
     /// The work to start once the answer is out.
     pub(crate) spawned: Vec<(String, TaskInput)>,
+}
+
+impl Scope {
+    /// What a task made in this cell is made from.
+    pub(crate) fn origin(&self) -> Arc<Origin> {
+        let kind = self.kind.map(|kind| kind.info().export).unwrap_or_default().to_owned();
+        Arc::new(Origin { kind, handler: self.digest.as_ref().to_owned(), expects: self.expects.clone() })
+    }
+
+    /// On whose behalf this cell changes a task.
+    pub(crate) fn by(&self, task: &str) -> By<'_> {
+        let mut by = By::default();
+        by.quiet = self.created.contains(task);
+        by.lease = self.lease.as_ref().filter(|lease| lease.id == task);
+        by
+    }
 }

@@ -1,6 +1,6 @@
 //! Grant `progress`: progress notifications for the request being served.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
@@ -14,9 +14,15 @@ const MAX_MESSAGE: usize = 1_000;
 /// Where a request's progress goes. It stays until the request, or the task made from it, has ended.
 pub struct Progress {
     token: ProgressToken,
-    /// The last value sent; progress only grows. [basic/utilities/progress]
-    last: Mutex<Last>,
+    state: Mutex<State>,
     send: Box<dyn Fn(&Update<'_>) + Send + Sync>,
+}
+
+struct State {
+    /// The last value sent; progress only grows. [basic/utilities/progress]
+    last: Last,
+    /// The task that the progress is of. [basic/utilities/tasks, Associating Task-Related Messages]
+    related: Option<RelatedTask>,
 }
 
 #[derive(Clone, Copy)]
@@ -37,16 +43,40 @@ pub(crate) struct Update<'a> {
     total: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
+    #[serde(rename = "_meta", skip_serializing_if = "Option::is_none")]
+    meta: Option<Meta<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Meta<'a> {
+    #[serde(rename = "io.modelcontextprotocol/related-task")]
+    related: &'a RelatedTask,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RelatedTask {
+    task_id: String,
 }
 
 impl Progress {
     pub(crate) fn new(token: ProgressToken, send: impl Fn(&Update<'_>) + Send + Sync + 'static) -> Self {
-        Self { token, last: Mutex::new(Last::Nothing), send: Box::new(send) }
+        let state = State { last: Last::Nothing, related: None };
+        Self { token, state: Mutex::new(state), send: Box::new(send) }
+    }
+
+    /// Says which task the progress is of from now on.
+    pub(crate) fn relate(&self, task_id: String) {
+        self.lock().related = Some(RelatedTask { task_id });
     }
 
     /// Lets nothing more through: what the progress was of has ended.
     pub(crate) fn close(&self) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Last::Closed;
+        self.lock().last = Last::Closed;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn report(&self, progress: f64, total: Option<f64>, message: Option<String>) {
@@ -54,16 +84,17 @@ impl Progress {
             return;
         }
         // Held while sending, so that two reports go out in their order.
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        match *last {
+        let mut state = self.lock();
+        match state.last {
             Last::Closed => return,
             Last::Sent(last) if progress <= last => return,
             Last::Sent(_) | Last::Nothing => {}
         }
-        *last = Last::Sent(progress);
+        state.last = Last::Sent(progress);
         let total = total.filter(|total| total.is_finite());
         let message = message.map(|message| message.chars().take(MAX_MESSAGE).collect());
-        (self.send)(&Update { progress_token: &self.token, progress, total, message });
+        let meta = state.related.as_ref().map(|related| Meta { related });
+        (self.send)(&Update { progress_token: &self.token, progress, total, message, meta });
     }
 }
 

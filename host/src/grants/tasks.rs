@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::generated::taskcell::handlers::tasks::{Host, TaskOptions};
 use crate::protocol::types::{ListTasksResult, RpcError, Task, TaskInput, TaskMetadata, TaskOutput, TaskStatus};
 use crate::sandbox::CellState;
-use crate::tasks::Tasks;
+use crate::tasks::{CreateOptions, Outcome, Tasks};
 
 /// What a host function gives: a trap, or what the guest gets.
 type Given<T> = wasmtime::Result<Result<T, RpcError>>;
@@ -18,9 +18,8 @@ impl CellState {
             .ok_or_else(|| wasmtime::format_err!("tasks cannot be used while a component is loaded"))
     }
 
-    async fn finish(&mut self, task_id: &str, outcome: Result<TaskOutput, RpcError>) -> Given<Task> {
-        let quiet = self.scope.created.contains(task_id);
-        Ok(self.tasks()?.finish(task_id, outcome, quiet).await.map_err(RpcError::from))
+    async fn finish(&mut self, task_id: &str, outcome: Outcome) -> Given<Task> {
+        Ok(self.tasks()?.finish(task_id, &outcome, self.scope.by(task_id)).await.map_err(RpcError::from))
     }
 }
 
@@ -28,7 +27,9 @@ impl Host for &mut CellState {
     async fn create(&mut self, metadata: TaskMetadata, options: TaskOptions) -> Given<Task> {
         let TaskOptions { poll_interval, status_message } = options;
         let tasks = self.tasks()?;
-        let created = tasks.create(metadata, poll_interval, status_message).await;
+        let mut wanted = CreateOptions::new(metadata, self.scope.origin());
+        (wanted.poll_interval, wanted.status_message) = (poll_interval, status_message);
+        let created = tasks.create(wanted).await;
         if let Ok(task) = &created {
             self.scope.created.add(tasks, task.task_id.clone());
         }
@@ -44,8 +45,8 @@ impl Host for &mut CellState {
     }
 
     async fn update(&mut self, task_id: String, status: TaskStatus, message: Option<String>) -> Given<Task> {
-        let quiet = self.scope.created.contains(&task_id);
-        Ok(self.tasks()?.update(&task_id, status, message, quiet).await.map_err(RpcError::from))
+        let by = self.scope.by(&task_id);
+        Ok(self.tasks()?.update(&task_id, status, message.as_deref(), by).await.map_err(RpcError::from))
     }
 
     async fn complete(&mut self, task_id: String, output: TaskOutput) -> Given<Task> {

@@ -38,7 +38,7 @@ pub struct Import {
 /// A component that was loaded.
 pub struct Handler {
     name: String,
-    digest: String,
+    digest: Arc<str>,
     size: usize,
     imports: Vec<Import>,
     version: Option<String>,
@@ -93,7 +93,7 @@ impl Handler {
 
         let exports = Exports::find(&component, &interfaces.exports);
         exports.check(engine, name, &pre, &interfaces.exports).await?;
-        let (name, engine) = (name.to_owned(), engine.clone());
+        let (name, digest, engine) = (name.to_owned(), Arc::from(digest), engine.clone());
         Ok(Self { name, digest, size, imports, version, engine, pre, exports, grants: Arc::new(grants) })
     }
 
@@ -137,6 +137,11 @@ impl Handler {
     #[must_use]
     pub fn has_background(&self) -> bool {
         self.exports.get(None).is_some()
+    }
+
+    /// The digest, to keep.
+    pub(crate) fn shared_digest(&self) -> Arc<str> {
+        Arc::clone(&self.digest)
     }
 
     /// The largest answer to give, in bytes.

@@ -1,57 +1,111 @@
-//! The work that handlers spawn: a cell of its own for each task, after the answer that named the task.
+//! The work of tasks: a cell of its own for each, after the answer that named the task.
 
 use std::sync::Arc;
 
-use super::Shared;
-use super::payload::Payload;
+use async_trait::async_trait;
+
+use super::{Served, Shared};
 use crate::grants::{Progress, Scope};
+use crate::kinds::Kind;
 use crate::protocol::types::{RequestContext, RpcError, TaskInput, TaskOutput};
-use crate::sandbox::{self, Background, Handler};
+use crate::sandbox::{self, Background, Export, Handler};
+use crate::tasks::{Claim, Outcome, Runner};
 
 /// Work to start once an answer is out.
 #[derive(Default)]
 pub(super) struct Work {
-    /// What to do, for each task.
-    pub(super) spawned: Vec<(String, TaskInput)>,
-    /// Where it was spawned; there when anything was.
-    pub(super) origin: Option<Origin>,
-}
-
-/// The request that work was spawned by.
-pub(super) struct Origin {
-    pub(super) handler: Arc<Handler>,
-    pub(super) context: RequestContext,
+    pub(super) claims: Vec<Claim>,
+    /// Where the progress of the request goes that it came with.
     pub(super) progress: Option<Arc<Progress>>,
 }
 
 /// Starts the work.
 pub(super) fn start(shared: &Arc<Shared>, work: Work) {
-    let Some(origin) = work.origin else { return };
-    let origin = Arc::new(origin);
-    for (id, input) in work.spawned {
-        let (shared, origin) = (Arc::clone(shared), Arc::clone(&origin));
-        let tasks = Arc::clone(&shared.tasks);
-        tasks.start(id.clone(), async move { run(&shared, &origin, &id, input).await });
+    if work.claims.is_empty() {
+        return;
+    }
+    shared.tasks.keep(shared);
+    for claim in work.claims {
+        if let Some(progress) = &work.progress {
+            shared.progress.open(&claim.lease.id, progress);
+        }
+        shared.tasks.start(claim, shared);
     }
 }
 
-async fn run(shared: &Shared, origin: &Origin, id: &str, input: TaskInput) -> Result<TaskOutput, RpcError> {
-    let task = shared.tasks.get(id).await?;
-    if let Some(progress) = &origin.progress {
-        shared.progress.open(id, progress);
+#[async_trait]
+impl Runner for Shared {
+    async fn run(&self, claim: &Claim) -> Outcome {
+        let id = &claim.lease.id;
+        // Closed however the work ends: by itself, by being dropped, by failing.
+        let _open = Open { shared: self, id };
+        let kind = Kind::of_export(&claim.job.kind).ok_or_else(gone)?;
+        let mut context = claim.job.context.clone();
+        context.attempt = u32::try_from(claim.lease.fence).unwrap_or(u32::MAX);
+        match self.handlers.served(kind) {
+            Served::Handler(handler) if handler.has_background() => {
+                let task = self.tasks.get(id).await?;
+                self.work::<Background>(handler, kind, claim, (&context, &task, &claim.job.input)).await
+            }
+            Served::Managed => self.plain(kind, claim, &context).await,
+            Served::Handler(_) | Served::Default => Err(gone()),
+        }
     }
-    let scope = Scope {
-        grants: Arc::clone(origin.handler.grants()),
-        server: Some(Arc::clone(&shared.server)),
-        tasks: Some(Arc::clone(&shared.tasks)),
-        progress: origin.progress.clone(),
-        ..Scope::default()
-    };
-    let params = (&origin.context, &task, &input);
-    let (answer, scope) = sandbox::call::<Background>(&origin.handler, scope, params).await;
-    scope.created.keep();
-    shared.progress.close(id);
-    let output = answer.unwrap_or_else(|error| Err(error.to_rpc()))?;
-    // Work whose result cannot be given has failed; found out only by `tasks/result`, it would seem completed.
-    Payload::check(output, id, origin.handler.message_size()).map_err(|error| error.to_rpc())
+}
+
+impl Shared {
+    /// Has the handler of the plain kind do what the request asked.
+    async fn plain(&self, kind: Kind, claim: &Claim, context: &RequestContext) -> Outcome {
+        let handler = kind.plain().and_then(|plain| self.handlers.get(plain)).ok_or_else(gone)?;
+        match &claim.job.input {
+            TaskInput::Sampling(request) => {
+                let result = self.work::<sandbox::Sampling>(handler, kind, claim, (context, request)).await?;
+                Ok(TaskOutput::Sampling(result))
+            }
+            TaskInput::Elicitation(request) => {
+                let result = self.work::<sandbox::Elicitation>(handler, kind, claim, (context, request)).await?;
+                Ok(TaskOutput::Elicitation(result))
+            }
+            TaskInput::Custom(_) => Err(gone()),
+        }
+    }
+
+    async fn work<E: Export>(
+        &self,
+        handler: &Arc<Handler>,
+        kind: Kind,
+        claim: &Claim,
+        params: E::Params<'_>,
+    ) -> Result<E::Output, RpcError> {
+        let scope = Scope {
+            grants: Arc::clone(handler.grants()),
+            digest: handler.shared_digest(),
+            kind: Some(kind),
+            lease: Some(claim.lease.clone()),
+            server: Some(Arc::clone(&self.server)),
+            tasks: Some(Arc::clone(&self.tasks)),
+            progress: self.progress.get(&claim.lease.id),
+            ..Scope::default()
+        };
+        let (answer, scope) = sandbox::call::<E>(handler, scope, params).await;
+        scope.created.keep();
+        answer.unwrap_or_else(|error| Err(error.to_rpc()))
+    }
+}
+
+/// The progress of a task that is being worked on.
+struct Open<'a> {
+    shared: &'a Shared,
+    id: &'a str,
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.shared.progress.close(self.id);
+    }
+}
+
+/// The work was stored by a host with other handlers.
+fn gone() -> RpcError {
+    RpcError::internal("no_handler", "The handler that took this task is not loaded any more")
 }

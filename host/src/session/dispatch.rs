@@ -8,9 +8,9 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::background::{Origin, Work};
+use super::background::Work;
 use super::payload::Payload;
-use super::{Event, QUEUE, Shared, Undeclared, notify};
+use super::{Event, QUEUE, Served, Shared, Undeclared, notify};
 use crate::Error;
 use crate::first_poll::first_poll;
 use crate::grants::{Progress, Scope};
@@ -19,8 +19,9 @@ use crate::printable::one_line;
 use crate::protocol::RequestParams;
 use crate::protocol::jsonrpc::{self, code};
 use crate::protocol::request::{Incoming, ListParams, NoParams, Params, TaskParams};
-use crate::protocol::types::{RequestContext, RpcError, TaskMetadata};
+use crate::protocol::types::{RequestContext, RpcError, TaskInput, TaskMetadata};
 use crate::sandbox::{self, Export, Handler};
+use crate::tasks::{Audited, Expects, Job, TaskError};
 
 /// Characters of the peer's text that an error quotes.
 const MAX_QUOTE: usize = 200;
@@ -32,9 +33,11 @@ pub(super) struct Reply {
 }
 
 /// What every request has.
-struct Call {
-    context: RequestContext,
-    progress: Option<Arc<Progress>>,
+pub(super) struct Call {
+    pub(super) context: RequestContext,
+    pub(super) progress: Option<Arc<Progress>>,
+    /// What the result of a task made for it has to be.
+    pub(super) expects: Expects,
 }
 
 /// The result of `ping`.
@@ -63,7 +66,7 @@ impl Shared {
             return None;
         }
         let start = self.observer.as_ref().map(|_| Instant::now());
-        let mut served = Served { kind: Kind::of(method, false), handler: None };
+        let mut served = Route { kind: Kind::of(method, false), handler: None, task: None };
         let outcome = {
             let mut request = pin!(self.request(incoming, method, id, &mut served));
             match first_poll(request.as_mut()).await {
@@ -83,8 +86,23 @@ impl Shared {
             Ok(reply) => (reply, None),
             Err(error) => (Reply::error(Some(id), &error), Some(error)),
         };
+        if let (Some(audit), Some(kind)) = (&self.audit, served.kind)
+            && kind.is_of_tasks()
+        {
+            audit.request(&Audited {
+                principal: &self.principal,
+                server: &self.server.name,
+                method,
+                kind,
+                handler: served.handler.as_deref().map(Handler::digest),
+                task: served.task.as_deref(),
+                error: error.as_ref().map(|error| error.code),
+                request: text,
+                response: &reply.message,
+            });
+        }
         if let (Some(observer), Some(start)) = (&self.observer, start) {
-            let Served { kind, handler } = &served;
+            let Route { kind, handler, .. } = &served;
             let handler = handler.as_deref().map(Handler::name);
             observer(&Event::Answered {
                 method,
@@ -118,7 +136,7 @@ impl Shared {
         mut incoming: Incoming<'_>,
         method: &str,
         id: &RawValue,
-        served: &mut Served,
+        served: &mut Route,
     ) -> Result<Reply, RpcError> {
         if method == "ping" {
             return Reply::result(id, &Empty {}, usize::MAX);
@@ -135,6 +153,13 @@ impl Shared {
         match params {
             Params::Task(params) => {
                 let (call, TaskParams { task_id }) = self.open(params, id);
+                if self.audit.is_some() {
+                    served.task = Some(task_id.clone());
+                }
+                self.admit()?;
+                if let Served::Managed = self.handlers.served(kind) {
+                    return self.managed_task(kind, &task_id, id).await;
+                }
                 let params = (&call.context, &task_id);
                 match kind {
                     Kind::GetTaskResult => {
@@ -147,25 +172,39 @@ impl Shared {
             }
             Params::List(params) => {
                 let (call, ListParams { cursor }) = self.open(params, id);
+                self.admit()?;
+                if let Served::Managed = self.handlers.served(kind) {
+                    return self.managed_list(cursor.as_deref(), id).await;
+                }
                 self.serve::<sandbox::ListTasks, _>(served, &call, (&call.context, &cursor), id, Ok).await
             }
             Params::Sampling(params) => {
-                let task = self.augmentation(served, method, params.task.clone());
-                let (call, body) = self.open(*params, id);
-                match &task {
+                let task = self.augmentation(served, method, params.task.clone())?;
+                let (mut call, body) = self.open(*params, id);
+                match task {
                     Some(task) => {
-                        let params = (&call.context, task, &body);
+                        let kind = Kind::AugmentedSampling;
+                        call.expects = Expects::Sampling;
+                        if let Served::Managed = self.handlers.served(kind) {
+                            return self.managed_create(kind, task, TaskInput::Sampling(body), call, id).await;
+                        }
+                        let params = (&call.context, &task, &body);
                         self.serve::<sandbox::AugmentedSampling, _>(served, &call, params, id, Ok).await
                     }
                     None => self.serve::<sandbox::Sampling, _>(served, &call, (&call.context, &body), id, Ok).await,
                 }
             }
             Params::Elicitation(params) => {
-                let task = self.augmentation(served, method, params.task.clone());
-                let (call, body) = self.open(*params, id);
-                match &task {
+                let task = self.augmentation(served, method, params.task.clone())?;
+                let (mut call, body) = self.open(*params, id);
+                match task {
                     Some(task) => {
-                        let params = (&call.context, task, &body);
+                        let kind = Kind::AugmentedElicitation;
+                        call.expects = Expects::Page;
+                        if let Served::Managed = self.handlers.served(kind) {
+                            return self.managed_create(kind, task, TaskInput::Elicitation(body), call, id).await;
+                        }
+                        let params = (&call.context, &task, &body);
                         self.serve::<sandbox::AugmentedElicitation, _>(served, &call, params, id, Ok).await
                     }
                     None => self.serve::<sandbox::Elicitation, _>(served, &call, (&call.context, &body), id, Ok).await,
@@ -195,25 +234,39 @@ impl Shared {
             meta: params.meta,
             server: Arc::clone(&self.server),
             protocol_version: Arc::clone(&self.protocol_version),
+            attempt: 1,
         };
-        (Call { context, progress }, params.body)
+        (Call { context, progress, expects: Expects::Anything }, params.body)
     }
 
     /// Whether a request is served as a task, and notes the kind that follows.
-    fn augmentation(&self, served: &mut Served, method: &str, task: Option<TaskMetadata>) -> Option<TaskMetadata> {
-        let task = task?;
-        let kind = Kind::of(method, true)?;
-        if self.undeclared == Undeclared::Process && self.handlers.get(kind).is_none() {
-            return None;
+    fn augmentation(
+        &self,
+        served: &mut Route,
+        method: &str,
+        task: Option<TaskMetadata>,
+    ) -> Result<Option<TaskMetadata>, RpcError> {
+        let Some((task, kind)) = task.zip(Kind::of(method, true)) else { return Ok(None) };
+        if self.undeclared == Undeclared::Process && matches!(self.handlers.served(kind), Served::Default) {
+            return Ok(None);
         }
         served.kind = Some(kind);
-        Some(task)
+        self.admit()?;
+        Ok(Some(task))
+    }
+
+    /// Refuses a request about tasks of a principal that makes too many.
+    fn admit(&self) -> Result<(), RpcError> {
+        if self.tasks.admits() {
+            return Ok(());
+        }
+        Err(RpcError::internal("rate_limit", "Too many requests about tasks; ask less often"))
     }
 
     /// Calls the kind's handler in a cell, or gives the kind's default. `finish` makes the result of the output.
     async fn serve<E: Export, R: Serialize>(
         &self,
-        served: &mut Served,
+        served: &mut Route,
         call: &Call,
         params: E::Params<'_>,
         id: &RawValue,
@@ -224,29 +277,28 @@ impl Shared {
         served.handler = Some(Arc::clone(handler));
         let scope = Scope {
             grants: Arc::clone(handler.grants()),
+            digest: handler.shared_digest(),
+            kind: Some(kind),
+            expects: call.expects.clone(),
             server: Some(Arc::clone(&self.server)),
             tasks: Some(Arc::clone(&self.tasks)),
             progress: call.progress.clone(),
             may_spawn: handler.has_background(),
             ..Scope::default()
         };
-        let (answer, scope) = sandbox::call::<E>(handler, scope, params).await;
+        let (answer, mut scope) = sandbox::call::<E>(handler, scope, params).await;
         let reply = match answer {
             Ok(Ok(output)) => finish(output).and_then(|result| Reply::result(id, &result, handler.message_size())),
             Ok(Err(error)) => Err(bounded(id, error, handler.message_size())),
             Err(error) => Err(error.to_rpc()),
         };
+        let reply = match reply {
+            Ok(reply) => self.store_work(reply, kind, call, std::mem::take(&mut scope.spawned)).await,
+            error => error,
+        };
         match reply {
-            Ok(mut reply) => {
+            Ok(reply) => {
                 scope.created.keep();
-                if !scope.spawned.is_empty() {
-                    let origin = Origin {
-                        handler: Arc::clone(handler),
-                        context: call.context.clone(),
-                        progress: call.progress.clone(),
-                    };
-                    reply.work = Work { spawned: scope.spawned, origin: Some(origin) };
-                }
                 Ok(reply)
             }
             Err(error) => {
@@ -257,14 +309,41 @@ impl Shared {
     }
 }
 
-/// Who served a request, for the observer.
-struct Served {
+impl Shared {
+    /// Stores the work that a handler spawned, before the requestor hears of its tasks.
+    async fn store_work(
+        &self,
+        mut reply: Reply,
+        kind: Kind,
+        call: &Call,
+        spawned: Vec<(String, TaskInput)>,
+    ) -> Result<Reply, RpcError> {
+        for (id, input) in spawned {
+            let job = Job { kind: kind.info().export.to_owned(), context: call.context.clone(), input };
+            match self.tasks.spawn(&id, job).await {
+                Ok(claim) => reply.work.claims.push(claim),
+                // It has ended meanwhile, or is being worked on.
+                Err(TaskError::NotFound { .. }) => {
+                    tracing::warn!(task.id = id, "work was spawned for a task that needs none; it is not started");
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        reply.work.progress = call.progress.clone();
+        Ok(reply)
+    }
+}
+
+/// Who served a request, for the observer and the audit log.
+struct Route {
     kind: Option<Kind>,
     handler: Option<Arc<Handler>>,
+    /// The task it was about.
+    task: Option<String>,
 }
 
 impl Reply {
-    fn result<R: Serialize>(id: &RawValue, result: &R, limit: usize) -> Result<Self, RpcError> {
+    pub(super) fn result<R: Serialize>(id: &RawValue, result: &R, limit: usize) -> Result<Self, RpcError> {
         let message = jsonrpc::response(Some(id), Ok(result)).map_err(|error| broken(&error))?;
         if message.len() > limit {
             return Err(Error::AnswerTooLarge { size: message.len(), limit }.to_rpc());
@@ -290,6 +369,6 @@ fn bounded(id: &RawValue, error: RpcError, limit: usize) -> RpcError {
 }
 
 /// What the handler gave has no JSON.
-fn broken(error: &serde_json::Error) -> RpcError {
+pub(super) fn broken(error: &serde_json::Error) -> RpcError {
     Error::InvalidAnswer(error.to_string()).to_rpc()
 }

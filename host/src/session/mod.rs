@@ -8,6 +8,7 @@ mod background;
 mod dispatch;
 mod handlers;
 mod in_flight;
+mod managed;
 mod open_progress;
 mod payload;
 
@@ -17,13 +18,13 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-pub use handlers::Handlers;
+pub use handlers::{Features, Handlers, Served};
 
 use crate::kinds::Kind;
 use crate::protocol::jsonrpc::{self, Message};
 use crate::protocol::types::{Implementation, RpcError, Task};
 use crate::protocol::{PROTOCOL_VERSION, params};
-use crate::tasks::{MemoryStore, TaskLimits, TaskStore, Tasks};
+use crate::tasks::{AuditLog, MemoryStore, TaskLimits, TaskStore, Tasks};
 use in_flight::InFlight;
 use open_progress::OpenProgress;
 
@@ -44,6 +45,8 @@ pub struct SessionOptions {
     pub store: Arc<dyn TaskStore>,
     /// What bounds the tasks.
     pub tasks: TaskLimits,
+    /// Where it is written who did what to which task. Nowhere by default.
+    pub audit: Option<Arc<AuditLog>>,
     /// What to do with a request for a task whose kind no handler exports.
     pub undeclared: Undeclared,
     /// Told of what happens, to show or to count it. Called on the request path: it must not block.
@@ -60,6 +63,7 @@ impl SessionOptions {
             principal: uuid::Uuid::new_v4().to_string(),
             store: Arc::new(MemoryStore::new()),
             tasks: TaskLimits::default(),
+            audit: None,
             undeclared: Undeclared::Refuse,
             observer: None,
         }
@@ -107,7 +111,8 @@ pub enum Event<'a> {
     Task(&'a Task),
 }
 
-/// One conversation with one server. Dropping it ends its background work.
+/// One conversation with one server. Dropping it ends its background work; in a store that outlives it, the work is
+/// done by whoever serves the same principal next.
 #[derive(Debug)]
 pub struct Session {
     shared: Arc<Shared>,
@@ -118,6 +123,8 @@ pub(crate) struct Shared {
     server: Arc<Implementation>,
     protocol_version: Arc<str>,
     tasks: Arc<Tasks>,
+    principal: String,
+    audit: Option<Arc<AuditLog>>,
     undeclared: Undeclared,
     in_flight: InFlight,
     progress: Arc<OpenProgress>,
@@ -136,10 +143,13 @@ pub type Outbox = mpsc::Receiver<Vec<u8>>;
 
 impl Session {
     /// Starts a conversation. Everything to be sent comes out of the [`Outbox`].
+    ///
+    /// Work that a stopped host left of this principal's tasks is begun again. Called outside of a tokio runtime, it
+    /// waits for the first task of this session to do so.
     #[must_use]
     pub fn new(handlers: Handlers, options: SessionOptions) -> (Self, Outbox) {
         let (outbox, receiver) = mpsc::channel(QUEUE);
-        let SessionOptions { server, protocol_version, principal, store, tasks, undeclared, observer } = options;
+        let SessionOptions { server, protocol_version, principal, store, tasks, audit, undeclared, observer } = options;
         let progress = Arc::new(OpenProgress::default());
         let on_change = {
             let (outbox, observer, progress) = (outbox.clone(), observer.clone(), Arc::clone(&progress));
@@ -153,18 +163,22 @@ impl Session {
                 notify(&outbox, "notifications/tasks/status", task);
             }
         };
-        let shared = Shared {
+        let tasks = Tasks::new(store, &principal, tasks, Box::new(on_change)).with_audit(audit.clone());
+        let shared = Arc::new(Shared {
             handlers,
             server: Arc::new(server),
             protocol_version: protocol_version.into(),
-            tasks: Arc::new(Tasks::new(store, principal, tasks, Box::new(on_change))),
+            tasks: Arc::new(tasks),
+            principal,
+            audit,
             undeclared,
             in_flight: InFlight::default(),
             progress,
             outbox,
             observer,
-        };
-        (Self { shared: Arc::new(shared) }, receiver)
+        });
+        shared.tasks.keep(&shared);
+        (Self { shared }, receiver)
     }
 
     /// Takes a message of the server: a request, whose answer goes to the [`Outbox`], or a notification. Responses
@@ -192,14 +206,20 @@ impl Session {
     pub fn handles(&self, message: &Message<'_>) -> bool {
         let Some(method) = &message.method else { return false };
         let augmented = message.params.is_some_and(params::is_augmented);
-        Kind::of(method, augmented).is_some_and(|kind| self.shared.handlers.get(kind).is_some())
+        Kind::of(method, augmented).is_some_and(|kind| !matches!(self.shared.handlers.served(kind), Served::Default))
+    }
+
+    /// Ends the conversation and its background work, and waits until all is stored: unfinished work can be taken up
+    /// by the next host at once, where it would wait for its lease to run out otherwise.
+    pub async fn close(self) {
+        self.shared.tasks.close().await;
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
         // Running work holds the tasks, so it would go on for ever otherwise.
-        self.shared.tasks.stop_all();
+        self.shared.tasks.stop();
     }
 }
 

@@ -15,7 +15,12 @@ pub(super) struct OpenProgress {
 
 impl OpenProgress {
     pub(super) fn open(&self, task: &str, progress: &Arc<Progress>) {
+        progress.relate(task.to_owned());
         self.lock().insert(task.to_owned(), Arc::clone(progress));
+    }
+
+    pub(super) fn get(&self, task: &str) -> Option<Arc<Progress>> {
+        self.lock().get(task).cloned()
     }
 
     /// Lets no more progress of a task through.

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::Error;
 use crate::protocol::json;
 use crate::protocol::types::{Json, TaskOutput};
 
@@ -16,15 +15,6 @@ const RELATED_TASK: &str = "io.modelcontextprotocol/related-task";
 pub(super) struct Payload(TaskOutput);
 
 impl Payload {
-    /// Gives an output back that `tasks/result` can give.
-    pub(super) fn check(output: TaskOutput, task_id: &str, limit: usize) -> Result<TaskOutput, Error> {
-        let written = Self::new(output.clone(), task_id).and_then(|payload| serde_json::to_vec(&payload));
-        match written.map_err(|error| Error::InvalidAnswer(error.to_string()))?.len() {
-            size if size > limit => Err(Error::AnswerTooLarge { size, limit }),
-            _ => Ok(output),
-        }
-    }
-
     /// Marks an output with its task.
     pub(super) fn new(mut output: TaskOutput, task_id: &str) -> Result<Self, serde_json::Error> {
         match &mut output {

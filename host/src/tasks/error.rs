@@ -16,7 +16,7 @@ pub enum TaskError {
         cancelling: bool,
     },
     /// The task has ended.
-    #[error("Cannot {} task: already in terminal status '{}'", if *cancelling { "cancel" } else { "change" }, name(*status))]
+    #[error("Cannot {} task: already in terminal status '{}'", if *cancelling { "cancel" } else { "change" }, status.as_str())]
     Final {
         /// Its status.
         status: TaskStatus,
@@ -24,7 +24,7 @@ pub enum TaskError {
         cancelling: bool,
     },
     /// A final status is not set by an update.
-    #[error("Cannot update task to '{}': use complete, fail or cancel", name(*status))]
+    #[error("Cannot update task to '{}': use complete, fail or cancel", status.as_str())]
     NotAllowed {
         /// The status asked for.
         status: TaskStatus,
@@ -38,6 +38,20 @@ pub enum TaskError {
         /// The limit.
         limit: usize,
     },
+    /// The result is none that the request could have had.
+    #[error("The task's result is not valid: {0}")]
+    Output(String),
+    /// The result is larger than [`TaskLimits::result_size`](super::TaskLimits::result_size).
+    #[error("The task's result has {size} bytes, the limit is {limit}")]
+    OutputTooLarge {
+        /// Its size in bytes.
+        size: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The work was given to another worker meanwhile.
+    #[error("The task's work was taken over by another worker")]
+    LeaseLost,
     /// The store failed.
     #[error("The task store failed")]
     Store(#[from] StoreError),
@@ -62,21 +76,14 @@ impl From<TaskError> for RpcError {
         let message = error.to_string();
         match error {
             TaskError::TooMany { .. } => Self::internal("tasks", message),
+            TaskError::Output(_) => Self::internal("invalid_answer", message),
+            TaskError::OutputTooLarge { .. } => Self::internal("answer_size", message),
+            TaskError::LeaseLost => Self::internal("lease_lost", message),
             TaskError::Store(source) => {
                 tracing::error!(error = %source, "the task store failed");
                 Self::internal("task_store", message)
             }
             _ => Self::invalid_params(message),
         }
-    }
-}
-
-fn name(status: TaskStatus) -> &'static str {
-    match status {
-        TaskStatus::Working => "working",
-        TaskStatus::InputRequired => "input_required",
-        TaskStatus::Completed => "completed",
-        TaskStatus::Failed => "failed",
-        TaskStatus::Cancelled => "cancelled",
     }
 }

@@ -1,43 +1,76 @@
 //! Tasks in memory: gone with the process.
 //!
-//! One lock over three indexes (by id, by place in a principal's list, by expiry), each found in logarithmic time,
-//! so that no operation grows with the number of tasks. The lock is never held across an await.
+//! One lock over several indexes (by id, by place in a principal's list, by expiry, by work to be done), each found
+//! in logarithmic time, so that no operation grows with the number of tasks. The lock is never held across an await.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::{Position, StoreError, TaskRecord, TaskStore};
+use super::{Claim, Job, Lease, NewTask, Outcome, StoreError, Stored, TaskRecord, TaskStore, Transition, Whose};
+
+/// Expired tasks that are removed in one step.
+const AT_ONCE: usize = 500;
 
 /// A store that lives as long as the process.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct MemoryStore {
+    secret: [u8; 32],
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
+    last: u64,
     tasks: HashMap<String, Entry>,
-    lists: HashMap<String, BTreeSet<Position>>,
+    /// All tasks in the order of creation, and those of each principal.
+    all: BTreeMap<u64, String>,
+    lists: HashMap<Arc<str>, BTreeMap<u64, String>>,
     expiry: BTreeSet<(Timestamp, String)>,
+    /// The tasks of each principal whose job nobody holds.
+    free: HashMap<Arc<str>, BTreeMap<u64, String>>,
+    workers: HashMap<String, Worker>,
 }
 
 #[derive(Debug)]
 struct Entry {
     record: TaskRecord,
+    outcome: Option<Outcome>,
+    job: Option<Arc<Job>>,
+    /// The newest lease's worker and fence. Without a worker the job is free.
+    worker: Option<String>,
+    fence: u64,
     /// The version, for those who wait for the next one. Dropped with the task, which wakes them too.
     version: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+struct Worker {
+    until: Instant,
+    holds: BTreeSet<String>,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl MemoryStore {
     /// An empty store.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        let (first, second) = (uuid::Uuid::new_v4(), uuid::Uuid::new_v4());
+        let mut secret = [0; 32];
+        for (place, byte) in secret.iter_mut().zip(first.as_bytes().iter().chain(second.as_bytes())) {
+            *place = *byte;
+        }
+        Self { secret, state: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -47,66 +80,148 @@ impl MemoryStore {
 }
 
 impl State {
-    fn find(&self, principal: &str, id: &str) -> Option<&Entry> {
-        self.tasks.get(id).filter(|entry| entry.record.principal == principal)
+    fn find(&self, whose: Whose<'_>, id: &str) -> Option<&Entry> {
+        self.tasks.get(id).filter(|entry| whose.includes(&entry.record.principal))
     }
 
-    fn remove(&mut self, id: &str) {
-        let Some(Entry { record, .. }) = self.tasks.remove(id) else { return };
-        if let Some(list) = self.lists.get_mut(&record.principal) {
-            list.remove(&record.position());
-            if list.is_empty() {
-                self.lists.remove(&record.principal);
+    fn remove(&mut self, id: &str) -> Option<TaskRecord> {
+        self.drop_job(id);
+        let Entry { record, .. } = self.tasks.remove(id)?;
+        self.all.remove(&record.sequence);
+        self.expiry.remove(&(record.expires_at(), record.id.clone()));
+        remove_from(&mut self.lists, &record);
+        Some(record)
+    }
+
+    /// Forgets the job of a task, and who holds it.
+    fn drop_job(&mut self, id: &str) {
+        let Some(entry) = self.tasks.get_mut(id) else { return };
+        if entry.job.take().is_none() {
+            return;
+        }
+        match entry.worker.take() {
+            Some(worker) => {
+                if let Some(worker) = self.workers.get_mut(&worker) {
+                    worker.holds.remove(id);
+                }
             }
+            None => remove_from(&mut self.free, &entry.record),
+        }
+    }
+
+    /// Lets the job of a task be claimed.
+    fn set_free(&mut self, id: &str) {
+        let Some(entry) = self.tasks.get_mut(id) else { return };
+        entry.worker = None;
+        let TaskRecord { principal, sequence, .. } = &entry.record;
+        self.free.entry(Arc::clone(principal)).or_default().insert(*sequence, id.to_owned());
+    }
+
+    /// Gives the job of a task, which is in no index of free ones, to a worker.
+    fn lease(&mut self, id: &str, worker: &str) -> Option<Claim> {
+        let entry = self.tasks.get_mut(id)?;
+        let job = Arc::clone(entry.job.as_ref()?);
+        entry.fence = entry.fence.saturating_add(1);
+        entry.worker = Some(worker.to_owned());
+        let fence = entry.fence;
+        if let Some(worker) = self.workers.get_mut(worker) {
+            worker.holds.insert(id.to_owned());
+        }
+        Some(Claim { lease: Lease { id: id.to_owned(), worker: worker.to_owned(), fence }, job })
+    }
+
+    fn forget_worker(&mut self, worker: &str) {
+        for id in self.workers.remove(worker).map(|worker| worker.holds).unwrap_or_default() {
+            self.set_free(&id);
+        }
+    }
+}
+
+/// Takes a task out of an index by principal and sequence.
+fn remove_from(index: &mut HashMap<Arc<str>, BTreeMap<u64, String>>, record: &TaskRecord) {
+    if let Some(list) = index.get_mut(&record.principal) {
+        list.remove(&record.sequence);
+        if list.is_empty() {
+            index.remove(&record.principal);
         }
     }
 }
 
 #[async_trait]
 impl TaskStore for MemoryStore {
-    async fn create(&self, record: TaskRecord) -> Result<(), StoreError> {
+    async fn secret(&self) -> Result<[u8; 32], StoreError> {
+        Ok(self.secret)
+    }
+
+    async fn create(&self, task: NewTask, limit: usize) -> Result<Option<u64>, StoreError> {
+        let NewTask { mut record, job } = task;
         let mut state = self.lock();
-        state.expiry.insert((record.expires_at(), record.id.clone()));
-        state.lists.entry(record.principal.clone()).or_default().insert(record.position());
+        let list = state.lists.get(&record.principal);
+        if list.map_or(0, BTreeMap::len) >= limit {
+            return Ok(None);
+        }
+        state.last = state.last.saturating_add(1);
+        let sequence = state.last;
+        record.sequence = sequence;
+        let id = record.id.clone();
+        state.expiry.insert((record.expires_at(), id.clone()));
+        state.all.insert(sequence, id.clone());
+        state.lists.entry(Arc::clone(&record.principal)).or_default().insert(sequence, id.clone());
         let version = watch::Sender::new(record.version);
-        state.tasks.insert(record.id.clone(), Entry { record, version });
-        Ok(())
+        let (job, worker) = job.unzip();
+        state.tasks.insert(id.clone(), Entry { record, outcome: None, job, worker: None, fence: 0, version });
+        if let Some(worker) = worker {
+            state.lease(&id, &worker);
+        }
+        Ok(Some(sequence))
     }
 
-    async fn get(&self, principal: &str, id: &str) -> Result<Option<TaskRecord>, StoreError> {
-        Ok(self.lock().find(principal, id).map(|entry| entry.record.clone()))
+    async fn get(&self, whose: Whose<'_>, id: &str) -> Result<Option<TaskRecord>, StoreError> {
+        Ok(self.lock().find(whose, id).map(|entry| entry.record.clone()))
     }
 
-    async fn replace(&self, record: TaskRecord, seen: u64) -> Result<bool, StoreError> {
+    async fn outcome(&self, whose: Whose<'_>, id: &str) -> Result<Option<Outcome>, StoreError> {
+        Ok(self.lock().find(whose, id).and_then(|entry| entry.outcome.clone()))
+    }
+
+    async fn transition(&self, change: Transition) -> Result<Stored, StoreError> {
+        let Transition { record, seen, outcome, lease } = change;
         let mut state = self.lock();
-        let Some(entry) = state.tasks.get_mut(&record.id) else { return Ok(false) };
-        if entry.record.version != seen || entry.record.principal != record.principal {
-            return Ok(false);
+        let Some(entry) = state.tasks.get_mut(&record.id) else { return Ok(Stored::Outdated) };
+        if entry.record.principal != record.principal {
+            return Ok(Stored::Outdated);
+        }
+        if lease.is_some_and(|lease| entry.fence != lease.fence || entry.worker.as_ref() != Some(&lease.worker)) {
+            return Ok(Stored::Fenced);
+        }
+        if entry.record.version != seen {
+            return Ok(Stored::Outdated);
         }
         entry.version.send_replace(record.version);
+        entry.outcome = outcome;
+        let over = record.status.is_final();
+        let id = record.id.clone();
         entry.record = record;
-        Ok(true)
+        if over {
+            state.drop_job(&id);
+        }
+        Ok(Stored::Yes)
     }
 
-    async fn list(
-        &self,
-        principal: &str,
-        after: Option<&Position>,
-        limit: usize,
-    ) -> Result<Vec<TaskRecord>, StoreError> {
+    async fn list(&self, whose: Whose<'_>, after: Option<u64>, limit: usize) -> Result<Vec<TaskRecord>, StoreError> {
         let state = self.lock();
-        let Some(list) = state.lists.get(principal) else { return Ok(Vec::new()) };
+        let list = match whose {
+            Whose::Of(principal) => state.lists.get(principal),
+            Whose::Anyone => Some(&state.all),
+        };
+        let Some(list) = list else { return Ok(Vec::new()) };
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let places = list.range((start, Bound::Unbounded)).take(limit);
-        Ok(places.filter_map(|place| state.tasks.get(&place.id)).map(|entry| entry.record.clone()).collect())
+        Ok(places.filter_map(|(_, id)| state.tasks.get(id)).map(|entry| entry.record.clone()).collect())
     }
 
-    async fn count(&self, principal: &str) -> Result<usize, StoreError> {
-        Ok(self.lock().lists.get(principal).map_or(0, BTreeSet::len))
-    }
-
-    async fn changed(&self, principal: &str, id: &str, seen: u64) -> Result<(), StoreError> {
-        let Some(mut version) = self.lock().find(principal, id).map(|entry| entry.version.subscribe()) else {
+    async fn changed(&self, id: &str, seen: u64) -> Result<(), StoreError> {
+        let Some(mut version) = self.lock().tasks.get(id).map(|entry| entry.version.subscribe()) else {
             return Ok(());
         };
         // An error says that the task is gone, which is a change.
@@ -114,15 +229,92 @@ impl TaskStore for MemoryStore {
         Ok(())
     }
 
-    async fn remove_expired(&self, now: Timestamp) -> Result<(), StoreError> {
+    async fn remove(&self, whose: Whose<'_>, id: &str) -> Result<bool, StoreError> {
         let mut state = self.lock();
-        while let Some((at, _)) = state.expiry.first()
-            && *at <= now
+        let there = state.find(whose, id).is_some();
+        Ok(there && state.remove(id).is_some())
+    }
+
+    async fn remove_expired(&self, now: Timestamp) -> Result<Vec<TaskRecord>, StoreError> {
+        let mut state = self.lock();
+        let mut removed = Vec::new();
+        while removed.len() < AT_ONCE
+            && let Some((at, id)) = state.expiry.first().cloned()
+            && at <= now
         {
-            if let Some((_, id)) = state.expiry.pop_first() {
-                state.remove(&id);
+            state.expiry.pop_first();
+            removed.extend(state.remove(&id));
+        }
+        Ok(removed)
+    }
+
+    async fn renew(&self, worker: &str, time: Duration) -> Result<bool, StoreError> {
+        let mut state = self.lock();
+        let now = Instant::now();
+        let until = now.checked_add(time).unwrap_or(now);
+        match state.workers.get_mut(worker) {
+            Some(known) if known.until <= now => return Ok(false),
+            Some(known) => known.until = until,
+            None => {
+                state.workers.insert(worker.to_owned(), Worker { until, holds: BTreeSet::new() });
             }
         }
+        Ok(true)
+    }
+
+    async fn enqueue(&self, whose: Whose<'_>, id: &str, job: &Job, worker: &str) -> Result<Option<Lease>, StoreError> {
+        let mut state = self.lock();
+        let found = state.tasks.get_mut(id).filter(|entry| whose.includes(&entry.record.principal));
+        match found {
+            Some(entry) if entry.job.is_none() && !entry.record.status.is_final() => {
+                entry.job = Some(Arc::new(job.clone()));
+            }
+            _ => return Ok(None),
+        }
+        Ok(state.lease(id, worker).map(|claim| claim.lease))
+    }
+
+    async fn claim(&self, principal: &str, worker: &str, limit: usize) -> Result<Vec<Claim>, StoreError> {
+        let mut state = self.lock();
+        let now = Instant::now();
+        let over = state.workers.iter().filter(|(_, worker)| worker.until <= now);
+        let over: Vec<String> = over.map(|(name, _)| name.clone()).collect();
+        for name in over {
+            // Kept, with nothing to hold, so that it learns of its end when it comes to renew its time.
+            let holds = state.workers.get_mut(&name).map(|worker| std::mem::take(&mut worker.holds));
+            for id in holds.unwrap_or_default() {
+                state.set_free(&id);
+            }
+        }
+        if state.workers.get(worker).is_none_or(|worker| worker.until <= now) {
+            return Ok(Vec::new());
+        }
+        let mut claims = Vec::new();
+        while claims.len() < limit {
+            let Some(free) = state.free.get_mut(principal) else { break };
+            let Some((_, id)) = free.pop_first() else { break };
+            claims.extend(state.lease(&id, worker));
+        }
+        if state.free.get(principal).is_some_and(BTreeMap::is_empty) {
+            state.free.remove(principal);
+        }
+        Ok(claims)
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        let newest = |entry: &&Entry| entry.fence == lease.fence && entry.worker.as_ref() == Some(&lease.worker);
+        if state.tasks.get(&lease.id).filter(newest).is_some() {
+            if let Some(worker) = state.workers.get_mut(&lease.worker) {
+                worker.holds.remove(&lease.id);
+            }
+            state.set_free(&lease.id);
+        }
+        Ok(())
+    }
+
+    async fn resign(&self, worker: &str) -> Result<(), StoreError> {
+        self.lock().forget_worker(worker);
         Ok(())
     }
 }

@@ -1,129 +1,98 @@
 //! Where tasks are kept: the trait that every back end keeps.
 //!
-//! The trait knows no rule of MCP. It stores records, replaces one only when nobody else did so since it was read
-//! (by version, so that several hosts may share a store), and tells of changes. All rules stand in
-//! [`Tasks`](super::Tasks), once for all back ends.
+//! The trait knows no rule of MCP: those stand in [`Tasks`](super::Tasks), once for all back ends. What it does know
+//! is what several hosts over one store need. A record is replaced only by whoever saw its last version. Work is
+//! done by whoever holds the newest lease. And nothing is said in terms of this process: a task may be created
+//! by one host, worked on by a second and cancelled by a third.
+//!
+//! A worker holds all its leases for one time, which it renews in one step: the cost of staying alive does not grow
+//! with the number of tasks it works on. The time is measured by the store's own clock, since hosts' clocks differ.
+//!
+//! `contract` is the suite that every back end passes (feature `contract`).
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::milliseconds;
-use crate::protocol::types::{RpcError, Task, TaskOutput, TaskStatus};
-
-/// A task as it is kept.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TaskRecord {
-    /// Whose task it is.
-    pub principal: String,
-    /// The random id.
-    pub id: String,
-    /// Where it stands.
-    pub status: TaskStatus,
-    /// More about the status, for people.
-    pub status_message: Option<String>,
-    /// When it was created.
-    pub created_at: Timestamp,
-    /// When it last changed.
-    pub updated_at: Timestamp,
-    /// How long it is kept from its creation.
-    pub ttl: Duration,
-    /// How often the requestor should ask, in milliseconds.
-    pub poll_interval: u32,
-    /// Grows by one with each change.
-    pub version: u64,
-    /// What it ended with; there when the status is final.
-    pub outcome: Option<Result<TaskOutput, RpcError>>,
-}
-
-impl TaskRecord {
-    /// The task as its requestor sees it.
-    #[must_use]
-    pub fn task(&self) -> Task {
-        Task {
-            task_id: self.id.clone(),
-            status: self.status,
-            status_message: self.status_message.clone(),
-            created_at: format!("{:.3}", self.created_at),
-            last_updated_at: format!("{:.3}", self.updated_at),
-            ttl: Some(milliseconds(self.ttl)),
-            poll_interval: Some(self.poll_interval),
-        }
-    }
-
-    /// When the task is gone.
-    #[must_use]
-    pub fn expires_at(&self) -> Timestamp {
-        self.created_at.checked_add(self.ttl).unwrap_or(Timestamp::MAX)
-    }
-
-    /// Where it stands in a list.
-    #[must_use]
-    pub fn position(&self) -> Position {
-        Position { created_at: self.created_at, id: self.id.clone() }
-    }
-}
-
-/// A place in the list of tasks: the oldest first, and by id among equals.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Position {
-    /// When the task was created.
-    pub created_at: Timestamp,
-    /// The task's id.
-    pub id: String,
-}
-
-impl Position {
-    /// The place as an opaque cursor. [server/utilities/pagination]
-    #[must_use]
-    pub fn to_cursor(&self) -> String {
-        format!("{:x}.{}", self.created_at.as_nanosecond(), self.id)
-    }
-
-    /// Reads a cursor; none when it is not of the form that [`Position::to_cursor`] gives.
-    #[must_use]
-    pub fn from_cursor(cursor: &str) -> Option<Self> {
-        let (nanoseconds, id) = cursor.split_once('.')?;
-        let created_at = Timestamp::from_nanosecond(i128::from_str_radix(nanoseconds, 16).ok()?).ok()?;
-        let id = uuid::Uuid::try_parse(id).ok()?.to_string();
-        Some(Self { created_at, id })
-    }
-}
+use super::record::{Claim, Job, Lease, NewTask, Outcome, Stored, TaskRecord, Transition};
 
 /// The store could not do it; the text is for the operator, not for the peer.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct StoreError(pub String);
 
+/// Whose tasks are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose<'a> {
+    /// Those of one principal: every request is served with this.
+    Of(&'a str),
+    /// All: for the operator's tools, never for a request.
+    Anyone,
+}
+
+impl Whose<'_> {
+    /// Whether a principal's tasks are meant.
+    #[must_use]
+    pub fn includes(self, principal: &str) -> bool {
+        match self {
+            Self::Of(owner) => owner == principal,
+            Self::Anyone => true,
+        }
+    }
+}
+
 /// Where tasks are kept.
+///
+/// Each call is one step for all who share the store: it happens whole or not at all, and what it answered with is
+/// durable if the store is. Dropping a call's future may or may not undo it.
 #[async_trait]
 pub trait TaskStore: Send + Sync + 'static {
-    /// Stores a new task. Called once for each id.
-    async fn create(&self, record: TaskRecord) -> Result<(), StoreError>;
+    /// The secret that cursors are signed with: random, made once for the store, the same for all who share it.
+    async fn secret(&self) -> Result<[u8; 32], StoreError>;
 
-    /// Finds a task of a principal; one that has expired may still be found.
-    async fn get(&self, principal: &str, id: &str) -> Result<Option<TaskRecord>, StoreError>;
+    /// Stores a new task and gives its place; none, and nothing is stored, when its principal has `limit` tasks. With
+    /// a job, the job is stored and leased to its worker in the same step, with fence 1.
+    async fn create(&self, task: NewTask, limit: usize) -> Result<Option<u64>, StoreError>;
 
-    /// Puts `record` in the place of the task with its id, if that is still of version `seen`; says whether it
-    /// was. A task that is gone is none of that version.
-    async fn replace(&self, record: TaskRecord, seen: u64) -> Result<bool, StoreError>;
+    /// Finds a task; one that has expired may still be found.
+    async fn get(&self, whose: Whose<'_>, id: &str) -> Result<Option<TaskRecord>, StoreError>;
 
-    /// The tasks of a principal after a position, in order, `limit` at most.
-    async fn list(
-        &self,
-        principal: &str,
-        after: Option<&Position>,
-        limit: usize,
-    ) -> Result<Vec<TaskRecord>, StoreError>;
+    /// What a task ended with; none when it has not ended, or is gone.
+    async fn outcome(&self, whose: Whose<'_>, id: &str) -> Result<Option<Outcome>, StoreError>;
 
-    /// How many tasks a principal has.
-    async fn count(&self, principal: &str) -> Result<usize, StoreError>;
+    /// Puts a record in the place of the one that it was made from. Where that is of another version by now, nothing
+    /// changes. A final status removes the task's job.
+    async fn transition(&self, change: Transition) -> Result<Stored, StoreError>;
 
-    /// Waits until the task is of another version than `seen`, or gone. May return early.
-    async fn changed(&self, principal: &str, id: &str, seen: u64) -> Result<(), StoreError>;
+    /// The tasks after a place (all when none), in the order of creation, `limit` at most.
+    async fn list(&self, whose: Whose<'_>, after: Option<u64>, limit: usize) -> Result<Vec<TaskRecord>, StoreError>;
 
-    /// Removes what has expired by `now`. Called before a task is created and before a list; must be cheap when
-    /// there is nothing to do.
-    async fn remove_expired(&self, now: Timestamp) -> Result<(), StoreError>;
+    /// Waits until a task is of another version than `seen`, or gone, whoever changed it. May return early.
+    async fn changed(&self, id: &str, seen: u64) -> Result<(), StoreError>;
+
+    /// Removes a task with all that belongs to it; says whether it was there.
+    async fn remove(&self, whose: Whose<'_>, id: &str) -> Result<bool, StoreError>;
+
+    /// Removes tasks that have expired by `now`, some hundreds at a time at most, and gives them. Called often: must be
+    /// cheap when there is nothing to do.
+    async fn remove_expired(&self, now: Timestamp) -> Result<Vec<TaskRecord>, StoreError>;
+
+    /// Gives a worker time from now on. False when the worker was known and its time has run out: what it held may
+    /// be another's by now, so it must stop, and come back under another name.
+    async fn renew(&self, worker: &str, time: Duration) -> Result<bool, StoreError>;
+
+    /// Adds the job of a task that has none and has not ended, leased to a worker. None when the task is gone, has
+    /// ended or has a job.
+    async fn enqueue(&self, whose: Whose<'_>, id: &str, job: &Job, worker: &str) -> Result<Option<Lease>, StoreError>;
+
+    /// Leases jobs of a principal to a worker, the oldest first, `limit` at most: those that nobody holds, and those
+    /// whose worker's time has run out. Nothing when this worker's own time has run out.
+    async fn claim(&self, principal: &str, worker: &str, limit: usize) -> Result<Vec<Claim>, StoreError>;
+
+    /// Gives a lease back: the job can be claimed. Nothing happens when it is not the newest.
+    async fn release(&self, lease: &Lease) -> Result<(), StoreError>;
+
+    /// Forgets a worker and gives all its leases back.
+    async fn resign(&self, worker: &str) -> Result<(), StoreError>;
 }

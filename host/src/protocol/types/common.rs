@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use wasmtime::component::{ComponentType, Lift, Lower};
 
 use crate::protocol::jsonrpc::code;
-use crate::protocol::wire::json;
+use crate::protocol::wire::{json, shared};
 
 /// A JSON document as UTF-8 text: the WIT type `json`.
 pub type Json = String;
@@ -83,24 +83,32 @@ pub enum IconTheme {
 
 /// What is known about the request that is being handled.
 ///
-/// It goes to guests and never comes back, so it has only that face; what all requests of a session share is
-/// shared.
-#[derive(Debug, Clone, PartialEq, ComponentType, Lower)]
+/// It goes to guests and never comes back; with the work of a task it is stored, which its JSON is for. What all
+/// requests of a session share is shared.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ComponentType, Lower)]
 #[component(record)]
+#[serde(rename_all = "camelCase")]
 pub struct RequestContext {
     /// The JSON text of the request's id: `7`, `"a"`. Unique among the requests in flight, not for ever.
     #[component(name = "request-id")]
     pub request_id: Json,
     /// The progress token, when the requestor wants progress. MCP: `RequestParams._meta.progressToken`.
     #[component(name = "progress-token")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress_token: Option<ProgressToken>,
     /// The request's whole `_meta` object, when there is one. MCP: `RequestParams._meta`.
+    #[serde(rename = "_meta", default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Json>,
     /// The server that asks.
+    #[serde(with = "shared")]
     pub server: Arc<Implementation>,
     /// The revision of MCP that was negotiated, such as `2025-11-25`.
     #[component(name = "protocol-version")]
+    #[serde(with = "shared")]
     pub protocol_version: Arc<str>,
+    /// How often the work was begun, this time included: 1, and more only for the work of a task that is done again
+    /// because the host stopped before it was done.
+    pub attempt: u32,
 }
 
 /// An error as it goes out in a JSON-RPC error response, word for word. MCP: `Error`.

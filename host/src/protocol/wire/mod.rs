@@ -10,4 +10,5 @@ pub(crate) mod named;
 pub(crate) mod number;
 pub(crate) mod one_or_many;
 pub(crate) mod params;
+pub(crate) mod shared;
 pub(crate) mod tagged;

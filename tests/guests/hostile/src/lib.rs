@@ -174,13 +174,13 @@ fn behave(context: &RequestContext, behaviour: &str) -> Result<CreateMessageResu
             }
         }
         "context" => {
-            let RequestContext { request_id, progress_token, meta, server, protocol_version } = context;
+            let RequestContext { request_id, progress_token, meta, server, protocol_version, attempt } = context;
             let token = match progress_token {
                 Some(ProgressToken::Text(text)) => text.clone(),
                 Some(ProgressToken::Number(number)) => number.to_string(),
                 None => "none".to_owned(),
             };
-            answer = said(&format!("{request_id} {token} {} {} {protocol_version}", server.name, server.version));
+            answer = said(&format!("{request_id} {token} {} {} {protocol_version} {attempt}", server.name, server.version));
             answer.meta.clone_from(meta);
         }
         _ => {}

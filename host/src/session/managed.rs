@@ -1,0 +1,59 @@
+//! Managed mode: what a receiver of tasks needs, supplied by the host around a handler that only knows plain requests.
+//!
+//! A task is the plain request, done later: its work is a call of the plain handler in a cell, and its result is what
+//! that call gave. So a handler author writes one function, and every rule about tasks is kept here.
+
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+
+use super::Shared;
+use super::background::Work;
+use super::dispatch::{Call, Reply, broken};
+use super::payload::Payload;
+use crate::kinds::Kind;
+use crate::protocol::types::{CreateTaskResult, RpcError, TaskInput, TaskMetadata, TaskResult};
+use crate::tasks::{CreateOptions, Job, Origin};
+
+impl Shared {
+    /// Answers `tasks/get`, `tasks/result` and `tasks/cancel`.
+    pub(super) async fn managed_task(&self, kind: Kind, task_id: &str, id: &RawValue) -> Result<Reply, RpcError> {
+        let limit = usize::MAX;
+        let task = match kind {
+            Kind::GetTaskResult => {
+                let output = self.tasks.wait(task_id).await??;
+                let payload = Payload::new(output, task_id).map_err(|error| broken(&error))?;
+                return Reply::result(id, &payload, limit);
+            }
+            Kind::CancelTask => self.tasks.cancel(task_id).await?,
+            _ => self.tasks.get(task_id).await?,
+        };
+        Reply::result(id, &TaskResult { task, meta: None }, limit)
+    }
+
+    /// Answers `tasks/list`.
+    pub(super) async fn managed_list(&self, cursor: Option<&str>, id: &RawValue) -> Result<Reply, RpcError> {
+        Reply::result(id, &self.tasks.list(cursor).await?, usize::MAX)
+    }
+
+    /// Makes a task of a request.
+    pub(super) async fn managed_create(
+        &self,
+        kind: Kind,
+        metadata: TaskMetadata,
+        input: TaskInput,
+        call: Call,
+        id: &RawValue,
+    ) -> Result<Reply, RpcError> {
+        let Call { context, progress, expects } = call;
+        let handler = kind.plain().and_then(|plain| self.handlers.get(plain));
+        let digest = handler.map(|handler| handler.digest().to_owned()).unwrap_or_default();
+        let export = kind.info().export;
+        let origin = Origin { kind: export.to_owned(), handler: digest, expects };
+        let job = Job { kind: export.to_owned(), context, input };
+        let (task, claim) = self.tasks.create_with_work(CreateOptions::new(metadata, Arc::new(origin)), job).await?;
+        let mut reply = Reply::result(id, &CreateTaskResult { task, meta: None }, usize::MAX)?;
+        reply.work = Work { claims: vec![claim], progress };
+        Ok(reply)
+    }
+}

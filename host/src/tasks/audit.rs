@@ -1,0 +1,135 @@
+//! The audit log: who did what to which task, as JSON lines. [basic/utilities/tasks, Audit and Logging]
+//!
+//! It is written before the answer goes out, so that nothing that a requestor learned is missing from it. Payloads
+//! (prompts, answers, what users typed) are not in it unless asked for: a log outlives what it is about.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::TaskRecord;
+use crate::kinds::Kind;
+
+/// A log of what was done to tasks.
+pub struct AuditLog {
+    out: Mutex<Box<dyn Write + Send>>,
+    payloads: bool,
+}
+
+impl std::fmt::Debug for AuditLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AuditLog").field("payloads", &self.payloads).finish_non_exhaustive()
+    }
+}
+
+/// A request about tasks, and how it was answered.
+pub(crate) struct Audited<'a> {
+    pub(crate) principal: &'a str,
+    pub(crate) server: &'a str,
+    pub(crate) method: &'a str,
+    pub(crate) kind: Kind,
+    /// The digest of the handler that answered; none where the host did.
+    pub(crate) handler: Option<&'a str>,
+    pub(crate) task: Option<&'a str>,
+    pub(crate) error: Option<i32>,
+    pub(crate) request: &'a [u8],
+    pub(crate) response: &'a [u8],
+}
+
+/// A line.
+#[derive(Serialize, Default)]
+#[serde(rename_all = "camelCase")]
+struct Line<'a> {
+    at: String,
+    event: &'a str,
+    principal: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task: Option<&'a str>,
+    kind: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    handler: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response: Option<&'a RawValue>,
+}
+
+impl AuditLog {
+    /// A log that is written to `out`, a line at a time; with `payloads`, requests and answers stand in it whole.
+    pub fn new(out: impl Write + Send + 'static, payloads: bool) -> Self {
+        Self { out: Mutex::new(Box::new(out)), payloads }
+    }
+
+    /// A log at the end of a file, which is made when it is not there, for this user alone to read.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or made.
+    pub fn open(path: &Path, payloads: bool) -> std::io::Result<Self> {
+        let mut options = std::fs::OpenOptions::new();
+        options.append(true).create(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        Ok(Self::new(options.open(path)?, payloads))
+    }
+
+    /// A change of a task.
+    pub(super) fn task(&self, event: &str, record: &TaskRecord) {
+        self.write(Line {
+            event,
+            principal: &record.principal,
+            task: Some(&record.id),
+            kind: &record.origin.kind,
+            handler: Some(&*record.origin.handler).filter(|digest| !digest.is_empty()),
+            status: Some(record.status.as_str()),
+            ..Line::default()
+        });
+    }
+
+    /// A request about tasks.
+    pub(crate) fn request(&self, audited: &Audited<'_>) {
+        // What is no JSON was answered with an error, which is in the line.
+        let payload = |text| serde_json::from_slice::<&RawValue>(text).ok().filter(|_| self.payloads);
+        self.write(Line {
+            event: "request",
+            principal: audited.principal,
+            server: Some(audited.server),
+            method: Some(audited.method),
+            task: audited.task,
+            kind: audited.kind.info().export,
+            handler: audited.handler,
+            error: audited.error,
+            request: payload(audited.request),
+            response: payload(audited.response),
+            ..Line::default()
+        });
+    }
+
+    fn write(&self, mut line: Line<'_>) {
+        line.at = format!("{:.3}", Timestamp::now());
+        let mut text = match serde_json::to_vec(&line) {
+            Ok(text) => text,
+            Err(error) => {
+                tracing::error!(%error, "a line of the audit log could not be written");
+                return;
+            }
+        };
+        text.push(b'\n');
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        // One write a line, so that several programs may append to one file.
+        if let Err(error) = out.write_all(&text).and_then(|()| out.flush()) {
+            tracing::error!(%error, "a line of the audit log could not be written");
+        }
+    }
+}

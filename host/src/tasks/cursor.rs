@@ -1,0 +1,73 @@
+//! Cursors: a place in the list of tasks that only this store can have given. [server/utilities/pagination]
+//!
+//! A cursor is the place and a signature over the place and the principal. So a changed cursor, one of another
+//! principal's list and one that was made up are all refused alike, and a requestor learns nothing by trying. The
+//! secret is the store's: any host that shares the store takes the cursor.
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+/// Bytes of the signature that a cursor carries: half, which is as much as anyone can guess at.
+const TAG: usize = 16;
+
+/// Writes a cursor.
+pub(super) fn write(secret: &[u8; 32], principal: &str, place: u64) -> Option<String> {
+    let tag = sign(secret, principal, place)?.finalize().into_bytes();
+    let tag = tag.iter().take(TAG).map(|byte| format!("{byte:02x}")).collect::<String>();
+    Some(format!("{place:016x}{tag}"))
+}
+
+/// Reads a cursor; none when it is not one that [`write`] gave for this principal.
+pub(super) fn read(secret: &[u8; 32], principal: &str, cursor: &str) -> Option<u64> {
+    let (place, tag) = cursor.split_at_checked(16)?;
+    // One spelling only: nothing that was not given is taken, not even in capitals.
+    if !cursor.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+        return None;
+    }
+    let place = u64::from_str_radix(place, 16).ok()?;
+    let bytes = (0..TAG).map(|index| tag.get(index * 2..index * 2 + 2));
+    let tag: Vec<u8> = bytes.map(|byte| u8::from_str_radix(byte?, 16).ok()).collect::<Option<_>>()?;
+    if cursor.len() != 16 + TAG * 2 {
+        return None;
+    }
+    sign(secret, principal, place)?.verify_truncated_left(&tag).ok().map(|()| place)
+}
+
+fn sign(secret: &[u8; 32], principal: &str, place: u64) -> Option<Hmac<Sha256>> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret).ok()?;
+    mac.update(&place.to_be_bytes());
+    mac.update(principal.as_bytes());
+    Some(mac)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: [u8; 32] = [7; 32];
+
+    #[test]
+    fn a_cursor_is_read_back() {
+        for place in [0, 1, u64::MAX] {
+            let cursor = write(&SECRET, "me", place).unwrap();
+            assert_eq!(read(&SECRET, "me", &cursor), Some(place));
+        }
+    }
+
+    #[test]
+    fn a_cursor_that_was_not_given_is_refused() {
+        let cursor = write(&SECRET, "me", 5).unwrap();
+        assert_eq!(read(&SECRET, "you", &cursor), None);
+        assert_eq!(read(&[8; 32], "me", &cursor), None);
+        for index in 0..cursor.len() {
+            for other in ['0', '1', 'f', 'F', 'x', 'ä'] {
+                let changed: String =
+                    cursor.chars().enumerate().map(|(at, char)| if at == index { other } else { char }).collect();
+                assert!(changed == cursor || read(&SECRET, "me", &changed).is_none(), "{changed}");
+            }
+        }
+        for text in ["", "0", &cursor[1..], &format!("{cursor}0"), &cursor.to_uppercase()] {
+            assert!(text == cursor || read(&SECRET, "me", text).is_none(), "{text}");
+        }
+    }
+}

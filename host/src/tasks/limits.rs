@@ -1,0 +1,88 @@
+//! What bounds the tasks of a principal, with the defaults.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+
+/// What bounds the tasks of a principal. `docs/limits.md` has the same table.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct TaskLimits {
+    /// How long a task is kept from its creation when the requestor names no time. Default 1 hour.
+    pub default_ttl: Duration,
+    /// The longest time a task is kept, whatever the requestor asks. Default 24 hours.
+    pub max_ttl: Duration,
+    /// The poll interval given when the handler names none. Default 500 milliseconds.
+    pub poll_interval: Duration,
+    /// Tasks kept at once for one principal. Default 1,000.
+    pub tasks: usize,
+    /// Bytes of a result as JSON. Default 4 MiB.
+    pub result_size: usize,
+    /// Tasks on one page of a list. Default 50.
+    pub page: usize,
+    /// How long background work stays a worker's after the worker was last heard of: what a host that was killed was
+    /// doing is done again after this. Default 10 seconds.
+    pub lease: Duration,
+    /// How often background work is begun before its task fails, for work that ends its host each time. Default 5.
+    pub attempts: u32,
+    /// Pieces of work left behind by a stopped host that are done at once. Default 32.
+    pub recovered: usize,
+    /// How many requests about tasks a principal may make. Default 2,000 a second, 10,000 at once.
+    pub rate: RateLimit,
+}
+
+impl Default for TaskLimits {
+    fn default() -> Self {
+        Self {
+            default_ttl: Duration::from_secs(60 * 60),
+            max_ttl: Duration::from_secs(24 * 60 * 60),
+            poll_interval: Duration::from_millis(500),
+            tasks: 1_000,
+            result_size: 4 << 20,
+            page: 50,
+            lease: Duration::from_secs(10),
+            attempts: 5,
+            recovered: 32,
+            rate: RateLimit::per_second(NonZeroU32::new(2_000), NonZeroU32::new(10_000)),
+        }
+    }
+}
+
+/// How many requests a principal may make in a time. Clones count together, so that sessions of one principal that
+/// were set up from the same limits share its allowance. [basic/utilities/tasks, Task Isolation and Access Control]
+#[derive(Debug, Clone)]
+pub struct RateLimit(Option<Arc<DefaultKeyedRateLimiter<Arc<str>>>>);
+
+/// Principals whose allowance is remembered before those are forgotten who have all of it.
+const REMEMBERED: usize = 1_024;
+
+impl RateLimit {
+    /// So many requests a second, and so many at once. No limit when either is none.
+    #[must_use]
+    pub fn per_second(requests: Option<NonZeroU32>, burst: Option<NonZeroU32>) -> Self {
+        let quota = requests.zip(burst).map(|(requests, burst)| Quota::per_second(requests).allow_burst(burst));
+        Self(quota.map(|quota| Arc::new(RateLimiter::keyed(quota))))
+    }
+
+    /// No limit.
+    #[must_use]
+    pub fn none() -> Self {
+        Self(None)
+    }
+
+    /// Whether one more request is allowed; it counts.
+    pub(crate) fn admits(&self, principal: &Arc<str>) -> bool {
+        self.0.as_ref().is_none_or(|limiter| limiter.check_key(principal).is_ok())
+    }
+
+    /// Forgets principals that have not been heard of for long.
+    pub(super) fn tidy(&self) {
+        if let Some(limiter) = &self.0
+            && limiter.len() > REMEMBERED
+        {
+            limiter.retain_recent();
+        }
+    }
+}

@@ -1,0 +1,375 @@
+//! The rules of a receiver of tasks, over a store. [basic/utilities/tasks, Behavior Requirements]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::OnceCell;
+
+use super::worker::Worker;
+use super::{
+    AuditLog, Claim, Job, Lease, NewTask, Origin, Outcome, Stored, TaskError, TaskLimits, TaskRecord, TaskStore,
+    Transition, Whose, cursor, milliseconds,
+};
+use crate::protocol::types::{ListTasksResult, Task, TaskMetadata, TaskOutput, TaskStatus};
+
+/// Characters of a status message that are kept: it goes out with every answer about the task.
+const MAX_STATUS_MESSAGE: usize = 1_000;
+
+/// Told of each change of a task after it was stored.
+pub type OnChange = Box<dyn Fn(&Task) + Send + Sync>;
+
+/// The tasks of one principal.
+pub struct Tasks {
+    pub(super) store: Arc<dyn TaskStore>,
+    pub(super) principal: Arc<str>,
+    pub(super) limits: TaskLimits,
+    pub(super) audit: Option<Arc<AuditLog>>,
+    pub(super) worker: Worker,
+    on_change: OnChange,
+    secret: OnceCell<[u8; 32]>,
+}
+
+/// What a new task is to be.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct CreateOptions {
+    /// The requestor's wishes.
+    pub metadata: TaskMetadata,
+    /// How often the requestor should ask, in milliseconds; none for the default.
+    pub poll_interval: Option<u32>,
+    /// The first status message.
+    pub status_message: Option<String>,
+    /// What the task is made from.
+    pub origin: Arc<Origin>,
+}
+
+impl CreateOptions {
+    /// A task with these wishes of its requestor, made from this.
+    #[must_use]
+    pub fn new(metadata: TaskMetadata, origin: Arc<Origin>) -> Self {
+        Self { metadata, poll_interval: None, status_message: None, origin }
+    }
+}
+
+/// On whose behalf a task is changed. The default is anyone's, and the requestor is told.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct By<'a> {
+    /// The requestor is not told: it does not know the task's id before its creation was answered.
+    pub quiet: bool,
+    /// The lease of the work that makes the change: when it is not the newest any more, the change is refused.
+    pub lease: Option<&'a Lease>,
+}
+
+impl<'a> By<'a> {
+    /// On behalf of the work that holds a lease.
+    #[must_use]
+    pub fn work(lease: &'a Lease) -> Self {
+        Self { quiet: false, lease: Some(lease) }
+    }
+}
+
+impl std::fmt::Debug for Tasks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tasks").field("principal", &self.principal).finish_non_exhaustive()
+    }
+}
+
+impl Tasks {
+    /// The tasks of `principal` in `store`. `on_change` is called after each change that is made here, from whichever
+    /// thread made it, and must not block.
+    #[must_use]
+    pub fn new(store: Arc<dyn TaskStore>, principal: &str, limits: TaskLimits, on_change: OnChange) -> Self {
+        let (principal, worker) = (Arc::from(principal), Worker::default());
+        Self { store, principal, limits, audit: None, worker, on_change, secret: OnceCell::new() }
+    }
+
+    /// With an audit log.
+    #[must_use]
+    pub fn with_audit(mut self, audit: Option<Arc<AuditLog>>) -> Self {
+        self.audit = audit;
+        self
+    }
+
+    /// Makes a task in status `working`.
+    ///
+    /// # Errors
+    /// [`TaskError::TooMany`] at the limit, or a failing store.
+    pub async fn create(&self, options: CreateOptions) -> Result<Task, TaskError> {
+        self.store_new(self.new_record(options), None).await
+    }
+
+    /// Makes a task in status `working` with work to be done for it. Both are stored in one step, so that there is
+    /// never the one without the other; [`Tasks::start`] lets the work run.
+    ///
+    /// # Errors
+    /// Those of [`Tasks::create`].
+    pub async fn create_with_work(&self, options: CreateOptions, job: Job) -> Result<(Task, Claim), TaskError> {
+        let worker = self.worker.name(&*self.store, self.limits.lease).await?;
+        let (record, job) = (self.new_record(options), Arc::new(job));
+        let lease = Lease { id: record.id.clone(), worker: worker.clone(), fence: 1 };
+        let task = self.store_new(record, Some((Arc::clone(&job), worker))).await?;
+        Ok((task, Claim { lease, job }))
+    }
+
+    fn new_record(&self, options: CreateOptions) -> TaskRecord {
+        let CreateOptions { metadata, poll_interval, status_message, origin } = options;
+        let now = Timestamp::now();
+        let wanted = metadata.ttl.map_or(self.limits.default_ttl, |ttl| Duration::from_millis(ttl.into()));
+        TaskRecord {
+            principal: Arc::clone(&self.principal),
+            id: uuid::Uuid::new_v4().to_string(),
+            sequence: 0,
+            origin,
+            status: TaskStatus::Working,
+            status_message: status_message.map(|message| shortened(&message)),
+            created_at: now,
+            updated_at: now,
+            ttl: wanted.min(self.limits.max_ttl),
+            poll_interval: poll_interval.unwrap_or_else(|| milliseconds(self.limits.poll_interval)),
+            version: 0,
+        }
+    }
+
+    async fn store_new(&self, record: TaskRecord, job: Option<(Arc<Job>, String)>) -> Result<Task, TaskError> {
+        let task = record.task();
+        let audited = self.audit.as_ref().map(|audit| (audit, record.clone()));
+        let limit = self.limits.tasks;
+        let mut new = NewTask { record, job };
+        if self.store.create(new.clone(), limit).await?.is_none() {
+            // What has expired counts no more, though the sweeper has not come by yet.
+            self.sweep().await?;
+            new.record.sequence = 0;
+            if self.store.create(new, limit).await?.is_none() {
+                return Err(TaskError::TooMany { limit });
+            }
+        }
+        if let Some((audit, record)) = audited {
+            audit.task("created", &record);
+        }
+        Ok(task)
+    }
+
+    /// Finds a task.
+    ///
+    /// # Errors
+    /// [`TaskError::NotFound`], or a failing store.
+    pub async fn get(&self, id: &str) -> Result<Task, TaskError> {
+        self.find(id).await.map(|record| record.task())
+    }
+
+    /// One page of the tasks, the oldest first. [basic/utilities/tasks, Task Listing]
+    ///
+    /// # Errors
+    /// [`TaskError::Cursor`], or a failing store.
+    pub async fn list(&self, cursor: Option<&str>) -> Result<ListTasksResult, TaskError> {
+        let secret = self.secret.get_or_try_init(|| self.store.secret()).await?;
+        let read = |cursor| cursor::read(secret, &self.principal, cursor).ok_or(TaskError::Cursor);
+        let mut after = cursor.map(read).transpose()?;
+        let now = Timestamp::now();
+        let mut records = Vec::new();
+        // One more than a page tells whether there is a next one. Pages are made of what has not expired.
+        let more = loop {
+            let wanted = self.limits.page.saturating_add(1);
+            let found = self.store.list(self.mine(), after, wanted).await?;
+            let end = found.len() < wanted;
+            after = found.last().map(|last| last.sequence).or(after);
+            records.extend(found.into_iter().filter(|record| record.expires_at() > now));
+            if records.len() > self.limits.page || end {
+                break records.len() > self.limits.page;
+            }
+        };
+        records.truncate(self.limits.page);
+        let last = records.last().filter(|_| more);
+        let next_cursor = last.and_then(|last| cursor::write(secret, &self.principal, last.sequence));
+        Ok(ListTasksResult { tasks: records.iter().map(TaskRecord::task).collect(), next_cursor, meta: None })
+    }
+
+    /// Sets a status that is not final, and the status message.
+    ///
+    /// # Errors
+    /// [`TaskError::Final`] when the task has ended, [`TaskError::NotAllowed`] for a final status,
+    /// [`TaskError::NotFound`], [`TaskError::LeaseLost`], or a failing store.
+    pub async fn update(
+        &self,
+        id: &str,
+        status: TaskStatus,
+        message: Option<&str>,
+        by: By<'_>,
+    ) -> Result<Task, TaskError> {
+        if status.is_final() {
+            return Err(TaskError::NotAllowed { status });
+        }
+        self.change(id, Verb::Update, by, |record| {
+            record.status = status;
+            record.status_message = message.map(shortened);
+            Ok(None)
+        })
+        .await
+    }
+
+    /// Ends a task with its result, or with the error that stands for it.
+    ///
+    /// # Errors
+    /// [`TaskError::Output`] and [`TaskError::OutputTooLarge`] when the result is none that the request could have
+    /// had, [`TaskError::Final`] when the task has ended, [`TaskError::NotFound`], [`TaskError::LeaseLost`], or a
+    /// failing store. After all of them the task is as it was.
+    pub async fn finish(&self, id: &str, outcome: &Outcome, by: By<'_>) -> Result<Task, TaskError> {
+        self.change(id, Verb::Finish, by, |record| {
+            let outcome = match outcome {
+                Ok(output) => {
+                    record.status = TaskStatus::Completed;
+                    Ok(self.checked(&record.origin, output.clone())?)
+                }
+                Err(error) => {
+                    record.status = TaskStatus::Failed;
+                    record.status_message = Some(shortened(&error.message));
+                    Err(error.clone())
+                }
+            };
+            Ok(Some(outcome))
+        })
+        .await
+    }
+
+    /// The output as the request's result would have been, if it could have been one.
+    fn checked(&self, _origin: &Origin, output: TaskOutput) -> Result<TaskOutput, TaskError> {
+        let limit = self.limits.result_size;
+        match serde_json::to_vec(&output).map_err(|error| TaskError::Output(error.to_string()))?.len() {
+            size if size > limit => Err(TaskError::OutputTooLarge { size, limit }),
+            _ => Ok(output),
+        }
+    }
+
+    /// Ends a task as `cancelled`, and whatever works on it here before this returns; elsewhere soon after.
+    /// [basic/utilities/tasks, Task Cancellation]
+    ///
+    /// # Errors
+    /// [`TaskError::Final`] when the task has ended, [`TaskError::NotFound`], or a failing store.
+    pub async fn cancel(&self, id: &str) -> Result<Task, TaskError> {
+        // First the status, then the work: what it stores from now on meets a task that is final.
+        let cancelled = |record: &mut TaskRecord| {
+            record.status = TaskStatus::Cancelled;
+            Ok(Some(Err(TaskError::cancelled())))
+        };
+        let task = self.change(id, Verb::Cancel, By::default(), cancelled).await?;
+        self.worker.stop(id).await;
+        Ok(task)
+    }
+
+    /// Waits until a task is final and gives what it ended with. [basic/utilities/tasks, Result Retrieval]
+    ///
+    /// # Errors
+    /// [`TaskError::NotFound`], also when the task expires meanwhile, or a failing store.
+    pub async fn wait(&self, id: &str) -> Result<Outcome, TaskError> {
+        loop {
+            let record = self.find(id).await?;
+            if record.status.is_final() {
+                let outcome = self.store.outcome(self.mine(), id).await?;
+                return outcome.ok_or(TaskError::NotFound { cancelling: false });
+            }
+            let left = record.expires_at().duration_since(Timestamp::now()).unsigned_abs();
+            let change = self.store.changed(id, record.version);
+            // Past its time to live the task is gone, which the next round finds out.
+            if let Ok(changed) = tokio::time::timeout(left, change).await {
+                changed?;
+            }
+        }
+    }
+
+    /// Whether the principal may make one more request about tasks; it counts.
+    pub(crate) fn admits(&self) -> bool {
+        self.limits.rate.admits(&self.principal)
+    }
+
+    /// Removes what has expired. [basic/utilities/tasks, Resource Management]
+    pub(super) async fn sweep(&self) -> Result<(), TaskError> {
+        self.limits.rate.tidy();
+        loop {
+            let removed = self.store.remove_expired(Timestamp::now()).await?;
+            if let Some(audit) = &self.audit {
+                removed.iter().for_each(|record| audit.task("expired", record));
+            }
+            if removed.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    pub(super) fn mine(&self) -> Whose<'_> {
+        Whose::Of(&self.principal)
+    }
+
+    async fn find(&self, id: &str) -> Result<TaskRecord, TaskError> {
+        let record = self.store.get(self.mine(), id).await?;
+        record.filter(|record| record.expires_at() > Timestamp::now()).ok_or(TaskError::NotFound { cancelling: false })
+    }
+
+    /// Changes a task that is not final. Tries again when somebody else changed it in between.
+    async fn change(
+        &self,
+        id: &str,
+        verb: Verb,
+        by: By<'_>,
+        apply: impl Fn(&mut TaskRecord) -> Result<Option<Outcome>, TaskError> + Send,
+    ) -> Result<Task, TaskError> {
+        loop {
+            let mut record = self.find(id).await.map_err(|error| error.for_cancelling(verb == Verb::Cancel))?;
+            if record.status.is_final() {
+                return Err(TaskError::Final { status: record.status, cancelling: verb == Verb::Cancel });
+            }
+            let seen = record.version;
+            let outcome = apply(&mut record)?;
+            record.version = seen.saturating_add(1);
+            // A clock may jump back; a task was never changed before it last was.
+            record.updated_at = record.updated_at.max(Timestamp::now());
+            let task = record.task();
+            let audited = self.audit.as_ref().map(|audit| (audit, record.clone()));
+            let change = Transition { record, seen, outcome, lease: by.lease.cloned() };
+            match self.store.transition(change).await? {
+                Stored::Yes => {}
+                Stored::Outdated => continue,
+                Stored::Fenced => return Err(TaskError::LeaseLost),
+            }
+            if let Some((audit, record)) = audited {
+                audit.task("changed", &record);
+            }
+            if !by.quiet {
+                (self.on_change)(&task);
+            }
+            return Ok(task);
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    Update,
+    Finish,
+    Cancel,
+}
+
+impl TaskStatus {
+    /// Whether the status never changes again. [basic/utilities/tasks, Task Status Lifecycle]
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
+    }
+
+    /// The status as it is on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Working => "working",
+            Self::InputRequired => "input_required",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+fn shortened(message: &str) -> String {
+    message.chars().take(MAX_STATUS_MESSAGE).collect()
+}

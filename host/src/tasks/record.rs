@@ -1,0 +1,158 @@
+//! What is kept of a task: its record, what it ended with, and the work that is still to be done for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::milliseconds;
+use crate::protocol::types::{Json, RequestContext, RpcError, Task, TaskInput, TaskOutput, TaskStatus};
+
+/// What a task ended with: its result, or the error that stands for it.
+pub type Outcome = Result<TaskOutput, RpcError>;
+
+/// A task as it is kept. What it ended with is kept beside it, for it may be large and is asked for once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskRecord {
+    /// Whose task it is.
+    pub principal: Arc<str>,
+    /// The random id.
+    pub id: String,
+    /// Where it stands among all tasks of the store, in the order of creation. Given by the store; a clock is no
+    /// order, for it may jump.
+    pub sequence: u64,
+    /// What it was made from.
+    pub origin: Arc<Origin>,
+    /// Where it stands.
+    pub status: TaskStatus,
+    /// More about the status, for people.
+    pub status_message: Option<String>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it last changed; never before it was created.
+    pub updated_at: Timestamp,
+    /// How long it is kept from its creation.
+    pub ttl: Duration,
+    /// How often the requestor should ask, in milliseconds.
+    pub poll_interval: u32,
+    /// Grows by one with each change.
+    pub version: u64,
+}
+
+/// What a task was made from.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The kind of the request, by the name of its export, such as `augmented-sampling`.
+    pub kind: String,
+    /// The SHA-256 digest of the handler that took it, in hexadecimal.
+    pub handler: String,
+    /// What its result has to be.
+    #[serde(default)]
+    pub expects: Expects,
+}
+
+/// What the result of a task has to be: what the same request would have given without a task.
+/// [basic/utilities/tasks, Result Retrieval]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Expects {
+    /// Whatever the handler makes of it: the task was not made for a request that has a result of its own.
+    #[default]
+    Anything,
+    /// A message of a model.
+    Sampling,
+    /// A user's answer to a form, with the JSON Schema that its content has to fit.
+    Form(Json),
+    /// A user's answer to a page, which has no content.
+    Page,
+}
+
+/// The work that is still to be done for a task, with all that it needs to be done by another process.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// The kind of the request that it was spawned by, by the name of its export: whoever serves that kind can do it.
+    pub kind: String,
+    /// The request's context.
+    pub context: RequestContext,
+    /// What to do.
+    pub input: TaskInput,
+}
+
+/// The right to work on a task, until the worker's time runs out or somebody else is given the right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// The task.
+    pub id: String,
+    /// Who holds it.
+    pub worker: String,
+    /// Grows with each lease of this task, from one. A store takes a change only with the newest, so that a worker
+    /// that was thought dead cannot write over its successor. It counts the attempts, too.
+    pub fence: u64,
+}
+
+/// Work with the right to do it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claim {
+    /// The right.
+    pub lease: Lease,
+    /// The work.
+    pub job: Arc<Job>,
+}
+
+/// A task to be stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewTask {
+    /// The task, of version 0. Its sequence is the store's to give.
+    pub record: TaskRecord,
+    /// The work to be done for it, and the worker that does it, who must be known by [`TaskStore::renew`].
+    ///
+    /// [`TaskStore::renew`]: super::TaskStore::renew
+    pub job: Option<(Arc<Job>, String)>,
+}
+
+/// A change of a task.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Transition {
+    /// The task as it is to be, its version one more than `seen`.
+    pub record: TaskRecord,
+    /// The version that it was made from.
+    pub seen: u64,
+    /// What the task ended with; there when the status is final.
+    pub outcome: Option<Outcome>,
+    /// The lease under which it is made. Without one no lease is asked for.
+    pub lease: Option<Lease>,
+}
+
+/// What became of a [`Transition`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stored {
+    /// It is stored.
+    Yes,
+    /// The task is of another version by now, or gone.
+    Outdated,
+    /// The lease is not the newest of the task.
+    Fenced,
+}
+
+impl TaskRecord {
+    /// The task as its requestor sees it.
+    #[must_use]
+    pub fn task(&self) -> Task {
+        Task {
+            task_id: self.id.clone(),
+            status: self.status,
+            status_message: self.status_message.clone(),
+            created_at: format!("{:.3}", self.created_at),
+            last_updated_at: format!("{:.3}", self.updated_at),
+            ttl: Some(milliseconds(self.ttl)),
+            poll_interval: Some(self.poll_interval),
+        }
+    }
+
+    /// When the task is gone.
+    #[must_use]
+    pub fn expires_at(&self) -> Timestamp {
+        self.created_at.checked_add(self.ttl).unwrap_or(Timestamp::MAX)
+    }
+}

@@ -1,0 +1,299 @@
+//! Background work: what runs here, under which lease, and what a stopped host left.
+//!
+//! Work is stored before the requestor hears of its task, leased to this worker. So a host that is killed loses
+//! nothing: its leases run out, and another worker of the same principal (the same program, started again) does the
+//! work from its start. Only of the same principal, because a session runs with the grants that were given for its
+//! own server: work of one server never runs with the rights of another's.
+//!
+//! A worker that could not renew its leases in time stops what it does. If it came too late for that, its changes are
+//! refused by the store, which knows the newest lease of each task.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::FutureExt;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::{By, Claim, Job, Lease, Outcome, TaskError, TaskLimits, TaskStore, Tasks};
+use crate::protocol::types::RpcError;
+
+/// How often expired tasks are looked for.
+const SWEEP: Duration = Duration::from_secs(1);
+/// The longest pause before an outcome that could not be stored is tried again.
+const MAX_PAUSE: Duration = Duration::from_secs(5);
+
+/// Does the work of tasks.
+#[async_trait]
+pub trait Runner: Send + Sync + 'static {
+    /// Does the work that is claimed. What it gives ends the task, unless it has ended by then. Dropped when the task
+    /// is cancelled or gone, or the lease is lost.
+    async fn run(&self, claim: &Claim) -> Outcome;
+}
+
+/// What runs here.
+#[derive(Debug, Default)]
+pub(super) struct Worker {
+    state: Arc<Mutex<State>>,
+    /// Wakes the loop: a piece of work that was left behind is done, so there is room for the next.
+    wake: Arc<Notify>,
+    registering: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The name that leases are under; none before the first and after the time of the last ran out.
+    name: Option<String>,
+    running: HashMap<String, Running>,
+    keeper: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Running {
+    work: JoinHandle<()>,
+    recovered: bool,
+}
+
+impl Worker {
+    /// The name under which the store knows this worker, which it is told at the first use.
+    pub(super) async fn name(&self, store: &dyn TaskStore, lease: Duration) -> Result<String, TaskError> {
+        if let Some(name) = &self.lock().name {
+            return Ok(name.clone());
+        }
+        let _one_at_a_time = self.registering.lock().await;
+        if let Some(name) = &self.lock().name {
+            return Ok(name.clone());
+        }
+        let name = uuid::Uuid::new_v4().to_string();
+        store.renew(&name, lease).await?;
+        self.lock().name = Some(name.clone());
+        Ok(name)
+    }
+
+    /// Ends the work of a task and waits until it is dropped.
+    pub(super) async fn stop(&self, id: &str) {
+        let running = self.lock().running.remove(id);
+        if let Some(Running { work, .. }) = running {
+            work.abort();
+            // The only error is the cancellation itself.
+            let _ = work.await;
+        }
+    }
+
+    /// Ends all work; gives what is to be waited for, and the name whose leases are left.
+    fn stop_all(&self) -> (Vec<JoinHandle<()>>, Option<String>) {
+        let mut state = self.lock();
+        let mut ended: Vec<_> = state.running.drain().map(|(_, running)| running.work).collect();
+        ended.iter().for_each(JoinHandle::abort);
+        if let Some(keeper) = state.keeper.take() {
+            keeper.abort();
+            ended.push(keeper);
+        }
+        (ended, state.name.take())
+    }
+
+    fn recovered(&self) -> usize {
+        self.lock().running.values().filter(|running| running.recovered).count()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.stop_all();
+    }
+}
+
+impl Tasks {
+    /// Keeps leases, removes expired tasks and does what stopped hosts left, as long as both live. Does nothing
+    /// outside of a tokio runtime, or when it was called before.
+    pub fn keep(self: &Arc<Self>, runner: &Arc<impl Runner>) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let mut state = self.worker.lock();
+        if state.keeper.is_none() {
+            let runner: Arc<dyn Runner> = Arc::clone(runner) as Arc<dyn Runner>;
+            state.keeper = Some(runtime.spawn(keep(Arc::downgrade(self), Arc::downgrade(&runner))));
+        }
+    }
+
+    /// Stores work for a task that has none and has not ended; [`Tasks::start`] lets it run.
+    ///
+    /// # Errors
+    /// [`TaskError::NotFound`] when the task is gone, has ended or has work, or a failing store.
+    pub async fn spawn(&self, id: &str, job: Job) -> Result<Claim, TaskError> {
+        let worker = self.worker.name(&*self.store, self.limits.lease).await?;
+        let lease = self.store.enqueue(self.mine(), id, &job, &worker).await?;
+        let lease = lease.ok_or(TaskError::NotFound { cancelling: false })?;
+        Ok(Claim { lease, job: Arc::new(job) })
+    }
+
+    /// Lets claimed work run. It is dropped when the task ends by other means or is gone.
+    pub fn start(self: &Arc<Self>, claim: Claim, runner: &Arc<impl Runner>) {
+        self.start_any(claim, Arc::clone(runner) as Arc<dyn Runner>, false);
+    }
+
+    fn start_any(self: &Arc<Self>, claim: Claim, runner: Arc<dyn Runner>, recovered: bool) {
+        let id = claim.lease.id.clone();
+        let mut state = self.worker.lock();
+        let (tasks, key, wake) = (Arc::clone(self), id.clone(), Arc::clone(&self.worker.wake));
+        let registry = Arc::downgrade(&self.worker.state);
+        // The lock is held until the handle is in, so the work cannot end before it is known.
+        let work = tokio::spawn(async move {
+            work_on(&tasks, &claim, &*runner).await;
+            if let Some(registry) = registry.upgrade() {
+                registry.lock().unwrap_or_else(PoisonError::into_inner).running.remove(&key);
+            }
+            if recovered {
+                wake.notify_one();
+            }
+        });
+        if let Some(before) = state.running.insert(id, Running { work, recovered }) {
+            // Its lease was lost, or this one could not have been claimed.
+            before.work.abort();
+        }
+    }
+
+    /// Stops all background work here. The tasks stay as they are; who serves this principal next does their work.
+    pub fn stop(&self) {
+        let (_, name) = self.worker.stop_all();
+        // Without a runtime the process is ending, and the leases run out by themselves.
+        if let (Some(name), Ok(runtime)) = (name, tokio::runtime::Handle::try_current()) {
+            let store = Arc::clone(&self.store);
+            runtime.spawn(async move { store.resign(&name).await });
+        }
+    }
+
+    /// The same, and waits until all is stopped and stored.
+    pub async fn close(&self) {
+        let (ended, name) = self.worker.stop_all();
+        for work in ended {
+            let _ = work.await;
+        }
+        if let Some(name) = name
+            && let Err(error) = self.store.resign(&name).await
+        {
+            tracing::warn!(%error, "work that was not finished cannot be given back; it is done again when its lease runs out");
+        }
+    }
+
+    /// Renews the leases. Where their time has run out, others may do the work by now, so it stops here.
+    async fn renew(&self) {
+        let Some(name) = self.worker.lock().name.clone() else { return };
+        match self.store.renew(&name, self.limits.lease).await {
+            Ok(true) => {}
+            Ok(false) => {
+                tracing::warn!("the leases of background work ran out: it is stopped here and begun again");
+                let mut state = self.worker.lock();
+                state.name = None;
+                state.running.drain().for_each(|(_, running)| running.work.abort());
+            }
+            Err(error) => tracing::warn!(%error, "the leases of background work could not be renewed"),
+        }
+    }
+
+    /// Does what stopped hosts left of this principal's work.
+    async fn recover(self: &Arc<Self>, runner: &Arc<dyn Runner>) -> Result<(), TaskError> {
+        let room = self.limits.recovered.saturating_sub(self.worker.recovered());
+        if room == 0 {
+            return Ok(());
+        }
+        let name = self.worker.name(&*self.store, self.limits.lease).await?;
+        for claim in self.store.claim(&self.principal, &name, room).await? {
+            let Lease { id, fence, .. } = &claim.lease;
+            if *fence > u64::from(self.limits.attempts) {
+                let message = format!("The work was begun {} times and never finished", self.limits.attempts);
+                let error = RpcError::internal("attempts", message);
+                let _ = self.finish(id, &Err(error), By::work(&claim.lease)).await;
+                continue;
+            }
+            tracing::info!(task.id = id, attempt = fence, "work that a stopped host left is begun again");
+            self.start_any(claim, Arc::clone(runner), true);
+        }
+        Ok(())
+    }
+
+    /// Waits until a task has ended or is gone.
+    async fn ended(&self, id: &str) {
+        loop {
+            let changed = async {
+                match self.store.get(self.mine(), id).await? {
+                    Some(record) if !record.status.is_final() => {
+                        self.store.changed(id, record.version).await.map(|()| false)
+                    }
+                    _ => Ok(true),
+                }
+            };
+            match changed.await {
+                Ok(true) => return,
+                Ok(false) => {}
+                // A store that fails says nothing of the task.
+                Err(_) => tokio::time::sleep(MAX_PAUSE).await,
+            }
+        }
+    }
+
+    /// Ends a task with what its work gave, however long the store takes.
+    async fn settle(&self, lease: &Lease, mut outcome: Outcome) {
+        let mut pause = Duration::from_millis(100);
+        loop {
+            match self.finish(&lease.id, &outcome, By::work(lease)).await {
+                // Work whose result cannot be given has failed.
+                Err(error @ (TaskError::Output(_) | TaskError::OutputTooLarge { .. })) => outcome = Err(error.into()),
+                Err(TaskError::Store(error)) => {
+                    tracing::error!(task.id = lease.id, %error, "the outcome of a task could not be stored; trying again");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(MAX_PAUSE);
+                }
+                // The handler may have ended the task itself.
+                _ => return,
+            }
+        }
+    }
+}
+
+/// Does claimed work, unless its task ends before.
+async fn work_on(tasks: &Tasks, claim: &Claim, runner: &dyn Runner) {
+    let work = AssertUnwindSafe(runner.run(claim)).catch_unwind();
+    tokio::select! {
+        biased;
+        () = tasks.ended(&claim.lease.id) => {}
+        outcome = work => {
+            // A bug of the host must not leave a task that never ends.
+            let outcome = outcome.unwrap_or_else(|_| Err(RpcError::internal("panic", "The host failed")));
+            tasks.settle(&claim.lease, outcome).await;
+        }
+    }
+}
+
+/// The loop of [`Tasks::keep`].
+async fn keep(tasks: Weak<Tasks>, runner: Weak<dyn Runner>) {
+    let Some(TaskLimits { lease, .. }) = tasks.upgrade().map(|tasks| tasks.limits.clone()) else { return };
+    // Three chances to renew before the leases run out.
+    let period = (lease / 3).max(Duration::from_millis(1));
+    let mut renew_at = Instant::now();
+    loop {
+        let wake = {
+            let (Some(tasks), Some(runner)) = (tasks.upgrade(), runner.upgrade()) else { return };
+            if let Err(error) = tasks.sweep().await {
+                tracing::warn!(%error, "expired tasks could not be removed");
+            }
+            if renew_at <= Instant::now() {
+                tasks.renew().await;
+                renew_at = Instant::now() + period;
+            }
+            if let Err(error) = tasks.recover(&runner).await {
+                tracing::warn!(%error, "unfinished work could not be looked for");
+            }
+            Arc::clone(&tasks.worker.wake)
+        };
+        // A worker that is to end must not be waited for, so nothing is held here.
+        let _ = tokio::time::timeout(SWEEP.min(period), wake.notified()).await;
+    }
+}
