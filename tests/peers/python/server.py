@@ -3,10 +3,13 @@
 It speaks over stdio and sends each request as the SDK's own session does, so what the client is asked is what real
 servers ask. A tool's text is `OK {json}` with exactly the fields that the client sent, or, with `isError`, `ERROR
 {json}`: code, message and data of the client's error (or of the SDK's own, -32600 for a task the client did not
-declare), and code null for whatever else went wrong, such as an answer that does not validate.
+declare), and code null for whatever else went wrong, such as an answer that does not validate. server.mjs has the
+same tools.
 """
 
+import itertools
 import json
+import uuid
 import warnings
 
 import anyio
@@ -25,6 +28,10 @@ FORM = {
     "properties": {"confirm": {"type": "boolean"}, "note": {"type": "string"}},
     "required": ["confirm"],
 }
+# Past its time to live by so many seconds a task must be gone.
+MARGIN = 0.1
+# Every progress notification that came, in order: its token and how far the work was.
+PROGRESS: list[tuple[str | int, float]] = []
 
 
 def messages(text: str) -> list[types.SamplingMessage]:
@@ -38,6 +45,75 @@ def fields(result: types.Result) -> dict:
 
 async def ask(session: ServerSession, request: types.Request, answer: type[types.Result]):
     return await session.send_request(types.ServerRequest(request), answer)
+
+
+async def ignore(progress: float, total: float | None, message: str | None) -> None:
+    """A progress callback that does nothing."""
+
+
+async def create(session: ServerSession, text: str, ttl: int, progress: bool = False) -> types.Task:
+    """Makes a sampling task; nothing follows by itself. The SDK's session has no call for this step alone."""
+    params = types.CreateMessageRequestParams(messages=messages(text), maxTokens=50, task=types.TaskMetadata(ttl=ttl))
+    # Any callback makes the SDK send a token. It forgets the callback with the answer, so `PROGRESS` has the reports.
+    callback = ignore if progress else None
+    request = types.ServerRequest(types.CreateMessageRequest(params=params))
+    return (await session.send_request(request, types.CreateTaskResult, progress_callback=callback)).task
+
+
+async def final(session: ServerSession, task_id: str) -> types.GetTaskResult:
+    """Polls a task until its status is final."""
+    async for task in session.experimental.poll_task(task_id):
+        pass
+    return task
+
+
+async def result(session: ServerSession, task_id: str) -> dict:
+    return fields(await session.experimental.get_task_result(task_id, types.CreateMessageResult))
+
+
+async def get(session: ServerSession, task_id: str) -> dict:
+    return fields(await session.experimental.get_task(task_id))
+
+
+async def cancel_task(session: ServerSession, task_id: str) -> dict:
+    request = types.CancelTaskRequest(params=types.CancelTaskRequestParams(taskId=task_id))
+    return fields(await ask(session, request, types.CancelTaskResult))
+
+
+async def page(session: ServerSession, cursor: str | None = None) -> types.ListTasksResult:
+    params = None if cursor is None else types.PaginatedRequestParams(cursor=cursor)
+    return await ask(session, types.ListTasksRequest(params=params), types.ListTasksResult)
+
+
+async def pages(session: ServerSession) -> list[list[str]]:
+    """All pages of the list, each as its ids."""
+    seen, cursor = [], None
+    while True:
+        answer = await page(session, cursor)
+        seen.append([task.taskId for task in answer.tasks])
+        cursor = answer.nextCursor
+        if cursor is None:
+            return seen
+
+
+async def refused(request) -> dict:
+    """The error of a request that must fail."""
+    try:
+        answer = await request
+    except McpError as error:
+        return fields(error.error)
+    raise RuntimeError(f"it was not refused but answered with {answer}")
+
+
+async def denied(session: ServerSession, task_id: str) -> dict:
+    """The errors of all that can be asked about a task by its id."""
+    asks = {"get": get, "result": result, "cancel": cancel_task}
+    return {name: await refused(asked(session, task_id)) for name, asked in asks.items()}
+
+
+async def keep(answers: dict, name: str, asked) -> None:
+    """Puts an answer aside: for what is asked while another question waits for its answer."""
+    answers[name] = await asked
 
 
 async def sample_plain(session: ServerSession, text: str = "Say hi") -> dict:
@@ -76,37 +152,152 @@ async def elicit_as_task(session: ServerSession, text: str = "Confirm?", ttl: in
     return fields(await session.experimental.elicit_as_task(text, FORM, ttl=ttl))
 
 
-async def list_and_cancel(session: ServerSession, text: str = "Say hi", ttl: int = 30000) -> dict:
-    """Creates a sampling task, finds it in the list, cancels it, sees that it is and stays cancelled."""
-    # The SDK's session has no call for these steps: it only knows tasks that it waits for.
-    params = types.CreateMessageRequestParams(messages=messages(text), maxTokens=5, task=types.TaskMetadata(ttl=ttl))
-    created = await ask(session, types.CreateMessageRequest(params=params), types.CreateTaskResult)
-    task_id = created.task.taskId
-
-    listed = []
-    page = None
-    while page is None or page.nextCursor:
-        cursor = types.PaginatedRequestParams(cursor=page.nextCursor) if page else None
-        page = await ask(session, types.ListTasksRequest(params=cursor), types.ListTasksResult)
-        listed += [task.taskId for task in page.tasks]
-    if task_id not in listed:
-        raise RuntimeError(f"task {task_id} is not among the listed {listed}")
-
-    cancel = types.CancelTaskRequest(params=types.CancelTaskRequestParams(taskId=task_id))
-    cancelled = await ask(session, cancel, types.CancelTaskResult)
-    seen = await session.experimental.get_task(task_id)
-    if (cancelled.status, seen.status) != ("cancelled", "cancelled"):
-        raise RuntimeError(f"after tasks/cancel: {cancelled.status}, after tasks/get: {seen.status}")
-    try:
-        again = fields(await ask(session, cancel, types.CancelTaskResult))
-    except McpError as error:
-        again = fields(error.error)
-    return {"created": fields(created.task), "listed": len(listed), "cancelled": fields(seen), "cancel_again": again}
+async def result_at_once(session: ServerSession, text: str = "Say hi", ttl: int = 60000) -> dict:
+    """Asks for a task's result at once, without asking for its status first."""
+    created = await create(session, text, ttl)
+    answer = await result(session, created.taskId)
+    status = (await get(session, created.taskId))["status"]
+    related = answer["_meta"]["io.modelcontextprotocol/related-task"]["taskId"] == created.taskId
+    return {"created": fields(created), "status": status, "related": related, "result": answer}
 
 
-ASKS = [sample_plain, elicit_plain, elicit_url, roots, sample_as_task, elicit_as_task, list_and_cancel]
-TOOLS = {tool.__name__: tool for tool in ASKS}
+async def list_tasks(
+    session: ServerSession, text: str = "Take for ever", ttl: int = 60000, count: int = 110
+) -> dict:
+    """Makes tasks and follows all pages of the list."""
+    made = [(await create(session, text, ttl)).taskId for _ in range(count)]
+    seen = await pages(session)
+    listed = [task_id for ids in seen for task_id in ids]
+    return {
+        "pages": len(seen),
+        "listed": len(listed),
+        "missing": [task_id for task_id in made if task_id not in listed],
+        "unknown": [task_id for task_id in listed if task_id not in made],
+    }
+
+
+async def cancel(session: ServerSession, text: str = "Take a while", ttl: int = 60000) -> dict:
+    """Cancels a task that is worked on and waited for; it stays cancelled when its work would have ended."""
+    created = await create(session, text, ttl, progress=True)
+    # Made later, so it takes until the cancelled one would have ended.
+    other = await create(session, text, ttl)
+    waiting: dict = {}
+    async with anyio.create_task_group() as group:
+        group.start_soon(keep, waiting, "waited", refused(result(session, created.taskId)))
+        meanwhile = await get(session, created.taskId)
+        cancelled = await cancel_task(session, created.taskId)
+    reports = len(PROGRESS)
+    again = await refused(cancel_task(session, created.taskId))
+    otherwise = await final(session, other.taskId)
+    return {
+        "created": fields(created),
+        "meanwhile": meanwhile,
+        "cancelled": cancelled,
+        **waiting,
+        "again": again,
+        "other": otherwise.status,
+        "seen": await get(session, created.taskId),
+        "result": await refused(result(session, created.taskId)),
+        "silent": len(PROGRESS) == reports,
+    }
+
+
+async def failure(session: ServerSession, text: str = "Fail", ttl: int = 60000) -> dict:
+    """A task whose work fails: its status, and its result asked for twice."""
+    task = await final(session, (await create(session, text, ttl)).taskId)
+    return {
+        "status": task.status,
+        "statusMessage": task.statusMessage,
+        "result": await refused(result(session, task.taskId)),
+        "again": await refused(result(session, task.taskId)),
+        "cancel": await refused(cancel_task(session, task.taskId)),
+    }
+
+
+async def expiry(
+    session: ServerSession, quick: str = "Say hi", slow: str = "Take for ever", ttl: int = 2000
+) -> dict:
+    """Two tasks that expire, one done and one worked on and waited for: afterwards neither is to be found."""
+    done = await create(session, quick, ttl)
+    still = await create(session, slow, ttl)
+    expired = anyio.current_time() + ttl / 1000 + MARGIN
+    waiting: dict = {}
+    async with anyio.create_task_group() as group:
+        group.start_soon(keep, waiting, "waited", refused(result(session, still.taskId)))
+        answer = await result(session, done.taskId)
+        await anyio.sleep_until(expired)
+    return {
+        "ttl": [done.ttl, still.ttl],
+        "result": answer,
+        **waiting,
+        "listed": [
+            task_id for ids in await pages(session) for task_id in ids if task_id in (done.taskId, still.taskId)
+        ],
+        "done": await denied(session, done.taskId),
+        "open": await denied(session, still.taskId),
+    }
+
+
+async def unknown_id(session: ServerSession) -> dict:
+    """Ids that were never given, one of them like those that are."""
+    return {"answers": [await denied(session, task_id) for task_id in ["nope", "", "../\0\U0001f4a5", str(uuid.uuid4())]]}
+
+
+async def bad_cursor(session: ServerSession) -> dict:
+    """Cursors that were never given."""
+    return {"answers": [await refused(page(session, cursor)) for cursor in ["bad!", "", "AAAA"]]}
+
+
+async def tampered_cursor(
+    session: ServerSession, text: str = "Take for ever", ttl: int = 60000, count: int = 60
+) -> dict:
+    """Cursors made of one that was given."""
+    for _ in range(count):
+        await create(session, text, ttl)
+    given = (await page(session)).nextCursor or ""
+    return {"answers": [await refused(page(session, cursor)) for cursor in [given + "x", given[1:], given[:-1]]]}
+
+
+async def progress(session: ServerSession, text: str = "Say hi", ttl: int = 60000) -> dict:
+    """A task whose creation asks for progress: what came until its status was final, and whether more came after."""
+    created = await create(session, text, ttl, progress=True)
+    task = await final(session, created.taskId)
+    reports = list(PROGRESS)
+    await result(session, created.taskId)
+    await get(session, created.taskId)
+    steps = [step for _, step in reports]
+    return {
+        "status": task.status,
+        "tokens": sorted({token for token, _ in reports}),
+        "reports": len(steps),
+        "growing": all(later > step for step, later in itertools.pairwise(steps)),
+        "silent": len(PROGRESS) == len(reports),
+    }
+
+
+TOOLS = {
+    "sample_plain": sample_plain,
+    "elicit_plain": elicit_plain,
+    "elicit_url": elicit_url,
+    "roots": roots,
+    "sample_as_task": sample_as_task,
+    "elicit_as_task": elicit_as_task,
+    "result_at_once": result_at_once,
+    "list": list_tasks,
+    "cancel": cancel,
+    "failure": failure,
+    "expiry": expiry,
+    "unknown_id": unknown_id,
+    "bad_cursor": bad_cursor,
+    "tampered_cursor": tampered_cursor,
+    "progress": progress,
+}
 ARGUMENTS = {str: "string", int: "integer"}
+
+
+@SERVER.progress_notification()
+async def progress_came(token: str | int, progress: float, total: float | None, message: str | None) -> None:
+    PROGRESS.append((token, progress))
 
 
 @SERVER.list_tools()

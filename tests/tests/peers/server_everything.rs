@@ -1,0 +1,92 @@
+//! `@modelcontextprotocol/server-everything`, with the tools that it has.
+//!
+//! Two things it cannot drive. It never sends `tasks/list` nor `tasks/cancel`. And its tasks live for minutes, whatever
+//! the tool is told, while the tool ends when the task does: none expires in its sight. The servers of `sdk.rs` do these.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use taskcell_tests::provision::{node_peers, peers_skipped};
+
+use super::{Called, call};
+
+/// A call: tool, its arguments, the script, what the tool's text must hold, and kinds that must have answered.
+type Row = (&'static str, Value, Value, &'static [&'static str], &'static [&'static str]);
+
+const SAMPLING_TASK: &[&str] = &["augmented-sampling", "get-task", "get-task-result"];
+const ELICITATION_TASK: &[&str] = &["augmented-elicitation", "get-task", "get-task-result"];
+
+fn rows() -> Vec<Row> {
+    let prompt = || json!({ "prompt": "hello", "maxTokens": 20 });
+    let page = json!({ "url": "https://example.com/sign-in", "message": "Sign in" });
+    let sampling = |rule: Value| json!({ "sampling": [rule] });
+    let elicitation = |rule: Value| json!({ "elicitation": [rule] });
+    let error = json!({ "error": { "code": -7, "message": "It broke" } });
+    #[rustfmt::skip]
+    let rows = vec![
+        ("trigger-sampling-request", prompt(), json!({}), &["Scripted answer to: Resource trigger-sampling-request context: hello"] as &[_], &["sampling"] as &[_]),
+        ("trigger-elicitation-request", json!({}), json!({}), &["User provided the requested information"], &["elicitation"]),
+        ("trigger-url-elicitation", page, json!({}), &["accept"], &["elicitation"]),
+        ("get-roots-list", json!({}), json!({}), &["file:///workspace"], &["roots"]),
+        ("trigger-sampling-request-async", prompt(), json!({}), &["[COMPLETED]", "Scripted answer to"], SAMPLING_TASK),
+        ("trigger-elicitation-request-async", json!({}), json!({}), &["[COMPLETED]", "- Name: Ada"], ELICITATION_TASK),
+        // A status that is not `completed` is shown, and no result asked for.
+        ("trigger-sampling-request-async", prompt(), sampling(error.clone()), &["[FAILED] It broke", ": failed - It broke"], &["augmented-sampling", "get-task"]),
+        ("trigger-elicitation-request-async", json!({}), elicitation(error), &["[FAILED] It broke", ": failed - It broke"], &["augmented-elicitation", "get-task"]),
+        // A user who goes away is a result like any other: the task itself is completed.
+        ("trigger-elicitation-request-async", json!({}), elicitation(json!({ "action": "decline" })), &["[DECLINED]", ": completed"], ELICITATION_TASK),
+        ("trigger-elicitation-request-async", json!({}), elicitation(json!({ "action": "cancel" })), &["[CANCELLED]", ": completed"], ELICITATION_TASK),
+    ];
+    rows
+}
+
+/// How to start the server, where it is installed.
+fn server(folder: &Path) -> Vec<String> {
+    let script = folder.join("node_modules/@modelcontextprotocol/server-everything/dist/index.js");
+    ["node".to_owned(), script.display().to_string(), "stdio".to_owned()].into()
+}
+
+fn check((tool, _, script, holds, kinds): Row, called: &Called) {
+    assert_eq!(called.code, Some(0), "{tool} {script}: {}", called.text);
+    for part in holds {
+        assert!(called.text.contains(part), "{tool} {script}: {part:?} is not in {:?}", called.text);
+    }
+    for kind in kinds {
+        assert!(called.kinds.iter().any(|asked| asked == kind), "{tool} {script}: no {kind} in {:?}", called.kinds);
+    }
+}
+
+#[test]
+fn everything_with_own_handlers() {
+    if peers_skipped("everything_with_own_handlers") {
+        return;
+    }
+    let server = server(&node_peers().unwrap());
+    for row in rows() {
+        let called = call(&server, &row.2, row.0, &row.1);
+        check(row, &called);
+    }
+}
+
+/// A tool that runs as a task of the server's, and asks the client for input while the client waits for the result. The
+/// program calls tools plainly, which this tool refuses: a script between the two makes a task of the call.
+#[test]
+fn everything_asks_from_within_its_own_task() {
+    if peers_skipped("everything_asks_from_within_its_own_task") {
+        return;
+    }
+    let relay = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("peers/node/call-as-task.mjs");
+    let mut command = vec!["node".to_owned(), relay.display().to_string()];
+    command.extend(server(&node_peers().unwrap()));
+    let arguments = json!({ "topic": "python", "ambiguous": true });
+    let snake = json!({ "match": "python", "content": { "interpretation": "snake" } });
+    #[rustfmt::skip]
+    let rows: [Row; 2] = [
+        ("simulate-research-query", arguments.clone(), json!({ "elicitation": [snake] }), &["**Clarification**: snake", "Stage 4"], &["elicitation"]),
+        ("simulate-research-query", arguments, json!({ "elicitation": [{ "action": "decline" }] }), &["**Clarification**: User declined", "Stage 4"], &["elicitation"]),
+    ];
+    for row in rows {
+        let called = call(&command, &row.2, row.0, &row.1);
+        check(row, &called);
+    }
+}
