@@ -16,11 +16,11 @@ const STEPS: f64 = 2.0;
 const NANOSECONDS_PER_MILLISECOND: u64 = 1_000_000;
 
 impl Guest for Handler {
-    fn run(_: RequestContext, task: Task, input: TaskInput) -> Result<TaskOutput, RpcError> {
+    fn run(context: RequestContext, task: Task, input: TaskInput) -> Result<TaskOutput, RpcError> {
         let script = settings::script()?;
         match input {
             TaskInput::Sampling(request) => {
-                let answer = sampling::answer(script, &request);
+                let answer = sampling::answer(script, &request, context.attempt);
                 take_time(&task, answer, "The model is thinking").map(TaskOutput::Sampling)
             }
             TaskInput::Elicitation(request) => {

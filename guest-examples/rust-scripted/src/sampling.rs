@@ -13,8 +13,8 @@ use crate::{settings, tasks};
 const DEFAULT_ANSWER: &str = "Scripted answer to: {prompt}";
 
 impl sampling::Guest for Handler {
-    fn handle(_: RequestContext, request: CreateMessageRequest) -> Result<CreateMessageResult, RpcError> {
-        answer(settings::script()?, &request).outcome
+    fn handle(context: RequestContext, request: CreateMessageRequest) -> Result<CreateMessageResult, RpcError> {
+        answer(settings::script()?, &request, context.attempt).outcome
     }
 }
 
@@ -28,8 +28,8 @@ impl augmented_sampling::Guest for Handler {
     }
 }
 
-/// What the script says to a request.
-pub(crate) fn answer(script: Script, request: &CreateMessageRequest) -> Answer<CreateMessageResult> {
+/// What the script says to a request that is being answered for the `attempt`-th time.
+pub(crate) fn answer(script: Script, request: &CreateMessageRequest, attempt: u32) -> Answer<CreateMessageResult> {
     let prompt = last_user_text(&request.messages);
     let rule = choose(&script.sampling, prompt, |rule| &rule.r#match);
     let delay_ms = rule.and_then(|rule| rule.delay_ms).unwrap_or(script.delay_ms);
@@ -38,7 +38,8 @@ pub(crate) fn answer(script: Script, request: &CreateMessageRequest) -> Answer<C
     }
     let text = rule.and_then(|rule| rule.answer.as_deref()).unwrap_or(DEFAULT_ANSWER);
     let stop_reason = rule.and_then(|rule| rule.stop_reason.as_deref()).unwrap_or("endTurn");
-    let text = TextContent { text: text.replace("{prompt}", prompt), annotations: None, meta: None };
+    let text = text.replace("{prompt}", prompt).replace("{attempt}", &attempt.to_string());
+    let text = TextContent { text, annotations: None, meta: None };
     let result = CreateMessageResult {
         role: Role::Assistant,
         content: vec![SamplingContent::Text(text)],
@@ -91,7 +92,7 @@ mod tests {
     }
 
     fn ask(script: &str, messages: &[(Role, &[&str])]) -> Answer<CreateMessageResult> {
-        answer(Script::parse(script).unwrap(), &request(messages))
+        answer(Script::parse(script).unwrap(), &request(messages), 1)
     }
 
     #[test]

@@ -45,7 +45,8 @@ pub(crate) struct Script {
 pub(crate) struct SamplingRule {
     /// What the last text of the user must contain.
     pub(crate) r#match: String,
-    /// The text, where `{prompt}` stands for the last text of the user.
+    /// The text, where `{prompt}` stands for the last text of the user, and `{attempt}` for how often the
+    /// work was begun.
     pub(crate) answer: Option<String>,
     /// Why the model stopped.
     pub(crate) stop_reason: Option<String>,

@@ -51,7 +51,7 @@ const NANOSECONDS_PER_MILLISECOND: u64 = 1_000_000;
 struct Handler;
 
 impl sampling::Guest for Handler {
-    fn handle(_: RequestContext, request: CreateMessageRequest) -> Result<CreateMessageResult, RpcError> {
+    fn handle(context: RequestContext, request: CreateMessageRequest) -> Result<CreateMessageResult, RpcError> {
         let script = settings::script()?;
         let prompt = match request.messages.last().and_then(|message| message.content.last()) {
             Some(SamplingContent::Text(content)) => content.text.as_str(),
@@ -63,7 +63,8 @@ impl sampling::Guest for Handler {
             return Err(error.into());
         }
         let answer = rule.and_then(|rule| rule.answer.as_deref()).unwrap_or("Scripted answer to: {prompt}");
-        let text = TextContent { text: answer.replace("{prompt}", prompt), annotations: None, meta: None };
+        let text = answer.replace("{prompt}", prompt).replace("{attempt}", &context.attempt.to_string());
+        let text = TextContent { text, annotations: None, meta: None };
         Ok(CreateMessageResult {
             role: Role::Assistant,
             content: vec![SamplingContent::Text(text)],
