@@ -37,6 +37,7 @@ pub mod grants;
 pub mod kinds;
 mod printable;
 pub mod protocol;
+mod rules;
 pub mod sandbox;
 pub mod session;
 pub mod tasks;

@@ -7,9 +7,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use crate::protocol::json;
 use crate::protocol::types::{Json, TaskOutput};
-
-/// The key in `_meta`.
-const RELATED_TASK: &str = "io.modelcontextprotocol/related-task";
+use crate::rules::related::mark;
 
 /// A task's output as the result of `tasks/result`: as the plain request would have had it.
 pub(super) struct Payload(TaskOutput);
@@ -30,17 +28,6 @@ impl Payload {
         }
         Ok(Self(output))
     }
-}
-
-/// Sets the mark, over whatever the handler put there: a result is for its own task.
-fn mark(meta: &mut Option<Json>, task_id: &str) -> Result<(), serde_json::Error> {
-    let mut members: BTreeMap<String, Box<RawValue>> = match meta {
-        Some(text) => serde_json::from_str(text)?,
-        None => BTreeMap::new(),
-    };
-    members.insert(RELATED_TASK.to_owned(), to_raw_value(&serde_json::json!({ "taskId": task_id }))?);
-    *meta = Some(serde_json::to_string(&members)?);
-    Ok(())
 }
 
 #[derive(Serialize)]

@@ -1,0 +1,483 @@
+//! Elicitation: answers that fit the form that was asked. [client/elicitation, Form Mode Security]
+//!
+//! The answer is the guest's, so it is held against the very constraints that the server sent, whose bounds are in
+//! [`super::form`]. What the user entered never gets into an error.
+//!
+//! A form is the list of its properties, so the schema to check against says `additionalProperties: false`: a key that the
+//! form does not have is data that the server did not ask for and the user did not see asked.
+
+use serde_json::{Map, Value};
+
+use super::form::{Fault, MAX_MATCHED, bounded, compile, has_pattern};
+use super::{MAX_QUOTE, read_own};
+use crate::printable::one_line;
+use crate::protocol::types::{ElicitAction, ElicitEntry, ElicitRequest, ElicitResult, Json, RpcError};
+
+/// Values of a multiple choice, each of which is compared with all choices.
+const MAX_CHOSEN: usize = 1024;
+
+/// The JSON Schema that the answer to a request must fit, as text to keep; none where no content is asked for.
+///
+/// # Errors
+/// -32602 with the place, for a form that is no valid JSON Schema, that is of a dialect not in [`super::form::DIALECTS`]
+/// [basic, Implementation Requirements], that refers to another schema, or that is too large to be checked.
+pub(crate) fn schema(request: &ElicitRequest) -> Result<Option<Json>, RpcError> {
+    let ElicitRequest::Form(form) = request else { return Ok(None) };
+    let schema = serde_json::to_value(&form.requested_schema).map_err(|error| Fault::new(error.to_string()));
+    let text = schema.and_then(|mut schema| {
+        if let Value::Object(members) = &mut schema {
+            members.insert("additionalProperties".to_owned(), Value::Bool(false));
+        }
+        let text = bounded(&mut schema)?;
+        compile(&schema).map(|_| text)
+    });
+    text.map(Some).map_err(|Fault { place, why }| {
+        let place = one_line(&format!("requestedSchema{place}"), MAX_QUOTE);
+        RpcError::invalid_params(format!("Invalid params: {place}: {}", one_line(&why, MAX_QUOTE)))
+    })
+}
+
+/// Refuses an answer that does not fit its form, and drops content that was not asked for.
+///
+/// The content of an accepted form is always there, if only as `{}`; a page's never is. [client/elicitation, Response Actions]
+///
+/// # Errors
+/// Says which field and why; without the value, which is the user's.
+pub(crate) fn check(schema: Option<&str>, result: ElicitResult) -> Result<ElicitResult, String> {
+    let content = match (schema, result.action) {
+        (Some(schema), ElicitAction::Accept(content)) => {
+            let content = content.unwrap_or_default();
+            fit(schema, &object(&content)?)?;
+            Some(content)
+        }
+        (None, ElicitAction::Accept(_)) => None,
+        (_, action) => return Ok(ElicitResult { action, ..result }),
+    };
+    Ok(ElicitResult { action: ElicitAction::Accept(content), ..result })
+}
+
+/// The same for a result that a handler wrote as its own JSON object.
+///
+/// It goes out as it is, so content that does not belong there is not dropped but refused.
+///
+/// # Errors
+/// As for [`check`]; also for an object that is no `ElicitResult`.
+pub(crate) fn check_custom(schema: Option<&str>, object: &str) -> Result<(), String> {
+    let result: ElicitResult = read_own(object, "ElicitResult")?;
+    // As it is written: numbers keep all their digits.
+    let mut members: Map<String, Value> = read_own(object, "ElicitResult")?;
+    let content = members.remove("content");
+    match (schema, result.action, content) {
+        (Some(schema), ElicitAction::Accept(_), content) => match content.unwrap_or_else(|| Map::new().into()) {
+            content @ Value::Object(_) => fit(schema, &content),
+            _ => Err("content: no JSON object".to_owned()),
+        },
+        (_, _, None) => Ok(()),
+        (None, ElicitAction::Accept(_), Some(_)) => {
+            Err("content: the request was for a page and has no form".to_owned())
+        }
+        (_, _, Some(_)) => Err("content: the user did not accept".to_owned()),
+    }
+}
+
+fn object(content: &[ElicitEntry]) -> Result<Value, String> {
+    let mut members = Map::new();
+    for entry in content {
+        let name = one_line(&entry.name, MAX_QUOTE);
+        let value = serde_json::to_value(&entry.value).map_err(|error| format!("content.{name}: {error}"))?;
+        if members.insert(entry.name.clone(), value).is_some() {
+            return Err(format!("content.{name}: the name comes twice"));
+        }
+    }
+    Ok(Value::Object(members))
+}
+
+fn fit(schema: &str, content: &Value) -> Result<(), String> {
+    let unusable = |why: String| format!("The form's schema cannot be used: {}", one_line(&why, MAX_QUOTE));
+    let schema: Value = serde_json::from_str(schema).map_err(|error| unusable(error.to_string()))?;
+    let validator = compile(&schema).map_err(|Fault { place, why }| unusable(format!("{place}: {why}")))?;
+    for (name, value) in content.as_object().into_iter().flatten() {
+        let field = schema.get("properties").and_then(|fields| fields.get(name));
+        let limit = if field.is_some_and(has_pattern) { MAX_MATCHED } else { usize::MAX };
+        check_size(value, limit).map_err(|why| format!("content.{}: {why}", one_line(name, MAX_QUOTE)))?;
+    }
+    validator.validate(content).map_err(|error| {
+        let place = error.instance_path().as_str().replace('/', ".");
+        let why = error.masked_with("the value").to_string();
+        format!("{}: {}", one_line(&format!("content{place}"), MAX_QUOTE), one_line(&why, MAX_QUOTE))
+    })
+}
+
+/// Keeps the cost of a check bounded, which grows with the value and the schema together.
+fn check_size(value: &Value, limit: usize) -> Result<(), String> {
+    let values = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+    if values.len() > MAX_CHOSEN {
+        return Err(format!("the value has more than {MAX_CHOSEN} items"));
+    }
+    let size = values.iter().filter_map(Value::as_str).fold(0usize, |size, text| size.saturating_add(text.len()));
+    if size > limit {
+        return Err(format!("the value has more than {limit} bytes, too many for the field's pattern"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::form::DIALECTS;
+    use super::*;
+
+    fn form(schema: &Value) -> ElicitRequest {
+        serde_json::from_value::<Box<serde_json::value::RawValue>>(json!({ "message": "m", "requestedSchema": schema }))
+            .and_then(|text| serde_json::from_str(text.get()))
+            .unwrap()
+    }
+
+    /// A form with one field `a`.
+    fn field(schema: &Value) -> ElicitRequest {
+        form(&json!({ "type": "object", "properties": { "a": schema } }))
+    }
+
+    fn accept(content: &Value) -> String {
+        json!({ "action": "accept", "content": content }).to_string()
+    }
+
+    /// Checks an answer both ways, as the typed result and as a handler's own, which say the same.
+    fn answer(form: &ElicitRequest, content: &Value) -> Result<(), String> {
+        let schema = schema(form).unwrap();
+        let own = check_custom(schema.as_deref(), &accept(content));
+        if let Ok(result) = serde_json::from_str::<ElicitResult>(&accept(content)) {
+            let checked = check(schema.as_deref(), result.clone());
+            assert_eq!(checked.clone().map(drop), own, "{content}");
+            assert!(checked.is_err() || checked == Ok(result), "{content}");
+        }
+        own
+    }
+
+    /// A field, answers that fit it, and answers that do not.
+    fn fields() -> Vec<(Value, Vec<Value>, Vec<Value>)> {
+        let labelled = json!([{ "const": "r", "title": "Red" }, { "const": "g", "title": "Green" }]);
+        let text = |more: Value| merged(json!({ "type": "string" }), more);
+        vec![
+            (text(json!({})), vec![json!(""), json!("x")], vec![json!(1), json!(true), json!(["x"])]),
+            // Characters, not bytes or UTF-16 units.
+            (
+                text(json!({ "minLength": 2, "maxLength": 3 })),
+                vec![json!("ab"), json!("äöü"), json!("😀😀")],
+                vec![json!("a"), json!("ä"), json!("😀"), json!("abcd"), json!("äöüß")],
+            ),
+            (
+                text(json!({ "format": "email" })),
+                vec![json!("a@b.c"), json!("a.b+c@example.com"), json!("a@localhost")],
+                vec![
+                    json!(""),
+                    json!("a"),
+                    json!("a@"),
+                    json!("@b"),
+                    json!("A <a@b.c>"),
+                    json!("a@b@c"),
+                    json!("a b@c.d"),
+                ],
+            ),
+            (
+                text(json!({ "format": "uri" })),
+                vec![json!("https://example.com/a?b#c"), json!("urn:x:y"), json!("mailto:a@b.c")],
+                vec![json!(""), json!("/a"), json!("example.com"), json!("http://a b"), json!("http://[")],
+            ),
+            (
+                text(json!({ "format": "date" })),
+                vec![json!("2025-11-25"), json!("2024-02-29")],
+                vec![
+                    json!(""),
+                    json!("2025-02-29"),
+                    json!("2025-13-01"),
+                    json!("25-11-25"),
+                    json!("2025-11-25T00:00:00Z"),
+                ],
+            ),
+            (
+                text(json!({ "format": "date-time" })),
+                vec![json!("2025-11-25T10:00:00Z"), json!("2025-11-25T10:00:00.5+01:00")],
+                vec![json!(""), json!("2025-11-25"), json!("2025-11-25T25:00:00Z"), json!("2025-11-25T10:00:00")],
+            ),
+            (text(json!({ "format": "favourite" })), vec![json!(""), json!("x")], vec![json!(1)]),
+            (text(json!({ "format": "regex" })), vec![json!("("), json!("x")], vec![json!(1)]),
+            (
+                json!({ "type": "number", "minimum": 1, "maximum": 2.5 }),
+                vec![json!(1), json!(1.0), json!(2.5)],
+                vec![json!(0.999), json!(3), json!("2"), json!(true), json!([])],
+            ),
+            (
+                json!({ "type": "integer", "minimum": -1, "maximum": 3 }),
+                vec![json!(-1), json!(0), json!(3), json!(2.0)],
+                vec![json!(-2), json!(4), json!(1.5), json!("1")],
+            ),
+            (json!({ "type": "boolean" }), vec![json!(true), json!(false)], vec![json!(0), json!("true")]),
+            (
+                json!({ "type": "string", "enum": ["r", "g"] }),
+                vec![json!("r")],
+                vec![json!("b"), json!("R"), json!(""), json!(0)],
+            ),
+            (
+                json!({ "type": "string", "enum": ["r", "g"], "enumNames": ["Red", "Green"] }),
+                vec![json!("g")],
+                vec![json!("Red"), json!(["r"])],
+            ),
+            (json!({ "type": "string", "oneOf": labelled }), vec![json!("r")], vec![json!("Red"), json!("b")]),
+            (
+                json!({ "type": "array", "items": { "type": "string", "enum": ["r", "g", "b"] }, "minItems": 1, "maxItems": 2 }),
+                vec![json!(["r"]), json!(["b", "g"])],
+                vec![json!([]), json!(["r", "g", "b"]), json!(["x"]), json!(["r", "x"]), json!("r")],
+            ),
+            (
+                json!({ "type": "array", "items": { "anyOf": labelled }, "minItems": 0, "maxItems": 1 }),
+                vec![json!([]), json!(["g"])],
+                vec![json!(["r", "g"]), json!(["Green"]), json!("g")],
+            ),
+            // Outside of MCP's subset.
+            (
+                json!({ "anyOf": [{ "type": "string", "maxLength": 1 }, { "type": "null" }], "default": null }),
+                vec![json!("x")],
+                vec![json!("xy"), json!(1)],
+            ),
+            (json!({}), vec![json!("x"), json!(1), json!(["x"])], vec![]),
+            (json!({ "const": 5 }), vec![json!(5), json!(5.0)], vec![json!(6), json!("5")]),
+            (json!({ "type": ["integer", "null"], "exclusiveMinimum": 0 }), vec![json!(1)], vec![json!(0), json!(0.5)]),
+            (json!({ "not": {} }), vec![], vec![json!("x"), json!(1)]),
+            (
+                json!({ "allOf": [{ "type": "string", "pattern": "^[a-z]+$" }] }),
+                vec![json!("abc"), json!("a".repeat(MAX_MATCHED))],
+                vec![json!("Abc"), json!(""), json!("a\n"), json!("a".repeat(MAX_MATCHED + 1))],
+            ),
+            (
+                json!({ "type": "array", "items": { "type": "string" } }),
+                vec![json!(vec![""; 1024])],
+                vec![json!(vec![""; 1025])],
+            ),
+            // Look-around and back references are not checked, what stands beside them is.
+            (
+                json!({ "allOf": [{ "pattern": "^(?=.*[A-Z]).*$" }, { "pattern": "(a)\\1" }, { "maxLength": 3 }] }),
+                vec![json!("abc"), json!("")],
+                vec![json!("abcd")],
+            ),
+        ]
+    }
+
+    fn merged(mut object: Value, more: Value) -> Value {
+        let (Value::Object(members), Value::Object(more)) = (&mut object, more) else { panic!("two objects") };
+        members.extend(more);
+        object
+    }
+
+    #[test]
+    fn answers_fit_their_fields() {
+        let dialects = DIALECTS.iter().map(|(name, _)| Some(format!("{name}#"))).chain([None]);
+        for dialect in dialects {
+            for (schema, good, bad) in fields() {
+                // Draft 4 has no `const`, its exclusive bounds are flags, and its integers have no fraction of zero.
+                if dialect.as_deref().is_some_and(|name| name.contains("-04/"))
+                    && ["const", "exclusiveMinimum", "integer"].iter().any(|word| schema.to_string().contains(word))
+                {
+                    continue;
+                }
+                let mut all = json!({ "type": "object", "properties": { "a": schema, "b": { "type": "string" } } });
+                if let Some(dialect) = &dialect {
+                    all["$schema"] = json!(dialect);
+                }
+                let form = form(&all);
+                for value in good {
+                    assert_eq!(answer(&form, &json!({ "a": value })), Ok(()), "{dialect:?} {schema} {value}");
+                }
+                for value in bad {
+                    let fault = answer(&form, &json!({ "a": value })).unwrap_err();
+                    let place =
+                        ["content.a: ", "content.a.", "The handler's object is no ElicitResult: wrong at `content.a`"];
+                    assert!(
+                        place.iter().any(|place| fault.starts_with(place)),
+                        "{dialect:?} {schema} {value}: {fault}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn required_and_unknown_fields() {
+        let form = form(&json!({
+            "type": "object",
+            "properties": { "a": { "type": "string" }, "b": { "type": "integer" } },
+            "required": ["a"],
+        }));
+        let cases = [
+            (json!({ "a": "x" }), Ok(())),
+            (json!({ "a": "x", "b": 1 }), Ok(())),
+            (json!({}), Err("content: \"a\" is a required property")),
+            (json!({ "b": 1 }), Err("content: \"a\" is a required property")),
+            (json!({ "a": "x", "c": "y" }), Err("content: Additional properties are not allowed ('c' was unexpected)")),
+            (json!({ "A": "x", "a": "x" }), Err("content: Additional properties are not allowed ('A' was unexpected)")),
+            (json!({ "a": 1 }), Err("content.a: the value is not of type \"string\"")),
+        ];
+        for (content, expected) in cases {
+            assert_eq!(answer(&form, &content), expected.map_err(str::to_owned), "{content}");
+        }
+    }
+
+    #[test]
+    fn what_the_user_did_decides_on_the_content() {
+        let entry =
+            |name: &str| ElicitEntry { name: name.into(), value: crate::protocol::types::ElicitValue::Number(1.0) };
+        let schema = Some(r#"{"properties":{"a":{"type":"integer"}},"additionalProperties":false}"#);
+        let cases = [
+            (schema, ElicitAction::Accept(Some(vec![entry("a")])), Ok(ElicitAction::Accept(Some(vec![entry("a")])))),
+            (schema, ElicitAction::Accept(None), Ok(ElicitAction::Accept(Some(vec![])))),
+            (schema, ElicitAction::Decline, Ok(ElicitAction::Decline)),
+            (schema, ElicitAction::Cancel, Ok(ElicitAction::Cancel)),
+            (None, ElicitAction::Accept(Some(vec![entry("a")])), Ok(ElicitAction::Accept(None))),
+            (None, ElicitAction::Accept(None), Ok(ElicitAction::Accept(None))),
+            (None, ElicitAction::Decline, Ok(ElicitAction::Decline)),
+            (schema, ElicitAction::Accept(Some(vec![entry("a"), entry("a")])), Err("content.a: the name comes twice")),
+        ];
+        for (schema, action, expected) in cases {
+            let meta = Some("{}".to_owned());
+            let checked = check(schema, ElicitResult { action: action.clone(), meta: meta.clone() });
+            let expected = expected.map(|action| ElicitResult { action, meta }).map_err(str::to_owned);
+            assert_eq!(checked, expected, "{schema:?} {action:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_are_none() {
+        let schema = schema(&field(&json!({ "type": "number" }))).unwrap();
+        for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let entry = ElicitEntry { name: "a".into(), value: crate::protocol::types::ElicitValue::Number(number) };
+            let result = ElicitResult { action: ElicitAction::Accept(Some(vec![entry])), meta: None };
+            let fault = check(schema.as_deref(), result).unwrap_err();
+            assert_eq!(fault, "content.a: a number that is not finite has no JSON");
+        }
+    }
+
+    #[test]
+    fn own_results_belong_to_their_request() {
+        let schema = schema(&field(&json!({ "type": "integer" }))).unwrap();
+        let no_result = "The handler's object is no ElicitResult";
+        let cases = [
+            (true, r#"{"action":"accept","content":{"a":1}}"#, Ok(())),
+            (true, r#"{"action":"accept","content":{"a":1.0}, "_meta":{}, "more":[]}"#, Ok(())),
+            (true, r#"{"action":"accept"}"#, Ok(())),
+            (true, r#"{"action":"decline"}"#, Ok(())),
+            (false, r#"{"action":"accept"}"#, Ok(())),
+            (false, r#"{"action":"cancel"}"#, Ok(())),
+            (true, r#"{"action":"accept","content":null}"#, Err("content: no JSON object")),
+            (
+                true,
+                r#"{"action":"accept","content":{"a":1.5}}"#,
+                Err("content.a: the value is not of type \"integer\""),
+            ),
+            (true, r#"{"action":"decline","content":{}}"#, Err("content: the user did not accept")),
+            (true, r#"{"action":"cancel","content":null}"#, Err("content: the user did not accept")),
+            (false, r#"{"action":"cancel","content":{}}"#, Err("content: the user did not accept")),
+            (false, r#"{"action":"accept","content":{}}"#, Err("content: the request was for a page and has no form")),
+            (true, r#"{"action":"SECRET"}"#, Err("wrong at `action`")),
+            (true, r#"{"action":"accept","content":"SECRET"}"#, Err("wrong at `content`")),
+            (true, r#"{"action":"accept","content":{"a":null}}"#, Err("wrong at `content.a`")),
+            (true, r#"{"action":"accept","content":{"a":1,"a":2}}"#, Err("wrong at `content`")),
+            (true, r#"{"content":{}}"#, Err("wrong at `.`")),
+            (true, r#"["accept",{"a":1}]"#, Err("no JSON object")),
+            (true, "", Err("no JSON object")),
+            (true, r#"{"action":"cancel"}{}"#, Err("more text after it")),
+        ];
+        for (is_form, object, expected) in cases {
+            let checked = check_custom(schema.as_deref().filter(|_| is_form), object);
+            let expected = expected.map_err(|why| match why.starts_with("content") {
+                true => why.to_owned(),
+                false => format!("{no_result}: {why}"),
+            });
+            assert_eq!(checked, expected, "{object}");
+        }
+    }
+
+    /// No constraint of the form is lost on the way to the text that answers are checked against.
+    #[test]
+    fn the_schema_is_the_servers() {
+        for (field, ..) in fields().into_iter().filter(|(field, ..)| !field.to_string().contains("(?=")) {
+            let text = schema(&self::field(&field)).unwrap().unwrap();
+            let written: Value = serde_json::from_str(&text).unwrap();
+            let expected = json!({ "type": "object", "properties": { "a": field }, "additionalProperties": false });
+            assert_eq!(written, expected);
+        }
+        let url = r#"{"mode":"url","message":"m","url":"u","elicitationId":"e"}"#;
+        assert_eq!(schema(&serde_json::from_str(url).unwrap()), Ok(None));
+    }
+
+    #[test]
+    fn a_form_that_cannot_be_checked_is_the_servers_error() {
+        let cases = [
+            (json!({ "$ref": "http://localhost:1/" }), "properties.a.$ref: a form may not refer to other schemas"),
+            (json!({ "type": "string", "oneOf": [] }), "properties.a.oneOf: the schema has less than 1 item"),
+        ];
+        for (field, why) in cases {
+            let error = RpcError::invalid_params(format!("Invalid params: requestedSchema.{why}"));
+            assert_eq!(schema(&self::field(&field)), Err(error));
+        }
+    }
+
+    /// A pattern that makes a backtracking engine try without end is run in linear time.
+    #[test]
+    fn patterns_do_not_backtrack() {
+        let form = field(&json!({ "allOf": [{ "pattern": "^(a+)+$" }, { "pattern": "^(a|a)*b?$" }] }));
+        let text = "a".repeat(MAX_MATCHED - 1);
+        assert_eq!(answer(&form, &json!({ "a": text })), Ok(()));
+        assert!(answer(&form, &json!({ "a": format!("{text}!") })).is_err());
+    }
+
+    /// Errors go to logs and to the server; what the user entered is neither's.
+    #[test]
+    fn errors_do_not_hold_the_value() {
+        for (schema, _, bad) in fields() {
+            for value in bad {
+                let secret = match value {
+                    Value::String(text) => json!(format!("{text}SECRET")),
+                    Value::Array(_) => json!(["SECRET", "SECRET", "SECRET"]),
+                    _ => json!("SECRET"),
+                };
+                if let Err(fault) = answer(&field(&schema), &json!({ "a": secret })) {
+                    assert!(!fault.contains("SECRET"), "{schema}: {fault}");
+                }
+            }
+        }
+    }
+
+    /// A schema that was stored and damaged is an error and no answer.
+    #[test]
+    fn a_damaged_schema_refuses() {
+        for schema in ["", "{", r#"{"type":5}"#, r#"{"$ref":"http://localhost:1/"}"#, r#"{"$schema":"x"}"#] {
+            let fault = check_custom(Some(schema), r#"{"action":"accept","content":{}}"#).unwrap_err();
+            assert!(fault.starts_with("The form's schema cannot be used: "), "{schema}: {fault}");
+        }
+    }
+
+    /// Answers made from their form fit it.
+    #[test]
+    fn answers_made_to_fit_do() {
+        let mut state = 1u32;
+        let mut below = |n: usize| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as usize % n
+        };
+        let all: Vec<_> = fields().into_iter().filter(|(_, good, _)| !good.is_empty()).collect();
+        for _ in 0..200 {
+            let (mut properties, mut content, mut required) = (Map::new(), Map::new(), Vec::new());
+            for name in ["a", "", "ä b", "a/b~c", "$ref", "pattern", "patternProperties", "type", "__proto__"] {
+                let (schema, good, _) = &all[below(all.len())];
+                properties.insert(name.to_owned(), schema.clone());
+                if below(3) > 0 {
+                    content.insert(name.to_owned(), good[below(good.len())].clone());
+                    required.push(name);
+                }
+            }
+            let form = form(&json!({ "type": "object", "properties": properties, "required": required }));
+            assert_eq!(answer(&form, &json!(content)), Ok(()), "{properties:?} {content:?}");
+        }
+    }
+}

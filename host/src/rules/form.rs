@@ -1,0 +1,250 @@
+//! A form's schema as something that can be run: bounded, without references, of a known dialect.
+//!
+//! The form is a stranger's JSON Schema. It may not refer to other schemas (MCP's forms are flat, and a reference is a
+//! fetch or a loop), and its patterns are few, short and run by an engine that takes linear time.
+//!
+//! A pattern with look-around or a back reference is the one constraint that is not checked: no engine runs those in
+//! linear time, and generators of schemas write such patterns for what `format` says already.
+
+use jsonschema::{Draft, EmailOptions, PatternOptions, Validator};
+use serde_json::{Map, Value, json};
+
+/// Bytes of a form's schema.
+const MAX_SCHEMA: usize = 256 * 1024;
+/// Patterns in a form.
+const MAX_PATTERNS: usize = 16;
+/// Bytes of a pattern.
+const MAX_PATTERN: usize = 1024;
+/// Bytes of a compiled pattern, about. With [`MAX_MATCHED`] it bounds the time of a match, which is their product.
+const MAX_COMPILED: usize = 64 * 1024;
+/// Bytes of the answer to a field that has a pattern.
+pub(super) const MAX_MATCHED: usize = 4096;
+
+/// The dialects that are checked [basic, Schema Dialect]; without `$schema` it is the first. A `#` at the end does not count.
+pub(super) const DIALECTS: [(&str, Draft); 8] = [
+    ("https://json-schema.org/draft/2020-12/schema", Draft::Draft202012),
+    ("https://json-schema.org/draft/2019-09/schema", Draft::Draft201909),
+    ("http://json-schema.org/draft-07/schema", Draft::Draft7),
+    ("https://json-schema.org/draft-07/schema", Draft::Draft7),
+    ("http://json-schema.org/draft-06/schema", Draft::Draft6),
+    ("https://json-schema.org/draft-06/schema", Draft::Draft6),
+    ("http://json-schema.org/draft-04/schema", Draft::Draft4),
+    ("https://json-schema.org/draft-04/schema", Draft::Draft4),
+];
+
+/// The keywords that make another schema a part of this one.
+const REFERENCES: [&str; 3] = ["$ref", "$dynamicRef", "$recursiveRef"];
+
+/// What is wrong with a schema, and the place: `.properties.age.minimum`.
+pub(super) struct Fault {
+    pub(super) place: String,
+    pub(super) why: String,
+}
+
+impl Fault {
+    pub(super) fn new(why: impl Into<String>) -> Self {
+        Self { place: String::new(), why: why.into() }
+    }
+
+    fn within(self, key: &str) -> Self {
+        Self { place: format!(".{key}{}", self.place), ..self }
+    }
+}
+
+/// The text of a form's schema, without the patterns that are not checked.
+///
+/// # Errors
+/// For a schema that would be costly to compile or to check, that refers to another, or that nothing fits.
+pub(super) fn bounded(schema: &mut Value) -> Result<String, Fault> {
+    bound(schema, &mut 0)?;
+    check_fields(schema)?;
+    let text = schema.to_string();
+    if text.len() > MAX_SCHEMA {
+        return Err(Fault::new(format!("more than {MAX_SCHEMA} bytes")));
+    }
+    Ok(text)
+}
+
+/// What must be answered must be a field.
+fn check_fields(schema: &Value) -> Result<(), Fault> {
+    let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
+    for name in required.filter_map(Value::as_str) {
+        if schema.get("properties").and_then(|fields| fields.get(name)).is_none() {
+            return Err(Fault::new(format!("`{name}` is no field of the form")).within("required"));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses what would make a schema costly to compile or to check, and drops the patterns that are not checked.
+fn bound(schema: &mut Value, patterns: &mut usize) -> Result<(), Fault> {
+    match schema {
+        Value::Object(members) => {
+            if let Some(Value::String(pattern)) = members.get("pattern")
+                && !is_checked(pattern, patterns).map_err(|fault| fault.within("pattern"))?
+            {
+                members.remove("pattern");
+            }
+            members.iter_mut().try_for_each(|(key, value)| {
+                let fault = if value.is_string() && REFERENCES.contains(&key.as_str()) {
+                    Err(Fault::new("a form may not refer to other schemas"))
+                } else {
+                    let keys = value.as_object().filter(|_| key == "patternProperties").into_iter().flat_map(Map::keys);
+                    keys.map(|pattern| count(pattern, patterns))
+                        .collect::<Result<(), _>>()
+                        .and_then(|()| bound(value, patterns))
+                };
+                fault.map_err(|fault| fault.within(key))
+            })
+        }
+        Value::Array(items) => items
+            .iter_mut()
+            .enumerate()
+            .try_for_each(|(index, item)| bound(item, patterns).map_err(|fault| fault.within(&index.to_string()))),
+        _ => Ok(()),
+    }
+}
+
+/// Whether answers are checked against a pattern; an error if it is one of too many, too large or malformed.
+fn is_checked(pattern: &str, patterns: &mut usize) -> Result<bool, Fault> {
+    count(pattern, patterns)?;
+    let schema = json!({ "pattern": pattern });
+    if compile(&schema).is_ok() {
+        return Ok(true);
+    }
+    let backtracking = PatternOptions::fancy_regex().size_limit(MAX_COMPILED);
+    match jsonschema::options().offline().with_pattern_options(backtracking).build(&schema) {
+        Ok(_) => Ok(false),
+        Err(_) => Err(Fault::new("no regular expression, or one that is too large")),
+    }
+}
+
+fn count(pattern: &str, patterns: &mut usize) -> Result<(), Fault> {
+    *patterns = patterns.saturating_add(1);
+    if *patterns > MAX_PATTERNS {
+        return Err(Fault::new(format!("more than {MAX_PATTERNS} patterns")));
+    }
+    if pattern.len() > MAX_PATTERN {
+        return Err(Fault::new(format!("a pattern of more than {MAX_PATTERN} bytes")));
+    }
+    Ok(())
+}
+
+/// Compiles a schema, with every format that is known checked and nothing fetched.
+pub(super) fn compile(schema: &Value) -> Result<Validator, Fault> {
+    let draft = match schema.get("$schema").and_then(Value::as_str) {
+        Some(uri) => {
+            let known = DIALECTS.iter().find(|(name, _)| *name == uri.trim_end_matches('#'));
+            let (_, draft) = known.ok_or_else(|| Fault::new("this dialect is not supported").within("$schema"))?;
+            *draft
+        }
+        None => Draft::Draft202012,
+    };
+    jsonschema::options()
+        .with_draft(draft)
+        .offline()
+        .should_validate_formats(true)
+        .with_email_options(EmailOptions::default().without_display_text())
+        // It would compile the answer.
+        .with_format("regex", |_: &str| true)
+        .with_pattern_options(PatternOptions::regex().size_limit(MAX_COMPILED))
+        .build(schema)
+        .map_err(|error| Fault {
+            place: error.instance_path().as_str().replace('/', "."),
+            why: error.masked_with("the schema").to_string(),
+        })
+}
+
+/// Whether answers are matched with a pattern of the schema.
+pub(super) fn has_pattern(schema: &Value) -> bool {
+    match schema {
+        Value::Object(members) => members.contains_key("pattern") || members.values().any(has_pattern),
+        Value::Array(items) => items.iter().any(has_pattern),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A form with one field `a`.
+    fn field(schema: &Value) -> Value {
+        json!({ "type": "object", "properties": { "a": schema } })
+    }
+
+    fn refusal(schema: &Value) -> Option<String> {
+        let refused = bounded(&mut schema.clone()).and_then(|_| compile(schema));
+        refused.err().map(|Fault { place, why }| format!("{place}: {why}"))
+    }
+
+    #[test]
+    fn forms_that_cannot_be_checked() {
+        let other = |schema: Value| field(&json!({ "anyOf": [schema] }));
+        let nested = |depth: usize| {
+            let schema = (0..depth).fold(json!(true), |schema, _| json!({ "not": schema }));
+            field(&schema)
+        };
+        let patterns = |n: usize| other(json!({ "allOf": vec![json!({ "pattern": "x+y" }); n] }));
+        for good in [nested(60), patterns(MAX_PATTERNS), other(json!({ "pattern": "x".repeat(MAX_PATTERN) }))] {
+            assert_eq!(refusal(&good), None, "{good}");
+        }
+        let refers = "a form may not refer to other schemas";
+        let invalid = "no regular expression, or one that is too large";
+        let cases = [
+            (other(json!({ "$ref": "http://localhost:1/schema" })), ".properties.a.anyOf.0.$ref", refers),
+            (other(json!({ "$ref": "file:///etc/passwd" })), ".properties.a.anyOf.0.$ref", refers),
+            (
+                other(json!({ "$ref": "https://json-schema.org/draft/2020-12/schema" })),
+                ".properties.a.anyOf.0.$ref",
+                refers,
+            ),
+            (field(&json!({ "$ref": "#" })), ".properties.a.$ref", refers),
+            (field(&json!({ "$ref": "#/properties/a" })), ".properties.a.$ref", refers),
+            (field(&json!({ "$dynamicRef": "#x" })), ".properties.a.$dynamicRef", refers),
+            (other(json!({ "pattern": "(" })), ".properties.a.anyOf.0.pattern", invalid),
+            (other(json!({ "pattern": "(((x{99}){99}){99}){99}" })), ".properties.a.anyOf.0.pattern", invalid),
+            (other(json!({ "pattern": "[ab]*a[ab]{3000}x" })), ".properties.a.anyOf.0.pattern", invalid),
+            (
+                other(json!({ "pattern": "x".repeat(MAX_PATTERN + 1) })),
+                ".properties.a.anyOf.0.pattern",
+                "a pattern of more than 1024 bytes",
+            ),
+            (patterns(MAX_PATTERNS + 1), ".properties.a.anyOf.0.allOf.16.pattern", "more than 16 patterns"),
+            (
+                other(
+                    json!({ "patternProperties": (0..17).map(|n| (format!("x{n}"), json!({}))).collect::<Map<_, _>>() }),
+                ),
+                ".properties.a.anyOf.0.patternProperties",
+                "more than 16 patterns",
+            ),
+            (field(&json!({ "type": "foo" })), ".properties.a.type", ""),
+            (field(&json!({ "anyOf": 3 })), ".properties.a.anyOf", "the schema is not of type \"array\""),
+            (
+                other(json!({ "minLength": -1 })),
+                ".properties.a.anyOf.0.minLength",
+                "the schema is less than the minimum of 0",
+            ),
+            (
+                field(&json!({ "type": "string", "oneOf": [] })),
+                ".properties.a.oneOf",
+                "the schema has less than 1 item",
+            ),
+            (
+                (json!({ "type": "object", "properties": {}, "required": ["a"] })),
+                ".required",
+                "`a` is no field of the form",
+            ),
+            (
+                (json!({ "$schema": "http://localhost:1/dialect", "type": "object", "properties": {} })),
+                ".$schema",
+                "this dialect is not supported",
+            ),
+            (field(&json!({ "enum": [["x".repeat(MAX_SCHEMA)]] })), "", "more than 262144 bytes"),
+        ];
+        for (request, place, why) in cases {
+            let refusal = refusal(&request).unwrap_or_default();
+            assert!(refusal.starts_with(&format!("{place}: {why}")), "{place}: {refusal}");
+        }
+    }
+}
