@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use taskcell::tasks::{MemoryStore, TaskStore};
 use taskcell::{Error, Limits, Outbox, Session};
 use taskcell_tests::conversation::{prompt, request, soon, start, task_prompt};
 use taskcell_tests::handlers::{cells, engine, guest, stock};
@@ -262,21 +264,36 @@ async fn one_cell_too_many_is_refused() {
     still_good(&session, "the crowd has gone").await;
 }
 
-/// Work that finds no place ends its task with the reason.
+/// Work that finds no place waits for one, but not for ever: then its task ends with the reason.
 #[tokio::test(flavor = "current_thread")]
-async fn work_without_a_place_fails_its_task() {
-    let (session, _outbox) = hostile(cells(2)).await;
-    let created = ask(&session, SAMPLING, &task_prompt("good")).await;
-    let id = json!({ "taskId": created["result"]["task"]["taskId"] });
-    {
-        // On the one thread there is, these are here before the work is.
-        let wait = bytes(SAMPLING, &prompt("wait"));
-        let (mut one, mut two) = (pin!(session.answer(&wait)), pin!(session.answer(&wait)));
-        assert!(start(one.as_mut()).await.is_pending() && start(two.as_mut()).await.is_pending());
-        tokio::task::yield_now().await;
+async fn work_waits_for_a_place() {
+    let store = Arc::new(MemoryStore::new());
+    let mut options = options();
+    options.store = Arc::<MemoryStore>::clone(&store);
+    let (session, _outbox) = Session::new(guest(cells(2), "tests/guests/hostile").await.unwrap(), options);
+    for finds_one in [true, false] {
+        let created = ask(&session, SAMPLING, &task_prompt("good")).await;
+        let id = json!({ "taskId": created["result"]["task"]["taskId"] });
+        {
+            // On the one thread there is, these are here before the work is.
+            let wait = bytes(SAMPLING, &prompt("wait"));
+            let (mut one, mut two) = (pin!(session.answer(&wait)), pin!(session.answer(&wait)));
+            assert!(start(one.as_mut()).await.is_pending() && start(two.as_mut()).await.is_pending());
+            if finds_one {
+                tokio::task::yield_now().await;
+            } else {
+                let id = id["taskId"].as_str().unwrap();
+                soon(store.changed(id, 0)).await.unwrap().unwrap();
+            }
+        }
+        let result = ask(&session, "tasks/result", &id).await;
+        let status = &ask(&session, "tasks/get", &id).await["result"]["status"];
+        if finds_one {
+            assert_eq!(status, "completed", "{result}");
+        } else {
+            assert_eq!((kind(&result), status), ("overloaded", &json!("failed")), "{result}");
+        }
     }
-    assert_eq!(kind(&ask(&session, "tasks/result", &id).await), "overloaded");
-    assert_eq!(ask(&session, "tasks/get", &id).await["result"]["status"], "failed");
 }
 
 /// In a crowd each request is answered or told to try again, and nothing else.

@@ -192,7 +192,7 @@ async fn wrong_signatures_are_refused() {
         enum icon-theme { light, dark }
         variant progress-token { text(string), number(s64) }
         record request-context { request-id: string, progress-token: option<progress-token>, meta: option<string>,
-            server: implementation, protocol-version: string }
+            server: implementation, protocol-version: string, attempt: u32 }
         record rpc-error { code: s32, message: string, data: option<string> }
         record root { uri: string, name: option<string>, meta: option<string> }
         record list-roots-result { roots: list<root>, meta: option<string> }

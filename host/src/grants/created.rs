@@ -55,8 +55,6 @@ async fn discard(tasks: Option<Arc<Tasks>>, ids: Vec<String>, error: &RpcError) 
     let Some(tasks) = tasks else { return };
     for id in ids {
         // The handler may have ended it itself.
-        let mut by = By::default();
-        by.quiet = true;
-        let _ = tasks.finish(&id, &Err(error.clone()), by).await;
+        let _ = tasks.finish(&id, &Err(error.clone()), By { quiet: true, lease: None }).await;
     }
 }

@@ -194,9 +194,6 @@ impl Scope {
 
     /// On whose behalf this cell changes a task.
     pub(crate) fn by(&self, task: &str) -> By<'_> {
-        let mut by = By::default();
-        by.quiet = self.created.contains(task);
-        by.lease = self.lease.as_ref().filter(|lease| lease.id == task);
-        by
+        By { quiet: self.created.contains(task), lease: self.lease.as_ref().filter(|lease| lease.id == task) }
     }
 }

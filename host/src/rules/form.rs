@@ -89,10 +89,9 @@ fn bound(schema: &mut Value, patterns: &mut usize) -> Result<(), Fault> {
                 let fault = if value.is_string() && REFERENCES.contains(&key.as_str()) {
                     Err(Fault::new("a form may not refer to other schemas"))
                 } else {
-                    let keys = value.as_object().filter(|_| key == "patternProperties").into_iter().flat_map(Map::keys);
-                    keys.map(|pattern| count(pattern, patterns))
-                        .collect::<Result<(), _>>()
-                        .and_then(|()| bound(value, patterns))
+                    let of_keys = value.as_object().filter(|_| key == "patternProperties");
+                    let mut keys = of_keys.into_iter().flat_map(Map::keys);
+                    keys.try_for_each(|pattern| count(pattern, patterns)).and_then(|()| bound(value, patterns))
                 };
                 fault.map_err(|fault| fault.within(key))
             })

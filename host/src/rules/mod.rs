@@ -7,6 +7,7 @@
 
 pub(crate) mod elicitation;
 mod form;
+pub(crate) mod output;
 pub(crate) mod related;
 pub(crate) mod roots;
 pub(crate) mod sampling;

@@ -20,7 +20,7 @@ pub(crate) trait Export {
     /// The kind; none for `background`, which no request reaches.
     const KIND: Option<Kind>;
     /// The function's parameters.
-    type Params<'a>: ComponentNamedList + Lower + Send + Sync;
+    type Params<'a>: ComponentNamedList + Lower + Copy + Send + Sync;
     /// The function's result.
     type Output: ComponentType + Lift + Send + Sync + 'static;
 }

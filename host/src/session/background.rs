@@ -1,15 +1,28 @@
 //! The work of tasks: a cell of its own for each, after the answer that named the task.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::{Served, Shared};
+use crate::Error;
 use crate::grants::{Progress, Scope};
 use crate::kinds::Kind;
 use crate::protocol::types::{RequestContext, RpcError, TaskInput, TaskOutput};
 use crate::sandbox::{self, Background, Export, Handler};
 use crate::tasks::{Claim, Outcome, Runner};
+
+/// How long work waits for a cell before its task fails: nobody is there to be told to try again. Not for ever, for
+/// the cells may be held by those who wait for this very task.
+const PAUSES: [Duration; 6] = [
+    Duration::from_millis(10),
+    Duration::from_millis(50),
+    Duration::from_millis(200),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+];
 
 /// Work to start once an answer is out.
 #[derive(Default)]
@@ -77,7 +90,7 @@ impl Shared {
         claim: &Claim,
         params: E::Params<'_>,
     ) -> Result<E::Output, RpcError> {
-        let scope = Scope {
+        let scope = || Scope {
             grants: Arc::clone(handler.grants()),
             digest: handler.shared_digest(),
             kind: Some(kind),
@@ -87,9 +100,15 @@ impl Shared {
             progress: self.progress.get(&claim.lease.id),
             ..Scope::default()
         };
-        let (answer, scope) = sandbox::call::<E>(handler, scope, params).await;
-        scope.created.keep();
-        answer.unwrap_or_else(|error| Err(error.to_rpc()))
+        let mut pauses = PAUSES.iter();
+        loop {
+            let (answer, scope) = sandbox::call::<E>(handler, scope(), params).await;
+            scope.created.keep();
+            match (answer, pauses.next()) {
+                (Err(Error::Overloaded), Some(pause)) => tokio::time::sleep(*pause).await,
+                (answer, _) => return answer.unwrap_or_else(|error| Err(error.to_rpc())),
+            }
+        }
     }
 }
 

@@ -19,7 +19,10 @@ use crate::printable::one_line;
 use crate::protocol::RequestParams;
 use crate::protocol::jsonrpc::{self, code};
 use crate::protocol::request::{Incoming, ListParams, NoParams, Params, TaskParams};
-use crate::protocol::types::{RequestContext, RpcError, TaskInput, TaskMetadata};
+use crate::protocol::types::{
+    CreateMessageResult, Json, ListRootsResult, RequestContext, RpcError, TaskInput, TaskMetadata,
+};
+use crate::rules::{self, related};
 use crate::sandbox::{self, Export, Handler};
 use crate::tasks::{Audited, Expects, Job, TaskError};
 
@@ -38,6 +41,17 @@ pub(super) struct Call {
     pub(super) progress: Option<Arc<Progress>>,
     /// What the result of a task made for it has to be.
     pub(super) expects: Expects,
+}
+
+impl Call {
+    /// Marks the result of a request that the server made for a task of its own.
+    /// [basic/utilities/tasks, Associating Task-Related Messages]
+    fn relate(&self, meta: &mut Option<Json>) -> Result<(), RpcError> {
+        match related::task_of(self.context.meta.as_deref()) {
+            Some(task) => related::mark(meta, &task).map_err(|error| broken(&error)),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The result of `ping`.
@@ -66,9 +80,9 @@ impl Shared {
             return None;
         }
         let start = self.observer.as_ref().map(|_| Instant::now());
-        let mut served = Route { kind: Kind::of(method, false), handler: None, task: None };
+        let mut route = Route { kind: Kind::of(method, false), handler: None, task: None };
         let outcome = {
-            let mut request = pin!(self.request(incoming, method, id, &mut served));
+            let mut request = pin!(self.request(incoming, method, id, &mut route));
             match first_poll(request.as_mut()).await {
                 Poll::Ready(outcome) => outcome,
                 Poll::Pending => {
@@ -86,7 +100,7 @@ impl Shared {
             Ok(reply) => (reply, None),
             Err(error) => (Reply::error(Some(id), &error), Some(error)),
         };
-        if let (Some(audit), Some(kind)) = (&self.audit, served.kind)
+        if let (Some(audit), Some(kind)) = (&self.audit, route.kind)
             && kind.is_of_tasks()
         {
             audit.request(&Audited {
@@ -94,15 +108,15 @@ impl Shared {
                 server: &self.server.name,
                 method,
                 kind,
-                handler: served.handler.as_deref().map(Handler::digest),
-                task: served.task.as_deref(),
+                handler: route.handler.as_deref().map(Handler::digest),
+                task: route.task.as_deref(),
                 error: error.as_ref().map(|error| error.code),
                 request: text,
                 response: &reply.message,
             });
         }
         if let (Some(observer), Some(start)) = (&self.observer, start) {
-            let Route { kind, handler, .. } = &served;
+            let Route { kind, handler, .. } = &route;
             let handler = handler.as_deref().map(Handler::name);
             observer(&Event::Answered {
                 method,
@@ -136,12 +150,12 @@ impl Shared {
         mut incoming: Incoming<'_>,
         method: &str,
         id: &RawValue,
-        served: &mut Route,
+        route: &mut Route,
     ) -> Result<Reply, RpcError> {
         if method == "ping" {
             return Reply::result(id, &Empty {}, usize::MAX);
         }
-        let Some(kind) = served.kind else {
+        let Some(kind) = route.kind else {
             return Err(RpcError::new(
                 code::METHOD_NOT_FOUND,
                 format!("Method not found: {}", one_line(method, MAX_QUOTE)),
@@ -154,7 +168,7 @@ impl Shared {
             Params::Task(params) => {
                 let (call, TaskParams { task_id }) = self.open(params, id);
                 if self.audit.is_some() {
-                    served.task = Some(task_id.clone());
+                    route.task = Some(task_id.clone());
                 }
                 self.admit()?;
                 if let Served::Managed = self.handlers.served(kind) {
@@ -164,10 +178,10 @@ impl Shared {
                 match kind {
                     Kind::GetTaskResult => {
                         let mark = |output| Payload::new(output, &task_id).map_err(|error| broken(&error));
-                        self.serve::<sandbox::GetTaskResult, _>(served, &call, params, id, mark).await
+                        self.serve::<sandbox::GetTaskResult, _>(route, &call, params, id, mark).await
                     }
-                    Kind::CancelTask => self.serve::<sandbox::CancelTask, _>(served, &call, params, id, Ok).await,
-                    _ => self.serve::<sandbox::GetTask, _>(served, &call, params, id, Ok).await,
+                    Kind::CancelTask => self.serve::<sandbox::CancelTask, _>(route, &call, params, id, Ok).await,
+                    _ => self.serve::<sandbox::GetTask, _>(route, &call, params, id, Ok).await,
                 }
             }
             Params::List(params) => {
@@ -176,43 +190,59 @@ impl Shared {
                 if let Served::Managed = self.handlers.served(kind) {
                     return self.managed_list(cursor.as_deref(), id).await;
                 }
-                self.serve::<sandbox::ListTasks, _>(served, &call, (&call.context, &cursor), id, Ok).await
+                self.serve::<sandbox::ListTasks, _>(route, &call, (&call.context, &cursor), id, Ok).await
             }
             Params::Sampling(params) => {
-                let task = self.augmentation(served, method, params.task.clone())?;
+                let (kind, task) = self.augmentation(route, kind, params.task.clone())?;
                 let (mut call, body) = self.open(*params, id);
-                match task {
-                    Some(task) => {
-                        let kind = Kind::AugmentedSampling;
-                        call.expects = Expects::Sampling;
-                        if let Served::Managed = self.handlers.served(kind) {
-                            return self.managed_create(kind, task, TaskInput::Sampling(body), call, id).await;
-                        }
-                        let params = (&call.context, &task, &body);
-                        self.serve::<sandbox::AugmentedSampling, _>(served, &call, params, id, Ok).await
+                rules::sampling::check_request(&body, self.handlers.features().tools)?;
+                call.expects = Expects::Sampling;
+                match (task, self.handlers.served(kind)) {
+                    (Some(task), Served::Managed) => {
+                        self.managed_create(kind, task, TaskInput::Sampling(body), call, id).await
                     }
-                    None => self.serve::<sandbox::Sampling, _>(served, &call, (&call.context, &body), id, Ok).await,
+                    (Some(task), _) => {
+                        let params = (&call.context, &task, &body);
+                        self.serve::<sandbox::AugmentedSampling, _>(route, &call, params, id, Ok).await
+                    }
+                    (None, _) => {
+                        let related = |mut result: CreateMessageResult| call.relate(&mut result.meta).map(|()| result);
+                        let params = (&call.context, &body);
+                        self.serve::<sandbox::Sampling, _>(route, &call, params, id, related).await
+                    }
                 }
             }
             Params::Elicitation(params) => {
-                let task = self.augmentation(served, method, params.task.clone())?;
+                let (kind, task) = self.augmentation(route, kind, params.task.clone())?;
                 let (mut call, body) = self.open(*params, id);
-                match task {
-                    Some(task) => {
-                        let kind = Kind::AugmentedElicitation;
-                        call.expects = Expects::Page;
-                        if let Served::Managed = self.handlers.served(kind) {
+                self.handlers.features().check(&body)?;
+                let schema = rules::elicitation::schema(&body)?;
+                match (task, self.handlers.served(kind)) {
+                    (Some(task), served) => {
+                        call.expects = schema.map_or(Expects::Page, Expects::Form);
+                        if let Served::Managed = served {
                             return self.managed_create(kind, task, TaskInput::Elicitation(body), call, id).await;
                         }
                         let params = (&call.context, &task, &body);
-                        self.serve::<sandbox::AugmentedElicitation, _>(served, &call, params, id, Ok).await
+                        self.serve::<sandbox::AugmentedElicitation, _>(route, &call, params, id, Ok).await
                     }
-                    None => self.serve::<sandbox::Elicitation, _>(served, &call, (&call.context, &body), id, Ok).await,
+                    (None, _) => {
+                        let checked = |result| {
+                            let mut result = rules::elicitation::check(schema.as_deref(), result).map_err(invalid)?;
+                            call.relate(&mut result.meta).map(|()| result)
+                        };
+                        let params = (&call.context, &body);
+                        self.serve::<sandbox::Elicitation, _>(route, &call, params, id, checked).await
+                    }
                 }
             }
             Params::Roots(params) => {
                 let (call, NoParams {}) = self.open(params, id);
-                self.serve::<sandbox::Roots, _>(served, &call, (&call.context,), id, Ok).await
+                let checked = |mut result: ListRootsResult| {
+                    rules::roots::check(&result).map_err(invalid)?;
+                    call.relate(&mut result.meta).map(|()| result)
+                };
+                self.serve::<sandbox::Roots, _>(route, &call, (&call.context,), id, checked).await
             }
         }
     }
@@ -221,12 +251,16 @@ impl Shared {
     fn open<T>(&self, params: RequestParams<T>, id: &RawValue) -> (Call, T) {
         let progress = params.progress_token.clone().map(|token| {
             let outbox = self.outbox.clone();
-            Arc::new(Progress::new(token, move |update| {
+            let progress = Progress::new(token, move |update| {
                 // A flood of progress leaves room for what says more.
                 if outbox.capacity() > QUEUE / 2 {
                     notify(&outbox, "notifications/progress", update);
                 }
-            }))
+            });
+            if let Some(task) = related::task_of(params.meta.as_deref()) {
+                progress.relate(task);
+            }
+            Arc::new(progress)
         });
         let context = RequestContext {
             request_id: id.get().to_owned(),
@@ -239,20 +273,26 @@ impl Shared {
         (Call { context, progress, expects: Expects::Anything }, params.body)
     }
 
-    /// Whether a request is served as a task, and notes the kind that follows.
+    /// The kind that a request is of, with the requestor's wishes when it is served as a task. Gives the default of
+    /// a kind that nobody serves.
     fn augmentation(
         &self,
-        served: &mut Route,
-        method: &str,
+        route: &mut Route,
+        plain: Kind,
         task: Option<TaskMetadata>,
-    ) -> Result<Option<TaskMetadata>, RpcError> {
-        let Some((task, kind)) = task.zip(Kind::of(method, true)) else { return Ok(None) };
-        if self.undeclared == Undeclared::Process && matches!(self.handlers.served(kind), Served::Default) {
-            return Ok(None);
+    ) -> Result<(Kind, Option<TaskMetadata>), RpcError> {
+        let augmented = task.zip(Kind::of(plain.info().method, true));
+        let unserved = |kind: Kind| matches!(self.handlers.served(kind), Served::Default);
+        let augmented = augmented.filter(|(_, kind)| self.undeclared != Undeclared::Process || !unserved(*kind));
+        let (kind, task) = match augmented {
+            Some((task, kind)) => (kind, Some(task)),
+            None => (plain, None),
+        };
+        route.kind = Some(kind);
+        if task.is_some() {
+            self.admit()?;
         }
-        served.kind = Some(kind);
-        self.admit()?;
-        Ok(Some(task))
+        if unserved(kind) { Err(kind.default_answer()) } else { Ok((kind, task)) }
     }
 
     /// Refuses a request about tasks of a principal that makes too many.
@@ -266,7 +306,7 @@ impl Shared {
     /// Calls the kind's handler in a cell, or gives the kind's default. `finish` makes the result of the output.
     async fn serve<E: Export, R: Serialize>(
         &self,
-        served: &mut Route,
+        route: &mut Route,
         call: &Call,
         params: E::Params<'_>,
         id: &RawValue,
@@ -274,7 +314,7 @@ impl Shared {
     ) -> Result<Reply, RpcError> {
         let Some(kind) = E::KIND else { return Err(RpcError::internal("kind", "The export is no kind")) };
         let Some(handler) = self.handlers.get(kind) else { return Err(kind.default_answer()) };
-        served.handler = Some(Arc::clone(handler));
+        route.handler = Some(Arc::clone(handler));
         let scope = Scope {
             grants: Arc::clone(handler.grants()),
             digest: handler.shared_digest(),
@@ -366,6 +406,11 @@ fn bounded(id: &RawValue, error: RpcError, limit: usize) -> RpcError {
         Ok(message) if message.len() > limit => Error::AnswerTooLarge { size: message.len(), limit }.to_rpc(),
         _ => error,
     }
+}
+
+/// What the handler gave is no answer to the request.
+fn invalid(why: String) -> RpcError {
+    Error::InvalidAnswer(why).to_rpc()
 }
 
 /// What the handler gave has no JSON.

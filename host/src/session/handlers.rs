@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::Error;
 use crate::kinds::{self, KINDS, Kind};
+use crate::protocol::types::{ElicitRequest, RpcError};
 use crate::sandbox::Handler;
 
 /// A set of handlers in which each kind has one at most. Cloning it is cheap.
@@ -31,6 +32,20 @@ pub struct Features {
 impl Default for Features {
     fn default() -> Self {
         Self { form: true, url: true, tools: false }
+    }
+}
+
+impl Features {
+    /// Refuses a request to ask the user in a mode that was not declared. [client/elicitation, Error Handling]
+    pub(super) fn check(&self, request: &ElicitRequest) -> Result<(), RpcError> {
+        let (declared, mode) = match request {
+            ElicitRequest::Form(_) => (self.form, "form"),
+            ElicitRequest::Url(_) => (self.url, "url"),
+        };
+        if declared {
+            return Ok(());
+        }
+        Err(RpcError::invalid_params(format!("Invalid params: elicitation mode `{mode}` was not declared")))
     }
 }
 

@@ -12,6 +12,7 @@ use super::{
     Transition, Whose, cursor, milliseconds,
 };
 use crate::protocol::types::{ListTasksResult, Task, TaskMetadata, TaskOutput, TaskStatus};
+use crate::rules;
 
 /// Characters of a status message that are kept: it goes out with every answer about the task.
 const MAX_STATUS_MESSAGE: usize = 1_000;
@@ -234,7 +235,8 @@ impl Tasks {
     }
 
     /// The output as the request's result would have been, if it could have been one.
-    fn checked(&self, _origin: &Origin, output: TaskOutput) -> Result<TaskOutput, TaskError> {
+    fn checked(&self, origin: &Origin, output: TaskOutput) -> Result<TaskOutput, TaskError> {
+        let output = rules::output::check(&origin.expects, output).map_err(TaskError::Output)?;
         let limit = self.limits.result_size;
         match serde_json::to_vec(&output).map_err(|error| TaskError::Output(error.to_string()))?.len() {
             size if size > limit => Err(TaskError::OutputTooLarge { size, limit }),

@@ -277,7 +277,7 @@ async fn keep(tasks: Weak<Tasks>, runner: Weak<dyn Runner>) {
     let Some(TaskLimits { lease, .. }) = tasks.upgrade().map(|tasks| tasks.limits.clone()) else { return };
     // Three chances to renew before the leases run out.
     let period = (lease / 3).max(Duration::from_millis(1));
-    let mut renew_at = Instant::now();
+    let (mut renew_at, mut claim_at) = (Instant::now(), Instant::now());
     loop {
         let wake = {
             let (Some(tasks), Some(runner)) = (tasks.upgrade(), runner.upgrade()) else { return };
@@ -288,12 +288,17 @@ async fn keep(tasks: Weak<Tasks>, runner: Weak<dyn Runner>) {
                 tasks.renew().await;
                 renew_at = Instant::now() + period;
             }
-            if let Err(error) = tasks.recover(&runner).await {
-                tracing::warn!(%error, "unfinished work could not be looked for");
+            if claim_at <= Instant::now() {
+                if let Err(error) = tasks.recover(&runner).await {
+                    tracing::warn!(%error, "unfinished work could not be looked for");
+                }
+                claim_at = Instant::now() + period;
             }
             Arc::clone(&tasks.worker.wake)
         };
         // A worker that is to end must not be waited for, so nothing is held here.
-        let _ = tokio::time::timeout(SWEEP.min(period), wake.notified()).await;
+        if tokio::time::timeout(SWEEP.min(period), wake.notified()).await.is_ok() {
+            claim_at = Instant::now();
+        }
     }
 }

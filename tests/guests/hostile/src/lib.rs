@@ -104,7 +104,11 @@ impl background::Guest for Handler {
                 }
                 Err(error("for ever is over"))
             }
-            "custom" => Ok(TaskOutput::Custom("{\"of\":\n\"mine\",\"_meta\":{\"kept\":1.50}}".to_owned())),
+            "custom" => Ok(TaskOutput::Custom(
+                "{\"of\":\n\"mine\",\"_meta\":{\"kept\":1.50},\"role\":\"assistant\",\"model\":\"m\",\"content\":[]}"
+                    .to_owned(),
+            )),
+            "custom-other" => Ok(TaskOutput::Custom("{\"of\":\"mine\"}".to_owned())),
             "custom-list" => Ok(TaskOutput::Custom("[1]".to_owned())),
             behaviour => behave(&context, behaviour).map(TaskOutput::Sampling),
         }
@@ -180,7 +184,8 @@ fn behave(context: &RequestContext, behaviour: &str) -> Result<CreateMessageResu
                 Some(ProgressToken::Number(number)) => number.to_string(),
                 None => "none".to_owned(),
             };
-            answer = said(&format!("{request_id} {token} {} {} {protocol_version} {attempt}", server.name, server.version));
+            answer =
+                said(&format!("{request_id} {token} {} {} {protocol_version} {attempt}", server.name, server.version));
             answer.meta.clone_from(meta);
         }
         _ => {}
