@@ -10,7 +10,7 @@ use jsonschema::{Draft, EmailOptions, PatternOptions, Validator};
 use serde_json::{Map, Value, json};
 
 /// Bytes of a form's schema.
-const MAX_SCHEMA: usize = 256 * 1024;
+const MAX_SCHEMA: usize = 64 * 1024;
 /// Patterns in a form.
 const MAX_PATTERNS: usize = 16;
 /// Bytes of a pattern.
@@ -239,7 +239,7 @@ mod tests {
                 ".$schema",
                 "this dialect is not supported",
             ),
-            (field(&json!({ "enum": [["x".repeat(MAX_SCHEMA)]] })), "", "more than 262144 bytes"),
+            (field(&json!({ "enum": [["x".repeat(MAX_SCHEMA)]] })), "", "more than 65536 bytes"),
         ];
         for (request, place, why) in cases {
             let refusal = refusal(&request).unwrap_or_default();
