@@ -25,7 +25,8 @@ const {
     CreateTaskResultSchema,
     ListTasksResultSchema,
     ListToolsRequestSchema,
-    McpError
+    McpError,
+    RELATED_TASK_META_KEY
 } = await load('types.js');
 
 const FORM = {
@@ -139,7 +140,7 @@ const TOOLS = {
         const created = await create(text, ttl);
         const answer = await tasks.getTaskResult(created.taskId, CreateMessageResultSchema, { task: { ttl } });
         const { status } = await tasks.getTask(created.taskId);
-        const related = answer._meta?.['io.modelcontextprotocol/related-task']?.taskId === created.taskId;
+        const related = answer._meta?.[RELATED_TASK_META_KEY]?.taskId === created.taskId;
         return { created, status, related, result: answer };
     },
 
@@ -252,6 +253,7 @@ const TOOLS = {
             tokens: [...new Set(reports.map(report => report.progressToken))],
             reports: handled.length,
             growing: handled.every((report, i) => i === 0 || report.progress > handled[i - 1].progress),
+            related: reports.every(({ _meta }) => _meta?.[RELATED_TASK_META_KEY]?.taskId === taskId),
             silent: progress.length === reports.length && handled.length === reports.length
         };
     }

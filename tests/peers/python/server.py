@@ -30,8 +30,10 @@ FORM = {
 }
 # Past its time to live by so many seconds a task must be gone.
 MARGIN = 0.1
-# Every progress notification that came, in order: its token and how far the work was.
-PROGRESS: list[tuple[str | int, float]] = []
+# Every progress notification that came, in order.
+PROGRESS: list[types.ProgressNotificationParams] = []
+# The member of `_meta` that names the task that a message is about.
+RELATED_TASK = "io.modelcontextprotocol/related-task"
 
 
 def messages(text: str) -> list[types.SamplingMessage]:
@@ -157,7 +159,7 @@ async def result_at_once(session: ServerSession, text: str = "Say hi", ttl: int 
     created = await create(session, text, ttl)
     answer = await result(session, created.taskId)
     status = (await get(session, created.taskId))["status"]
-    related = answer["_meta"]["io.modelcontextprotocol/related-task"]["taskId"] == created.taskId
+    related = answer["_meta"][RELATED_TASK]["taskId"] == created.taskId
     return {"created": fields(created), "status": status, "related": related, "result": answer}
 
 
@@ -265,12 +267,13 @@ async def progress(session: ServerSession, text: str = "Say hi", ttl: int = 6000
     reports = list(PROGRESS)
     await result(session, created.taskId)
     await get(session, created.taskId)
-    steps = [step for _, step in reports]
+    steps = [report.progress for report in reports]
     return {
         "status": task.status,
-        "tokens": sorted({token for token, _ in reports}),
-        "reports": len(steps),
+        "tokens": sorted({report.progressToken for report in reports}),
+        "reports": len(reports),
         "growing": all(later > step for step, later in itertools.pairwise(steps)),
+        "related": all(fields(report)["_meta"][RELATED_TASK]["taskId"] == task.taskId for report in reports),
         "silent": len(PROGRESS) == len(reports),
     }
 
@@ -295,9 +298,12 @@ TOOLS = {
 ARGUMENTS = {str: "string", int: "integer"}
 
 
-@SERVER.progress_notification()
-async def progress_came(token: str | int, progress: float, total: float | None, message: str | None) -> None:
-    PROGRESS.append((token, progress))
+async def progress_came(notification: types.ProgressNotification) -> None:
+    PROGRESS.append(notification.params)
+
+
+# The decorator that the SDK has for this passes no `_meta` on.
+SERVER.notification_handlers[types.ProgressNotification] = progress_came
 
 
 @SERVER.list_tools()

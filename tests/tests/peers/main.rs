@@ -1,14 +1,27 @@
 //! Real servers, unmodified, over stdio: each asks the client what it can ask.
 //!
 //! A server is asked to call its client by one of its tools, and the tool's text says what came of it. What is expected
-//! stands in one table for each kind of server, a row for a call.
+//! stands in one table for each kind of server, a row for a call, and holds whoever takes the tasks: handlers of their
+//! own, or the host around plain ones.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod sdk;
 mod server_everything;
 
+use std::path::Path;
+
 use serde_json::Value;
 use taskcell_tests::cli::run;
+use taskcell_tests::guests::build_guest;
+
+/// Who takes the kinds of tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// The stock handler, which exports all kinds.
+    OwnHandlers,
+    /// The host, around a guest that knows nothing of tasks and has no roots.
+    Managed,
+}
 
 /// What a call of a tool left behind.
 struct Called {
@@ -20,16 +33,39 @@ struct Called {
     kinds: Vec<String>,
 }
 
+impl Mode {
+    fn arguments(self) -> Vec<String> {
+        if self == Self::OwnHandlers {
+            return Vec::new();
+        }
+        let plain = build_guest(&Path::new(env!("CARGO_MANIFEST_DIR")).join("guests/plain")).unwrap();
+        let arguments = ["--tasks", "managed", "--store", ":memory:", "--grant", "progress", "--handler"];
+        arguments.into_iter().map(str::to_owned).chain([plain.display().to_string()]).collect()
+    }
+
+    /// Whether a handler answers a kind, and not the host.
+    fn has_handler(self, kind: &str) -> bool {
+        self == Self::OwnHandlers || ["sampling", "elicitation"].contains(&kind)
+    }
+}
+
 /// Calls a tool of a server; the handlers answer by a script.
-fn call(server: &[String], script: &Value, tool: &str, arguments: &Value) -> Called {
-    let (arguments, script) = (arguments.to_string(), format!("script={script}"));
-    let mut command = vec!["run", "--json", "--set", &script, "--tool", tool, "--args", &arguments, "--"];
-    command.extend(server.iter().map(String::as_str));
+fn call(mode: Mode, server: &[String], script: &Value, tool: &str, arguments: &Value) -> Called {
+    let mut command = vec!["run".to_owned(), "--json".to_owned()];
+    command.extend(mode.arguments());
+    let given = [("--set", format!("script={script}")), ("--tool", tool.to_owned()), ("--args", arguments.to_string())];
+    command.extend(given.into_iter().flat_map(|(name, value)| [name.to_owned(), value]));
+    command.push("--".to_owned());
+    command.extend_from_slice(server);
     let ran = run(env!("CARGO_BIN_EXE_taskcell-cli"), &command).unwrap();
-    let document = ran.json().unwrap_or_else(|error| panic!("{tool}: {error:?}"));
-    let blocks = document["result"]["content"].as_array().unwrap_or_else(|| panic!("{tool}: {ran:?}"));
+    let document = ran.json().unwrap_or_else(|error| panic!("{mode:?} {tool}: {error:?}"));
+    let blocks = document["result"]["content"].as_array().unwrap_or_else(|| panic!("{mode:?} {tool}: {ran:?}"));
     let text = blocks.iter().filter_map(|block| block["text"].as_str()).collect::<Vec<_>>().join("\n");
-    let requests = document["requests"].as_array().unwrap();
-    let kinds = requests.iter().filter_map(|request| request["kind"].as_str()).map(str::to_owned).collect();
+    let mut kinds = Vec::new();
+    for request in document["requests"].as_array().unwrap() {
+        let Some(kind) = request["kind"].as_str() else { continue };
+        assert_eq!(request["handler"].is_string(), mode.has_handler(kind), "{mode:?} {tool}: {request}");
+        kinds.push(kind.to_owned());
+    }
     Called { code: ran.code, text, kinds }
 }
