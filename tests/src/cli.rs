@@ -27,19 +27,23 @@ impl Ran {
     }
 }
 
-/// Runs the program at `program` (a test's `env!("CARGO_BIN_EXE_taskcell-cli")`) with an empty stdin and a cache of
-/// compiled components that the tests share.
+/// The program at `program` (a test's `env!("CARGO_BIN_EXE_taskcell-cli")`) with an empty stdin, a cache of compiled
+/// components that the tests share, and nothing of the user's own: no configuration, and tasks in memory.
+#[must_use]
+pub fn command(program: &str) -> Command {
+    let mut command = Command::new(program);
+    let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/test-cache");
+    command.env("TASKCELL_CACHE", cache).env("TASKCELL_STORE", ":memory:").env_remove("TASKCELL_CONFIG");
+    command.stdin(Stdio::null());
+    command
+}
+
+/// Runs the same with these arguments.
 ///
 /// # Errors
 /// When it cannot be started.
 pub fn run<A: AsRef<OsStr>>(program: &str, arguments: &[A]) -> Result<Ran> {
-    let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/test-cache");
-    let output = Command::new(program)
-        .args(arguments)
-        .env("TASKCELL_CACHE", cache)
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| program.to_owned())?;
+    let output = command(program).args(arguments).output().with_context(|| program.to_owned())?;
     Ok(Ran {
         code: output.status.code(),
         stdout: String::from_utf8(output.stdout)?,

@@ -194,6 +194,29 @@ fn call_sends_one_request() {
     }
 }
 
+/// In managed mode the host makes tasks of requests whose plain handler knows of none.
+#[test]
+fn managed_mode_serves_tasks_around_plain_handlers() {
+    let minimal = minimal();
+    let mut prompt: Value = serde_json::from_str(PROMPT).unwrap();
+    prompt["task"] = json!({ "ttl": 60_000 });
+    let prompt = prompt.to_string();
+    let form = r#"{ "message": "?", "requestedSchema": { "type": "object", "properties": {} }, "task": {} }"#;
+    let no = "Task-augmented sampling not supported";
+    let table: [(&[&str], &[&str], &str, Value); 5] = [
+        (&["--tasks", "managed"], &[SAMPLING, &prompt], "/result/task/status", json!("working")),
+        (&["--tasks", "managed"], &["tasks/list"], "/result/tasks", json!([])),
+        (&["--tasks", "managed"], &["elicitation/create", form], "/error/code", json!(-32600)),
+        (&["--tasks", "own"], &[SAMPLING, &prompt], "/error/message", json!(no)),
+        (&[], &["tasks/list"], "/error/code", json!(-32601)),
+    ];
+    for (options, request, pointer, expected) in table {
+        let ran = run(&[&["call", "--handler", &minimal], options, request].concat());
+        let answer = ran.json().unwrap();
+        assert_eq!(answer.pointer(pointer), Some(&expected), "{answer}");
+    }
+}
+
 /// A command that cannot be run says in one line what is wrong and what to do.
 #[test]
 fn what_cannot_be_run_is_explained() {
@@ -453,10 +476,9 @@ fn a_signal_ends_the_server() {
     let folder = tempfile::tempdir().unwrap();
     for signal in ["TERM", "INT"] {
         let file = folder.path().join(signal);
-        let program = Command::new(PROGRAM)
-            .args(["run", "-q", "--timeout", "20", "--no-cache", "--", SERVER, "hangs"])
+        let program = cli::command(PROGRAM)
+            .args(["run", "-q", "--timeout", "20", "--", SERVER, "hangs"])
             .arg(&file)
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

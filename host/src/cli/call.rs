@@ -8,12 +8,15 @@ use serde_json::{Value, json};
 use super::Ended;
 use super::client::this_program;
 use super::handlers::HandlerArgs;
+use super::tasks_args::TaskArgs;
 use crate::{Session, SessionOptions, printable};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     handlers: HandlerArgs,
+    #[command(flatten)]
+    tasks: TaskArgs,
     /// The method, such as sampling/createMessage
     method: String,
     /// The parameters, as a JSON object
@@ -25,7 +28,7 @@ pub(super) async fn call(args: Args) -> anyhow::Result<Ended> {
         Some(text) => serde_json::from_str(text).context("PARAMS-JSON is not JSON")?,
         None => json!({}),
     };
-    let handlers = args.handlers.load().await?;
+    let handlers = args.tasks.declare(args.handlers.load().await?)?;
     let (session, _outbox) = Session::new(handlers, SessionOptions::new(this_program()));
     let request = json!({ "jsonrpc": "2.0", "id": 1, "method": args.method, "params": params });
     let answer = session.answer(request.to_string().as_bytes()).await.context("the request had no answer")?;

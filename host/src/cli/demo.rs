@@ -11,12 +11,15 @@ use super::Ended;
 use super::client::{Client, Options};
 use super::demo_server::TOOLS;
 use super::handlers::HandlerArgs;
+use super::tasks_args::TaskArgs;
 use super::terminal::{self, Progress};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     handlers: HandlerArgs,
+    #[command(flatten)]
+    tasks: TaskArgs,
     /// Show only the steps
     #[arg(short, long)]
     quiet: bool,
@@ -27,7 +30,7 @@ pub(super) async fn demo(args: Args) -> anyhow::Result<Ended> {
     let server = [program.into_os_string(), OsString::from("demo-server")];
     let progress = Progress::new(args.quiet);
     let options = Options {
-        handlers: args.handlers.load().await?,
+        handlers: args.tasks.declare(args.handlers.load().await?)?,
         timeout: Duration::from_secs(60),
         progress,
         observer: progress.observer(|_| {}),

@@ -12,6 +12,7 @@ mod inspect;
 mod peer;
 mod process;
 mod run;
+mod tasks_args;
 mod terminal;
 
 use std::io::IsTerminal;

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::Ended;
 use super::client::{Client, Options};
 use super::handlers::HandlerArgs;
+use super::tasks_args::TaskArgs;
 use super::terminal::{self, Progress};
 use crate::printable;
 use crate::session::{Event, Undeclared};
@@ -19,6 +20,8 @@ use crate::session::{Event, Undeclared};
 pub(super) struct Args {
     #[command(flatten)]
     handlers: HandlerArgs,
+    #[command(flatten)]
+    tasks: TaskArgs,
     /// The tool to call; without it, the server's tools are listed
     #[arg(long, value_name = "NAME")]
     tool: Option<String>,
@@ -52,7 +55,7 @@ struct Record {
 pub(super) async fn run(args: Args) -> anyhow::Result<Ended> {
     let arguments: Value = serde_json::from_str(&args.args).context("--args is not JSON")?;
     anyhow::ensure!(arguments.is_object(), "--args is not a JSON object");
-    let handlers = args.handlers.load().await?;
+    let handlers = args.tasks.declare(args.handlers.load().await?)?;
     let capabilities = handlers.capabilities();
     let progress = Progress::new(args.quiet);
     let record = Arc::new(Mutex::new(Record::default()));
