@@ -236,6 +236,21 @@ mod tests {
                 vec![json!(["r", "g"]), json!(["Green"]), json!("g")],
             ),
             // Outside of MCP's subset.
+            (text(json!({ "pattern": "^x" })), vec![json!("xy")], vec![json!("yx")]),
+            (text(json!({ "enum": ["r", "gg"], "maxLength": 1 })), vec![json!("r")], vec![json!("gg")]),
+            (json!({ "type": "integer", "multipleOf": 2 }), vec![json!(4)], vec![json!(3)]),
+            (json!({ "type": "number", "enum": [1, 2.5] }), vec![json!(2.5)], vec![json!(2)]),
+            (json!({ "type": "boolean", "enum": [true] }), vec![json!(true)], vec![json!(false)]),
+            (
+                json!({ "type": "array", "items": { "type": "string", "enum": ["r", "g"] }, "uniqueItems": true }),
+                vec![json!(["r", "g"])],
+                vec![json!(["r", "r"])],
+            ),
+            (
+                json!({ "type": "array", "items": { "type": "string", "enum": ["r", "gg"], "maxLength": 1 } }),
+                vec![json!(["r"])],
+                vec![json!(["gg"])],
+            ),
             (
                 json!({ "anyOf": [{ "type": "string", "maxLength": 1 }, { "type": "null" }], "default": null }),
                 vec![json!("x")],

@@ -123,6 +123,9 @@ pub fn other_schema() -> Shape {
         json!({ "type": "array", "items": { "type": "number" } }),
         json!({ "type": "array" }),
         json!({ "enum": ["a", "b"] }),
+        json!({ "type": "string", "pattern": "^a" }),
+        json!({ "type": "integer", "exclusiveMinimum": 0 }),
+        json!({ "type": "array", "items": { "type": "string", "enum": ["a"] }, "uniqueItems": true }),
         json!({ "const": 5 }),
         json!({ "$ref": "#/$defs/A", "x": [1, { "y": null }] }),
     ])

@@ -1,6 +1,9 @@
 //! The fields of a form: the subset of JSON Schema that MCP allows in elicitation.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use std::collections::HashMap;
+
+use serde::de::{Error as _, IgnoredAny};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 use wasmtime::component::{ComponentType, Lift, Lower};
 
@@ -317,8 +320,63 @@ impl<'de> Deserialize<'de> for PrimitiveSchema {
     }
 }
 
+/// The keywords of JSON Schema that refuse values.
+const CONSTRAINTS: [&str; 27] = [
+    "$dynamicRef",
+    "$recursiveRef",
+    "$ref",
+    "additionalItems",
+    "allOf",
+    "anyOf",
+    "const",
+    "contains",
+    "enum",
+    "exclusiveMaximum",
+    "exclusiveMinimum",
+    "format",
+    "if",
+    "items",
+    "maxItems",
+    "maxLength",
+    "maximum",
+    "minItems",
+    "minLength",
+    "minimum",
+    "multipleOf",
+    "not",
+    "oneOf",
+    "pattern",
+    "prefixItems",
+    "unevaluatedItems",
+    "uniqueItems",
+];
+
+/// Whether a schema has constraints beside those that are held.
+fn has_more(raw: &str, held: &[&str]) -> Result<bool, serde_json::Error> {
+    // A member of null counts as absent.
+    let members: HashMap<String, Option<IgnoredAny>> = serde_json::from_str(raw)?;
+    let is_more = |name: &&str| !held.contains(name) && members.get(*name).is_some_and(Option::is_some);
+    Ok(CONSTRAINTS.iter().any(is_more))
+}
+
 impl PrimitiveSchema {
+    /// A constraint that the case does not hold would be lost, and answers that break it would look good; such a
+    /// schema stays as it came.
     fn read(raw: &str) -> Result<Self, serde_json::Error> {
+        let schema = Self::read_case(raw)?;
+        let held: &[&str] = match &schema {
+            Self::Text(_) => &["minLength", "maxLength", "format"],
+            Self::Number(_) | Self::Integer(_) => &["minimum", "maximum"],
+            Self::Boolean(_) => &[],
+            Self::UntitledSingleSelect(_) | Self::LegacyTitledEnum(_) => &["enum"],
+            Self::TitledSingleSelect(_) => &["oneOf"],
+            Self::UntitledMultiSelect(_) | Self::TitledMultiSelect(_) => &["minItems", "maxItems", "items"],
+            Self::Other(_) => return Ok(schema),
+        };
+        if has_more(raw, held)? { Self::read_other(raw) } else { Ok(schema) }
+    }
+
+    fn read_case(raw: &str) -> Result<Self, serde_json::Error> {
         let shape: Shape<'_> = serde_json::from_str(raw)?;
         match shape.type_name.map(RawValue::get) {
             Some("\"string\"") => match shape {
@@ -333,13 +391,18 @@ impl PrimitiveSchema {
             Some("\"integer\"") => serde_json::from_str(raw).map(Self::Integer),
             Some("\"boolean\"") => serde_json::from_str(raw).map(Self::Boolean),
             Some("\"array\"") => {
-                let items: ItemsShape<'_> = match shape.items.map(RawValue::get) {
-                    Some(items) if items.starts_with('{') => serde_json::from_str(items)?,
-                    _ => ItemsShape::default(),
+                let items = shape.items.map_or("{}", RawValue::get);
+                let shape: ItemsShape<'_> = match items.starts_with('{') {
+                    true => serde_json::from_str(items)?,
+                    false => ItemsShape::default(),
                 };
-                match items {
-                    ItemsShape { any_of: Some(_), .. } => serde_json::from_str(raw).map(Self::TitledMultiSelect),
-                    ItemsShape { values: Some(_), .. } => serde_json::from_str(raw).map(Self::UntitledMultiSelect),
+                match shape {
+                    ItemsShape { any_of: Some(_), .. } if !has_more(items, &["anyOf"])? => {
+                        serde_json::from_str(raw).map(Self::TitledMultiSelect)
+                    }
+                    ItemsShape { values: Some(_), any_of: None } if !has_more(items, &["enum"])? => {
+                        serde_json::from_str(raw).map(Self::UntitledMultiSelect)
+                    }
                     _ => Self::read_other(raw),
                 }
             }
