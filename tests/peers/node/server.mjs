@@ -229,15 +229,17 @@ const TOOLS = {
         return { answers };
     },
 
-    /** Cursors made of one that was given. */
+    /** Cursors made of one that was given: cut, lengthened, and with each character another. */
     async tampered_cursor({ text = 'Take for ever', ttl = 60000, count = 60 }) {
         for (let i = 0; i < count; i++) await create(text, ttl);
-        const { nextCursor } = await page();
-        const answers = [];
-        for (const cursor of [`${nextCursor}x`, nextCursor.slice(1), nextCursor.slice(0, -1)]) {
-            answers.push(await refused(page(cursor)));
+        const { nextCursor: given } = await page();
+        const cursors = [given.slice(1), given.slice(0, -1), `${given}0`];
+        for (const [i, was] of [...given].entries()) {
+            cursors.push(given.slice(0, i) + (was === '0' ? '1' : '0') + given.slice(i + 1));
         }
-        return { answers };
+        const answers = new Set();
+        for (const cursor of cursors) answers.add(JSON.stringify(await refused(page(cursor))));
+        return { answers: [...answers].map(answer => JSON.parse(answer)) };
     },
 
     /** A task whose creation asks for progress: what came until its status was final, and whether more came after. */

@@ -253,11 +253,18 @@ async def bad_cursor(session: ServerSession) -> dict:
 async def tampered_cursor(
     session: ServerSession, text: str = "Take for ever", ttl: int = 60000, count: int = 60
 ) -> dict:
-    """Cursors made of one that was given."""
+    """Cursors made of one that was given: cut, lengthened, and with each character another."""
     for _ in range(count):
         await create(session, text, ttl)
-    given = (await page(session)).nextCursor or ""
-    return {"answers": [await refused(page(session, cursor)) for cursor in [given + "x", given[1:], given[:-1]]]}
+    given = (await page(session)).nextCursor
+    cursors = [given[1:], given[:-1], given + "0"]
+    cursors += [given[:i] + ("1" if was == "0" else "0") + given[i + 1 :] for i, was in enumerate(given)]
+    answers = []
+    for cursor in cursors:
+        answer = await refused(page(session, cursor))
+        if answer not in answers:
+            answers.append(answer)
+    return {"answers": answers}
 
 
 async def progress(session: ServerSession, text: str = "Say hi", ttl: int = 60000) -> dict:

@@ -151,7 +151,7 @@ fn rows() -> Vec<Row> {
             "tampered_cursor",
             none(),
             "OK",
-            vec![("/answers", json!(vec![error(-32602, "Invalid cursor"); 3]))],
+            vec![("/answers", json!([error(-32602, "Invalid cursor")]))],
             &["augmented-sampling", "list-tasks"],
         ),
         (
