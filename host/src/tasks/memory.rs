@@ -17,6 +17,9 @@ use super::{Claim, Job, Lease, NewTask, Outcome, StoreError, Stored, TaskRecord,
 /// Expired tasks that are removed in one step.
 const AT_ONCE: usize = 500;
 
+/// The longest time of a worker: past any process, and a time that a clock can hold.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
 /// A store that lives as long as the process.
 #[derive(Debug)]
 pub struct MemoryStore {
@@ -156,6 +159,9 @@ impl TaskStore for MemoryStore {
     async fn create(&self, task: NewTask, limit: usize) -> Result<Option<u64>, StoreError> {
         let NewTask { mut record, job } = task;
         let mut state = self.lock();
+        if state.tasks.contains_key(&record.id) {
+            return Err(StoreError(format!("there is a task with the id {} already", record.id)));
+        }
         let list = state.lists.get(&record.principal);
         if list.map_or(0, BTreeMap::len) >= limit {
             return Ok(None);
@@ -201,7 +207,12 @@ impl TaskStore for MemoryStore {
         entry.outcome = outcome;
         let over = record.status.is_final();
         let id = record.id.clone();
+        let (before, after) = (entry.record.expires_at(), record.expires_at());
         entry.record = record;
+        if before != after {
+            state.expiry.remove(&(before, id.clone()));
+            state.expiry.insert((after, id.clone()));
+        }
         if over {
             state.drop_job(&id);
         }
@@ -251,7 +262,7 @@ impl TaskStore for MemoryStore {
     async fn renew(&self, worker: &str, time: Duration) -> Result<bool, StoreError> {
         let mut state = self.lock();
         let now = Instant::now();
-        let until = now.checked_add(time).unwrap_or(now);
+        let until = now.checked_add(time.min(LONGEST)).unwrap_or(now);
         match state.workers.get_mut(worker) {
             Some(known) if known.until <= now => return Ok(false),
             Some(known) => known.until = until,

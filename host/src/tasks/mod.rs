@@ -19,12 +19,16 @@
 //! | `audit` | who did what to which task |
 
 mod audit;
+#[cfg(feature = "contract")]
+pub mod contract;
 mod cursor;
 mod error;
 mod limits;
 mod memory;
 mod receiver;
 mod record;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod store;
 mod worker;
 
@@ -35,6 +39,8 @@ pub use limits::{RateLimit, TaskLimits};
 pub use memory::MemoryStore;
 pub use receiver::{By, CreateOptions, OnChange, Tasks};
 pub use record::{Claim, Expects, Job, Lease, NewTask, Origin, Outcome, Stored, TaskRecord, Transition};
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;
 pub use store::{StoreError, TaskStore, Whose};
 pub use worker::Runner;
 

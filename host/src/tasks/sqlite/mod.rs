@@ -1,0 +1,204 @@
+//! Tasks in a SQLite file: what is acknowledged outlives the process, and a power cut.
+//!
+//! Several processes on one machine may share the file. Each has one connection that writes, with group commit, and
+//! a few that read; a reader sees all that was committed before it asked. Every statement finds its rows by an
+//! index, so that no operation costs more with more tasks.
+//!
+//! | file | knows |
+//! |---|---|
+//! | `open` | the file: making it, knowing it, its tables, its settings |
+//! | `writer` | group commit |
+//! | `operations` | what changes the store |
+//! | `sql` | the statements |
+//! | `rows` | records as rows |
+//! | `watchers` | who waits for a change |
+//! | `error` | what goes wrong, for people |
+
+mod error;
+mod open;
+mod operations;
+mod rows;
+mod sql;
+#[cfg(test)]
+mod tests;
+mod watchers;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use sqlx::SqlitePool;
+
+use super::{Claim, Job, Lease, NewTask, Outcome, StoreError, Stored, TaskRecord, TaskStore, Transition, Whose};
+use error::{closed, failed};
+use open::Opened;
+use rows::TaskRow;
+use watchers::Watchers;
+use writer::Writer;
+
+/// A store in a SQLite file, which several processes of one machine may share.
+///
+/// Dropping it ends it after what is queued; [`SqliteStore::close`] waits for that.
+#[derive(Debug)]
+pub struct SqliteStore {
+    path: Arc<Path>,
+    secret: [u8; 32],
+    writer: Writer,
+    readers: SqlitePool,
+    watchers: Arc<Watchers>,
+}
+
+impl SqliteStore {
+    /// Opens the store at `path`. Where there is no file it is made, with its folder; only its owner may read it.
+    ///
+    /// Must be called within a tokio runtime, which runs the writer.
+    ///
+    /// # Errors
+    /// A file that is no store, that a newer version wrote, that is damaged or cannot be written. Nothing of such a
+    /// file is changed.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::start(path, open::open(path, true).await?)
+    }
+
+    /// Opens a store that is there, such as to look into it.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`], and where there is no file.
+    pub async fn open_existing(path: &Path) -> Result<Self, StoreError> {
+        Self::start(path, open::open(path, false).await?)
+    }
+
+    fn start(path: &Path, opened: Opened) -> Result<Self, StoreError> {
+        let Opened { writer, readers, secret } = opened;
+        let path: Arc<Path> = path.into();
+        let watchers = Arc::new(Watchers::new());
+        let writer = Writer::start(writer, Arc::clone(&path), Arc::clone(&watchers));
+        Ok(Self { path, secret, writer, readers, watchers })
+    }
+
+    /// Does what is queued, puts all into the file itself and lets it go. Calls that come later fail.
+    pub async fn close(&self) {
+        // The last connection to go tidies up, and that must not be one that only reads.
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    fn failed(&self, error: &sqlx::Error) -> StoreError {
+        failed(&self.path, error)
+    }
+}
+
+/// A principal for a column; none for anyone.
+fn principal(whose: Whose<'_>) -> Option<String> {
+    match whose {
+        Whose::Of(principal) => Some(principal.to_owned()),
+        Whose::Anyone => None,
+    }
+}
+
+/// A limit as SQLite takes it.
+fn limit(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+#[async_trait]
+impl TaskStore for SqliteStore {
+    async fn secret(&self) -> Result<[u8; 32], StoreError> {
+        Ok(self.secret)
+    }
+
+    async fn create(&self, task: NewTask, most: usize) -> Result<Option<u64>, StoreError> {
+        // What is made into text here does not hold up the writer.
+        let job = task.job.map(|(job, worker)| rows::json(&*job).map(|job| (job, worker))).transpose()?;
+        let row = TaskRow::new(task.record)?;
+        self.writer.call(operations::Create { row, job, limit: limit(most) }).await
+    }
+
+    async fn get(&self, whose: Whose<'_>, id: &str) -> Result<Option<TaskRecord>, StoreError> {
+        let get = sqlx::query(sql::GET).bind(principal(whose)).bind(id);
+        let row = get.fetch_optional(&self.readers).await.map_err(|error| self.failed(&error))?;
+        row.map(|row| rows::record(&row)).transpose().map_err(|error| self.failed(&error))
+    }
+
+    async fn outcome(&self, whose: Whose<'_>, id: &str) -> Result<Option<Outcome>, StoreError> {
+        let outcome = sqlx::query_scalar(sql::OUTCOME).bind(principal(whose)).bind(id);
+        let outcome: Option<Option<String>> =
+            outcome.fetch_optional(&self.readers).await.map_err(|error| self.failed(&error))?;
+        let outcome = outcome.flatten().map(|outcome| rows::from_json(&outcome));
+        outcome.transpose().map_err(|error| self.failed(&error))
+    }
+
+    async fn transition(&self, change: Transition) -> Result<Stored, StoreError> {
+        let Transition { record, seen, outcome, lease } = change;
+        let outcome = outcome.as_ref().map(rows::json).transpose()?;
+        let is_final = record.status.is_final();
+        let (row, seen) = (TaskRow::new(record)?, rows::number(seen)?);
+        self.writer.call(operations::Transition { row, seen, outcome, is_final, lease }).await
+    }
+
+    async fn list(&self, whose: Whose<'_>, after: Option<u64>, most: usize) -> Result<Vec<TaskRecord>, StoreError> {
+        // Places start with one. One past the last that a column holds has nothing after it.
+        let after = after.map_or(0, |after| i64::try_from(after).unwrap_or(i64::MAX));
+        let list = match whose {
+            Whose::Of(principal) => sqlx::query(sql::LIST_OF).bind(principal),
+            Whose::Anyone => sqlx::query(sql::LIST_ALL),
+        };
+        let list = list.bind(after).bind(limit(most)).fetch_all(&self.readers).await;
+        let rows = list.map_err(|error| self.failed(&error))?;
+        rows.iter().map(rows::record).collect::<Result<_, _>>().map_err(|error| self.failed(&error))
+    }
+
+    async fn changed(&self, id: &str, seen: u64) -> Result<(), StoreError> {
+        let seen = rows::number(seen)?;
+        let mut watching = self.watchers.enter(id).ok_or_else(|| closed(&self.path))?;
+        loop {
+            let version = sqlx::query_scalar(sql::VERSION).bind(id).fetch_optional(&self.readers).await;
+            let version: Option<i64> = version.map_err(|error| self.failed(&error))?;
+            if version != Some(seen) {
+                return Ok(());
+            }
+            if !watching.change().await {
+                return Err(closed(&self.path));
+            }
+        }
+    }
+
+    async fn remove(&self, whose: Whose<'_>, id: &str) -> Result<bool, StoreError> {
+        self.writer.call(operations::Remove { principal: principal(whose), id: id.to_owned() }).await
+    }
+
+    async fn remove_expired(&self, now: Timestamp) -> Result<Vec<TaskRecord>, StoreError> {
+        let now = rows::saturated(now);
+        // Mostly there is nothing to do, which costs one look at an index and no place in the writer's queue.
+        let any = sqlx::query_scalar(sql::ANY_EXPIRED).bind(now).fetch_one(&self.readers).await;
+        if !any.map_err(|error| self.failed(&error))? {
+            return Ok(Vec::new());
+        }
+        self.writer.call(operations::RemoveExpired { now }).await
+    }
+
+    async fn renew(&self, worker: &str, time: Duration) -> Result<bool, StoreError> {
+        self.writer.call(operations::Renew { worker: worker.to_owned(), time }).await
+    }
+
+    async fn enqueue(&self, whose: Whose<'_>, id: &str, job: &Job, worker: &str) -> Result<Option<Lease>, StoreError> {
+        let (id, worker, job) = (id.to_owned(), worker.to_owned(), rows::json(job)?);
+        self.writer.call(operations::Enqueue { principal: principal(whose), id, worker, job }).await
+    }
+
+    async fn claim(&self, principal: &str, worker: &str, most: usize) -> Result<Vec<Claim>, StoreError> {
+        let (principal, worker) = (principal.to_owned(), worker.to_owned());
+        self.writer.call(operations::Take { principal, worker, limit: limit(most) }).await
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.writer.call(operations::Release { lease: lease.clone() }).await
+    }
+
+    async fn resign(&self, worker: &str) -> Result<(), StoreError> {
+        self.writer.call(operations::Resign { worker: worker.to_owned() }).await
+    }
+}

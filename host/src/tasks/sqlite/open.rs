@@ -1,0 +1,190 @@
+//! Opening a store: making its file, knowing it for one, bringing its tables up to this version.
+//!
+//! Nothing of a file is changed before it is known for a store of tasks (by SQLite's `application_id`) that this
+//! version can serve. That is asked inside a transaction that excludes other writers, so two processes may make the
+//! same store at once.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, SqlSafeStr, SqliteConnection, SqlitePool};
+
+use super::error::{about, failed};
+use crate::tasks::StoreError;
+
+/// Marks a SQLite file as a store of tasks: `task` in ASCII. SQLite keeps it in the file's header.
+const APPLICATION_ID: i64 = 0x7461_736b;
+
+/// The migrations by their versions, which count from one.
+const MIGRATIONS: &[(&str, &str)] = &[("tasks", include_str!("../../../migrations/0001_tasks.sql"))];
+
+/// How long a statement waits for another process to end its transaction.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Connections for reading: a reader waits for nobody, but each takes a thread.
+const READERS: u32 = 3;
+
+/// Connections to a store that is ready for use.
+pub(super) struct Opened {
+    /// The one that writes.
+    pub(super) writer: SqliteConnection,
+    /// Those that read.
+    pub(super) readers: SqlitePool,
+    /// The secret of the store.
+    pub(super) secret: [u8; 32],
+}
+
+/// Opens the store at `path`; `make`s it where there is none.
+pub(super) async fn open(path: &Path, make: bool) -> Result<Opened, StoreError> {
+    // SQLite takes some names for something else than a file (`:memory:`, `file:...`, none at all), but no such path.
+    let file = std::path::absolute(path).map_err(|error| about(path, &format!("is not to be found: {error}")))?;
+    if make {
+        make_file(&file).await.map_err(|error| about(path, &format!("its file cannot be made: {error}")))?;
+    }
+    match tokio::fs::metadata(&file).await {
+        Ok(found) if found.is_file() => {}
+        Ok(_) => return Err(about(path, "it is no file: name one, which is made when it is missing")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(about(path, "there is no such file: name the one that the tasks are kept in"));
+        }
+        Err(error) => return Err(about(path, &format!("it cannot be looked at: {error}"))),
+    }
+
+    let options = SqliteConnectOptions::new()
+        .filename(&file)
+        .foreign_keys(true)
+        // A commit is on the disk before it is answered: a power cut takes nothing that was acknowledged.
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(PATIENCE)
+        // The file may come from anywhere: its schema gets no more than it needs, and damage is looked for.
+        .pragma("trusted_schema", "OFF")
+        .pragma("cell_size_check", "ON")
+        .disable_statement_logging();
+    let mut writer = options.connect().await.map_err(|error| failed(path, &error))?;
+    match ready(&mut writer, options, path, make).await {
+        Ok((secret, readers)) => Ok(Opened { writer, readers, secret }),
+        Err(error) => {
+            // Closed here and now, so that SQLite leaves nothing beside the file.
+            let _ = writer.close().await;
+            Err(error)
+        }
+    }
+}
+
+/// Makes the file ready for use, through the connection that is to write it.
+async fn ready(
+    writer: &mut SqliteConnection,
+    options: SqliteConnectOptions,
+    path: &Path,
+    make: bool,
+) -> Result<([u8; 32], SqlitePool), StoreError> {
+    let secret = bring_up(writer, path, make).await?;
+    write_ahead(writer, path).await?;
+    let readers = SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_with(options.pragma("query_only", "ON"))
+        .await
+        .map_err(|error| failed(path, &error))?;
+    Ok((secret, readers))
+}
+
+/// Makes an empty file that only its owner may read, with its folder. One that is there stays as it is.
+async fn make_file(file: &Path) -> std::io::Result<()> {
+    if let Some(folder) = file.parent() {
+        tokio::fs::create_dir_all(folder).await?;
+    }
+    let mut options = tokio::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    options.mode(0o600);
+    match options.open(file).await {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Makes sure of the tables, and gives the secret.
+async fn bring_up(writer: &mut SqliteConnection, path: &Path, make: bool) -> Result<[u8; 32], StoreError> {
+    let sql = |error| failed(path, &error);
+    let mut step = writer.begin_with("BEGIN IMMEDIATE").await.map_err(sql)?;
+    let id: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *step).await.map_err(sql)?;
+    let empty = "SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)";
+    let empty: bool = sqlx::query_scalar(empty).fetch_one(&mut *step).await.map_err(sql)?;
+    match id {
+        APPLICATION_ID => refuse_newer(&mut step, path).await?,
+        0 if empty && make => {
+            let mark = sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA application_id = {APPLICATION_ID}")));
+            mark.execute(&mut *step).await.map_err(sql)?;
+        }
+        0 if empty => return Err(about(path, "it is empty: name the file that the tasks are kept in")),
+        _ => return Err(about(path, "it is the database of another program, and was not touched: name another file")),
+    }
+    migrator().run_direct(None, &mut *step, false).await.map_err(|error| match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => sql(error),
+        other => about(path, &format!("its tables cannot be brought up to this version: {other}")),
+    })?;
+    let make_secret = "INSERT INTO meta (name, value) VALUES ('secret', ?1) ON CONFLICT (name) DO NOTHING";
+    sqlx::query(make_secret).bind(random().to_vec()).execute(&mut *step).await.map_err(sql)?;
+    let secret = "SELECT value FROM meta WHERE name = 'secret'";
+    let secret: Vec<u8> = sqlx::query_scalar(secret).fetch_one(&mut *step).await.map_err(sql)?;
+    step.commit().await.map_err(sql)?;
+    secret.try_into().map_err(|_| about(path, "its secret is not 32 bytes long: it was changed from outside"))
+}
+
+async fn refuse_newer(step: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
+    let found = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations").fetch_one(step).await;
+    let found: i64 = found.map_err(|error| failed(path, &error))?;
+    let known = MIGRATIONS.len();
+    if usize::try_from(found).is_ok_and(|found| found <= known) {
+        return Ok(());
+    }
+    Err(about(
+        path,
+        &format!(
+            "it was written by a newer taskcell (schema {found}, this one knows {known}), and was not touched: \
+             use that version, or name another file"
+        ),
+    ))
+}
+
+fn migrator() -> Migrator {
+    let migrations = (1..).zip(MIGRATIONS).map(|(version, (name, sql))| {
+        Migration::new(version, (*name).into(), MigrationType::Simple, sql.into_sql_str(), false)
+    });
+    Migrator::with_migrations(migrations.collect())
+}
+
+/// Turns write-ahead logging on, which the file then keeps: readers and the writer do not wait for each other.
+///
+/// This one step does not wait for others by itself.
+async fn write_ahead(writer: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
+    let pause = Duration::from_millis(20);
+    let started = tokio::time::Instant::now();
+    loop {
+        let mode = sqlx::query_scalar("PRAGMA journal_mode = WAL").fetch_one(&mut *writer).await;
+        let mode: Result<String, StoreError> = mode.map_err(|error| failed(path, &error));
+        match mode {
+            Ok(mode) if mode == "wal" => return Ok(()),
+            Ok(mode) => {
+                let what = "its file system cannot share memory between processes, which write-ahead logging needs";
+                return Err(about(path, &format!("{what} (journal mode {mode}): keep it on a local disk")));
+            }
+            Err(error) if started.elapsed() > PATIENCE => return Err(error),
+            Err(_) => tokio::time::sleep(pause).await,
+        }
+    }
+}
+
+fn random() -> [u8; 32] {
+    let mut random = [0; 32];
+    let (first, second) = (uuid::Uuid::new_v4(), uuid::Uuid::new_v4());
+    for (place, byte) in random.iter_mut().zip(first.as_bytes().iter().chain(second.as_bytes())) {
+        *place = *byte;
+    }
+    random
+}
