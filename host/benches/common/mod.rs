@@ -127,6 +127,18 @@ pub struct Floor {
     request: CreateMessageRequest,
 }
 
+/// The context of a request.
+pub fn context() -> RequestContext {
+    RequestContext {
+        request_id: "7".to_owned(),
+        progress_token: None,
+        meta: None,
+        server: Arc::new(server()),
+        protocol_version: "2025-11-25".into(),
+        attempt: 1,
+    }
+}
+
 impl Floor {
     pub fn new() -> Result<Self> {
         let engine = wasmtime::Engine::new(&wasmtime_config(&Limits::default()))?;
@@ -139,14 +151,7 @@ impl Floor {
         let pre = Linker::new(&engine).instantiate_pre(&component)?;
         component.initialize_copy_on_write_image()?;
         let params: Value = serde_json::from_str(SAMPLING)?;
-        let context = RequestContext {
-            attempt: 1,
-            request_id: "7".to_owned(),
-            progress_token: None,
-            meta: None,
-            server: Arc::new(server()),
-            protocol_version: "2025-11-25".into(),
-        };
+        let context = context();
         let request = serde_json::from_str(&params["params"].to_string())?;
         Ok(Self { engine, pre, get_task, sampling, context, task_id: "0".repeat(36), request })
     }
