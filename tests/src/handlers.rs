@@ -52,6 +52,14 @@ pub async fn guest(limits: Limits, folder: &str) -> Result<Handlers> {
     let mut grants = Grants::default();
     grants.tasks = true;
     grants.progress = true;
+    guest_with(limits, folder, grants).await
+}
+
+/// The same with these grants.
+///
+/// # Errors
+/// When it cannot be built or loaded.
+pub async fn guest_with(limits: Limits, folder: &str, grants: Grants) -> Result<Handlers> {
     let file = build_guest(&repository().join(Path::new(folder)))?;
     let handler = Handler::from_file(&engine(limits)?, &file, grants).await?;
     Ok(Handlers::new([handler])?)

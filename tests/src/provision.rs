@@ -72,7 +72,7 @@ pub fn python_peers() -> Result<PathBuf> {
 }
 
 /// The repository's root.
-pub(crate) fn repository() -> PathBuf {
+pub fn repository() -> PathBuf {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     tests.parent().unwrap_or(tests).to_path_buf()
 }

@@ -104,6 +104,14 @@ impl background::Guest for Handler {
                 }
                 Err(error("for ever is over"))
             }
+            behaviour @ ("asks-input" | "waits-for-input") => {
+                tasks::update(&task.task_id, TaskStatus::InputRequired, Some("waiting"))?;
+                if behaviour == "waits-for-input" {
+                    wait(&task)?;
+                }
+                tasks::update(&task.task_id, TaskStatus::Working, Some("going on"))?;
+                Ok(TaskOutput::Sampling(said("good")))
+            }
             "custom" => Ok(TaskOutput::Custom(
                 "{\"of\":\n\"mine\",\"_meta\":{\"kept\":1.50},\"role\":\"assistant\",\"model\":\"m\",\"content\":[]}"
                     .to_owned(),

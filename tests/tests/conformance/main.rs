@@ -1,0 +1,169 @@
+//! Conformance with MCP 2025-11-25, as `docs/conformance.md` lists it: one file for each page of the specification, a
+//! function for each rule, over real components and a session.
+//!
+//! What holds for tasks holds in both ways in which a component may take part in them, so those tests are written over
+//! [`both`]. The same words in a request bring about the same in both:
+//!
+//! | word | brings about |
+//! |---|---|
+//! | `slow` | a task that ends only by being cancelled |
+//! | `soon` | a task that takes a moment |
+//! | `refuse` | the error of a user who refused |
+//! | `decline`, `cancel` | that action of the user (elicitation) |
+//! | `misfit` | a `name` that is a number (elicitation) |
+//! | anything else | a text that quotes the request, or a form with the name Ada |
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod application;
+mod base;
+mod cancellation;
+mod elicitation;
+mod lifecycle;
+mod pagination;
+mod progress;
+mod roots;
+mod sampling;
+mod table;
+mod tasks;
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use taskcell::tasks::MemoryStore;
+use taskcell::{Grants, Handlers, SessionOptions};
+use taskcell_tests::conversation::Conversation;
+use taskcell_tests::handlers::{cells, guest, guest_with, stock};
+use taskcell_tests::server::options;
+
+use application::Application;
+
+const SAMPLING: &str = "sampling/createMessage";
+const ELICITATION: &str = "elicitation/create";
+/// The key that associates a message with a task.
+const RELATED: &str = "io.modelcontextprotocol/related-task";
+/// The error of a user who refused.
+const REFUSAL: (i32, &str) = (-1, "User rejected sampling request");
+/// Longer than any test takes.
+const HOUR: u64 = 3_600_000;
+/// A moment, in milliseconds.
+const MOMENT: u64 = 50;
+/// Cells that a test needs at most.
+const CELLS: u32 = 64;
+
+/// Runs a test with a component that exports the task kinds itself, and with one that has them supplied.
+async fn both(test: impl AsyncFn(Handlers)) {
+    for (mode, handlers) in [("own handlers", own().await)] {
+        // Shown when the test fails.
+        println!("mode: {mode}");
+        test(handlers).await;
+    }
+}
+
+/// The stock handler, with the words of [this table](self).
+async fn own() -> Handlers {
+    let refusal = json!({ "code": REFUSAL.0, "message": REFUSAL.1 });
+    let script = json!({
+        "delayMs": 0,
+        "sampling": [
+            { "match": "slow", "delayMs": HOUR },
+            { "match": "soon", "delayMs": MOMENT },
+            { "match": "refuse", "error": refusal },
+        ],
+        "elicitation": [
+            { "match": "slow", "delayMs": HOUR },
+            { "match": "soon", "delayMs": MOMENT },
+            { "match": "refuse", "error": refusal },
+            { "match": "decline", "action": "decline" },
+            { "match": "cancel", "action": "cancel" },
+            { "match": "misfit", "content": { "name": 7 } },
+        ],
+    });
+    stock(cells(CELLS), &script).await.unwrap()
+}
+
+/// The guest of plain kinds, over an application and with these roots, a URI in each line.
+async fn plain(application: &Arc<Application>, roots: &str) -> Handlers {
+    let mut grants = Grants::default();
+    grants.progress = true;
+    grants.config = Some([("roots".to_owned(), roots.to_owned())].into_iter().collect());
+    grants.model = Some(Arc::<Application>::clone(application));
+    grants.user = Some(Arc::<Application>::clone(application));
+    guest_with(cells(CELLS), "tests/guests/plain", grants).await.unwrap()
+}
+
+async fn hostile() -> Handlers {
+    guest(cells(CELLS), "tests/guests/hostile").await.unwrap()
+}
+
+/// Options changed in some way.
+fn with(change: impl FnOnce(&mut SessionOptions)) -> SessionOptions {
+    let mut options = options();
+    change(&mut options);
+    options
+}
+
+/// The options of a principal over a store.
+fn of(principal: &str, store: &Arc<MemoryStore>) -> SessionOptions {
+    with(|options| {
+        options.principal = principal.to_owned();
+        options.store = Arc::<MemoryStore>::clone(store);
+    })
+}
+
+/// A form that asks for a name.
+fn form(message: &str) -> Value {
+    json!({
+        "message": message,
+        "requestedSchema": { "type": "object", "properties": { "name": { "type": "string" } }, "required": ["name"] },
+    })
+}
+
+/// A page to visit.
+fn page(message: &str) -> Value {
+    json!({ "mode": "url", "message": message, "url": "https://example.com/pay", "elicitationId": "e-1" })
+}
+
+/// Parameters with more members.
+fn and(mut params: Value, members: Value) -> Value {
+    let (Value::Object(object), Value::Object(members)) = (&mut params, members) else { panic!("no object") };
+    object.extend(members);
+    params
+}
+
+/// The same as a task.
+fn as_task(params: Value) -> Value {
+    and(params, json!({ "task": {} }))
+}
+
+/// Sends a request for a task and gives the task.
+async fn create(server: &mut Conversation, method: &str, params: Value) -> Value {
+    let answer = server.ask(method, &as_task(params)).await.unwrap();
+    let task = &answer["result"]["task"];
+    assert!(task.is_object(), "no task was made: {answer}");
+    task.clone()
+}
+
+/// The id of a task.
+fn id(task: &Value) -> &str {
+    task["taskId"].as_str().unwrap_or_else(|| panic!("no id: {task}"))
+}
+
+/// Code and message of an error, which has nothing else but `data`.
+fn error(answer: &Value) -> (i64, &str) {
+    assert!(answer.get("result").is_none(), "{answer}");
+    let error = &answer["error"];
+    (error["code"].as_i64().unwrap_or_else(|| panic!("no error: {answer}")), error["message"].as_str().unwrap())
+}
+
+/// An error of these in whatever words, `data.kind` included.
+fn refused(answer: &Value, code: i64, kind: Option<&str>) {
+    let (found, message) = error(answer);
+    assert!(found == code && answer["error"]["data"]["kind"].as_str() == kind, "{answer}");
+    assert!(!message.is_empty(), "the error says nothing: {answer}");
+}
+
+/// The parameters of all notifications of a method, in order, each with its place among the messages.
+fn notifications<'a>(messages: &'a [Value], method: &str) -> Vec<(usize, &'a Value)> {
+    let all = messages.iter().enumerate().filter(|(_, message)| message["method"] == method);
+    all.map(|(place, message)| (place, &message["params"])).collect()
+}

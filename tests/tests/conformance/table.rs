@@ -1,0 +1,167 @@
+//! `docs/conformance.md` is complete and true: each row names tests that exist, or says whose the rule is, and each
+//! test of this folder has its row.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use taskcell_tests::provision::repository;
+
+const DOCUMENT: &str = "docs/conformance.md";
+const LEVELS: [&str; 4] = ["MUST", "MUST NOT", "SHOULD", "SHOULD NOT"];
+/// Whose a rule can be when no test of taskcell can show it; a remark begins with one of these and a colon.
+const OWNERS: [&str; 7] = [
+    "The application",
+    "The user interface",
+    "The handler",
+    "The model",
+    "The transport",
+    "The operator",
+    "Nobody here",
+];
+
+/// A row of the document.
+struct Row {
+    id: String,
+    level: String,
+    rule: String,
+    section: String,
+    tests: Vec<String>,
+    remark: String,
+}
+
+fn rows() -> Vec<Row> {
+    let document = fs::read_to_string(repository().join(DOCUMENT)).unwrap();
+    let lines = document.lines().filter(|line| line.starts_with('|'));
+    let cells = lines.map(|line| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>());
+    let is_row = |cells: &Vec<String>| cells[0] != "id" && !cells[0].starts_with("--") && cells.len() != 2;
+    cells
+        .filter(is_row)
+        .map(|cells| {
+            let [id, level, rule, section, tests, remark] = <[String; 6]>::try_from(cells).unwrap_or_else(|cells| {
+                panic!("a row of {DOCUMENT} has {} cells instead of 6: {cells:?}", cells.len())
+            });
+            let tests = tests.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+            Row { id, level, rule, section, tests, remark }
+        })
+        .collect()
+}
+
+/// The files of tests, by the name that the document gives them: from `tests/tests/`, else from the repository.
+fn sources() -> BTreeMap<String, String> {
+    let mut files = Vec::new();
+    for folder in ["tests", "host/src"] {
+        rust_files(&repository().join(folder), &mut files);
+    }
+    let name = |path: &Path| {
+        let path = path.strip_prefix(repository()).unwrap();
+        path.strip_prefix("tests/tests").unwrap_or(path).display().to_string()
+    };
+    files.iter().map(|path| (name(path), fs::read_to_string(path).unwrap())).collect()
+}
+
+fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && path.file_name().is_none_or(|name| name != "target") {
+            rust_files(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+/// The functions of a file that are tests: those with a test attribute, and those of the store's contract, which a
+/// macro makes tests of.
+fn tests(source: &str) -> BTreeSet<&str> {
+    let mut found = BTreeSet::new();
+    let mut is_test = false;
+    for line in source.lines().map(str::trim) {
+        if line.starts_with("#[tokio::test") || line == "#[test]" {
+            is_test = true;
+        } else if let Some(name) = function(line) {
+            if is_test || line.starts_with("pub") {
+                found.insert(name);
+            }
+            is_test = false;
+        }
+    }
+    found
+}
+
+/// The name of the function that a line begins.
+fn function(line: &str) -> Option<&str> {
+    let (before, after) = line.split_once("fn ")?;
+    let words = ["pub", "pub(super)", "pub(crate)", "async", "const"];
+    let name = after.split(['(', '<']).next()?;
+    before.split_whitespace().all(|word| words.contains(&word)).then_some(name)
+}
+
+/// Ids are unique, and count up within their page from 01.
+#[test]
+fn ids_are_stable_and_unique() {
+    let mut last = BTreeMap::new();
+    for Row { id, .. } in rows() {
+        let (page, number) = id.rsplit_once('-').unwrap_or_else(|| panic!("{id} is no id"));
+        let number: u32 = number.parse().unwrap_or_else(|_| panic!("{id} has no number"));
+        let last = last.entry(page.to_owned()).or_insert(0);
+        assert_eq!(number, *last + 1, "{id} is out of order");
+        *last = number;
+    }
+    assert!(last.len() >= 8, "{last:?}");
+}
+
+#[test]
+fn every_row_is_complete() {
+    for Row { id, level, rule, section, tests, remark } in rows() {
+        assert!(LEVELS.contains(&level.as_str()), "{id}: {level} is no level");
+        assert!(!rule.is_empty() && !section.is_empty(), "{id} is not complete");
+        let owner = remark.split_once(':').map(|(owner, _)| owner);
+        assert!(
+            !tests.is_empty() || owner.is_some_and(|owner| OWNERS.contains(&owner)),
+            "{id} has neither a test nor a remark that begins with whose rule it is"
+        );
+    }
+}
+
+#[test]
+fn every_test_that_is_named_exists() {
+    let sources = sources();
+    let mut missing = Vec::new();
+    for Row { id, tests: named, .. } in rows() {
+        for name in named {
+            let (path, case) = match name.strip_suffix(']').and_then(|name| name.split_once('[')) {
+                Some((path, case)) => (path.to_owned(), Some(case.to_owned())),
+                None => (name.clone(), None),
+            };
+            let there = path.rsplit_once("::").is_some_and(|(file, function)| {
+                sources.get(file).is_some_and(|source| {
+                    tests(source).contains(function)
+                        && case.as_ref().is_none_or(|case| source.contains(&format!("\"{case}\"")))
+                })
+            });
+            if !there {
+                missing.push(format!("{id}: {name}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "no such tests:\n{}", missing.join("\n"));
+}
+
+#[test]
+fn every_conformance_test_has_its_row() {
+    let named: BTreeSet<_> = rows().into_iter().flat_map(|row| row.tests).collect();
+    let mut without = Vec::new();
+    for (file, source) in sources() {
+        if !file.starts_with("conformance/") || file == "conformance/table.rs" {
+            continue;
+        }
+        for test in tests(&source) {
+            let name = format!("{file}::{test}");
+            if !named.iter().any(|row| *row == name || row.starts_with(&format!("{name}["))) {
+                without.push(name);
+            }
+        }
+    }
+    assert!(without.is_empty(), "tests without a row in {DOCUMENT}:\n{}", without.join("\n"));
+}
