@@ -65,6 +65,7 @@ fn replies(mode: &str, method: &str, id: &Value, params: &Value) -> Vec<Value> {
         (_, "initialize") => result(initialized(mode)),
         ("endless-list", "tools/list") => result(json!({ "tools": [], "nextCursor": "more" })),
         ("no-tools", "tools/list") => error("no tools here"),
+        ("strange-answers", "tools/list") => strange_answers(id, params),
         (_, "tools/list") if mode.ends_with("nasty") => {
             let mut all = vec![
                 json!({ "jsonrpc": "2.0", "method": "notifications/message", "params": { "level": "info", "data": NASTY } }),
@@ -92,6 +93,29 @@ fn replies(mode: &str, method: &str, id: &Value, params: &Value) -> Vec<Value> {
         },
         _ => error("no such method"),
     }
+}
+
+/// A list of three pages with cursors that are easily lost, each between answers to nothing.
+fn strange_answers(id: &Value, params: &Value) -> Vec<Value> {
+    let nested = "  \u{0}{\"page\":3}\u{e4}/+=\n";
+    let (tool, next) = match params.get("cursor").and_then(Value::as_str) {
+        None => ("one", Some("")),
+        Some("") => ("two", Some(nested)),
+        Some(_) => ("three", None),
+    };
+    let mut page = json!({ "tools": [{ "name": tool }] });
+    if let (Value::Object(page), Some(next)) = (&mut page, next) {
+        page.insert("nextCursor".to_owned(), next.into());
+    }
+    let answer = |id: &Value, result: &Value| json!({ "jsonrpc": "2.0", "id": id, "result": result });
+    let other = json!({ "tools": [{ "name": "of another answer" }] });
+    vec![
+        answer(&json!(1_000_000), &other),
+        answer(&json!("never asked"), &other),
+        answer(id, &page),
+        answer(id, &other),
+        answer(&Value::Null, &other),
+    ]
 }
 
 fn initialized(mode: &str) -> Value {

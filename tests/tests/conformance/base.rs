@@ -8,7 +8,7 @@ use taskcell_tests::conversation::{Conversation, prompt, request};
 use taskcell_tests::server::options;
 
 use super::application::Application;
-use super::{ELICITATION, RELATED, SAMPLING, and, as_task, both, create, error, form, id, page, plain};
+use super::{ELICITATION, RELATED, SAMPLING, and, as_task, asking, both, create, error, form, id, page};
 
 /// Requests of all kinds, good and bad, with a task that has ended.
 fn requests(task: &str) -> Vec<(&'static str, Value)> {
@@ -108,7 +108,8 @@ async fn what_is_sent_unasked_has_no_id() {
 async fn meta_may_hold_anything() {
     both(async |handlers| {
         let mut server = Conversation::new(handlers, options());
-        let values = [json!(null), json!(7), json!(""), json!([]), json!({}), json!({ "taskId": 7 }), json!({ "a": {} })];
+        let values =
+            [json!(null), json!(7), json!(""), json!([]), json!({}), json!({ "taskId": 7 }), json!({ "a": {} })];
         for value in values {
             for key in [RELATED, "io.modelcontextprotocol/unknown", "dev.mcp/x", "com.example/x", "", "no prefix"] {
                 let meta = json!({ "_meta": { key: value } });
@@ -116,7 +117,7 @@ async fn meta_may_hold_anything() {
                     let answer = server.ask(SAMPLING, &and(params, meta.clone())).await.unwrap();
                     assert!(answer.get("result").is_some(), "{meta}: {answer}");
                 }
-                for method in ["roots/list", "tasks/list", "ping"] {
+                for method in ["tasks/list", "ping"] {
                     let answer = server.ask(method, &meta).await.unwrap();
                     assert!(answer.get("result").is_some(), "{method} {meta}: {answer}");
                 }
@@ -140,7 +141,7 @@ fn prefixed(dialect: Option<&str>) -> Value {
 }
 
 async fn asked() -> Conversation {
-    Conversation::new(plain(&Arc::new(Application::default()), "").await, options())
+    Conversation::new(asking(&Arc::new(Application::default()), "").await, options())
 }
 
 /// Without `$schema`, and with that of 2020-12, a schema means what 2020-12 says.
@@ -153,15 +154,59 @@ async fn schemas_are_2020_12_unless_they_say_otherwise() {
     }
 }
 
-/// A dialect that is not known is refused, with its name, before anybody is asked.
+/// A schema that names an earlier draft means what that draft says: it does not know `prefixItems`.
+#[tokio::test]
+async fn schemas_are_of_the_dialect_they_name() {
+    let mut server = asked().await;
+    for dialect in [
+        "http://json-schema.org/draft-07/schema#",
+        "http://json-schema.org/draft-06/schema#",
+        "http://json-schema.org/draft-04/schema#",
+        "https://json-schema.org/draft/2019-09/schema",
+    ] {
+        let answer = server.ask(ELICITATION, &prefixed(Some(dialect))).await.unwrap();
+        assert_eq!(answer["result"]["content"], json!({ "field": ["b"] }), "{dialect}: {answer}");
+    }
+}
+
+/// A dialect that is not known is refused, with its place, before anybody is asked or any task is made.
 #[tokio::test]
 async fn unknown_dialects_are_refused() {
     let application = Arc::new(Application::default());
-    let mut server = Conversation::new(plain(&application, "").await, options());
+    let mut server = Conversation::new(asking(&application, "").await.managed(), options());
     for dialect in ["https://example.com/schema", "urn:x", "2020-12", ""] {
-        let answer = server.ask(ELICITATION, &prefixed(Some(dialect))).await.unwrap();
-        let (code, message) = error(&answer);
-        assert!(code == -32602 && message.contains("$schema"), "{dialect}: {answer}");
+        for params in [prefixed(Some(dialect)), as_task(prefixed(Some(dialect)))] {
+            let answer = server.ask(ELICITATION, &params).await.unwrap();
+            let (code, message) = error(&answer);
+            assert!(
+                code == -32602 && message.contains("$schema") && message.contains("dialect"),
+                "{dialect}: {answer}"
+            );
+        }
+    }
+    assert_eq!(application.shown(), Vec::<Value>::new());
+    let list = server.ask("tasks/list", &json!({})).await.unwrap();
+    assert_eq!(list["result"]["tasks"], json!([]));
+}
+
+/// A schema that is none in its dialect is refused as well.
+#[tokio::test]
+async fn malformed_schemas_are_refused() {
+    let application = Arc::new(Application::default());
+    let mut server = Conversation::new(asking(&application, "").await.managed(), options());
+    for field in [
+        json!({ "type": "strong" }),
+        json!({ "type": "string", "pattern": "(" }),
+        json!({ "anyOf": [] }),
+        json!({ "exclusiveMinimum": "1" }),
+        json!({ "$ref": "#/properties/field" }),
+    ] {
+        let schema = json!({ "type": "object", "properties": { "field": field } });
+        let params = json!({ "message": "?", "requestedSchema": schema });
+        for params in [params.clone(), as_task(params)] {
+            let answer = server.ask(ELICITATION, &params).await.unwrap();
+            assert_eq!(error(&answer).0, -32602, "{field}: {answer}");
+        }
     }
     assert_eq!(application.shown(), Vec::<Value>::new());
 }

@@ -86,3 +86,31 @@ fn no_request_is_augmented() {
         assert!(sent.iter().all(|message| message["params"].get("task").is_none()), "{sent:?}");
     }
 }
+
+/// A request that timed out ends the connection: nothing is cancelled, `initialize` least of all.
+#[test]
+fn nothing_is_cancelled() {
+    for mode in ["hangs", "hangs-later", "refuses", "no-tools", "ok"] {
+        let (_, sent) = sent(mode, &["--timeout", "2"]);
+        assert!(sent.iter().all(|message| message["method"] != "notifications/cancelled"), "{mode}: {sent:?}");
+    }
+}
+
+/// Cursors of a server are handed back as they came, whatever is in them.
+#[test]
+fn cursors_go_back_as_they_came() {
+    let (ran, sent) = sent("strange-answers", &["--json"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let lists: Vec<_> = sent.iter().filter(|message| message["method"] == "tools/list").collect();
+    let cursors: Vec<_> = lists.iter().map(|list| list["params"].get("cursor")).collect();
+    assert_eq!(cursors, [None, Some(&json!("")), Some(&json!("  \u{0}{\"page\":3}\u{e4}/+=\n"))]);
+}
+
+/// Answers to nothing, and two to one request, change nothing.
+#[test]
+fn strange_answers_are_ignored() {
+    let (ran, _) = sent("strange-answers", &["--json"]);
+    let names: Vec<_> =
+        ran.json().unwrap()["tools"].as_array().unwrap().iter().map(|tool| tool["name"].clone()).collect();
+    assert_eq!((ran.code, names), (Some(0), vec![json!("one"), json!("two"), json!("three")]), "{ran:?}");
+}

@@ -52,43 +52,51 @@ const CELLS: u32 = 64;
 
 /// Runs a test with a component that exports the task kinds itself, and with one that has them supplied.
 async fn both(test: impl AsyncFn(Handlers)) {
-    for (mode, handlers) in [("own handlers", own().await)] {
+    for (mode, handlers) in [("own handlers", own().await), ("managed", managed().await)] {
         // Shown when the test fails.
         println!("mode: {mode}");
         test(handlers).await;
     }
 }
 
-/// The stock handler, with the words of [this table](self).
-async fn own() -> Handlers {
+/// The script with the words of [this table](self).
+fn script() -> Value {
     let refusal = json!({ "code": REFUSAL.0, "message": REFUSAL.1 });
-    let script = json!({
-        "delayMs": 0,
-        "sampling": [
-            { "match": "slow", "delayMs": HOUR },
-            { "match": "soon", "delayMs": MOMENT },
-            { "match": "refuse", "error": refusal },
-        ],
-        "elicitation": [
-            { "match": "slow", "delayMs": HOUR },
-            { "match": "soon", "delayMs": MOMENT },
-            { "match": "refuse", "error": refusal },
-            { "match": "decline", "action": "decline" },
-            { "match": "cancel", "action": "cancel" },
-            { "match": "misfit", "content": { "name": 7 } },
-        ],
-    });
-    stock(cells(CELLS), &script).await.unwrap()
+    let common = [
+        json!({ "match": "slow", "delayMs": HOUR }),
+        json!({ "match": "soon", "delayMs": MOMENT }),
+        json!({ "match": "refuse", "error": refusal }),
+    ];
+    let user = [
+        json!({ "match": "decline", "action": "decline" }),
+        json!({ "match": "cancel", "action": "cancel" }),
+        json!({ "match": "misfit", "content": { "name": 7 } }),
+    ];
+    let elicitation = [&common[..], &user].concat();
+    json!({ "delayMs": 0, "sampling": common.to_vec(), "elicitation": elicitation })
 }
 
-/// The guest of plain kinds, over an application and with these roots, a URI in each line.
-async fn plain(application: &Arc<Application>, roots: &str) -> Handlers {
+/// The stock handler, which exports all kinds.
+async fn own() -> Handlers {
+    stock(cells(CELLS), &script()).await.unwrap()
+}
+
+/// A guest of plain sampling and elicitation, around which the host supplies tasks.
+async fn managed() -> Handlers {
+    let mut grants = Grants::default();
+    grants.progress = true;
+    grants.config = Some([("script".to_owned(), script().to_string())].into_iter().collect());
+    guest_with(cells(CELLS), "tests/guests/plain", grants).await.unwrap().managed()
+}
+
+/// A guest of plain kinds that leaves everything to an application, with these roots, a URI in each line.
+async fn asking(application: &Arc<Application>, roots: &str) -> Handlers {
     let mut grants = Grants::default();
     grants.progress = true;
     grants.config = Some([("roots".to_owned(), roots.to_owned())].into_iter().collect());
     grants.model = Some(Arc::<Application>::clone(application));
     grants.user = Some(Arc::<Application>::clone(application));
-    guest_with(cells(CELLS), "tests/guests/plain", grants).await.unwrap()
+    guest_with(cells(CELLS), "tests/guests/asking", grants).await.unwrap()
 }
 
 async fn hostile() -> Handlers {

@@ -104,7 +104,8 @@ async fn progress_stops_when_the_task_has_ended() {
             server.ask_task("tasks/result", id(&later)).await.unwrap();
             let all = server.end().await.unwrap();
             let ended = |told: &Value| {
-                told["taskId"] == task["taskId"] && !["working", "input_required"].map(Value::from).contains(&told["status"])
+                told["taskId"] == task["taskId"]
+                    && !["working", "input_required"].map(Value::from).contains(&told["status"])
             };
             let told = notifications(&all, "notifications/tasks/status");
             let end = told.iter().find(|(_, told)| ended(told)).unwrap().0;

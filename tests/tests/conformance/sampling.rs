@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use taskcell::Handlers;
+use taskcell::session::Features;
 use taskcell_tests::conversation::{Conversation, prompt};
 use taskcell_tests::server::options;
 
 use super::application::Application;
-use super::{SAMPLING, and, both, create, error, id, plain, refused};
+use super::{SAMPLING, and, asking, both, create, error, id, refused};
 
 /// A conversation whose model is an application.
 async fn modelled() -> (Conversation, Arc<Application>) {
     let application = Arc::new(Application::default());
-    let handlers = plain(&application, "").await;
+    let handlers = asking(&application, "").await;
     (Conversation::new(handlers, options()), application)
 }
 
@@ -34,6 +36,58 @@ fn tool_result(id: &str) -> Value {
 
 fn messages<const N: usize>(messages: [Value; N]) -> Value {
     json!({ "messages": messages.to_vec(), "maxTokens": 10 })
+}
+
+fn with_tools(handlers: Handlers) -> Handlers {
+    let mut features = Features::default();
+    features.tools = true;
+    handlers.with_features(features)
+}
+
+// ---- Capabilities ----
+
+#[tokio::test]
+async fn tools_are_declared_where_they_are_supported() {
+    both(async |handlers| {
+        assert_eq!(handlers.capabilities()["sampling"], json!({}));
+        assert_eq!(with_tools(handlers).capabilities()["sampling"], json!({ "tools": {} }));
+    })
+    .await;
+    assert_eq!(with_tools(Handlers::default()).capabilities(), json!({}));
+}
+
+/// Tools for a client that declared none are refused, plain and as a task.
+#[tokio::test]
+async fn undeclared_tools_are_invalid_params() {
+    let tools = json!({ "tools": [{ "name": "weather", "inputSchema": { "type": "object" } }] });
+    let choice = json!({ "toolChoice": { "mode": "none" } });
+    both(async |handlers| {
+        for members in [tools.clone(), choice.clone(), json!({ "tools": [] }), and(tools.clone(), choice.clone())] {
+            for task in [json!({}), json!({ "task": {} })] {
+                let params = and(and(prompt("hello"), members.clone()), task);
+                let mut server = Conversation::new(handlers.clone(), options());
+                refused(&server.ask(SAMPLING, &params).await.unwrap(), -32602, None);
+                let mut server = Conversation::new(with_tools(handlers.clone()), options());
+                let answer = server.ask(SAMPLING, &params).await.unwrap();
+                assert!(answer.get("result").is_some(), "{params}: {answer}");
+            }
+        }
+    })
+    .await;
+}
+
+/// What the server wants of tools reaches the model as it was sent.
+#[tokio::test]
+async fn tools_and_their_choice_reach_the_model() {
+    let application = Arc::new(Application::default());
+    let mut server = Conversation::new(with_tools(asking(&application, "").await), options());
+    for mode in ["auto", "required", "none"] {
+        let schema = json!({ "type": "object", "properties": { "city": { "type": "string" } }, "required": ["city"] });
+        let tool = json!({ "name": "weather", "description": "The weather", "inputSchema": schema });
+        let params = and(prompt("hello"), json!({ "tools": [tool], "toolChoice": { "mode": mode } }));
+        server.ask(SAMPLING, &params).await.unwrap();
+        assert_eq!(application.shown().last(), Some(&params));
+    }
 }
 
 // ---- Error Handling ----
@@ -60,7 +114,10 @@ async fn tool_results_stand_alone() {
     let table = [
         messages([asks(), said("user", json!([tool_result("1"), text()]))]),
         messages([asks(), said("user", json!([text(), tool_result("1")]))]),
-        messages([asks(), said("user", json!([{ "type": "image", "data": "", "mimeType": "image/png" }, tool_result("1")]))]),
+        messages([
+            asks(),
+            said("user", json!([{ "type": "image", "data": "", "mimeType": "image/png" }, tool_result("1")])),
+        ]),
     ];
     refuse_all(&table).await;
 }

@@ -33,7 +33,8 @@ struct Row {
 fn rows() -> Vec<Row> {
     let document = fs::read_to_string(repository().join(DOCUMENT)).unwrap();
     let lines = document.lines().filter(|line| line.starts_with('|'));
-    let cells = lines.map(|line| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>());
+    let cells =
+        lines.map(|line| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>());
     let is_row = |cells: &Vec<String>| cells[0] != "id" && !cells[0].starts_with("--") && cells.len() != 2;
     cells
         .filter(is_row)
@@ -71,8 +72,7 @@ fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// The functions of a file that are tests: those with a test attribute, and those of the store's contract, which a
-/// macro makes tests of.
+/// The functions of a file that are tests.
 fn tests(source: &str) -> BTreeSet<&str> {
     let mut found = BTreeSet::new();
     let mut is_test = false;
@@ -80,7 +80,7 @@ fn tests(source: &str) -> BTreeSet<&str> {
         if line.starts_with("#[tokio::test") || line == "#[test]" {
             is_test = true;
         } else if let Some(name) = function(line) {
-            if is_test || line.starts_with("pub") {
+            if is_test {
                 found.insert(name);
             }
             is_test = false;
