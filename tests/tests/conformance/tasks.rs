@@ -511,7 +511,7 @@ async fn a_result_is_what_the_plain_request_would_have_given() {
     .await;
     // A cell that breaks is an error either way, with the same words.
     let mut server = Conversation::new(hostile().await, options());
-    for fault in ["trap", "refuse", "bad-meta", "bad-error"] {
+    for fault in ["trap", "refuse", "bad-meta", "bad-error", "nan", "deep-json", "newline-json", "newline-error"] {
         let plain = unmarked(server.ask(SAMPLING, &prompt(fault)).await.unwrap());
         let task = server.create(fault).await.unwrap();
         assert_eq!(unmarked(server.ask_task("tasks/result", &task).await.unwrap()), plain, "{fault}");
