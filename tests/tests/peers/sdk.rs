@@ -4,7 +4,7 @@
 //! that is not `completed` for an error of its own without asking for the result; that of Python always asks for it.
 //! Both count their requests from 0, which is the first progress token, too.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Value, json};
 use taskcell_tests::provision::{node_peers, peers_skipped, python_peers};
@@ -205,21 +205,20 @@ fn check(mode: Mode, server: &[String], (tool, arguments, word, holds, kinds): R
         return;
     }
     let called = call(mode, server, &script(), tool, &arguments);
-    let tool = format!("{mode:?} {tool} {arguments}");
-    let text = called.text.strip_prefix(word).unwrap_or_else(|| panic!("{tool}: {}", called.text));
-    assert_eq!(called.code, Some(i32::from(word != "OK")), "{tool}");
+    let row = format!("{mode:?} {tool} {arguments}");
+    let text = called.text.strip_prefix(word).unwrap_or_else(|| panic!("{row}: {}", called.text));
+    assert_eq!(called.code, Some(i32::from(word != "OK")), "{row}");
     let answer: Value = serde_json::from_str(text).unwrap();
     for (pointer, value) in holds {
-        assert_eq!(answer.pointer(pointer), Some(&value), "{tool}: {pointer} of {answer}");
+        assert_eq!(answer.pointer(pointer), Some(&value), "{row}: {pointer} of {answer}");
     }
-    if word == "OK" && tool.ends_with("as_task") {
-        let related = &answer["_meta"]["io.modelcontextprotocol/related-task"]["taskId"];
-        assert!(related.is_string(), "{tool}: {answer} does not name its task");
-    }
+    // A result that came as a task's names the task; one that did not names none.
+    let related = answer.pointer("/_meta/io.modelcontextprotocol~1related-task/taskId");
+    assert_eq!(related.is_some_and(Value::is_string), word == "OK" && tool.ends_with("_as_task"), "{row}: {answer}");
     let mut asked = called.kinds;
     asked.sort();
     asked.dedup();
-    assert_eq!(asked, kinds, "{tool}");
+    assert_eq!(asked, kinds, "{row}");
 }
 
 fn python() -> Vec<String> {
@@ -228,7 +227,7 @@ fn python() -> Vec<String> {
 }
 
 fn typescript() -> Vec<String> {
-    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("peers/node/server.mjs");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/node/server.mjs");
     vec!["node".to_owned(), script.display().to_string(), node_peers().unwrap().display().to_string()]
 }
 
