@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
 
@@ -36,6 +36,14 @@ pub fn command(program: &str) -> Command {
     command.env("TASKCELL_CACHE", cache).env("TASKCELL_STORE", ":memory:").env_remove("TASKCELL_CONFIG");
     command.stdin(Stdio::null());
     command
+}
+
+/// Sends a signal to a program that was started, by the signal's name; says whether it was there.
+///
+/// # Errors
+/// When nothing can be sent.
+pub fn signal(program: &Child, name: &str) -> Result<bool> {
+    Ok(Command::new("kill").args(["-s", name, &program.id().to_string()]).status()?.success())
 }
 
 /// Runs the same with these arguments.

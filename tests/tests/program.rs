@@ -8,8 +8,9 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
+use taskcell::kinds::KINDS;
 use taskcell_tests::cli::{self, Ran};
 use taskcell_tests::compose::{component, component_for, core_module};
 use taskcell_tests::guests::build_guest;
@@ -116,9 +117,12 @@ fn inspect_tells_what_a_component_is() {
         assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{ran:?}");
         let mut document = ran.json().unwrap();
         let imports = document.as_object_mut().unwrap().remove("imports").unwrap();
+        let is_exported = |kind: &str| kinds.as_array().unwrap().iter().any(|exported| exported == kind);
+        let by = |kind: &str| if is_exported(kind) { "exported" } else { "default" };
+        let served: Map<_, _> = KINDS.iter().map(|row| (row.export.to_owned(), by(row.export).into())).collect();
         let expected = json!({
             "file": file, "sha256": sha256, "size": bytes.len(), "witVersion": "0.1.0", "kinds": kinds,
-            "capabilities": capabilities, "background": background, "grants": grants,
+            "served": served, "capabilities": capabilities, "background": background, "grants": grants,
         });
         assert_eq!(document, expected);
         assert!(
@@ -131,9 +135,8 @@ fn inspect_tells_what_a_component_is() {
         let ran = run(&["inspect", &file]);
         assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{ran:?}");
         let has = |line: &str| ran.stdout.lines().any(|found| found.split_whitespace().eq(line.split_whitespace()));
-        let exported = |kind: &str| kinds.as_array().unwrap().iter().any(|exported| exported == kind);
-        let sampling = if exported("sampling") { "exported" } else { "default: -32600 Sampling not supported" };
-        let listing = if exported("list-tasks") { "exported" } else { "default: -32601 tasks/list not supported" };
+        let sampling = if is_exported("sampling") { "exported" } else { "default: -32600 Sampling not supported" };
+        let listing = if is_exported("list-tasks") { "exported" } else { "default: -32601 tasks/list not supported" };
         let names: Vec<_> = grants.as_array().unwrap().iter().filter_map(Value::as_str).collect();
         let needed = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         let mut lines = vec![
@@ -155,6 +158,51 @@ fn inspect_tells_what_a_component_is() {
         }
         for line in lines {
             assert!(has(&line), "{line:?} is not in {ran:?}");
+        }
+    }
+}
+
+/// In managed mode the host supplies what a component lacks of the kinds of tasks, and the capabilities follow; what the
+/// component exports stays its own.
+#[test]
+fn inspect_tells_what_is_managed() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, exports: &[&str]| {
+        let file = folder.path().join(name);
+        fs::write(&file, component(exports, &[]).unwrap()).unwrap();
+        text(&file)
+    };
+    let all_of = |requests: Value| json!({ "list": {}, "cancel": {}, "requests": requests });
+    let sampling = json!({ "sampling": { "createMessage": {} } });
+    let elicitation = json!({ "elicitation": { "create": {} } });
+    let of_tasks = ["get-task", "get-task-result", "list-tasks", "cancel-task"];
+    #[rustfmt::skip]
+    let table: [(&[&str], Vec<&str>, Value); 5] = [
+        (&["sampling"], [&of_tasks[..], &["augmented-sampling"]].concat(), all_of(sampling.clone())),
+        (&["elicitation"], [&of_tasks[..], &["augmented-elicitation"]].concat(), all_of(elicitation)),
+        (&["sampling", "get-task", "cancel-task"], vec!["get-task-result", "list-tasks", "augmented-sampling"], all_of(sampling.clone())),
+        (&["augmented-sampling", "background"], of_tasks.to_vec(), all_of(sampling)),
+        (&["roots"], vec![], Value::Null),
+    ];
+    for (index, (exports, managed, tasks)) in table.into_iter().enumerate() {
+        let file = write(&format!("{index}.wasm"), exports);
+        let document = run(&["inspect", "--json", "--tasks", "managed", &file]).json().unwrap();
+        let own = run(&["inspect", "--json", &file]).json().unwrap();
+        let sheet = run(&["inspect", "--tasks", "managed", &file]);
+        assert_eq!(document["capabilities"]["tasks"], tasks, "{exports:?}");
+        assert_eq!(document["kinds"], own["kinds"], "{exports:?}");
+        for row in &KINDS {
+            let by = match row.export {
+                kind if exports.contains(&kind) => "exported",
+                kind if managed.contains(&kind) => "managed",
+                _ => "default",
+            };
+            assert_eq!(document["served"][row.export], by, "{exports:?}: {}", row.export);
+            assert_eq!(own["served"][row.export], if by == "exported" { by } else { "default" }, "{exports:?}");
+            let method = if row.augmented { " (task)" } else { "" };
+            let shown = format!("{} {}{method} {by}", row.export, row.method);
+            let lines = sheet.stdout.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+            assert!(lines.into_iter().any(|line| line.starts_with(&shown)), "{shown:?} is not in {sheet:?}");
         }
     }
 }
@@ -484,8 +532,7 @@ fn a_signal_ends_the_server() {
             .spawn()
             .unwrap();
         let sleeper = sleeper(&file);
-        let id = program.id().to_string();
-        assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
+        assert!(cli::signal(&program, signal).unwrap());
         let output = program.wait_with_output().unwrap();
         assert_ends(sleeper, signal);
         assert_eq!(output.status.code(), Some(2), "{output:?}");

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::Ended;
 use super::client::this_program;
 use super::handlers::HandlerArgs;
-use super::tasks_args::TaskArgs;
+use super::store::Place;
+use super::tasks_args::{Defaults, TaskArgs};
 use crate::{Session, SessionOptions, printable};
 
 #[derive(clap::Args)]
@@ -28,10 +29,15 @@ pub(super) async fn call(args: Args) -> anyhow::Result<Ended> {
         Some(text) => serde_json::from_str(text).context("PARAMS-JSON is not JSON")?,
         None => json!({}),
     };
-    let handlers = args.tasks.declare(args.handlers.load().await?)?;
-    let (session, _outbox) = Session::new(handlers, SessionOptions::new(this_program()));
+    let tasks = args.tasks.settle(Defaults { store: || Ok(Place::Memory), principal: "call".to_owned() })?;
+    let (handlers, tasks) = tasks.open(args.handlers.load().await?).await?;
+    let mut options = SessionOptions::new(this_program());
+    tasks.set(&mut options);
+    let (session, _outbox) = Session::new(handlers, options);
     let request = json!({ "jsonrpc": "2.0", "id": 1, "method": args.method, "params": params });
     let answer = session.answer(request.to_string().as_bytes()).await.context("the request had no answer")?;
+    session.close().await;
+    tasks.store.close().await;
     let answer: Value = serde_json::from_slice(&answer).context("the answer is not JSON")?;
     writeln!(std::io::stdout().lock(), "{}", printable::json(&answer))?;
     Ok(if answer.get("error").is_some() { Ended::WithError } else { Ended::Well })

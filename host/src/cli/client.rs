@@ -8,15 +8,16 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use tokio::process::{ChildStdin, ChildStdout};
-use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinHandle;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::peer::{self, Answer, Closed, Lines, Peer};
 use super::process::{GRACE, ServerProcess};
+use super::tasks_args::TaskKeeping;
 use super::terminal::{self, Progress};
 use crate::protocol::types::Implementation;
 use crate::protocol::{PROTOCOL_VERSION, jsonrpc};
-use crate::session::Observer;
+use crate::session::{Observer, Undeclared};
 use crate::{Handlers, Session, SessionOptions};
 
 /// What this program says it is.
@@ -39,12 +40,13 @@ const AT_ONCE: usize = 4_096;
 const MAX_PAGES: usize = 1_000;
 
 /// How to connect.
-pub(super) struct Options {
+pub(super) struct Options<'a> {
     pub(super) handlers: Handlers,
+    pub(super) tasks: &'a TaskKeeping,
     pub(super) timeout: Duration,
     pub(super) progress: Progress,
     pub(super) observer: Observer,
-    pub(super) session: fn(&mut SessionOptions),
+    pub(super) undeclared: Undeclared,
 }
 
 /// A connection to a server that was initialized.
@@ -53,6 +55,8 @@ pub(super) struct Client {
     peer: Arc<Peer>,
     /// Reads the server; none once it has ended and said how.
     reader: Option<JoinHandle<anyhow::Result<()>>>,
+    /// Ends the reader, and the session with it, when it is dropped.
+    reading: oneshot::Sender<Infallible>,
     timeout: Duration,
     /// The result of `initialize`.
     pub(super) server: Value,
@@ -60,8 +64,8 @@ pub(super) struct Client {
 
 impl Client {
     /// Starts a server and initializes it.
-    pub(super) async fn connect(command: &[OsString], options: Options) -> anyhow::Result<Self> {
-        let Options { handlers, timeout, progress, observer, session: adjust } = options;
+    pub(super) async fn connect(command: &[OsString], options: Options<'_>) -> anyhow::Result<Self> {
+        let Options { handlers, tasks, timeout, progress, observer, undeclared } = options;
         let (mut process, stdin, stdout) = ServerProcess::start(command, progress)?;
         let (peer, requests) = Peer::new();
         let mut lines = peer::lines(stdout);
@@ -93,39 +97,43 @@ impl Client {
         let mut session_options = SessionOptions::new(identity(&server)?);
         session_options.protocol_version = negotiated(&server)?;
         session_options.observer = Some(observer);
-        adjust(&mut session_options);
+        session_options.undeclared = undeclared;
+        tasks.set(&mut session_options);
         let name = &session_options.server;
         progress.line(format!("connected to {} {} ({})", name.name, name.version, session_options.protocol_version));
 
         let (session, outbox) = Session::new(handlers, session_options);
         tokio::spawn(forward(outbox, to_server));
-        let reader = tokio::spawn(read(lines, Arc::clone(&peer), Arc::new(session), progress));
-        peer.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).await?;
-        Ok(Self { process, peer, reader: Some(reader), timeout, server })
+        let (reading, stop) = oneshot::channel();
+        let reader = tokio::spawn(read(lines, Arc::clone(&peer), session, stop, progress));
+        let client = Self { process, peer, reader: Some(reader), reading, timeout, server };
+        if let Err(error) = client.peer.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).await
+        {
+            client.close().await;
+            return Err(error);
+        }
+        Ok(client)
     }
 
     /// Sends a request. A connection that ends meanwhile is an error that says how.
     pub(super) async fn request(&mut self, method: &str, params: Value) -> anyhow::Result<Answer> {
-        let Some(mut reader) = self.reader.take() else { bail!("the connection has ended") };
+        let Some(reader) = &mut self.reader else { bail!("the connection has ended") };
         let ended = tokio::select! {
             // An answer that came just before the end counts.
             biased;
             answer = self.peer.request(method, params, self.timeout) => {
                 if !answer.as_ref().is_err_and(|error| error.is::<Closed>()) {
-                    self.reader = Some(reader);
                     return answer;
                 }
                 // The reader is about to say why, unless the server closed its stdin alone.
-                match tokio::time::timeout(GRACE, &mut reader).await {
+                match tokio::time::timeout(GRACE, &mut *reader).await {
                     Ok(ended) => ended,
-                    Err(_) => {
-                        reader.abort();
-                        bail!("the server takes no more messages: {method} could not be sent")
-                    }
+                    Err(_) => bail!("the server takes no more messages: {method} could not be sent"),
                 }
             }
-            ended = &mut reader => ended,
+            ended = &mut *reader => ended,
         };
+        self.reader = None;
         match ended.context("reading the server failed")? {
             Ok(()) => bail!("{}, before {method} was answered", self.process.how_it_ended().await),
             Err(error) => Err(error),
@@ -153,11 +161,11 @@ impl Client {
         bail!("the server's list of tools has more than {MAX_PAGES} pages")
     }
 
-    /// Ends the connection and the server.
+    /// Ends the connection and the server. Work that is not finished is given back: another run can do it at once.
     pub(super) async fn close(self) {
-        // Ends the session, and with the last sender the writer, which closes the server's stdin.
+        // With the session and the peer the last sender to the writer goes, which closes the server's stdin.
+        drop(self.reading);
         if let Some(reader) = self.reader {
-            reader.abort();
             let _ = reader.await;
         }
         drop(self.peer);
@@ -191,25 +199,39 @@ async fn until_response(lines: &mut Lines<ChildStdout>, peer: &Peer) -> anyhow::
     }
 }
 
-/// Reads what the server sends until it ends, and has each message worked on by itself.
+/// Reads what the server sends until it ends or is to be stopped, and ends the session.
 async fn read(
-    mut lines: Lines<ChildStdout>,
+    lines: Lines<ChildStdout>,
     peer: Arc<Peer>,
-    session: Arc<Session>,
+    session: Session,
+    stop: oneshot::Receiver<Infallible>,
+    progress: Progress,
+) -> anyhow::Result<()> {
+    let session = Arc::new(session);
+    let mut work = JoinSet::new();
+    let ended = tokio::select! {
+        ended = serve(lines, &peer, &session, &mut work, progress) => ended,
+        _ = stop => Ok(()),
+    };
+    peer.close();
+    work.shutdown().await;
+    if let Some(session) = Arc::into_inner(session) {
+        session.close().await;
+    }
+    ended
+}
+
+/// Has each message of the server worked on by itself.
+async fn serve(
+    mut lines: Lines<ChildStdout>,
+    peer: &Peer,
+    session: &Arc<Session>,
+    work: &mut JoinSet<()>,
     progress: Progress,
 ) -> anyhow::Result<()> {
     let places = Arc::new(Semaphore::new(AT_ONCE));
-    let mut work = tokio::task::JoinSet::new();
-    let ended = loop {
-        let line = match peer::next_line(&mut lines).await {
-            Ok(Some(line)) => line,
-            Ok(None) => break Ok(()),
-            Err(error) => break Err(error.context("reading from the server failed")),
-        };
-        let message = match message(&line) {
-            Ok(message) => message,
-            Err(error) => break Err(error),
-        };
+    while let Some(line) = peer::next_line(&mut lines).await.context("reading from the server failed")? {
+        let message = message(&line)?;
         if message.method.is_none() {
             peer.response(&message);
             continue;
@@ -219,14 +241,13 @@ async fn read(
         }
         while work.try_join_next().is_some() {}
         let place = Arc::clone(&places).acquire_owned().await;
-        let session = Arc::clone(&session);
+        let session = Arc::clone(session);
         work.spawn(async move {
             session.handle(line.as_bytes()).await;
             drop(place);
         });
-    };
-    peer.close();
-    ended
+    }
+    Ok(())
 }
 
 fn message(line: &str) -> anyhow::Result<jsonrpc::Message<'_>> {

@@ -11,8 +11,10 @@ use super::Ended;
 use super::client::{Client, Options};
 use super::demo_server::TOOLS;
 use super::handlers::HandlerArgs;
-use super::tasks_args::TaskArgs;
+use super::store::Place;
+use super::tasks_args::{Defaults, TaskArgs};
 use super::terminal::{self, Progress};
+use crate::session::Undeclared;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -29,12 +31,15 @@ pub(super) async fn demo(args: Args) -> anyhow::Result<Ended> {
     let program = std::env::current_exe().context("this program's own file is not known")?;
     let server = [program.into_os_string(), OsString::from("demo-server")];
     let progress = Progress::new(args.quiet);
+    let tasks = args.tasks.settle(Defaults { store: || Ok(Place::Memory), principal: "demo".to_owned() })?;
+    let (handlers, tasks) = tasks.open(args.handlers.load().await?).await?;
     let options = Options {
-        handlers: args.tasks.declare(args.handlers.load().await?)?,
+        handlers,
+        tasks: &tasks,
         timeout: Duration::from_secs(60),
         progress,
         observer: progress.observer(|_| {}),
-        session: |_| {},
+        undeclared: Undeclared::Refuse,
     };
     let mut client = Client::connect(&server, options).await?;
     let mut failed = 0;
@@ -51,6 +56,7 @@ pub(super) async fn demo(args: Args) -> anyhow::Result<Ended> {
         writeln!(std::io::stdout().lock(), "{mark} {does}: {}", terminal::one_line(&text))?;
     }
     client.close().await;
+    tasks.store.close().await;
     let steps = TOOLS.len();
     writeln!(std::io::stdout().lock(), "{} of {steps} steps came out right", steps - failed)?;
     Ok(if failed == 0 { Ended::Well } else { Ended::WithError })

@@ -5,17 +5,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Ended;
 use super::handlers::CacheArgs;
+use super::tasks_args::{ConfigArg, DeclaredArgs};
 use crate::grants::{Confirmation, Model, Settings, User};
-use crate::kinds::{self, KINDS};
+use crate::kinds::KINDS;
 use crate::protocol::types::{
     CreateMessageRequest, CreateMessageResult, ElicitRequest, ElicitResult, Implementation, RpcError,
 };
 use crate::sandbox::Import;
-use crate::{Grants, Handler, printable};
+use crate::session::Served;
+use crate::{Grants, Handler, Handlers, printable};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -25,52 +27,66 @@ pub(super) struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    declared: DeclaredArgs,
+    #[command(flatten)]
+    config: ConfigArg,
+    #[command(flatten)]
     cache: CacheArgs,
 }
 
 pub(super) async fn inspect(args: Args) -> anyhow::Result<Ended> {
-    let handler = Handler::from_file(&args.cache.engine()?, &args.file, everything()).await?;
+    let declared = args.declared.settle(&args.config.load()?)?;
+    let handler = Arc::new(Handler::from_file(&args.cache.engine()?, &args.file, everything()).await?);
+    let handlers = declared.of(Handlers::shared([Arc::clone(&handler)])?);
     let mut out = std::io::stdout().lock();
     if args.json {
-        writeln!(out, "{}", printable::json(&document(&handler)))?;
+        writeln!(out, "{}", printable::json(&document(&handler, &handlers)))?;
     } else {
-        table(&handler, &mut out)?;
+        table(&handler, &handlers, &mut out)?;
     }
     Ok(Ended::Well)
 }
 
-fn document(handler: &Handler) -> Value {
+fn document(handler: &Handler, handlers: &Handlers) -> Value {
     let imports =
         handler.imports().iter().map(|import| json!({ "interface": import.interface, "grant": import.grant }));
+    let served = KINDS.iter().map(|row| {
+        let by = match handlers.served(row.kind) {
+            Served::Handler(_) => "exported",
+            Served::Managed => "managed",
+            Served::Default => "default",
+        };
+        (row.export.to_owned(), by.into())
+    });
     json!({
         "file": handler.name(),
         "sha256": handler.digest(),
         "size": handler.size(),
         "witVersion": handler.protocol_version(),
         "kinds": handler.kinds().map(|kind| kind.info().export).collect::<Vec<_>>(),
+        "served": served.collect::<Map<_, _>>(),
         "background": handler.has_background(),
-        "capabilities": kinds::capabilities(handler.kinds()),
+        "capabilities": handlers.capabilities(),
         "imports": imports.collect::<Vec<_>>(),
         "grants": grants_needed(handler),
     })
 }
 
-fn table(handler: &Handler, out: &mut impl Write) -> std::io::Result<()> {
+fn table(handler: &Handler, handlers: &Handlers, out: &mut impl Write) -> std::io::Result<()> {
     writeln!(out, "file          {}", handler.name())?;
     writeln!(out, "sha256        {}", handler.digest())?;
     writeln!(out, "size          {} bytes", handler.size())?;
     writeln!(out, "WIT version   {}", handler.protocol_version().unwrap_or("uses none of taskcell:handlers"))?;
-    writeln!(out, "capabilities  {}", kinds::capabilities(handler.kinds()))?;
+    writeln!(out, "capabilities  {}", handlers.capabilities())?;
     let grants = grants_needed(handler);
     writeln!(out, "grants needed {}", if grants.is_empty() { "none".to_owned() } else { grants.join(", ") })?;
     writeln!(out, "\nkinds")?;
-    let exported: Vec<_> = handler.kinds().collect();
     for row in &KINDS {
         let method = if row.augmented { format!("{} (task)", row.method) } else { row.method.to_owned() };
-        let answer = if exported.contains(&row.kind) {
-            "exported".to_owned()
-        } else {
-            format!("default: {} {}", row.default.0, row.default.1)
+        let answer = match handlers.served(row.kind) {
+            Served::Handler(_) => "exported".to_owned(),
+            Served::Managed => "managed: by the host, around the plain handler".to_owned(),
+            Served::Default => format!("default: {} {}", row.default.0, row.default.1),
         };
         writeln!(out, "  {:<22} {method:<30} {answer}", row.export)?;
     }

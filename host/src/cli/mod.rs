@@ -5,13 +5,18 @@
 
 mod call;
 mod client;
+mod config;
 mod demo;
 mod demo_server;
 mod handlers;
 mod inspect;
 mod peer;
+mod principal;
 mod process;
 mod run;
+mod store;
+mod task_view;
+mod tasks;
 mod tasks_args;
 mod terminal;
 
@@ -42,6 +47,8 @@ enum Command {
     Call(call::Args),
     /// Show what a component exports, imports and needs
     Inspect(inspect::Args),
+    /// Look into a store of tasks, cancel one, clear it up
+    Tasks(tasks::Args),
     /// Be the server of the demo, on stdin and stdout
     #[command(hide = true)]
     DemoServer,
@@ -81,6 +88,7 @@ fn block_on(command: Command) -> anyhow::Result<Ended> {
             Command::Run(args) => run::run(args).await,
             Command::Call(args) => call::call(args).await,
             Command::Inspect(args) => inspect::inspect(args).await,
+            Command::Tasks(args) => tasks::tasks(args).await,
             Command::DemoServer => demo_server::serve().await,
         }
     });

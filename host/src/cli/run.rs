@@ -2,16 +2,19 @@
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow, bail};
 use serde_json::{Value, json};
 
 use super::Ended;
 use super::client::{Client, Options};
 use super::handlers::HandlerArgs;
-use super::tasks_args::TaskArgs;
+use super::principal;
+use super::store::Place;
+use super::tasks_args::{Defaults, TaskArgs};
 use super::terminal::{self, Progress};
 use crate::printable;
 use crate::session::{Event, Undeclared};
@@ -55,32 +58,25 @@ struct Record {
 pub(super) async fn run(args: Args) -> anyhow::Result<Ended> {
     let arguments: Value = serde_json::from_str(&args.args).context("--args is not JSON")?;
     anyhow::ensure!(arguments.is_object(), "--args is not a JSON object");
-    let handlers = args.tasks.declare(args.handlers.load().await?)?;
+    let tasks = args.tasks.settle(Defaults { store: Place::of_user, principal: principal::of_server(&args.server) })?;
+    let (handlers, tasks) = tasks.open(args.handlers.load().await?).await?;
     let capabilities = handlers.capabilities();
     let progress = Progress::new(args.quiet);
     let record = Arc::new(Mutex::new(Record::default()));
     let options = Options {
         handlers,
+        tasks: &tasks,
         timeout: Duration::from_secs(args.timeout),
         progress,
         observer: progress.observer({
             let record = Arc::clone(&record);
             move |event| record.lock().unwrap_or_else(PoisonError::into_inner).add(event)
         }),
-        session: if args.process_undeclared { |options| options.undeclared = Undeclared::Process } else { |_| {} },
+        undeclared: if args.process_undeclared { Undeclared::Process } else { Undeclared::Refuse },
     };
-    let serving = async {
-        let mut client = Client::connect(&args.server, options).await?;
-        let outcome = talk(&mut client, args.tool.as_deref(), arguments).await;
-        let server = client.server.clone();
-        client.close().await;
-        anyhow::Ok((server, outcome?))
-    };
-    // Dropping `serving` kills the server with all that it started.
-    let (server, outcome) = tokio::select! {
-        served = serving => served?,
-        () = interrupted() => anyhow::bail!("interrupted; the server was stopped"),
-    };
+    let served = serve(&args.server, options, args.tool.as_deref(), arguments).await;
+    tasks.store.close().await;
+    let (server, outcome) = served?;
     let failed = outcome.get("error").is_some() || outcome.pointer("/result/isError") == Some(&Value::Bool(true));
 
     let mut out = std::io::stdout().lock();
@@ -101,6 +97,34 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Ended> {
         writeln!(out, "{}", shown(&outcome))?;
     }
     Ok(if failed { Ended::WithError } else { Ended::Well })
+}
+
+/// Gives what the server said of itself, and what came of talking to it. However that ends, the server ends too, and
+/// unfinished work is given back.
+async fn serve(
+    server: &[OsString],
+    options: Options<'_>,
+    tool: Option<&str>,
+    arguments: Value,
+) -> anyhow::Result<(Value, Value)> {
+    const INTERRUPTED: &str = "interrupted; the server was stopped";
+    let mut interrupt = pin!(interrupted());
+    // Before it is connected there is no work; dropping it kills the server with all that it started.
+    let mut client = tokio::select! {
+        connected = Client::connect(server, options) => connected?,
+        () = &mut interrupt => bail!(INTERRUPTED),
+    };
+    let outcome = tokio::select! {
+        outcome = talk(&mut client, tool, arguments) => outcome,
+        () = interrupt => Err(anyhow!(INTERRUPTED)),
+    };
+    let server = client.server.clone();
+    // Who is in a hurry asks again.
+    tokio::select! {
+        () = client.close() => {}
+        () = interrupted() => bail!(INTERRUPTED),
+    }
+    Ok((server, outcome?))
 }
 
 /// Calls the tool, or lists all; gives `result`, `tools` or `error`.

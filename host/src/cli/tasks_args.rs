@@ -1,26 +1,81 @@
-//! How tasks are served and where they are kept: the flags that `run`, `call` and `demo` share.
+//! How tasks are served and kept: the flags that commands share, put together with the configuration.
+//!
+//! A flag wins over its environment variable, that over the configuration file, and that over the default.
 
-use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
 
+use anyhow::Context;
 use clap::{Args, ValueEnum};
+use serde::Deserialize;
 
-use crate::Handlers;
+use super::config::{Config, Name};
+use super::store::{Place, Store};
+use crate::session::Features;
+use crate::tasks::{AuditLog, TaskLimits};
+use crate::{Handlers, SessionOptions};
 
-/// The store that is no file.
-const MEMORY: &str = ":memory:";
-
+/// The flags of `run`, `call` and `demo`.
 #[derive(Args)]
 pub(super) struct TaskArgs {
-    /// Who takes requests about tasks: the handlers that export their kinds, or the host around plain handlers
-    #[arg(long, value_enum, value_name = "WHO", default_value = "own")]
-    tasks: TaskMode,
-    /// Where tasks are kept: :memory: ends with the program
-    #[arg(long, value_name = "PATH|:memory:", env = "TASKCELL_STORE", default_value = MEMORY)]
-    store: OsString,
+    #[command(flatten)]
+    declared: DeclaredArgs,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// Whose tasks these are; nobody else sees them [default: run: from the server's command line, others: their name]
+    #[arg(long, value_name = "NAME")]
+    principal: Option<Name>,
+    #[command(flatten)]
+    audit: AuditArgs,
+    #[command(flatten)]
+    config: ConfigArg,
+}
+
+/// The configuration file.
+#[derive(Args)]
+pub(super) struct ConfigArg {
+    /// The configuration file, such as taskcell.toml; none is looked for
+    #[arg(long, value_name = "FILE", env = "TASKCELL_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+/// What is declared of the handlers.
+#[derive(Args)]
+pub(super) struct DeclaredArgs {
+    /// Who takes requests about tasks [default: own]
+    #[arg(long, value_enum, value_name = "WHO")]
+    tasks: Option<TaskMode>,
+    /// Which modes of elicitation the handlers support [default: form,url]
+    #[arg(long, value_enum, value_name = "MODES", value_delimiter = ',')]
+    elicitation: Option<Vec<ElicitationMode>>,
+    /// Whether the handlers support sampling with tools [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    sampling_tools: Option<bool>,
+}
+
+/// Where tasks are kept.
+#[derive(Args)]
+pub(super) struct StoreArgs {
+    /// Where tasks are kept: a SQLite file, or :memory:, which ends with the program [default: call, demo: :memory:;
+    /// others: taskcell/tasks.db in the user's state folder]
+    #[arg(long, value_name = "PATH|:memory:", env = "TASKCELL_STORE")]
+    store: Option<PathBuf>,
+}
+
+/// The audit log.
+#[derive(Args)]
+pub(super) struct AuditArgs {
+    /// Add a line to this file for each request about tasks and each change of one
+    #[arg(long, value_name = "FILE")]
+    audit: Option<PathBuf>,
+    /// Let the audit log have requests and answers whole, with all that is private in them [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    audit_payloads: Option<bool>,
 }
 
 /// Who takes requests about tasks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) enum TaskMode {
     /// The handlers that export their kinds
     Own,
@@ -28,13 +83,146 @@ pub(super) enum TaskMode {
     Managed,
 }
 
+/// A mode of elicitation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ElicitationMode {
+    /// By a form
+    Form,
+    /// By a page
+    Url,
+    /// None: elicitation is not declared
+    None,
+}
+
+/// What a command does where neither a flag nor the configuration says otherwise.
+pub(super) struct Defaults {
+    pub(super) store: fn() -> anyhow::Result<Place>,
+    pub(super) principal: String,
+}
+
+/// What the flags and the configuration come to.
+pub(super) struct TaskSettings {
+    declared: Declared,
+    place: Place,
+    principal: String,
+    limits: TaskLimits,
+    audit: Option<Audit>,
+}
+
+/// How tasks are kept in a session.
+pub(super) struct TaskKeeping {
+    pub(super) store: Store,
+    principal: String,
+    limits: TaskLimits,
+    audit: Option<Arc<AuditLog>>,
+}
+
+/// What is declared of handlers.
+pub(super) struct Declared {
+    mode: TaskMode,
+    features: Features,
+}
+
+/// An audit log that is to be opened.
+pub(super) struct Audit {
+    file: PathBuf,
+    payloads: bool,
+}
+
 impl TaskArgs {
-    /// The handlers with what is said of them here.
-    pub(super) fn declare(&self, handlers: Handlers) -> anyhow::Result<Handlers> {
-        anyhow::ensure!(self.store == MEMORY, "--store takes only {MEMORY} yet");
-        Ok(match self.tasks {
+    /// Puts the flags together with the configuration.
+    pub(super) fn settle(self, defaults: Defaults) -> anyhow::Result<TaskSettings> {
+        let config = self.config.load()?;
+        let principal = self.principal.as_ref().or(config.principal.as_ref());
+        Ok(TaskSettings {
+            declared: self.declared.settle(&config)?,
+            place: self.store.settle(&config, defaults.store)?,
+            principal: principal.map_or(defaults.principal, |Name(name)| name.clone()),
+            audit: self.audit.settle(&config)?,
+            limits: config.limits,
+        })
+    }
+}
+
+impl ConfigArg {
+    /// The configuration; an empty one without a file.
+    pub(super) fn load(&self) -> anyhow::Result<Config> {
+        self.config.as_deref().map_or_else(|| Ok(Default::default()), Config::load)
+    }
+}
+
+impl DeclaredArgs {
+    pub(super) fn settle(&self, config: &Config) -> anyhow::Result<Declared> {
+        let mut features = Features::default();
+        features.form = config.elicitation.form.unwrap_or(features.form);
+        features.url = config.elicitation.url.unwrap_or(features.url);
+        features.tools = self.sampling_tools.or(config.sampling.tools).unwrap_or(features.tools);
+        if let Some(modes) = &self.elicitation {
+            anyhow::ensure!(
+                !modes.contains(&ElicitationMode::None) || modes.len() == 1,
+                "--elicitation none goes with no other mode"
+            );
+            features.form = modes.contains(&ElicitationMode::Form);
+            features.url = modes.contains(&ElicitationMode::Url);
+        }
+        Ok(Declared { mode: self.tasks.or(config.tasks).unwrap_or(TaskMode::Own), features })
+    }
+}
+
+impl Declared {
+    /// The handlers with what is declared of them.
+    pub(super) fn of(self, handlers: Handlers) -> Handlers {
+        let handlers = handlers.with_features(self.features);
+        match self.mode {
             TaskMode::Own => handlers,
             TaskMode::Managed => handlers.managed(),
-        })
+        }
+    }
+}
+
+impl StoreArgs {
+    pub(super) fn settle(&self, config: &Config, default: fn() -> anyhow::Result<Place>) -> anyhow::Result<Place> {
+        let place = self.store.clone().map(Place::from).or_else(|| config.store.clone());
+        place.map_or_else(default, Ok)
+    }
+}
+
+impl AuditArgs {
+    pub(super) fn settle(&self, config: &Config) -> anyhow::Result<Option<Audit>> {
+        let payloads = self.audit_payloads.or(config.audit.payloads).unwrap_or(false);
+        let file = self.audit.clone().or_else(|| config.audit.file.clone());
+        anyhow::ensure!(
+            file.is_some() || !payloads,
+            "payloads are to be in an audit log, but none is named: add --audit FILE"
+        );
+        Ok(file.map(|file| Audit { file, payloads }))
+    }
+}
+
+impl Audit {
+    pub(super) fn open(&self) -> anyhow::Result<Arc<AuditLog>> {
+        let Self { file, payloads } = self;
+        let log = AuditLog::open(file, *payloads);
+        Ok(Arc::new(log.with_context(|| format!("the audit log {} cannot be opened", file.display()))?))
+    }
+}
+
+impl TaskSettings {
+    /// Opens what tasks are kept in; gives the handlers with what is declared of them.
+    pub(super) async fn open(self, handlers: Handlers) -> anyhow::Result<(Handlers, TaskKeeping)> {
+        let Self { declared, place, principal, limits, audit } = self;
+        let audit = audit.as_ref().map(Audit::open).transpose()?;
+        let store = place.open().await?;
+        Ok((declared.of(handlers), TaskKeeping { store, principal, limits, audit }))
+    }
+}
+
+impl TaskKeeping {
+    /// Says so to a session.
+    pub(super) fn set(&self, options: &mut SessionOptions) {
+        options.store = Arc::clone(&self.store.tasks);
+        options.principal.clone_from(&self.principal);
+        options.tasks = self.limits.clone();
+        options.audit.clone_from(&self.audit);
     }
 }

@@ -67,8 +67,13 @@ impl Handlers {
     /// # Errors
     /// [`Error::DuplicateKind`] when two export the same kind.
     pub fn new(handlers: impl IntoIterator<Item = Handler>) -> Result<Self, Error> {
+        Self::shared(handlers.into_iter().map(Arc::new))
+    }
+
+    /// The same of handlers that others have, too.
+    pub(crate) fn shared(handlers: impl IntoIterator<Item = Arc<Handler>>) -> Result<Self, Error> {
         let mut set = Self::default();
-        for handler in handlers.into_iter().map(Arc::new) {
+        for handler in handlers {
             for kind in handler.kinds() {
                 let Some(place) = set.by_kind.get_mut(kind as usize) else { continue };
                 if let Some(first) = place {
@@ -142,8 +147,10 @@ impl Handlers {
     /// The capabilities to declare in `initialize`.
     #[must_use]
     pub fn capabilities(&self) -> Value {
-        let mut capabilities = kinds::capabilities(self.kinds());
         let Features { form, url, tools } = self.features;
+        // An object without a mode would say that forms are supported. [client/elicitation, Capabilities]
+        let declared = |kind: &Kind| form || url || kind.info().method != Kind::Elicitation.info().method;
+        let mut capabilities = kinds::capabilities(self.kinds().filter(declared));
         if let Some(modes) = capabilities.get_mut("elicitation").and_then(Value::as_object_mut) {
             modes.retain(|mode, _| (mode != "form" || form) && (mode != "url" || url));
         }

@@ -85,7 +85,7 @@ impl AuditLog {
     }
 
     /// A change of a task.
-    pub(super) fn task(&self, event: &str, record: &TaskRecord) {
+    pub(crate) fn task(&self, event: &str, record: &TaskRecord) {
         self.write(Line {
             event,
             principal: &record.principal,

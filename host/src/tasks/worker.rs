@@ -263,7 +263,9 @@ async fn work_on(tasks: &Tasks, claim: &Claim, runner: &dyn Runner) {
     let work = AssertUnwindSafe(runner.run(claim)).catch_unwind();
     tokio::select! {
         biased;
-        () = tasks.ended(&claim.lease.id) => {}
+        () = tasks.ended(&claim.lease.id) => {
+            tracing::info!(task.id = claim.lease.id, "work is stopped: its task has ended without it");
+        }
         outcome = work => {
             // A bug of the host must not leave a task that never ends.
             let outcome = outcome.unwrap_or_else(|_| Err(RpcError::internal("panic", "The host failed")));

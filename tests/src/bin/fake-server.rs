@@ -33,11 +33,23 @@ fn main() -> Result<()> {
         "logs-nasty" => eprintln!("{NASTY}"),
         _ => {}
     }
+    let mut asking = None;
     for line in std::io::stdin().lock().lines() {
         let message: Value = serde_json::from_str(&line?)?;
+        if let Some(next) = asking.as_mut().and_then(|asking: &mut Asking| asking.next(&message)) {
+            println!("{next}");
+            continue;
+        }
         let (Some(id), Some(method)) = (message.get("id"), message.get("method").and_then(Value::as_str)) else {
             continue;
         };
+        if method == "tools/call" {
+            asking = Asking::of(id, message.get("params").unwrap_or(&Value::Null));
+            if let Some(asking) = &asking {
+                println!("{}", asking.first());
+                continue;
+            }
+        }
         for reply in replies(&mode, method, id, message.get("params").unwrap_or(&Value::Null)) {
             println!("{reply}");
         }
@@ -51,6 +63,47 @@ fn main() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A call of a tool that asks the client something first: `make-task` for a message as a task, `use-task` the same and
+/// then for its result, `fetch-task` for the result of a task that is named. What the client answers is the tool's text.
+struct Asking {
+    call: Value,
+    tool: String,
+    task: Option<Value>,
+}
+
+impl Asking {
+    fn of(call: &Value, params: &Value) -> Option<Self> {
+        let tool = params.get("name")?.as_str()?.to_owned();
+        let task = params.pointer("/arguments/taskId").cloned();
+        ["make-task", "use-task", "fetch-task"].contains(&&*tool).then(|| Self { call: call.clone(), tool, task })
+    }
+
+    fn first(&self) -> Value {
+        match &self.task {
+            Some(task) => fetch(task),
+            None => json!({ "jsonrpc": "2.0", "id": "create", "method": "sampling/createMessage", "params": {
+                "messages": [{ "role": "user", "content": { "type": "text", "text": "hi" } }],
+                "maxTokens": 10,
+                "task": { "ttl": 600_000 },
+            } }),
+        }
+    }
+
+    /// What is sent when the client has answered; none when the message is no answer.
+    fn next(&mut self, message: &Value) -> Option<Value> {
+        let asked = message.get("id")?.as_str()?;
+        if let ("create", "use-task", Some(task)) = (asked, &*self.tool, message.pointer("/result/task/taskId")) {
+            return Some(fetch(task));
+        }
+        let text = message.get("result").or_else(|| message.get("error"))?.to_string();
+        Some(json!({ "jsonrpc": "2.0", "id": self.call, "result": { "content": said(&text) } }))
+    }
+}
+
+fn fetch(task: &Value) -> Value {
+    json!({ "jsonrpc": "2.0", "id": "fetch", "method": "tasks/result", "params": { "taskId": task } })
 }
 
 /// What the server sends for a request.
