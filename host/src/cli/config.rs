@@ -6,13 +6,15 @@
 
 use std::fmt;
 use std::io::Read;
+use std::marker::PhantomData;
+use std::num::NonZeroU32;
 use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, Visitor};
+use serde::de::{Deserializer, Error as _, Unexpected, Visitor};
 use toml::Spanned;
 
 use super::store::Place;
@@ -80,14 +82,14 @@ struct LimitsTable {
     default_ttl: Option<Spanned<Time>>,
     max_ttl: Option<Spanned<Time>>,
     poll_interval: Option<Spanned<Time>>,
-    tasks: Option<Spanned<usize>>,
-    result_size: Option<Spanned<usize>>,
-    page: Option<Spanned<usize>>,
+    tasks: Option<Spanned<Whole<usize>>>,
+    result_size: Option<Spanned<Whole<usize>>>,
+    page: Option<Spanned<Whole<usize>>>,
     lease: Option<Spanned<Time>>,
-    attempts: Option<Spanned<u32>>,
-    recovered: Option<Spanned<usize>>,
-    rate: Option<Spanned<u32>>,
-    burst: Option<Spanned<u32>>,
+    attempts: Option<Spanned<Whole<u32>>>,
+    recovered: Option<Spanned<Whole<usize>>>,
+    rate: Option<Spanned<Whole<u32>>>,
+    burst: Option<Spanned<Whole<u32>>>,
 }
 
 /// A value that cannot be: where it stands, and why.
@@ -135,35 +137,37 @@ impl LimitsTable {
     fn limits(&self) -> Result<TaskLimits, Wrong> {
         const SECOND: Duration = Duration::from_secs(1);
         const HOUR: Duration = Duration::from_secs(60 * 60);
-        // A time to live goes out in 32 bits of milliseconds.
-        const LONGEST: Duration = Duration::from_millis(u32::MAX as u64);
+        // It goes out in 32 bits of milliseconds.
+        const LONGEST: Duration = Duration::from_secs(49 * 24 * 60 * 60);
 
         let mut limits = TaskLimits::default();
-        let gone = "a task must live long enough to be fetched, and no longer than 49 days";
-        set(&mut limits.default_ttl, &self.default_ttl, SECOND..=LONGEST, gone)?;
-        set(&mut limits.max_ttl, &self.max_ttl, SECOND..=LONGEST, gone)?;
+        let why = "a task must live long enough to be fetched, and no longer than 49 days";
+        set(&mut limits.default_ttl, &self.default_ttl, SECOND..=LONGEST, why)?;
+        set(&mut limits.max_ttl, &self.max_ttl, SECOND..=LONGEST, why)?;
         if limits.default_ttl > limits.max_ttl {
             let (default, max) = (limits.default_ttl, limits.max_ttl);
             let at = self.default_ttl.as_ref().or(self.max_ttl.as_ref()).map(Spanned::span).unwrap_or_default();
             let why = format!("default-ttl is {default:?} and max-ttl is {max:?}: the default must not be the longer");
             return Err(Wrong { at, why });
         }
-        let asks = "a requestor would ask without a pause, or never";
-        set(&mut limits.poll_interval, &self.poll_interval, Duration::from_millis(1)..=HOUR, asks)?;
-        set(&mut limits.tasks, &self.tasks, 1..=10_000_000, "no task could be made, or there would be no limit")?;
-        let size = "no result would fit, or more than a store takes";
-        set(&mut limits.result_size, &self.result_size, 1 << 10..=256 << 20, size)?;
-        set(&mut limits.page, &self.page, 1..=10_000, "a list would have no end, or one page without one")?;
-        let lease = "work would be lost whenever the machine is busy, or stay for long with a host that is gone";
-        set(&mut limits.lease, &self.lease, Duration::from_millis(100)..=HOUR, lease)?;
-        set(&mut limits.attempts, &self.attempts, 1..=1_000_000, "no work would be done, or failing work for ever")?;
-        let left = "what a stopped host left would never be done, or all at once";
-        set(&mut limits.recovered, &self.recovered, 1..=1_000, left)?;
+        let why = "a requestor must pause between two polls, and must come back";
+        set(&mut limits.poll_interval, &self.poll_interval, Duration::from_millis(1)..=HOUR, why)?;
+        set(&mut limits.tasks, &self.tasks, 1..=10_000_000, "there must be room for a task, and a limit")?;
+        let why = "a result must fit, and a store must take it";
+        set(&mut limits.result_size, &self.result_size, 1 << 10..=256 << 20, why)?;
+        set(&mut limits.page, &self.page, 1..=10_000, "a list must come to its end, in pages")?;
+        let why = "work must not be lost when the machine is busy, nor stay for long with a host that is gone";
+        set(&mut limits.lease, &self.lease, Duration::from_millis(100)..=HOUR, why)?;
+        let why = "work must be begun, and not for ever if it never ends";
+        set(&mut limits.attempts, &self.attempts, 1..=1_000_000, why)?;
+        let why = "what a stopped host left must be done, and not all at once";
+        set(&mut limits.recovered, &self.recovered, 1..=1_000, why)?;
         if self.rate.is_some() || self.burst.is_some() {
-            let (mut rate, mut burst) = (2_000, 10_000);
-            set(&mut rate, &self.rate, 1..=u32::MAX, "every request about tasks would be refused")?;
-            set(&mut burst, &self.burst, 1..=u32::MAX, "every request about tasks would be refused")?;
-            limits.rate = RateLimit::per_second(rate.try_into().ok(), burst.try_into().ok());
+            let (mut rate, mut burst) = (TaskLimits::RATE, TaskLimits::BURST);
+            let why = "some requests about tasks must be answered";
+            set(&mut rate, &self.rate, 1..=u32::MAX, why)?;
+            set(&mut burst, &self.burst, 1..=u32::MAX, why)?;
+            limits.rate = RateLimit::per_second(NonZeroU32::new(rate), NonZeroU32::new(burst));
         }
         Ok(limits)
     }
@@ -179,7 +183,7 @@ where
     let value: V = (*found.get_ref()).into();
     if !bounds.contains(&value) {
         let (least, most) = bounds.into_inner();
-        let why = format!("{value:?} is not within {least:?} and {most:?}: {why} otherwise");
+        let why = format!("{value:?} is not between {least:?} and {most:?}: {why}");
         return Err(Wrong { at: found.span(), why });
     }
     *limit = value;
@@ -218,11 +222,47 @@ impl<'de> Deserialize<'de> for Time {
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Time, E> {
                 let read: Result<jiff::SignedDuration, _> = text.parse();
                 let time = read.ok().and_then(|time| Duration::try_from(time).ok());
-                time.map(Time).ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(text), &self))
+                time.map(Time).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
             }
         }
 
         deserializer.deserialize_str(Text)
+    }
+}
+
+/// A whole number.
+#[derive(Debug, Clone, Copy)]
+struct Whole<T>(T);
+
+impl From<Whole<u32>> for u32 {
+    fn from(number: Whole<u32>) -> Self {
+        number.0
+    }
+}
+
+impl From<Whole<usize>> for usize {
+    fn from(number: Whole<usize>) -> Self {
+        number.0
+    }
+}
+
+impl<'de, T: TryFrom<i64>> Deserialize<'de> for Whole<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Number<T>(PhantomData<T>);
+
+        impl<T: TryFrom<i64>> Visitor<'_> for Number<T> {
+            type Value = Whole<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number that is not negative")
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Whole<T>, E> {
+                T::try_from(number).map(Whole).map_err(|_| E::invalid_value(Unexpected::Signed(number), &self))
+            }
+        }
+
+        deserializer.deserialize_i64(Number(PhantomData))
     }
 }
 
@@ -252,5 +292,48 @@ impl std::str::FromStr for Name {
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each limit has a key, and none goes to another's place.
+    #[test]
+    fn every_limit_can_be_set() {
+        let text = r#"
+            default-ttl = "11s"
+            max-ttl = "12m"
+            poll-interval = "13ms"
+            tasks = 14
+            result-size = 15000
+            page = 16
+            lease = "1.7s"
+            attempts = 18
+            recovered = 19
+            rate = 1
+            burst = 2
+        "#;
+        let table: LimitsTable = toml::from_str(text).unwrap();
+        let limits = table.limits().unwrap();
+        let principal = "me".into();
+        let TaskLimits {
+            default_ttl,
+            max_ttl,
+            poll_interval,
+            tasks,
+            result_size,
+            page,
+            lease,
+            attempts,
+            recovered,
+            rate,
+        } = limits;
+        let times = [default_ttl, max_ttl, poll_interval, lease].map(|time| time.as_millis());
+        assert_eq!(times, [11_000, 720_000, 13, 1_700]);
+        assert_eq!((tasks, result_size, page, attempts, recovered), (14, 15_000, 16, 18, 19));
+        let admitted = (0..4).filter(|_| rate.admits(&principal)).count();
+        assert_eq!(admitted, 2);
     }
 }

@@ -33,6 +33,13 @@ pub struct TaskLimits {
     pub rate: RateLimit,
 }
 
+impl TaskLimits {
+    /// The default of requests a second.
+    pub(crate) const RATE: u32 = 2_000;
+    /// The default of requests at once.
+    pub(crate) const BURST: u32 = 10_000;
+}
+
 impl Default for TaskLimits {
     fn default() -> Self {
         Self {
@@ -45,7 +52,7 @@ impl Default for TaskLimits {
             lease: Duration::from_secs(10),
             attempts: 5,
             recovered: 32,
-            rate: RateLimit::per_second(NonZeroU32::new(2_000), NonZeroU32::new(10_000)),
+            rate: RateLimit::per_second(NonZeroU32::new(Self::RATE), NonZeroU32::new(Self::BURST)),
         }
     }
 }
