@@ -37,7 +37,6 @@ pub mod grants;
 pub mod kinds;
 mod printable;
 pub mod protocol;
-#[cfg_attr(not(test), expect(dead_code, reason = "the session and the tasks do not call all of them yet"))]
 mod rules;
 pub mod sandbox;
 pub mod session;
