@@ -26,7 +26,8 @@ const {
     ListTasksResultSchema,
     ListToolsRequestSchema,
     McpError,
-    RELATED_TASK_META_KEY
+    RELATED_TASK_META_KEY,
+    TaskStatusNotificationSchema
 } = await load('types.js');
 
 const FORM = {
@@ -42,6 +43,10 @@ const server = new Server({ name: 'taskcell-peer', version: '0' }, { capabilitie
 const tasks = server.experimental.tasks;
 // Every progress notification that came, in order; also those that the SDK has no handler for any more.
 const progress = [];
+// The last status that each task was notified of.
+const notified = new Map();
+// What the SDK found wrong with the client's messages.
+const complaints = [];
 
 const say = text => ({ messages: [{ role: 'user', content: { type: 'text', text } }], maxTokens: 50 });
 
@@ -58,6 +63,12 @@ async function final(taskId) {
         if (FINAL.includes(task.status)) return task;
         await sleep(task.pollInterval ?? 100);
     }
+}
+
+/** The final status that the client notifies of; it may come after an answer that says so, too. */
+async function lastNotified(taskId) {
+    for (let i = 0; i < 100 && !FINAL.includes(notified.get(taskId)); i++) await server.ping();
+    return notified.get(taskId);
 }
 
 const result = taskId => tasks.getTaskResult(taskId, CreateMessageResultSchema);
@@ -181,6 +192,7 @@ const TOOLS = {
             other: otherwise.status,
             seen,
             result: await refused(result(created.taskId)),
+            notified: await lastNotified(created.taskId),
             silent: progress.length === reports
         };
     },
@@ -193,7 +205,8 @@ const TOOLS = {
             statusMessage,
             result: await refused(result(taskId)),
             again: await refused(result(taskId)),
-            cancel: await refused(tasks.cancelTask(taskId))
+            cancel: await refused(tasks.cancelTask(taskId)),
+            notified: await lastNotified(taskId)
         };
     },
 
@@ -249,9 +262,9 @@ const TOOLS = {
         const { status } = await final(taskId);
         const reports = [...progress];
         await result(taskId);
-        await tasks.getTask(taskId);
         return {
             status,
+            notified: await lastNotified(taskId),
             tokens: [...new Set(reports.map(report => report.progressToken))],
             reports: handled.length,
             growing: handled.every((report, i) => i === 0 || report.progress > handled[i - 1].progress),
@@ -270,11 +283,18 @@ server.setRequestHandler(CallToolRequestSchema, async ({ params }) => {
     try {
         const tool = TOOLS[params.name];
         if (!tool) throw new Error(`no tool ${params.name}`);
-        return { content: answer(`OK ${JSON.stringify(await tool(params.arguments ?? {}))}`) };
+        const text = `OK ${JSON.stringify(await tool(params.arguments ?? {}))}`;
+        if (complaints.length > 0) throw new Error(complaints.join('; '));
+        return { content: answer(text) };
     } catch (error) {
         return { content: answer(`ERROR ${JSON.stringify(fields(error))}`), isError: true };
     }
 });
+
+server.setNotificationHandler(TaskStatusNotificationSchema, ({ params }) => {
+    notified.set(params.taskId, params.status);
+});
+server.onerror = error => complaints.push(String(error));
 
 const transport = new StdioServerTransport();
 await server.connect(transport);

@@ -9,6 +9,7 @@ same tools.
 
 import itertools
 import json
+import logging
 import uuid
 import warnings
 
@@ -18,6 +19,7 @@ from mcp import types
 from mcp.server import Server
 from mcp.server.session import ServerSession
 from mcp.shared.exceptions import McpError
+from mcp.shared.experimental.tasks.helpers import is_terminal
 
 # The SDK announces the end of its task API at each use; here that is noise on the test's stderr.
 warnings.filterwarnings("ignore", category=DeprecationWarning)
@@ -32,6 +34,10 @@ FORM = {
 MARGIN = 0.1
 # Every progress notification that came, in order.
 PROGRESS: list[types.ProgressNotificationParams] = []
+# The last status that each task was notified of.
+NOTIFIED: dict[str, str] = {}
+# What the SDK found wrong with the client's messages.
+COMPLAINTS: list[str] = []
 # The member of `_meta` that names the task that a message is about.
 RELATED_TASK = "io.modelcontextprotocol/related-task"
 
@@ -67,6 +73,15 @@ async def final(session: ServerSession, task_id: str) -> types.GetTaskResult:
     async for task in session.experimental.poll_task(task_id):
         pass
     return task
+
+
+async def last_notified(session: ServerSession, task_id: str) -> str | None:
+    """The final status that the client notifies of; it may come after an answer that says so, too."""
+    for _ in range(100):
+        if is_terminal(NOTIFIED.get(task_id, "working")):
+            break
+        await session.send_ping()
+    return NOTIFIED.get(task_id)
 
 
 async def result(session: ServerSession, task_id: str) -> dict:
@@ -200,6 +215,7 @@ async def cancel(session: ServerSession, text: str = "Take a while", ttl: int = 
         "other": otherwise.status,
         "seen": await get(session, created.taskId),
         "result": await refused(result(session, created.taskId)),
+        "notified": await last_notified(session, created.taskId),
         "silent": len(PROGRESS) == reports,
     }
 
@@ -213,6 +229,7 @@ async def failure(session: ServerSession, text: str = "Fail", ttl: int = 60000) 
         "result": await refused(result(session, task.taskId)),
         "again": await refused(result(session, task.taskId)),
         "cancel": await refused(cancel_task(session, task.taskId)),
+        "notified": await last_notified(session, task.taskId),
     }
 
 
@@ -273,10 +290,11 @@ async def progress(session: ServerSession, text: str = "Say hi", ttl: int = 6000
     task = await final(session, created.taskId)
     reports = list(PROGRESS)
     await result(session, created.taskId)
-    await get(session, created.taskId)
+    notified = await last_notified(session, created.taskId)
     steps = [report.progress for report in reports]
     return {
         "status": task.status,
+        "notified": notified,
         "tokens": sorted({report.progressToken for report in reports}),
         "reports": len(reports),
         "growing": all(later > step for step, later in itertools.pairwise(steps)),
@@ -309,8 +327,20 @@ async def progress_came(notification: types.ProgressNotification) -> None:
     PROGRESS.append(notification.params)
 
 
-# The decorator that the SDK has for this passes no `_meta` on.
+async def status_came(notification: types.TaskStatusNotification) -> None:
+    NOTIFIED[notification.params.taskId] = notification.params.status
+
+
+# Set as the SDK's decorators do: that for progress passes no `_meta` on, and there is none for a task's status.
 SERVER.notification_handlers[types.ProgressNotification] = progress_came
+SERVER.notification_handlers[types.TaskStatusNotification] = status_came
+
+
+class Complaints(logging.Handler):
+    """Keeps what the SDK logs about messages that it cannot take, which it goes on without."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        COMPLAINTS.append(record.getMessage())
 
 
 @SERVER.list_tools()
@@ -333,6 +363,8 @@ async def call_tool(name: str, arguments: dict) -> types.CallToolResult:
         if name not in TOOLS:
             raise RuntimeError(f"no tool {name}")
         answer, failed = await TOOLS[name](SERVER.request_context.session, **arguments), False
+        if COMPLAINTS:
+            raise RuntimeError("; ".join(COMPLAINTS))
     except McpError as error:
         answer, failed = fields(error.error), True
     except Exception as error:
@@ -347,4 +379,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    logging.getLogger().addHandler(Complaints(logging.WARNING))
     anyio.run(main)

@@ -105,6 +105,7 @@ fn rows() -> Vec<Row> {
                 ("/other", json!("completed")),
                 ("/seen/status", json!("cancelled")),
                 ("/result", cancelled),
+                ("/notified", json!("cancelled")),
                 ("/silent", json!(true)),
             ],
             &["augmented-sampling", "cancel-task", "get-task", "get-task-result"],
@@ -115,7 +116,7 @@ fn rows() -> Vec<Row> {
             "OK",
             vec![(
                 "",
-                json!({ "status": "failed", "statusMessage": "The model exploded", "result": exploded, "again": exploded, "cancel": cancel("failed") }),
+                json!({ "status": "failed", "statusMessage": "The model exploded", "result": exploded, "again": exploded, "cancel": cancel("failed"), "notified": "failed" }),
             )],
             &["augmented-sampling", "cancel-task", "get-task", "get-task-result"],
         ),
@@ -160,7 +161,7 @@ fn rows() -> Vec<Row> {
             "OK",
             vec![(
                 "",
-                json!({ "status": "completed", "tokens": [0], "reports": 2, "growing": true, "related": true, "silent": true }),
+                json!({ "status": "completed", "notified": "completed", "tokens": [0], "reports": 2, "growing": true, "related": true, "silent": true }),
             )],
             &["augmented-sampling", "get-task", "get-task-result"],
         ),
