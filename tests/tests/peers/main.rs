@@ -14,6 +14,8 @@ use serde_json::Value;
 use taskcell_tests::cli::run;
 use taskcell_tests::guests::build_guest;
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_taskcell-cli");
+
 /// Who takes the kinds of tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
@@ -39,7 +41,7 @@ impl Mode {
             return Vec::new();
         }
         let plain = build_guest(&Path::new(env!("CARGO_MANIFEST_DIR")).join("guests/plain")).unwrap();
-        let arguments = ["--tasks", "managed", "--store", ":memory:", "--grant", "progress", "--handler"];
+        let arguments = ["--tasks", "managed", "--grant", "progress", "--handler"];
         arguments.into_iter().map(str::to_owned).chain([plain.display().to_string()]).collect()
     }
 
@@ -49,15 +51,31 @@ impl Mode {
     }
 }
 
-/// Calls a tool of a server; the handlers answer by a script.
+/// Calls a tool of a server; the handlers answer by a script. The two modes keep their tasks in different stores.
 fn call(mode: Mode, server: &[String], script: &Value, tool: &str, arguments: &Value) -> Called {
-    let mut command = vec!["run".to_owned(), "--json".to_owned()];
+    let folder = tempfile::tempdir().unwrap();
+    let store = match mode {
+        Mode::OwnHandlers => folder.path().join("tasks.db").display().to_string(),
+        Mode::Managed => ":memory:".to_owned(),
+    };
+    call_with_store(&store, mode, server, script, tool, arguments)
+}
+
+/// The same, with the tasks in this store.
+fn call_with_store(
+    store: &str,
+    mode: Mode,
+    server: &[String],
+    script: &Value,
+    tool: &str,
+    arguments: &Value,
+) -> Called {
+    let (arguments, script) = (arguments.to_string(), format!("script={script}"));
+    let mut command: Vec<_> = ["run", "--json", "--store", store].map(str::to_owned).into();
     command.extend(mode.arguments());
-    let given = [("--set", format!("script={script}")), ("--tool", tool.to_owned()), ("--args", arguments.to_string())];
-    command.extend(given.into_iter().flat_map(|(name, value)| [name.to_owned(), value]));
-    command.push("--".to_owned());
+    command.extend(["--set", &script, "--tool", tool, "--args", &arguments, "--"].map(str::to_owned));
     command.extend_from_slice(server);
-    let ran = run(env!("CARGO_BIN_EXE_taskcell-cli"), &command).unwrap();
+    let ran = run(PROGRAM, &command).unwrap();
     let document = ran.json().unwrap_or_else(|error| panic!("{mode:?} {tool}: {error:?}"));
     let blocks = document["result"]["content"].as_array().unwrap_or_else(|| panic!("{mode:?} {tool}: {ran:?}"));
     let text = blocks.iter().filter_map(|block| block["text"].as_str()).collect::<Vec<_>>().join("\n");

@@ -4,14 +4,20 @@
 //! the tool is told, while the tool ends when the task does: none expires in its sight. The servers of `sdk.rs` do these.
 
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use taskcell_tests::cli::run;
 use taskcell_tests::provision::{node_peers, peers_skipped};
 
-use super::{Mode, call};
+use super::{Called, Mode, PROGRAM, call, call_with_store};
 
 /// A call: tool, its arguments, the script, what the tool's text must hold, and kinds that must have answered.
 type Row = (&'static str, Value, Value, &'static [&'static str], &'static [&'static str]);
+
+/// Between two looks into the store.
+const POLL: Duration = Duration::from_millis(20);
 
 const SAMPLING_TASK: &[&str] = &["augmented-sampling", "get-task", "get-task-result"];
 const ELICITATION_TASK: &[&str] = &["augmented-elicitation", "get-task", "get-task-result"];
@@ -46,16 +52,19 @@ fn server(folder: &Path) -> Vec<String> {
     ["node".to_owned(), script.display().to_string(), "stdio".to_owned()].into()
 }
 
-fn check(mode: Mode, server: &[String], (tool, arguments, script, holds, kinds): Row) {
-    if mode == Mode::Managed && kinds.contains(&"roots") {
-        return;
+fn check(mode: Mode, server: &[String], row: &Row) {
+    let (tool, arguments, script, _, kinds) = row;
+    if mode == Mode::OwnHandlers || !kinds.contains(&"roots") {
+        check_called(mode, &call(mode, server, script, tool, arguments), row);
     }
-    let called = call(mode, server, &script, tool, &arguments);
+}
+
+fn check_called(mode: Mode, called: &Called, (tool, _, script, holds, kinds): &Row) {
     assert_eq!(called.code, Some(0), "{mode:?} {tool} {script}: {}", called.text);
-    for part in holds {
+    for part in *holds {
         assert!(called.text.contains(part), "{mode:?} {tool} {script}: {part:?} is not in {:?}", called.text);
     }
-    for kind in kinds {
+    for kind in *kinds {
         let asked = called.kinds.iter().any(|asked| asked == kind);
         assert!(asked, "{mode:?} {tool} {script}: no {kind} in {:?}", called.kinds);
     }
@@ -67,7 +76,7 @@ fn everything_with_own_handlers() {
         return;
     }
     let server = server(&node_peers().unwrap());
-    rows().into_iter().for_each(|row| check(Mode::OwnHandlers, &server, row));
+    rows().iter().for_each(|row| check(Mode::OwnHandlers, &server, row));
 }
 
 #[test]
@@ -76,7 +85,45 @@ fn everything_managed() {
         return;
     }
     let server = server(&node_peers().unwrap());
-    rows().into_iter().for_each(|row| check(Mode::Managed, &server, row));
+    rows().iter().for_each(|row| check(Mode::Managed, &server, row));
+}
+
+/// A task that is cancelled on the client's side, by its operator: the tool is shown the status and asks for no result.
+#[test]
+fn everything_sees_that_the_operator_cancelled() {
+    if peers_skipped("everything_sees_that_the_operator_cancelled") {
+        return;
+    }
+    let server = server(&node_peers().unwrap());
+    let row: Row = (
+        "trigger-elicitation-request-async",
+        json!({}),
+        json!({ "delayMs": 600_000 }),
+        &["[CANCELLED]", ": cancelled"],
+        &["augmented-elicitation", "get-task"],
+    );
+    for mode in [Mode::OwnHandlers, Mode::Managed] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("tasks.db").display().to_string();
+        let running = {
+            let (store, server, (tool, arguments, script, ..)) = (store.clone(), server.clone(), row.clone());
+            thread::spawn(move || call_with_store(&store, mode, &server, &script, tool, &arguments))
+        };
+        let task = loop {
+            assert!(!running.is_finished(), "{mode:?}: the run ended by itself");
+            // There is no store before the run has made one.
+            let listed = run(PROGRAM, &["tasks", "list", "--json", "--store", &store]).unwrap();
+            match listed.json().unwrap_or_default()["tasks"][0]["taskId"].as_str() {
+                Some(task) => break task.to_owned(),
+                None => thread::sleep(POLL),
+            }
+        };
+        let cancelled = run(PROGRAM, &["tasks", "cancel", &task, "--store", &store]).unwrap();
+        assert_eq!(cancelled.code, Some(0), "{mode:?}: {cancelled:?}");
+        let called = running.join().unwrap();
+        assert!(called.text.contains(&task), "{mode:?}: {}", called.text);
+        check_called(mode, &called, &row);
+    }
 }
 
 /// A tool that runs as a task of the server's, and asks the client for input while the client waits for the result. The
@@ -96,7 +143,7 @@ fn everything_asks_from_within_its_own_task() {
         ("simulate-research-query", arguments.clone(), json!({ "elicitation": [snake] }), &["**Clarification**: snake", "Stage 4"], &["elicitation"]),
         ("simulate-research-query", arguments, json!({ "elicitation": [{ "action": "decline" }] }), &["**Clarification**: User declined", "Stage 4"], &["elicitation"]),
     ];
-    for (row, mode) in rows.into_iter().zip([Mode::OwnHandlers, Mode::Managed]) {
+    for (row, mode) in rows.iter().zip([Mode::OwnHandlers, Mode::Managed]) {
         check(mode, &command, row);
     }
 }
