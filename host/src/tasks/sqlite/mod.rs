@@ -91,10 +91,10 @@ impl SqliteStore {
     }
 }
 
-/// A principal for a column; none for anyone.
-fn principal(whose: Whose<'_>) -> Option<String> {
+/// A principal for a statement; none for anyone.
+fn principal(whose: Whose<'_>) -> Option<&str> {
     match whose {
-        Whose::Of(principal) => Some(principal.to_owned()),
+        Whose::Of(principal) => Some(principal),
         Whose::Anyone => None,
     }
 }
@@ -167,7 +167,8 @@ impl TaskStore for SqliteStore {
     }
 
     async fn remove(&self, whose: Whose<'_>, id: &str) -> Result<bool, StoreError> {
-        self.writer.call(operations::Remove { principal: principal(whose), id: id.to_owned() }).await
+        let (principal, id) = (principal(whose).map(str::to_owned), id.to_owned());
+        self.writer.call(operations::Remove { principal, id }).await
     }
 
     async fn remove_expired(&self, now: Timestamp) -> Result<Vec<TaskRecord>, StoreError> {
@@ -185,8 +186,9 @@ impl TaskStore for SqliteStore {
     }
 
     async fn enqueue(&self, whose: Whose<'_>, id: &str, job: &Job, worker: &str) -> Result<Option<Lease>, StoreError> {
+        let principal = principal(whose).map(str::to_owned);
         let (id, worker, job) = (id.to_owned(), worker.to_owned(), rows::json(job)?);
-        self.writer.call(operations::Enqueue { principal: principal(whose), id, worker, job }).await
+        self.writer.call(operations::Enqueue { principal, id, worker, job }).await
     }
 
     async fn claim(&self, principal: &str, worker: &str, most: usize) -> Result<Vec<Claim>, StoreError> {
