@@ -1,7 +1,7 @@
 //! basic/utilities/progress: what is asked of who is asked for progress.
 
 use serde_json::{Value, json};
-use taskcell_tests::conversation::{Conversation, prompt};
+use taskcell_tests::conversation::{Conversation, prompt, request};
 use taskcell_tests::server::options;
 
 use super::{ELICITATION, SAMPLING, and, both, create, form, hostile, id, notifications, refused};
@@ -128,14 +128,27 @@ async fn progress_stops_with_the_answer() {
     assert!(!told.is_empty() && told.iter().all(|(told, _)| *told < place), "{all:?}");
 }
 
-/// A guest that reports without end cannot flood the server: most of it is left out, and what else is to be said
-/// gets through.
+/// A guest that reports without end fills half of what may wait to be sent, and no more: what else is to be said gets
+/// through to a server that reads slowly.
 #[tokio::test(flavor = "multi_thread")]
 async fn floods_are_cut() {
     let mut server = Conversation::new(hostile().await, options());
     let params = with_token(prompt("progress-for-ever"), &json!("t"));
     let task = create(&mut server, SAMPLING, params).await;
-    let cancelled = server.ask_task("tasks/cancel", id(&task)).await.unwrap();
-    assert_eq!(cancelled["result"]["status"], "cancelled");
-    assert_eq!(server.ask("ping", &json!({})).await.unwrap()["result"], json!({}));
+    while notifications(server.seen(), "notifications/progress").is_empty() {
+        server.next().await.unwrap();
+    }
+    let read = server.seen().len();
+    // Nothing is read from here on, while the guest reports and other requests are served.
+    for _ in 0..100 {
+        server.session().answer(request(1, SAMPLING, &prompt("good")).to_string().as_bytes()).await.unwrap();
+    }
+    for number in 0..100 {
+        server.handle(&request(number, "ping", &json!({}))).await.unwrap();
+    }
+    server.handle(&request("cancels", "tasks/cancel", &json!({ "taskId": id(&task) }))).await.unwrap();
+    let all = server.end().await.unwrap();
+    let waiting = notifications(&all[read..], "notifications/progress").len();
+    assert!((1..=512).contains(&waiting), "{waiting} reports wait to be read");
+    assert_eq!(all.iter().filter(|message| message["result"] == json!({})).count(), 100);
 }

@@ -18,8 +18,15 @@ async fn shown(server: &mut Conversation, story: &Story) -> Vec<Value> {
     let list = server.ask("tasks/list", &json!({})).await.unwrap();
     let list = list["result"]["tasks"].as_array().unwrap();
     shown.push(list.iter().find(|one| one["taskId"] == task).unwrap().clone());
-    let told = notifications(server.seen(), "notifications/tasks/status");
-    shown.extend(told.into_iter().filter(|(_, told)| told["taskId"] == task).map(|(_, told)| told.clone()));
+    // The notification of the end may come after the result.
+    let told = |server: &Conversation| {
+        let told = notifications(server.seen(), "notifications/tasks/status");
+        told.into_iter().map(|(_, told)| told).filter(|told| told["taskId"] == task).cloned().collect::<Vec<_>>()
+    };
+    while told(server).last().is_none_or(|told| told["status"] != story.end) {
+        server.next().await.unwrap();
+    }
+    shown.extend(told(server));
     shown
 }
 
