@@ -7,6 +7,7 @@ use std::time::Duration;
 use taskcell::Limits;
 use taskcell::kinds::KINDS;
 use taskcell::tasks::TaskLimits;
+use taskcell_tests::cli;
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap()
@@ -24,9 +25,11 @@ fn the_readme_shows_the_minimal_handler() {
 #[test]
 fn every_error_kind_is_in_the_docs() {
     let (source, docs) = (read("host/src/error.rs"), read("docs/limits.md"));
-    let kinds: Vec<_> =
-        source.lines().filter_map(|line| line.trim().split("=> \"").nth(1)?.split('"').next()).collect();
-    assert!(kinds.len() > 15, "{kinds:?}");
+    let tasks = read("host/src/tasks/error.rs");
+    let of_errors = source.lines().filter_map(|line| line.trim().split("=> \"").nth(1)?.split('"').next());
+    let of_tasks = tasks.lines().filter_map(|line| line.trim().split("internal(\"").nth(1)?.split('"').next());
+    let kinds: Vec<_> = of_errors.chain(of_tasks).collect();
+    assert!(kinds.len() > 20, "{kinds:?}");
     for kind in kinds {
         assert!(docs.contains(&format!("`{kind}`")), "docs/limits.md does not explain {kind}");
     }
@@ -64,13 +67,51 @@ fn the_documented_limits_are_the_defaults() {
     row("Limits::message_size", &mib(message_size));
     row("Limits::component_size", &mib(component_size));
     row("Limits::cells", &format!("{} at once", thousands(cells as usize)));
-    let TaskLimits { default_ttl, max_ttl, poll_interval, tasks, page, .. } = TaskLimits::default();
+    let TaskLimits {
+        default_ttl, max_ttl, poll_interval, tasks, result_size, page, lease, attempts, recovered, ..
+    } = TaskLimits::default();
     let hours = |time: Duration| format!("{} h", time.as_secs() / 3_600);
-    row("TaskLimits::tasks", &format!("{} for a principal", thousands(tasks)));
     row("TaskLimits::default_ttl", &hours(default_ttl));
     row("TaskLimits::max_ttl", &hours(max_ttl));
     row("TaskLimits::poll_interval", &format!("{} ms", poll_interval.as_millis()));
+    row("TaskLimits::tasks", &thousands(tasks));
+    row("TaskLimits::result_size", &mib(result_size));
     row("TaskLimits::page", &format!("{page} tasks"));
+    row("TaskLimits::lease", &format!("{} s", lease.as_secs()));
+    row("TaskLimits::attempts", &attempts.to_string());
+    row("TaskLimits::recovered", &format!("{recovered} at once"));
+    let [second, burst] = [TaskLimits::RATE, TaskLimits::BURST].map(|number| thousands(number as usize));
+    row("TaskLimits::rate", &format!("{second} a second, {burst} at once"));
+}
+
+/// Every key of the configuration is in its documents, and the file that they show is one that the program takes.
+#[test]
+fn the_documented_configuration_is_taken() {
+    let (program, limits) = (read("docs/_cli.md"), read("docs/limits.md"));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("taskcell.toml");
+    let call = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        let config = file.to_str().unwrap();
+        cli::run(env!("CARGO_BIN_EXE_taskcell-cli"), &["call", "--config", config, "ping"]).unwrap()
+    };
+    let shown = program.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let ran = call(shown);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{ran:?}");
+    // What a table takes, the program says when it is given something else.
+    for table in ["", "task-limits", "audit", "elicitation", "sampling"] {
+        let header = if table.is_empty() { String::new() } else { format!("[{table}]\n") };
+        let ran = call(&format!("{header}no-such-key = 1"));
+        let keys: Vec<_> = ran.stderr.split('`').skip(3).step_by(2).collect();
+        assert!(!keys.is_empty() && ran.stderr.contains("unknown field"), "{ran:?}");
+        for key in keys {
+            let (_, of_table) = shown.split_once(header.trim_end()).unwrap_or_else(|| panic!("no {header} is shown"));
+            let starts = |line: &str| line.starts_with(&format!("{key} = ")) || line.starts_with(&format!("[{key}]"));
+            assert!(of_table.lines().any(starts), "docs/_cli.md does not show {key} of [{table}]");
+            let in_table = |line: &str| line.starts_with("| `TaskLimits") && line.contains(&format!("`{key}`"));
+            assert!(table != "task-limits" || limits.lines().any(in_table), "docs/limits.md does not have {key}");
+        }
+    }
 }
 
 /// The table of kinds is that of the code.

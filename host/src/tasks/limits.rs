@@ -34,10 +34,10 @@ pub struct TaskLimits {
 }
 
 impl TaskLimits {
-    /// The default of requests a second.
-    pub(crate) const RATE: u32 = 2_000;
-    /// The default of requests at once.
-    pub(crate) const BURST: u32 = 10_000;
+    /// Requests a second in the default [`TaskLimits::rate`].
+    pub const RATE: u32 = 2_000;
+    /// Requests at once in the default [`TaskLimits::rate`].
+    pub const BURST: u32 = 10_000;
 }
 
 impl Default for TaskLimits {
