@@ -4,6 +4,7 @@ use crate::protocol::jsonrpc::code;
 use crate::protocol::types::{RpcError, TaskStatus};
 
 use super::StoreError;
+use crate::Error;
 
 /// Why a task operation was refused.
 #[derive(Debug, thiserror::Error)]
@@ -76,8 +77,9 @@ impl From<TaskError> for RpcError {
         let message = error.to_string();
         match error {
             TaskError::TooMany { .. } => Self::internal("tasks", message),
-            TaskError::Output(_) => Self::internal("invalid_answer", message),
-            TaskError::OutputTooLarge { .. } => Self::internal("answer_size", message),
+            // In the words that the plain request would have been answered with.
+            TaskError::Output(why) => Error::InvalidAnswer(why).to_rpc(),
+            TaskError::OutputTooLarge { size, limit } => Error::AnswerTooLarge { size, limit }.to_rpc(),
             TaskError::LeaseLost => Self::internal("lease_lost", message),
             TaskError::Store(source) => {
                 tracing::error!(error = %source, "the task store failed");

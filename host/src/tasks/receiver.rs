@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::worker::Worker;
 use super::{
@@ -28,6 +28,8 @@ pub struct Tasks {
     pub(super) audit: Option<Arc<AuditLog>>,
     pub(super) worker: Worker,
     on_change: OnChange,
+    /// Held while a task is changed and the change told, so that changes are told in their order. Tasks share locks.
+    turns: [Mutex<()>; 64],
     secret: OnceCell<[u8; 32]>,
 }
 
@@ -83,7 +85,8 @@ impl Tasks {
     #[must_use]
     pub fn new(store: Arc<dyn TaskStore>, principal: &str, limits: TaskLimits, on_change: OnChange) -> Self {
         let (principal, worker) = (Arc::from(principal), Worker::default());
-        Self { store, principal, limits, audit: None, worker, on_change, secret: OnceCell::new() }
+        let turns = [const { Mutex::const_new(()) }; 64];
+        Self { store, principal, limits, audit: None, worker, on_change, turns, secret: OnceCell::new() }
     }
 
     /// With an audit log.
@@ -316,6 +319,11 @@ impl Tasks {
         by: By<'_>,
         apply: impl Fn(&mut TaskRecord) -> Result<Option<Outcome>, TaskError> + Send,
     ) -> Result<Task, TaskError> {
+        let turn = id.bytes().fold(0usize, |sum, byte| sum.wrapping_add(byte.into())) % self.turns.len();
+        let _turn = match self.turns.get(turn) {
+            Some(turn) => Some(turn.lock().await),
+            None => None,
+        };
         loop {
             let mut record = self.find(id).await.map_err(|error| error.for_cancelling(verb == Verb::Cancel))?;
             if record.status.is_final() {
