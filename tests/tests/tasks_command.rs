@@ -130,7 +130,7 @@ fn the_same_server_started_again_finds_its_tasks() {
         let left = &listed(store, &["--status", "working"])[0];
         assert!(left["principal"].as_str().unwrap().starts_with("stdio:fake-server:"), "{left}");
 
-        let other = run_again(store, &config, "fetch-task", &task, &["ok", "--other"]);
+        let other = run_again(store, &config, "fetch-task", &task, &["old"]);
         assert!(other.stdout.contains("-32602"), "{other:?}");
         let named = run_again(store, &["--principal", "me"], "fetch-task", &task, &["ok"]);
         assert!(named.stdout.contains("-32602"), "{named:?}");
