@@ -10,6 +10,16 @@ use sha2::Sha256;
 /// Bytes of the signature that a cursor carries: half, which is as much as anyone can guess at.
 const TAG: usize = 16;
 
+/// Makes a secret, for a new store: 244 random bits.
+pub(super) fn secret() -> [u8; 32] {
+    let (first, second) = (uuid::Uuid::new_v4(), uuid::Uuid::new_v4());
+    let mut secret = [0; 32];
+    for (place, byte) in secret.iter_mut().zip(first.as_bytes().iter().chain(second.as_bytes())) {
+        *place = *byte;
+    }
+    secret
+}
+
 /// Writes a cursor.
 pub(super) fn write(secret: &[u8; 32], principal: &str, place: u64) -> Option<String> {
     let tag = sign(secret, principal, place)?.finalize().into_bytes();

@@ -12,7 +12,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::{Claim, Job, Lease, NewTask, Outcome, StoreError, Stored, TaskRecord, TaskStore, Transition, Whose};
+use super::{
+    Claim, Job, Lease, NewTask, Outcome, StoreError, Stored, TaskRecord, TaskStore, Transition, Whose, cursor,
+};
 
 /// Expired tasks that are removed in one step.
 const AT_ONCE: usize = 500;
@@ -68,12 +70,7 @@ impl MemoryStore {
     /// An empty store.
     #[must_use]
     pub fn new() -> Self {
-        let (first, second) = (uuid::Uuid::new_v4(), uuid::Uuid::new_v4());
-        let mut secret = [0; 32];
-        for (place, byte) in secret.iter_mut().zip(first.as_bytes().iter().chain(second.as_bytes())) {
-            *place = *byte;
-        }
-        Self { secret, state: Mutex::default() }
+        Self { secret: cursor::secret(), state: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

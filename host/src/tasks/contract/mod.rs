@@ -29,7 +29,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::panic,
     clippy::indexing_slicing,
     reason = "the suite is test code: a case fails by a panic"
 )]
@@ -49,6 +48,9 @@ use super::TaskStore;
 /// A handle onto a store.
 pub type Handle = Arc<dyn TaskStore>;
 
+/// A case under way.
+type Run = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// How long a case may take: none waits for longer than a fraction of a second unless something hangs.
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -57,7 +59,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 pub struct Case {
     /// What it is about.
     pub name: &'static str,
-    run: fn(Handle, Handle) -> Pin<Box<dyn Future<Output = ()> + Send>>,
+    run: fn(Handle, Handle) -> Run,
 }
 
 impl std::fmt::Debug for Case {

@@ -12,7 +12,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqlSafeStr, SqliteConnection, SqlitePool};
 
 use super::error::{about, failed};
-use crate::tasks::StoreError;
+use crate::tasks::{StoreError, cursor};
 
 /// Marks a SQLite file as a store of tasks: `task` in ASCII. SQLite keeps it in the file's header.
 const APPLICATION_ID: i64 = 0x7461_736b;
@@ -129,7 +129,7 @@ async fn bring_up(writer: &mut SqliteConnection, path: &Path, make: bool) -> Res
         other => about(path, &format!("its tables cannot be brought up to this version: {other}")),
     })?;
     let make_secret = "INSERT INTO meta (name, value) VALUES ('secret', ?1) ON CONFLICT (name) DO NOTHING";
-    sqlx::query(make_secret).bind(random().to_vec()).execute(&mut *step).await.map_err(sql)?;
+    sqlx::query(make_secret).bind(cursor::secret().to_vec()).execute(&mut *step).await.map_err(sql)?;
     let secret = "SELECT value FROM meta WHERE name = 'secret'";
     let secret: Vec<u8> = sqlx::query_scalar(secret).fetch_one(&mut *step).await.map_err(sql)?;
     step.commit().await.map_err(sql)?;
@@ -178,13 +178,4 @@ async fn write_ahead(writer: &mut SqliteConnection, path: &Path) -> Result<(), S
             Err(_) => tokio::time::sleep(pause).await,
         }
     }
-}
-
-fn random() -> [u8; 32] {
-    let mut random = [0; 32];
-    let (first, second) = (uuid::Uuid::new_v4(), uuid::Uuid::new_v4());
-    for (place, byte) in random.iter_mut().zip(first.as_bytes().iter().chain(second.as_bytes())) {
-        *place = *byte;
-    }
-    random
 }
