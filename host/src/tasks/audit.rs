@@ -125,6 +125,8 @@ impl AuditLog {
                 return;
             }
         };
+        // A message of the peer may have line breaks between its members. In strings JSON has none.
+        text.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
         text.push(b'\n');
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         // One write a line, so that several programs may append to one file.
