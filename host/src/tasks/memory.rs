@@ -124,9 +124,9 @@ impl State {
         entry.fence = entry.fence.saturating_add(1);
         entry.worker = Some(worker.to_owned());
         let fence = entry.fence;
-        if let Some(worker) = self.workers.get_mut(worker) {
-            worker.holds.insert(id.to_owned());
-        }
+        // A worker that has resigned meanwhile counts as one whose time has run out: the job is free at the next claim.
+        let resigned = || Worker { until: Instant::now(), holds: BTreeSet::new() };
+        self.workers.entry(worker.to_owned()).or_insert_with(resigned).holds.insert(id.to_owned());
         Some(Claim { lease: Lease { id: id.to_owned(), worker: worker.to_owned(), fence }, job })
     }
 
