@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::Serialize;
 use tokio::sync::{Mutex, OnceCell};
 
 use super::worker::Worker;
@@ -16,6 +17,9 @@ use crate::rules;
 
 /// Characters of a status message that are kept: it goes out with every answer about the task.
 const MAX_STATUS_MESSAGE: usize = 1_000;
+
+/// Bytes of an error as JSON that are always taken: the host's own errors have to fit.
+const MAX_OWN_ERROR: usize = 64 << 10;
 
 /// Told of each change of a task after it was stored.
 pub type OnChange = Box<dyn Fn(&Task) + Send + Sync>;
@@ -140,15 +144,18 @@ impl Tasks {
         let task = record.task();
         let audited = self.audit.as_ref().map(|audit| (audit, record.clone()));
         let limit = self.limits.tasks;
+        let unheard = Unheard { tasks: self, id: Some(record.id.clone()) };
         let mut new = NewTask { record, job };
         if self.store.create(new.clone(), limit).await?.is_none() {
             // What has expired counts no more, though the sweeper has not come by yet.
             self.sweep().await?;
             new.record.sequence = 0;
             if self.store.create(new, limit).await?.is_none() {
+                unheard.is_heard();
                 return Err(TaskError::TooMany { limit });
             }
         }
+        unheard.is_heard();
         if let Some((audit, record)) = audited {
             audit.task("created", &record);
         }
@@ -229,6 +236,7 @@ impl Tasks {
                 Err(error) => {
                     record.status = TaskStatus::Failed;
                     record.status_message = Some(shortened(&error.message));
+                    fits(error, self.limits.result_size.max(MAX_OWN_ERROR))?;
                     Err(error.clone())
                 }
             };
@@ -240,11 +248,8 @@ impl Tasks {
     /// The output as the request's result would have been, if it could have been one.
     fn checked(&self, origin: &Origin, output: TaskOutput) -> Result<TaskOutput, TaskError> {
         let output = rules::output::check(&origin.expects, output).map_err(TaskError::Output)?;
-        let limit = self.limits.result_size;
-        match serde_json::to_vec(&output).map_err(|error| TaskError::Output(error.to_string()))?.len() {
-            size if size > limit => Err(TaskError::OutputTooLarge { size, limit }),
-            _ => Ok(output),
-        }
+        fits(&output, self.limits.result_size)?;
+        Ok(output)
     }
 
     /// Ends a task as `cancelled`, and whatever works on it here before this returns; elsewhere soon after.
@@ -306,7 +311,7 @@ impl Tasks {
         Whose::Of(&self.principal)
     }
 
-    async fn find(&self, id: &str) -> Result<TaskRecord, TaskError> {
+    pub(super) async fn find(&self, id: &str) -> Result<TaskRecord, TaskError> {
         let record = self.store.get(self.mine(), id).await?;
         record.filter(|record| record.expires_at() > Timestamp::now()).ok_or(TaskError::NotFound { cancelling: false })
     }
@@ -353,6 +358,32 @@ impl Tasks {
     }
 }
 
+/// A task that is being stored. When its creation is dropped, because the request was cancelled, the store may have it
+/// all the same: it is removed, for nobody hears of it, and its work would be leased to a worker that never begins it.
+struct Unheard<'a> {
+    tasks: &'a Tasks,
+    id: Option<String>,
+}
+
+impl Unheard<'_> {
+    fn is_heard(mut self) {
+        self.id = None;
+    }
+}
+
+impl Drop for Unheard<'_> {
+    fn drop(&mut self) {
+        // Without a runtime the process is ending, and the lease of the work with it.
+        let (Some(id), Ok(runtime)) = (self.id.take(), tokio::runtime::Handle::try_current()) else { return };
+        let (store, principal) = (Arc::clone(&self.tasks.store), Arc::clone(&self.tasks.principal));
+        runtime.spawn(async move {
+            if let Err(error) = store.remove(Whose::Of(&principal), &id).await {
+                tracing::warn!(task.id = id, %error, "a task that nobody asked for any more could not be removed");
+            }
+        });
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Verb {
     Update,
@@ -377,6 +408,14 @@ impl TaskStatus {
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
         }
+    }
+}
+
+/// Refuses what is no JSON or too much of it, be it a result or an error: no store could keep it.
+fn fits(outcome: &impl Serialize, limit: usize) -> Result<(), TaskError> {
+    match serde_json::to_vec(outcome).map_err(|error| TaskError::Output(error.to_string()))?.len() {
+        size if size > limit => Err(TaskError::OutputTooLarge { size, limit }),
+        _ => Ok(()),
     }
 }
 
