@@ -48,14 +48,34 @@ pub(super) struct Worker {
 struct State {
     /// The name that leases are under; none before the first and after the time of the last ran out.
     name: Option<String>,
+    /// Until when the leases are certainly this worker's, by the clock of this host.
+    until: Option<Instant>,
     running: HashMap<String, Running>,
     keeper: Option<JoinHandle<()>>,
+    /// Nothing is started any more.
+    stopped: bool,
 }
 
 #[derive(Debug)]
 struct Running {
     work: JoinHandle<()>,
+    fence: u64,
     recovered: bool,
+}
+
+impl State {
+    /// Forgets the name, and stops what was done under it.
+    fn leave(&mut self) {
+        self.name = None;
+        self.running.drain().for_each(|(_, running)| running.work.abort());
+    }
+
+    /// Forgets work that is done, unless its successor stands in its place by now.
+    fn done(&mut self, lease: &Lease) {
+        if self.running.get(&lease.id).is_some_and(|running| running.fence == lease.fence) {
+            self.running.remove(&lease.id);
+        }
+    }
 }
 
 impl Worker {
@@ -68,9 +88,10 @@ impl Worker {
         if let Some(name) = &self.lock().name {
             return Ok(name.clone());
         }
-        let name = uuid::Uuid::new_v4().to_string();
+        let (name, asked) = (uuid::Uuid::new_v4().to_string(), Instant::now());
         store.renew(&name, lease).await?;
-        self.lock().name = Some(name.clone());
+        let mut state = self.lock();
+        (state.name, state.until) = (Some(name.clone()), asked.checked_add(lease));
         Ok(name)
     }
 
@@ -84,9 +105,10 @@ impl Worker {
         }
     }
 
-    /// Ends all work; gives what is to be waited for, and the name whose leases are left.
+    /// Ends all work, and lets none begin; gives what is to be waited for, and the name whose leases are left.
     fn stop_all(&self) -> (Vec<JoinHandle<()>>, Option<String>) {
         let mut state = self.lock();
+        state.stopped = true;
         let mut ended: Vec<_> = state.running.drain().map(|(_, running)| running.work).collect();
         ended.iter().for_each(JoinHandle::abort);
         if let Some(keeper) = state.keeper.take() {
@@ -117,7 +139,7 @@ impl Tasks {
     pub fn keep(self: &Arc<Self>, runner: &Arc<impl Runner>) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let mut state = self.worker.lock();
-        if state.keeper.is_none() {
+        if state.keeper.is_none() && !state.stopped {
             let runner: Arc<dyn Runner> = Arc::clone(runner) as Arc<dyn Runner>;
             state.keeper = Some(runtime.spawn(keep(Arc::downgrade(self), Arc::downgrade(&runner))));
         }
@@ -140,27 +162,32 @@ impl Tasks {
     }
 
     fn start_any(self: &Arc<Self>, claim: Claim, runner: Arc<dyn Runner>, recovered: bool) {
-        let id = claim.lease.id.clone();
+        let Lease { id, fence, .. } = claim.lease.clone();
         let mut state = self.worker.lock();
-        let (tasks, key, wake) = (Arc::clone(self), id.clone(), Arc::clone(&self.worker.wake));
+        if state.stopped {
+            // Its lease was given back with the others, or runs out.
+            return;
+        }
+        let (tasks, wake) = (Arc::clone(self), Arc::clone(&self.worker.wake));
         let registry = Arc::downgrade(&self.worker.state);
         // The lock is held until the handle is in, so the work cannot end before it is known.
         let work = tokio::spawn(async move {
             work_on(&tasks, &claim, &*runner).await;
             if let Some(registry) = registry.upgrade() {
-                registry.lock().unwrap_or_else(PoisonError::into_inner).running.remove(&key);
+                registry.lock().unwrap_or_else(PoisonError::into_inner).done(&claim.lease);
             }
             if recovered {
                 wake.notify_one();
             }
         });
-        if let Some(before) = state.running.insert(id, Running { work, recovered }) {
+        if let Some(before) = state.running.insert(id, Running { work, fence, recovered }) {
             // Its lease was lost, or this one could not have been claimed.
             before.work.abort();
         }
     }
 
-    /// Stops all background work here. The tasks stay as they are; who serves this principal next does their work.
+    /// Stops all background work here, for good. The tasks stay as they are; who serves this principal next does
+    /// their work.
     pub fn stop(&self) {
         let (_, name) = self.worker.stop_all();
         // Without a runtime the process is ending, and the leases run out by themselves.
@@ -183,18 +210,26 @@ impl Tasks {
         }
     }
 
-    /// Renews the leases. Where their time has run out, others may do the work by now, so it stops here.
+    /// Renews the leases. Where their time has run out, others may do the work by now, so it stops here. So it does
+    /// when the store cannot be asked for as long: whoever can ask it has the work by then.
     async fn renew(&self) {
         let Some(name) = self.worker.lock().name.clone() else { return };
-        match self.store.renew(&name, self.limits.lease).await {
-            Ok(true) => {}
+        let asked = Instant::now();
+        let renewed = self.store.renew(&name, self.limits.lease).await;
+        let mut state = self.worker.lock();
+        match renewed {
+            Ok(true) => state.until = asked.checked_add(self.limits.lease),
             Ok(false) => {
                 tracing::warn!("the leases of background work ran out: it is stopped here and begun again");
-                let mut state = self.worker.lock();
-                state.name = None;
-                state.running.drain().for_each(|(_, running)| running.work.abort());
+                state.leave();
             }
-            Err(error) => tracing::warn!(%error, "the leases of background work could not be renewed"),
+            Err(error) => {
+                tracing::warn!(%error, "the leases of background work could not be renewed");
+                if state.until.is_some_and(|until| until <= Instant::now()) {
+                    tracing::warn!("background work is stopped: its leases have run out by now");
+                    state.leave();
+                }
+            }
         }
     }
 
@@ -207,34 +242,33 @@ impl Tasks {
         let name = self.worker.name(&*self.store, self.limits.lease).await?;
         for claim in self.store.claim(&self.principal, &name, room).await? {
             let Lease { id, fence, .. } = &claim.lease;
-            if *fence > u64::from(self.limits.attempts) {
-                let message = format!("The work was begun {} times and never finished", self.limits.attempts);
-                let error = RpcError::internal("attempts", message);
-                let _ = self.finish(id, &Err(error), By::work(&claim.lease)).await;
-                continue;
-            }
             tracing::info!(task.id = id, attempt = fence, "work that a stopped host left is begun again");
             self.start_any(claim, Arc::clone(runner), true);
         }
         Ok(())
     }
 
-    /// Waits until a task has ended or is gone.
-    async fn ended(&self, id: &str) {
+    /// The version of a task that has not ended; none when it has, or is gone.
+    async fn unended(&self, id: &str) -> Option<u64> {
         loop {
-            let changed = async {
-                match self.store.get(self.mine(), id).await? {
-                    Some(record) if !record.status.is_final() => {
-                        self.store.changed(id, record.version).await.map(|()| false)
-                    }
-                    _ => Ok(true),
-                }
-            };
-            match changed.await {
-                Ok(true) => return,
-                Ok(false) => {}
+            match self.find(id).await {
+                Ok(record) => return Some(record.version).filter(|_| !record.status.is_final()),
                 // A store that fails says nothing of the task.
-                Err(_) => tokio::time::sleep(MAX_PAUSE).await,
+                Err(TaskError::Store(_)) => tokio::time::sleep(MAX_PAUSE).await,
+                Err(_) => return None,
+            }
+        }
+    }
+
+    /// Waits until a task that was of this version has ended or is gone.
+    async fn ended(&self, id: &str, mut version: u64) {
+        loop {
+            if self.store.changed(id, version).await.is_err() {
+                tokio::time::sleep(MAX_PAUSE).await;
+            }
+            match self.unended(id).await {
+                Some(next) => version = next,
+                None => return,
             }
         }
     }
@@ -260,10 +294,17 @@ impl Tasks {
 
 /// Does claimed work, unless its task ends before.
 async fn work_on(tasks: &Tasks, claim: &Claim, runner: &dyn Runner) {
+    let attempts = tasks.limits.attempts.max(1);
+    if claim.lease.fence > u64::from(attempts) {
+        let message = format!("The work was begun {attempts} times and never finished");
+        return tasks.settle(&claim.lease, Err(RpcError::internal("attempts", message))).await;
+    }
+    // Known before anything is begun: a user must not be asked for a task that was cancelled.
+    let Some(version) = tasks.unended(&claim.lease.id).await else { return };
     let work = AssertUnwindSafe(runner.run(claim)).catch_unwind();
     tokio::select! {
         biased;
-        () = tasks.ended(&claim.lease.id) => {
+        () = tasks.ended(&claim.lease.id, version) => {
             tracing::info!(task.id = claim.lease.id, "work is stopped: its task has ended without it");
         }
         outcome = work => {
