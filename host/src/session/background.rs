@@ -11,7 +11,7 @@ use crate::grants::{Progress, Scope};
 use crate::kinds::Kind;
 use crate::protocol::types::{RequestContext, RpcError, TaskInput, TaskOutput};
 use crate::sandbox::{self, Background, Export, Handler};
-use crate::tasks::{Claim, Outcome, Runner};
+use crate::tasks::{By, Claim, Outcome, Runner};
 
 /// How long work waits for a cell before its task fails: nobody is there to be told to try again. Not for ever, for
 /// the cells may be held by those who wait for this very task.
@@ -43,6 +43,42 @@ pub(super) fn start(shared: &Arc<Shared>, work: Work) {
             shared.progress.open(&claim.lease.id, progress);
         }
         shared.tasks.start(claim, shared);
+    }
+}
+
+/// Work whose answer is being sent. When that is dropped, the requestor never hears of the tasks: they end.
+pub(super) struct Unsent<'a> {
+    shared: &'a Arc<Shared>,
+    work: Work,
+}
+
+impl<'a> Unsent<'a> {
+    pub(super) fn new(shared: &'a Arc<Shared>, work: Work) -> Self {
+        Self { shared, work }
+    }
+
+    /// The answer is out.
+    pub(super) fn start(mut self) {
+        start(self.shared, std::mem::take(&mut self.work));
+    }
+}
+
+impl Drop for Unsent<'_> {
+    fn drop(&mut self) {
+        let claims = std::mem::take(&mut self.work.claims);
+        // Without a runtime the process is ending, and the leases run out.
+        if let (false, Ok(runtime)) = (claims.is_empty(), tokio::runtime::Handle::try_current()) {
+            let tasks = Arc::clone(&self.shared.tasks);
+            runtime.spawn(async move {
+                let error = RpcError::internal("cancelled", "The request was cancelled");
+                for Claim { lease, .. } in &claims {
+                    let mut by = By::work(lease);
+                    by.quiet = true;
+                    // The handler may have ended it itself.
+                    let _ = tasks.finish(&lease.id, &Err(error.clone()), by).await;
+                }
+            });
+        }
     }
 }
 

@@ -25,6 +25,7 @@ use crate::protocol::jsonrpc::{self, Message};
 use crate::protocol::types::{Implementation, RpcError, Task};
 use crate::protocol::{PROTOCOL_VERSION, params};
 use crate::tasks::{AuditLog, MemoryStore, TaskLimits, TaskStore, Tasks};
+use background::Unsent;
 use in_flight::InFlight;
 use open_progress::OpenProgress;
 
@@ -187,9 +188,10 @@ impl Session {
     /// Run one of these for each message, side by side; dropping it drops the cell that serves the message.
     pub async fn handle(&self, message: &[u8]) {
         let Some(reply) = self.shared.reply(message).await else { return };
+        let unsent = Unsent::new(&self.shared, reply.work);
         // It fails only when nobody takes messages any more.
         let _ = self.shared.outbox.send(reply.message).await;
-        background::start(&self.shared, reply.work);
+        unsent.start();
     }
 
     /// The same, giving the answer to the caller. There is none for a notification, a response, or a request that
