@@ -1,0 +1,147 @@
+//! A store that fails when it is told to.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use taskcell::tasks::{Lease, StoreError, Stored, Transition};
+
+use super::*;
+
+/// A store in front of another, of which some operations fail.
+pub(super) struct Faulty {
+    store: Store,
+    broken: Mutex<BTreeSet<&'static str>>,
+    /// Which operations failed, in their order.
+    failed: Mutex<Vec<&'static str>>,
+    /// Whether `create` stores its task and then never answers.
+    stalls: AtomicBool,
+}
+
+impl Faulty {
+    pub(super) fn new(store: &Store) -> Arc<Self> {
+        Arc::new(Self {
+            store: Arc::clone(store),
+            broken: Mutex::default(),
+            failed: Mutex::default(),
+            stalls: AtomicBool::new(false),
+        })
+    }
+
+    /// A store whose operations all fail.
+    pub(super) fn altogether(store: &Store) -> Arc<Self> {
+        let faulty = Self::new(store);
+        faulty.breaks(&OPERATIONS);
+        faulty
+    }
+
+    pub(super) fn breaks(&self, operations: &[&'static str]) {
+        locked(&self.broken).extend(operations);
+    }
+
+    pub(super) fn repair(&self) {
+        locked(&self.broken).clear();
+    }
+
+    /// Lets creations be stored and never answered.
+    pub(super) fn stall(&self) {
+        self.stalls.store(true, Ordering::SeqCst);
+    }
+
+    /// Waits until an operation has failed so often.
+    pub(super) async fn failed(&self, operation: &str, times: usize) {
+        until(|| async { locked(&self.failed).iter().filter(|failed| **failed == operation).count() >= times }).await;
+    }
+
+    /// The store, unless the operation is broken.
+    fn may(&self, operation: &'static str) -> Result<&Store, StoreError> {
+        if locked(&self.broken).contains(operation) {
+            locked(&self.failed).push(operation);
+            return Err(StoreError("/var/secret: disk full".to_owned()));
+        }
+        Ok(&self.store)
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+const OPERATIONS: [&str; 14] = [
+    "secret",
+    "create",
+    "get",
+    "outcome",
+    "transition",
+    "list",
+    "changed",
+    "remove",
+    "remove_expired",
+    "renew",
+    "enqueue",
+    "claim",
+    "release",
+    "resign",
+];
+
+#[async_trait]
+impl TaskStore for Faulty {
+    async fn secret(&self) -> Result<[u8; 32], StoreError> {
+        self.may("secret")?.secret().await
+    }
+
+    async fn create(&self, task: NewTask, limit: usize) -> Result<Option<u64>, StoreError> {
+        let created = self.may("create")?.create(task, limit).await;
+        if self.stalls.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        created
+    }
+
+    async fn get(&self, whose: Whose<'_>, id: &str) -> Result<Option<TaskRecord>, StoreError> {
+        self.may("get")?.get(whose, id).await
+    }
+
+    async fn outcome(&self, whose: Whose<'_>, id: &str) -> Result<Option<Outcome>, StoreError> {
+        self.may("outcome")?.outcome(whose, id).await
+    }
+
+    async fn transition(&self, change: Transition) -> Result<Stored, StoreError> {
+        self.may("transition")?.transition(change).await
+    }
+
+    async fn list(&self, whose: Whose<'_>, after: Option<u64>, limit: usize) -> Result<Vec<TaskRecord>, StoreError> {
+        self.may("list")?.list(whose, after, limit).await
+    }
+
+    async fn changed(&self, id: &str, seen: u64) -> Result<(), StoreError> {
+        self.may("changed")?.changed(id, seen).await
+    }
+
+    async fn remove(&self, whose: Whose<'_>, id: &str) -> Result<bool, StoreError> {
+        self.may("remove")?.remove(whose, id).await
+    }
+
+    async fn remove_expired(&self, now: Timestamp) -> Result<Vec<TaskRecord>, StoreError> {
+        self.may("remove_expired")?.remove_expired(now).await
+    }
+
+    async fn renew(&self, worker: &str, time: Duration) -> Result<bool, StoreError> {
+        self.may("renew")?.renew(worker, time).await
+    }
+
+    async fn enqueue(&self, whose: Whose<'_>, id: &str, job: &Job, worker: &str) -> Result<Option<Lease>, StoreError> {
+        self.may("enqueue")?.enqueue(whose, id, job, worker).await
+    }
+
+    async fn claim(&self, principal: &str, worker: &str, limit: usize) -> Result<Vec<Claim>, StoreError> {
+        self.may("claim")?.claim(principal, worker, limit).await
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.may("release")?.release(lease).await
+    }
+
+    async fn resign(&self, worker: &str) -> Result<(), StoreError> {
+        self.may("resign")?.resign(worker).await
+    }
+}
