@@ -4,8 +4,8 @@ use std::path::Path;
 
 use taskcell::protocol::types::{CreateMessageResult, RpcError, Task, TaskMetadata, TaskOutput, TaskStatus};
 use taskcell::tasks::{
-    By, Claim, CreateOptions, Expects, Job, Lease, NewTask, Outcome, SqliteStore, StoreError, Stored, TaskError,
-    TaskLimits, TaskRecord, Tasks, Transition,
+    By, Claim, CreateOptions, Expects, Job, Lease, NewTask, Origin, Outcome, SqliteStore, StoreError, Stored,
+    TaskError, TaskLimits, TaskRecord, Tasks, Transition,
 };
 
 use super::*;
@@ -146,8 +146,7 @@ async fn a_result_is_one_of_its_request() {
         for (expects, fits) in
             [(Expects::Sampling, true), (Expects::Page, false), (Expects::Form("{}".to_owned()), false)]
         {
-            let mut origin = taskcell::tasks::Origin::default();
-            origin.expects = expects.clone();
+            let origin = Origin { expects: expects.clone(), ..Origin::default() };
             let options = CreateOptions::new(TaskMetadata { ttl: None }, Arc::new(origin));
             let id = tasks.create(options).await.unwrap().task_id;
             let done = tasks.finish(&id, &Ok(said()), By::default()).await;
