@@ -1,7 +1,5 @@
 //! The rules themselves, over every store: whoever changes a task, a handler, the host or the operator, does it here.
 
-use std::path::Path;
-
 use taskcell::protocol::types::{CreateMessageResult, RpcError, Task, TaskMetadata, TaskOutput, TaskStatus};
 use taskcell::tasks::{
     By, Claim, CreateOptions, Expects, Job, Lease, NewTask, Origin, Outcome, SqliteStore, StoreError, Stored,
@@ -37,7 +35,8 @@ const VERBS: [Verb; 8] = [
 /// Runs a test over each store.
 async fn each_store(test: impl AsyncFn(Arc<dyn TaskStore>)) {
     test(Arc::new(MemoryStore::new())).await;
-    test(Arc::new(SqliteStore::open(Path::new(":memory:")).await.unwrap())).await;
+    let folder = tempfile::tempdir().unwrap();
+    test(Arc::new(SqliteStore::open(&folder.path().join("tasks.db")).await.unwrap())).await;
 }
 
 fn tasks(store: &Arc<dyn TaskStore>) -> Tasks {
