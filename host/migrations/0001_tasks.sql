@@ -58,6 +58,8 @@ CREATE TABLE jobs (
     principal TEXT NOT NULL,
     worker TEXT REFERENCES workers (id) ON DELETE SET NULL,
     fence INTEGER NOT NULL,
+    -- How many workers were lost while they held it.
+    lost INTEGER NOT NULL DEFAULT 0,
     job TEXT NOT NULL
 ) STRICT;
 

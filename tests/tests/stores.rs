@@ -217,7 +217,18 @@ async fn a_store_may_be_made_by_several_at_once() {
     assert_eq!(stores[0].list(Whose::Anyone, None, 100).await.unwrap().len(), 8);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_of_an_older_version_is_only_looked_at() {
+    let folder = TempDir::new().unwrap();
+    let (path, _) = filled(&folder).await;
+    meddle(&path, &["DELETE FROM _sqlx_migrations"]).await;
+    let before = std::fs::read(&path).unwrap();
+    let said = SqliteStore::open_existing(&path).await.unwrap_err().to_string();
+    assert!(said.contains("written by an older taskcell (schema 0, this one knows 1)"), "{said}");
+    assert_eq!(std::fs::read(&path).unwrap(), before, "it was changed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_store_of_a_newer_version_is_refused() {
     let folder = TempDir::new().unwrap();
     let (path, tasks) = filled(&folder).await;

@@ -1,5 +1,6 @@
 //! From a message to its answer: parse, find the kind, call the handler or give the default.
 
+use std::borrow::Cow;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -135,11 +136,15 @@ impl Shared {
         struct Cancelled<'a> {
             #[serde(borrow)]
             request_id: Option<&'a RawValue>,
+            #[serde(borrow)]
+            reason: Option<Cow<'a, str>>,
         }
         if method == "notifications/cancelled"
             && let Some(params) = params
-            && let Ok(Cancelled { request_id: Some(id) }) = serde_json::from_str(params.get())
+            && let Ok(Cancelled { request_id: Some(id), reason }) = serde_json::from_str(params.get())
         {
+            let reason = reason.as_deref().map(|reason| one_line(reason, MAX_QUOTE));
+            tracing::debug!(request.id = id.get(), reason, "the server cancels a request");
             self.in_flight.cancel(id.get());
         }
     }

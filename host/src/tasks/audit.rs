@@ -1,6 +1,6 @@
 //! The audit log: who did what to which task, as JSON lines. [basic/utilities/tasks, Audit and Logging]
 //!
-//! It is written before the answer goes out, so that nothing that a requestor learned is missing from it. Payloads
+//! The line of a request is written before its answer goes out, that of a change as soon as it is stored. Payloads
 //! (prompts, answers, what users typed) are not in it unless asked for: a log outlives what it is about.
 
 use std::io::Write;

@@ -25,7 +25,8 @@ pub struct TaskLimits {
     /// How long background work stays a worker's after the worker was last heard of: what a host that was killed was
     /// doing is done again after this. Default 10 seconds.
     pub lease: Duration,
-    /// How often background work is begun before its task fails, for work that ends its host each time. Default 5.
+    /// How many hosts are lost at a piece of background work before its task fails: it may be the work that ends them.
+    /// A host that ends in good order does not count. Default 5.
     pub attempts: u32,
     /// Pieces of work left behind by a stopped host that are done at once. Default 32.
     pub recovered: usize,

@@ -50,6 +50,8 @@ struct Entry {
     /// The newest lease's worker and fence. Without a worker the job is free.
     worker: Option<String>,
     fence: u64,
+    /// How many workers were lost while they held the job.
+    lost: u32,
     /// The version, for those who wait for the next one. Dropped with the task, which wakes them too.
     version: watch::Sender<u64>,
 }
@@ -127,7 +129,8 @@ impl State {
         // A worker that has resigned meanwhile counts as one whose time has run out: the job is free at the next claim.
         let resigned = || Worker { until: Instant::now(), holds: BTreeSet::new() };
         self.workers.entry(worker.to_owned()).or_insert_with(resigned).holds.insert(id.to_owned());
-        Some(Claim { lease: Lease { id: id.to_owned(), worker: worker.to_owned(), fence }, job })
+        let lost = entry.lost;
+        Some(Claim { lease: Lease { id: id.to_owned(), worker: worker.to_owned(), fence }, lost, job })
     }
 
     fn forget_worker(&mut self, worker: &str) {
@@ -172,7 +175,7 @@ impl TaskStore for MemoryStore {
         state.lists.entry(Arc::clone(&record.principal)).or_default().insert(sequence, id.clone());
         let version = watch::Sender::new(record.version);
         let (job, worker) = job.unzip();
-        state.tasks.insert(id.clone(), Entry { record, outcome: None, job, worker: None, fence: 0, version });
+        state.tasks.insert(id.clone(), Entry { record, outcome: None, job, worker: None, fence: 0, lost: 0, version });
         if let Some(worker) = worker {
             state.lease(&id, &worker);
         }
@@ -291,6 +294,9 @@ impl TaskStore for MemoryStore {
             // Kept, with nothing to hold, so that it learns of its end when it comes to renew its time.
             let holds = state.workers.get_mut(&name).map(|worker| std::mem::take(&mut worker.holds));
             for id in holds.unwrap_or_default() {
+                if let Some(entry) = state.tasks.get_mut(&id) {
+                    entry.lost = entry.lost.saturating_add(1);
+                }
                 state.set_free(&id);
             }
         }

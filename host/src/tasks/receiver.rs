@@ -118,7 +118,7 @@ impl Tasks {
         let (record, job) = (self.new_record(options), Arc::new(job));
         let lease = Lease { id: record.id.clone(), worker: worker.clone(), fence: 1 };
         let task = self.store_new(record, Some((Arc::clone(&job), worker))).await?;
-        Ok((task, Claim { lease, job }))
+        Ok((task, Claim { lease, lost: 0, job }))
     }
 
     fn new_record(&self, options: CreateOptions) -> TaskRecord {
@@ -151,11 +151,11 @@ impl Tasks {
             self.sweep().await?;
             new.record.sequence = 0;
             if self.store.create(new, limit).await?.is_none() {
-                unheard.is_heard();
+                unheard.heard();
                 return Err(TaskError::TooMany { limit });
             }
         }
-        unheard.is_heard();
+        unheard.heard();
         if let Some((audit, record)) = audited {
             audit.task("created", &record);
         }
@@ -366,7 +366,7 @@ struct Unheard<'a> {
 }
 
 impl Unheard<'_> {
-    fn is_heard(mut self) {
+    fn heard(mut self) {
         self.id = None;
     }
 }

@@ -87,7 +87,7 @@ pub struct Lease {
     /// Who holds it.
     pub worker: String,
     /// Grows with each lease of this task, from one. A store takes a change only with the newest, so that a worker
-    /// that was thought dead cannot write over its successor. It counts the attempts, too.
+    /// that was thought dead cannot write over its successor. It counts how often the work was begun, too.
     pub fence: u64,
 }
 
@@ -96,6 +96,9 @@ pub struct Lease {
 pub struct Claim {
     /// The right.
     pub lease: Lease,
+    /// How many workers were lost while they held this work: their time ran out. A worker that gives it back, as a host
+    /// does that ends in good order, is not lost.
+    pub lost: u32,
     /// The work.
     pub job: Arc<Job>,
 }

@@ -153,7 +153,7 @@ impl Tasks {
         let worker = self.worker.name(&*self.store, self.limits.lease).await?;
         let lease = self.store.enqueue(self.mine(), id, &job, &worker).await?;
         let lease = lease.ok_or(TaskError::NotFound { cancelling: false })?;
-        Ok(Claim { lease, job: Arc::new(job) })
+        Ok(Claim { lease, lost: 0, job: Arc::new(job) })
     }
 
     /// Lets claimed work run. It is dropped when the task ends by other means or is gone.
@@ -295,8 +295,8 @@ impl Tasks {
 /// Does claimed work, unless its task ends before.
 async fn work_on(tasks: &Tasks, claim: &Claim, runner: &dyn Runner) {
     let attempts = tasks.limits.attempts.max(1);
-    if claim.lease.fence > u64::from(attempts) {
-        let message = format!("The work was begun {attempts} times and never finished");
+    if claim.lost >= attempts {
+        let message = format!("The host was lost each of the {attempts} times that it did this work");
         return tasks.settle(&claim.lease, Err(RpcError::internal("attempts", message))).await;
     }
     // Known before anything is begun: a user must not be asked for a task that was cancelled.

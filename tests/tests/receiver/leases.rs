@@ -214,17 +214,17 @@ pub(super) async fn the_oldest_is_done_first(store: Store) {
     tasks.close().await;
 }
 
-/// Begins work so often, each time on a host that is gone after.
+/// Begins work so often, each time on a host that is lost: nobody hears of it again.
 async fn begun(store: &Store, attempts: u32) -> String {
-    let limits = limits(|limits| {
-        limits.attempts = attempts;
-        limits.lease = LONG;
-    });
-    let first = tasks_with(store, "me", limits.clone());
+    let lost = Faulty::new(store);
+    lost.breaks(&["resign"]);
+    let lost = Arc::clone(&lost) as Store;
+    let limits = limits(|limits| limits.attempts = attempts);
+    let first = tasks_with(&lost, "me", limits.clone());
     let work = work_on(&first, None).await;
     first.close().await;
     for attempt in 2..=u64::from(attempts) {
-        let tasks = tasks_with(store, "me", limits.clone());
+        let tasks = tasks_with(&lost, "me", limits.clone());
         let (runner, mut begins) = told();
         tasks.keep(&runner);
         let again = begins.recv().await.unwrap();
@@ -232,6 +232,25 @@ async fn begun(store: &Store, attempts: u32) -> String {
         tasks.close().await;
     }
     work.id().to_owned()
+}
+
+/// Hosts that end in good order do not count.
+pub(super) async fn work_is_begun_again_after_every_good_end(store: Store) {
+    let limits = limits(|limits| {
+        limits.attempts = 1;
+        limits.lease = LONG;
+    });
+    let first = tasks_with(&store, "me", limits.clone());
+    let work = work_on(&first, None).await;
+    first.close().await;
+    for attempt in 2..10 {
+        let tasks = tasks_with(&store, "me", limits.clone());
+        let (runner, mut begins) = told();
+        tasks.keep(&runner);
+        let again = begins.recv().await.unwrap();
+        assert_eq!((again.id(), again.fence()), (work.id(), attempt));
+        tasks.close().await;
+    }
 }
 
 pub(super) async fn work_that_never_ends_fails_at_last(store: Store) {

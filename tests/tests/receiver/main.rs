@@ -114,6 +114,7 @@ on_each_store! {
         what_was_left_is_done_in_portions,
         the_oldest_is_done_first,
         work_that_never_ends_fails_at_last,
+        work_is_begun_again_after_every_good_end,
         work_that_never_ends_fails_once_the_store_can;
     hygiene:
         what_has_expired_is_swept_away,

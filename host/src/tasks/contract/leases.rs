@@ -66,7 +66,7 @@ pub(super) async fn a_job_is_kept_whole(one: Handle, other: Handle) {
             one.release(&lease).await.unwrap();
             let claims = other.claim(SOMEBODY, SECOND, 10).await.unwrap();
             let lease = Lease { worker: SECOND.to_owned(), fence: 2, ..lease };
-            assert_eq!(claims, [Claim { lease, job: Arc::new(job.clone()) }]);
+            assert_eq!(claims, [Claim { lease, lost: 0, job: Arc::new(job.clone()) }]);
         }
     }
 }

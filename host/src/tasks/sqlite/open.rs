@@ -4,6 +4,7 @@
 //! version can serve. That is asked inside a transaction that excludes other writers, so two processes may make the
 //! same store at once.
 
+use std::cmp::Ordering;
 use std::path::Path;
 use std::time::Duration;
 
@@ -111,12 +112,14 @@ async fn make_file(file: &Path) -> std::io::Result<()> {
 /// Makes sure of the tables, and gives the secret.
 async fn bring_up(writer: &mut SqliteConnection, path: &Path, make: bool) -> Result<[u8; 32], StoreError> {
     let sql = |error| failed(path, &error);
-    let mut step = writer.begin_with("BEGIN IMMEDIATE").await.map_err(sql)?;
+    // Who only looks waits for nobody, and changes nothing: not the tables either, which an older host may be using.
+    let begin = if make { "BEGIN IMMEDIATE" } else { "BEGIN" };
+    let mut step = writer.begin_with(begin).await.map_err(sql)?;
     let id: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *step).await.map_err(sql)?;
     let empty = "SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)";
     let empty: bool = sqlx::query_scalar(empty).fetch_one(&mut *step).await.map_err(sql)?;
     match id {
-        APPLICATION_ID => refuse_newer(&mut step, path).await?,
+        APPLICATION_ID => refuse_other_schema(&mut step, path, make).await?,
         0 if empty && make => {
             let mark = sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA application_id = {APPLICATION_ID}")));
             mark.execute(&mut *step).await.map_err(sql)?;
@@ -124,24 +127,33 @@ async fn bring_up(writer: &mut SqliteConnection, path: &Path, make: bool) -> Res
         0 if empty => return Err(about(path, "it is empty: name the file that the tasks are kept in")),
         _ => return Err(about(path, "it is the database of another program, and was not touched: name another file")),
     }
-    migrator().run_direct(None, &mut *step, false).await.map_err(|error| match error {
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => sql(error),
-        other => about(path, &format!("its tables cannot be brought up to this version: {other}")),
-    })?;
-    let make_secret = "INSERT INTO meta (name, value) VALUES ('secret', ?1) ON CONFLICT (name) DO NOTHING";
-    sqlx::query(make_secret).bind(cursor::secret().to_vec()).execute(&mut *step).await.map_err(sql)?;
+    if make {
+        migrator().run_direct(None, &mut *step, false).await.map_err(|error| match error {
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => sql(error),
+            other => about(path, &format!("its tables cannot be brought up to this version: {other}")),
+        })?;
+        let make_secret = "INSERT INTO meta (name, value) VALUES ('secret', ?1) ON CONFLICT (name) DO NOTHING";
+        sqlx::query(make_secret).bind(cursor::secret().to_vec()).execute(&mut *step).await.map_err(sql)?;
+    }
     let secret = "SELECT value FROM meta WHERE name = 'secret'";
     let secret: Vec<u8> = sqlx::query_scalar(secret).fetch_one(&mut *step).await.map_err(sql)?;
     step.commit().await.map_err(sql)?;
     secret.try_into().map_err(|_| about(path, "its secret is not 32 bytes long: it was changed from outside"))
 }
 
-async fn refuse_newer(step: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
+/// Refuses tables of a newer version, and, where they are not to be changed, of an older one.
+async fn refuse_other_schema(step: &mut SqliteConnection, path: &Path, make: bool) -> Result<(), StoreError> {
     let found = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations").fetch_one(step).await;
     let found: i64 = found.map_err(|error| failed(path, &error))?;
     let known = MIGRATIONS.len();
-    if usize::try_from(found).is_ok_and(|found| found <= known) {
-        return Ok(());
+    match usize::try_from(found).map(|found| found.cmp(&known)) {
+        Ok(Ordering::Equal) => return Ok(()),
+        Ok(Ordering::Less) if make => return Ok(()),
+        Ok(Ordering::Less) => {
+            let what = format!("it was written by an older taskcell (schema {found}, this one knows {known})");
+            return Err(about(path, &format!("{what}: `taskcell run` with it brings it up to date")));
+        }
+        _ => {}
     }
     Err(about(
         path,

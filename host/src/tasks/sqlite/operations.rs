@@ -215,10 +215,10 @@ impl Operation for Take {
         let mut claims = Vec::with_capacity(claimable.len());
         for sequence in claimable {
             let claim = sqlx::query_as(sql::CLAIM).bind(sequence).bind(&self.worker);
-            let (fence, job, id): (i64, String, String) = claim.fetch_one(&mut *step.connection).await?;
+            let (fence, lost, job, id): (i64, u32, String, String) = claim.fetch_one(&mut *step.connection).await?;
             let lease = Lease { id, worker: self.worker.clone(), fence: rows::unsigned(fence)? };
             match rows::from_json::<Job>(&job) {
-                Ok(job) => claims.push(Claim { lease, job: Arc::new(job) }),
+                Ok(job) => claims.push(Claim { lease, lost, job: Arc::new(job) }),
                 // A later version may read it. Until this worker's time runs out it is in nobody's way.
                 Err(error) => tracing::warn!(task.id = lease.id, %error, "a job cannot be read and is not done"),
             }

@@ -106,5 +106,5 @@ pub(super) const CLAIMABLE: &str = concat!(
 );
 
 pub(super) const CLAIM: &str = "
-    UPDATE jobs SET worker = ?2, fence = fence + 1 WHERE sequence = ?1
-    RETURNING fence, job, (SELECT id FROM tasks WHERE tasks.sequence = jobs.sequence)";
+    UPDATE jobs SET worker = ?2, fence = fence + 1, lost = lost + (worker IS NOT NULL) WHERE sequence = ?1
+    RETURNING fence, lost, job, (SELECT id FROM tasks WHERE tasks.sequence = jobs.sequence)";
