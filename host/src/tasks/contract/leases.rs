@@ -251,6 +251,24 @@ pub(super) async fn a_worker_resigns(one: Handle, other: Handle) {
     assert_eq!(ids(&other.claim(SOMEBODY, FIRST, 10).await.unwrap()), [kept.id.as_str()]);
 }
 
+pub(super) async fn work_of_a_worker_that_is_gone_is_not_lost(one: Handle, other: Handle) {
+    both_have_time(&one).await;
+    // It resigned, or its time ran out, while the task was on its way into the store.
+    assert!(one.renew("late", LONG).await.unwrap());
+    run_out(&one, "late").await;
+    one.resign(FIRST).await.unwrap();
+    let mut made = Vec::new();
+    for worker in [FIRST, "late"] {
+        made.push(create_leased(&one, SOMEBODY, worker).await.0.id);
+        let task = create(&one, record(SOMEBODY)).await;
+        one.enqueue(Whose::Anyone, &task.id, &job(), worker).await.unwrap().expect("it has none");
+        made.push(task.id);
+    }
+    let claims = other.claim(SOMEBODY, SECOND, 10).await.unwrap();
+    assert_eq!(ids(&claims), made);
+    assert!(claims.iter().all(|claim| claim.lease.fence == 2));
+}
+
 pub(super) async fn a_job_is_claimed_by_one(one: Handle, other: Handle) {
     both_have_time(&one).await;
     let mut made = BTreeSet::new();

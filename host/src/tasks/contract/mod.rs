@@ -120,6 +120,7 @@ pub const CASES: &[Case] = cases![
     leases::time_is_extended,
     leases::a_lease_is_given_back,
     leases::a_worker_resigns,
+    leases::work_of_a_worker_that_is_gone_is_not_lost,
     leases::a_job_is_claimed_by_one,
 ];
 
