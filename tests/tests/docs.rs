@@ -87,7 +87,7 @@ fn the_documented_limits_are_the_defaults() {
 /// Every key of the configuration is in its documents, and the file that they show is one that the program takes.
 #[test]
 fn the_documented_configuration_is_taken() {
-    let (program, limits) = (read("docs/_cli.md"), read("docs/limits.md"));
+    let (program, limits) = (read("docs/program.md"), read("docs/limits.md"));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("taskcell.toml");
     let call = |text: &str| {
@@ -107,7 +107,7 @@ fn the_documented_configuration_is_taken() {
         for key in keys {
             let (_, of_table) = shown.split_once(header.trim_end()).unwrap_or_else(|| panic!("no {header} is shown"));
             let starts = |line: &str| line.starts_with(&format!("{key} = ")) || line.starts_with(&format!("[{key}]"));
-            assert!(of_table.lines().any(starts), "docs/_cli.md does not show {key} of [{table}]");
+            assert!(of_table.lines().any(starts), "docs/program.md does not show {key} of [{table}]");
             let in_table = |line: &str| line.starts_with("| `TaskLimits") && line.contains(&format!("`{key}`"));
             assert!(table != "task-limits" || limits.lines().any(in_table), "docs/limits.md does not have {key}");
         }

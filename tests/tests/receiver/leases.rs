@@ -273,11 +273,7 @@ pub(super) async fn work_that_never_ends_fails_once_the_store_can(store: Store) 
     let id = begun(&store, 1).await;
     let faulty = Faulty::new(&store);
     faulty.breaks(&["transition"]);
-    let limits = limits(|limits| {
-        limits.attempts = 1;
-        limits.lease = LONG;
-    });
-    let tasks = tasks_with(&(Arc::clone(&faulty) as Store), "me", limits);
+    let tasks = tasks_with(&(Arc::clone(&faulty) as Store), "me", limits(|limits| limits.attempts = 1));
     let (runner, _begins) = told();
     tasks.keep(&runner);
     faulty.failed("transition", 1).await;

@@ -121,7 +121,7 @@ pub struct RpcError {
     /// One short sentence.
     pub message: String,
     /// More about the error, of any shape.
-    #[serde(default, with = "json::any::option", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "json::any::option", skip_serializing_if = "json::any::option::is_absent")]
     pub data: Option<Json>,
 }
 
