@@ -71,11 +71,6 @@ pub(crate) mod object {
     pub(crate) mod option {
         use super::*;
 
-        /// A null is read as absent, so it is not written: what was stored goes out as what was not.
-        pub(crate) fn is_absent(text: &Option<String>) -> bool {
-            text.as_deref().is_none_or(|text| text.trim_ascii() == "null")
-        }
-
         pub(crate) fn serialize<S: Serializer>(text: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
             match text {
                 Some(text) => super::serialize(text, serializer),
