@@ -46,7 +46,7 @@ pub(super) fn start(shared: &Arc<Shared>, work: Work) {
     }
 }
 
-/// Work whose answer is being sent. When that is dropped, the requestor never hears of the tasks: they end.
+/// Work whose answer is on its way. When that is dropped, the requestor never hears of the tasks: they end.
 pub(super) struct Unsent<'a> {
     shared: &'a Arc<Shared>,
     work: Work,
@@ -57,9 +57,19 @@ impl<'a> Unsent<'a> {
         Self { shared, work }
     }
 
+    pub(super) fn add(&mut self, claim: Claim) {
+        self.work.claims.push(claim);
+    }
+
+    /// Leaves the work to whoever sends the answer.
+    pub(super) fn into_work(mut self) -> Work {
+        std::mem::take(&mut self.work)
+    }
+
     /// The answer is out.
-    pub(super) fn start(mut self) {
-        start(self.shared, std::mem::take(&mut self.work));
+    pub(super) fn start(self) {
+        let shared = self.shared;
+        start(shared, self.into_work());
     }
 }
 
@@ -72,9 +82,8 @@ impl Drop for Unsent<'_> {
             runtime.spawn(async move {
                 let error = RpcError::internal("cancelled", "The request was cancelled");
                 for Claim { lease, .. } in &claims {
-                    let mut by = By::work(lease);
-                    by.quiet = true;
                     // The handler may have ended it itself.
+                    let by = By { quiet: true, ..By::work(lease) };
                     let _ = tasks.finish(&lease.id, &Err(error.clone()), by).await;
                 }
             });

@@ -9,7 +9,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::background::Work;
+use super::background::{Unsent, Work};
 use super::payload::Payload;
 use super::{Event, QUEUE, Served, Shared, Undeclared, notify};
 use crate::Error;
@@ -310,7 +310,7 @@ impl Shared {
 
     /// Calls the kind's handler in a cell, or gives the kind's default. `finish` makes the result of the output.
     async fn serve<E: Export, R: Serialize>(
-        &self,
+        self: &Arc<Self>,
         route: &mut Route,
         call: &Call,
         params: E::Params<'_>,
@@ -357,16 +357,17 @@ impl Shared {
 impl Shared {
     /// Stores the work that a handler spawned, before the requestor hears of its tasks.
     async fn store_work(
-        &self,
+        self: &Arc<Self>,
         mut reply: Reply,
         kind: Kind,
         call: &Call,
         spawned: Vec<(String, TaskInput)>,
     ) -> Result<Reply, RpcError> {
+        let mut unsent = Unsent::new(self, Work { claims: Vec::new(), progress: call.progress.clone() });
         for (id, input) in spawned {
             let job = Job { kind: kind.info().export.to_owned(), context: call.context.clone(), input };
             match self.tasks.spawn(&id, job).await {
-                Ok(claim) => reply.work.claims.push(claim),
+                Ok(claim) => unsent.add(claim),
                 // It has ended meanwhile, or is being worked on.
                 Err(TaskError::NotFound { .. }) => {
                     tracing::warn!(task.id = id, "work was spawned for a task that needs none; it is not started");
@@ -374,7 +375,7 @@ impl Shared {
                 Err(error) => return Err(error.into()),
             }
         }
-        reply.work.progress = call.progress.clone();
+        reply.work = unsent.into_work();
         Ok(reply)
     }
 }

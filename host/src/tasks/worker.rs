@@ -151,7 +151,9 @@ impl Tasks {
     /// [`TaskError::NotFound`] when the task is gone, has ended or has work, or a failing store.
     pub async fn spawn(&self, id: &str, job: Job) -> Result<Claim, TaskError> {
         let worker = self.worker.name(&*self.store, self.limits.lease).await?;
-        let lease = self.store.enqueue(self.mine(), id, &job, &worker).await?;
+        let unknown = Unknown { store: &self.store, lease: Some(Lease { id: id.to_owned(), worker, fence: 1 }) };
+        let lease = self.store.enqueue(self.mine(), id, &job, unknown.worker()).await?;
+        unknown.known();
         let lease = lease.ok_or(TaskError::NotFound { cancelling: false })?;
         Ok(Claim { lease, lost: 0, job: Arc::new(job) })
     }
@@ -288,6 +290,32 @@ impl Tasks {
                 // The handler may have ended the task itself.
                 _ => return,
             }
+        }
+    }
+}
+
+/// Work that is being stored. When that is dropped or fails, the store may have it all the same, leased to a worker that
+/// does not know of it: it is given back.
+struct Unknown<'a> {
+    store: &'a Arc<dyn TaskStore>,
+    lease: Option<Lease>,
+}
+
+impl Unknown<'_> {
+    fn worker(&self) -> &str {
+        self.lease.as_ref().map_or("", |lease| &lease.worker)
+    }
+
+    fn known(mut self) {
+        self.lease = None;
+    }
+}
+
+impl Drop for Unknown<'_> {
+    fn drop(&mut self) {
+        if let (Some(lease), Ok(runtime)) = (self.lease.take(), tokio::runtime::Handle::try_current()) {
+            let store = Arc::clone(self.store);
+            runtime.spawn(async move { store.release(&lease).await });
         }
     }
 }

@@ -219,7 +219,10 @@ async fn begun(store: &Store, attempts: u32) -> String {
     let lost = Faulty::new(store);
     lost.breaks(&["resign"]);
     let lost = Arc::clone(&lost) as Store;
-    let limits = limits(|limits| limits.attempts = attempts);
+    let limits = limits(|limits| {
+        limits.attempts = attempts;
+        limits.lease = SHORT;
+    });
     let first = tasks_with(&lost, "me", limits.clone());
     let work = work_on(&first, None).await;
     first.close().await;
@@ -256,7 +259,11 @@ pub(super) async fn work_is_begun_again_after_every_good_end(store: Store) {
 pub(super) async fn work_that_never_ends_fails_at_last(store: Store) {
     for attempts in [1, 3] {
         let id = begun(&store, attempts).await;
-        let tasks = tasks_with(&store, "me", limits(|limits| limits.attempts = attempts));
+        let limits = limits(|limits| {
+            limits.attempts = attempts;
+            limits.lease = SHORT;
+        });
+        let tasks = tasks_with(&store, "me", limits);
         let (runner, mut begins) = told();
         tasks.keep(&runner);
         let error = tasks.wait(&id).await.unwrap().unwrap_err();
@@ -273,7 +280,11 @@ pub(super) async fn work_that_never_ends_fails_once_the_store_can(store: Store) 
     let id = begun(&store, 1).await;
     let faulty = Faulty::new(&store);
     faulty.breaks(&["transition"]);
-    let tasks = tasks_with(&(Arc::clone(&faulty) as Store), "me", limits(|limits| limits.attempts = 1));
+    let limits = limits(|limits| {
+        limits.attempts = 1;
+        limits.lease = SHORT;
+    });
+    let tasks = tasks_with(&(Arc::clone(&faulty) as Store), "me", limits);
     let (runner, _begins) = told();
     tasks.keep(&runner);
     faulty.failed("transition", 1).await;
