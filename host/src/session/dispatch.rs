@@ -1,4 +1,4 @@
-//! From a message to its answer: parse, find the kind, call the handler or give the default.
+//! From a message to its answer: parse, find the kind, check the request, and let whoever serves the kind answer.
 
 use std::borrow::Cow;
 use std::pin::pin;
@@ -9,51 +9,24 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::background::{Unsent, Work};
 use super::payload::Payload;
+use super::reply::{Reply, broken, invalid};
+use super::serve::{Call, Route};
 use super::{Event, QUEUE, Served, Shared, Undeclared, notify};
-use crate::Error;
 use crate::first_poll::first_poll;
-use crate::grants::{Progress, Scope};
+use crate::grants::Progress;
 use crate::kinds::Kind;
 use crate::printable::one_line;
 use crate::protocol::RequestParams;
-use crate::protocol::jsonrpc::{self, code};
+use crate::protocol::jsonrpc::code;
 use crate::protocol::request::{Incoming, ListParams, NoParams, Params, TaskParams};
-use crate::protocol::types::{
-    CreateMessageResult, Json, ListRootsResult, RequestContext, RpcError, TaskInput, TaskMetadata,
-};
+use crate::protocol::types::{CreateMessageResult, ListRootsResult, RequestContext, RpcError, TaskInput, TaskMetadata};
 use crate::rules::{self, related};
-use crate::sandbox::{self, Export, Handler};
-use crate::tasks::{Audited, Expects, Job, TaskError};
+use crate::sandbox::{self, Handler};
+use crate::tasks::{Audited, Expects};
 
 /// Characters of the peer's text that an error quotes.
 const MAX_QUOTE: usize = 200;
-
-/// An answer that is ready to be sent, and what to start after it was.
-pub(super) struct Reply {
-    pub(super) message: Vec<u8>,
-    pub(super) work: Work,
-}
-
-/// What every request has.
-pub(super) struct Call {
-    pub(super) context: RequestContext,
-    pub(super) progress: Option<Arc<Progress>>,
-    /// What the result of a task made for it has to be.
-    pub(super) expects: Expects,
-}
-
-impl Call {
-    /// Marks the result of a request that the server made for a task of its own.
-    /// [basic/utilities/tasks, Associating Task-Related Messages]
-    fn relate(&self, meta: &mut Option<Json>) -> Result<(), RpcError> {
-        match related::task_of(self.context.meta.as_deref()) {
-            Some(task) => related::mark(meta, &task).map_err(|error| broken(&error)),
-            None => Ok(()),
-        }
-    }
-}
 
 /// The result of `ping`.
 #[derive(Serialize)]
@@ -307,119 +280,4 @@ impl Shared {
         }
         Err(RpcError::internal("rate_limit", "Too many requests about tasks; ask less often"))
     }
-
-    /// Calls the kind's handler in a cell, or gives the kind's default. `finish` makes the result of the output.
-    async fn serve<E: Export, R: Serialize>(
-        self: &Arc<Self>,
-        route: &mut Route,
-        call: &Call,
-        params: E::Params<'_>,
-        id: &RawValue,
-        finish: impl FnOnce(E::Output) -> Result<R, RpcError>,
-    ) -> Result<Reply, RpcError> {
-        let Some(kind) = E::KIND else { return Err(RpcError::internal("kind", "The export is no kind")) };
-        let Some(handler) = self.handlers.get(kind) else { return Err(kind.default_answer()) };
-        route.handler = Some(Arc::clone(handler));
-        let scope = Scope {
-            grants: Arc::clone(handler.grants()),
-            digest: handler.shared_digest(),
-            kind: Some(kind),
-            expects: call.expects.clone(),
-            server: Some(Arc::clone(&self.server)),
-            tasks: Some(Arc::clone(&self.tasks)),
-            progress: call.progress.clone(),
-            may_spawn: handler.has_background(),
-            ..Scope::default()
-        };
-        let (answer, mut scope) = sandbox::call::<E>(handler, scope, params).await;
-        let reply = match answer {
-            Ok(Ok(output)) => finish(output).and_then(|result| Reply::result(id, &result, handler.message_size())),
-            Ok(Err(error)) => Err(bounded(id, error, handler.message_size())),
-            Err(error) => Err(error.to_rpc()),
-        };
-        let reply = match reply {
-            Ok(reply) => self.store_work(reply, kind, call, std::mem::take(&mut scope.spawned)).await,
-            error => error,
-        };
-        match reply {
-            Ok(reply) => {
-                scope.created.keep();
-                Ok(reply)
-            }
-            Err(error) => {
-                scope.created.discard(&error).await;
-                Err(error)
-            }
-        }
-    }
-}
-
-impl Shared {
-    /// Stores the work that a handler spawned, before the requestor hears of its tasks.
-    async fn store_work(
-        self: &Arc<Self>,
-        mut reply: Reply,
-        kind: Kind,
-        call: &Call,
-        spawned: Vec<(String, TaskInput)>,
-    ) -> Result<Reply, RpcError> {
-        let mut unsent = Unsent::new(self, Work { claims: Vec::new(), progress: call.progress.clone() });
-        for (id, input) in spawned {
-            let job = Job { kind: kind.info().export.to_owned(), context: call.context.clone(), input };
-            match self.tasks.spawn(&id, job).await {
-                Ok(claim) => unsent.add(claim),
-                // It has ended meanwhile, or is being worked on.
-                Err(TaskError::NotFound { .. }) => {
-                    tracing::warn!(task.id = id, "work was spawned for a task that needs none; it is not started");
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        reply.work = unsent.into_work();
-        Ok(reply)
-    }
-}
-
-/// Who served a request, for the observer and the audit log.
-struct Route {
-    kind: Option<Kind>,
-    handler: Option<Arc<Handler>>,
-    /// The task it was about.
-    task: Option<String>,
-}
-
-impl Reply {
-    pub(super) fn result<R: Serialize>(id: &RawValue, result: &R, limit: usize) -> Result<Self, RpcError> {
-        let message = jsonrpc::response(Some(id), Ok(result)).map_err(|error| broken(&error))?;
-        if message.len() > limit {
-            return Err(Error::AnswerTooLarge { size: message.len(), limit }.to_rpc());
-        }
-        Ok(Self { message, work: Work::default() })
-    }
-
-    fn error(id: Option<&RawValue>, error: &RpcError) -> Self {
-        let message = jsonrpc::response::<()>(id, Err(error)).or_else(|broken_by| {
-            // The handler's own error cannot be written: its data is no JSON.
-            jsonrpc::response::<()>(id, Err(&broken(&broken_by)))
-        });
-        Self { message: message.unwrap_or_default(), work: Work::default() }
-    }
-}
-
-/// The handler's error, unless its message is larger than an answer may be.
-fn bounded(id: &RawValue, error: RpcError, limit: usize) -> RpcError {
-    match jsonrpc::response::<()>(Some(id), Err(&error)) {
-        Ok(message) if message.len() > limit => Error::AnswerTooLarge { size: message.len(), limit }.to_rpc(),
-        _ => error,
-    }
-}
-
-/// What the handler gave is no answer to the request.
-fn invalid(why: String) -> RpcError {
-    Error::InvalidAnswer(why).to_rpc()
-}
-
-/// What the handler gave has no JSON.
-pub(super) fn broken(error: &serde_json::Error) -> RpcError {
-    Error::InvalidAnswer(error.to_string()).to_rpc()
 }

@@ -9,8 +9,9 @@ use serde_json::value::RawValue;
 
 use super::Shared;
 use super::background::Work;
-use super::dispatch::{Call, Reply, broken};
 use super::payload::Payload;
+use super::reply::{Reply, broken};
+use super::serve::Call;
 use crate::kinds::Kind;
 use crate::protocol::types::{CreateTaskResult, RpcError, TaskInput, TaskMetadata, TaskResult};
 use crate::tasks::{CreateOptions, Job, Origin};

@@ -11,6 +11,8 @@ mod in_flight;
 mod managed;
 mod open_progress;
 mod payload;
+mod reply;
+mod serve;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,0 +1,114 @@
+//! A call of a handler: what its cell may use, what its answer becomes, and the work that it leaves.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::Shared;
+use super::background::{Unsent, Work};
+use super::reply::{Reply, bounded, broken};
+use crate::grants::{Progress, Scope};
+use crate::kinds::Kind;
+use crate::protocol::types::{Json, RequestContext, RpcError, TaskInput};
+use crate::rules::related;
+use crate::sandbox::{self, Export, Handler};
+use crate::tasks::{Expects, Job, TaskError};
+
+/// What every request has.
+pub(super) struct Call {
+    pub(super) context: RequestContext,
+    pub(super) progress: Option<Arc<Progress>>,
+    /// What the result of a task made for it has to be.
+    pub(super) expects: Expects,
+}
+
+impl Call {
+    /// Marks the result of a request that the server made for a task of its own.
+    /// [basic/utilities/tasks, Associating Task-Related Messages]
+    pub(super) fn relate(&self, meta: &mut Option<Json>) -> Result<(), RpcError> {
+        match related::task_of(self.context.meta.as_deref()) {
+            Some(task) => related::mark(meta, &task).map_err(|error| broken(&error)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Who served a request, for the observer and the audit log.
+pub(super) struct Route {
+    pub(super) kind: Option<Kind>,
+    pub(super) handler: Option<Arc<Handler>>,
+    /// The task it was about.
+    pub(super) task: Option<String>,
+}
+
+impl Shared {
+    /// Calls the kind's handler in a cell, or gives the kind's default. `finish` makes the result of the output.
+    pub(super) async fn serve<E: Export, R: Serialize>(
+        self: &Arc<Self>,
+        route: &mut Route,
+        call: &Call,
+        params: E::Params<'_>,
+        id: &RawValue,
+        finish: impl FnOnce(E::Output) -> Result<R, RpcError>,
+    ) -> Result<Reply, RpcError> {
+        let Some(kind) = E::KIND else { return Err(RpcError::internal("kind", "The export is no kind")) };
+        let Some(handler) = self.handlers.get(kind) else { return Err(kind.default_answer()) };
+        route.handler = Some(Arc::clone(handler));
+        let scope = Scope {
+            grants: Arc::clone(handler.grants()),
+            digest: handler.shared_digest(),
+            kind: Some(kind),
+            expects: call.expects.clone(),
+            server: Some(Arc::clone(&self.server)),
+            tasks: Some(Arc::clone(&self.tasks)),
+            progress: call.progress.clone(),
+            may_spawn: handler.has_background(),
+            ..Scope::default()
+        };
+        let (answer, mut scope) = sandbox::call::<E>(handler, scope, params).await;
+        let reply = match answer {
+            Ok(Ok(output)) => finish(output).and_then(|result| Reply::result(id, &result, handler.message_size())),
+            Ok(Err(error)) => Err(bounded(id, error, handler.message_size())),
+            Err(error) => Err(error.to_rpc()),
+        };
+        let reply = match reply {
+            Ok(reply) => self.store_work(reply, kind, call, std::mem::take(&mut scope.spawned)).await,
+            error => error,
+        };
+        match reply {
+            Ok(reply) => {
+                scope.created.keep();
+                Ok(reply)
+            }
+            Err(error) => {
+                scope.created.discard(&error).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Stores the work that a handler spawned, before the requestor hears of its tasks.
+    async fn store_work(
+        self: &Arc<Self>,
+        mut reply: Reply,
+        kind: Kind,
+        call: &Call,
+        spawned: Vec<(String, TaskInput)>,
+    ) -> Result<Reply, RpcError> {
+        let mut unsent = Unsent::new(self, Work { claims: Vec::new(), progress: call.progress.clone() });
+        for (id, input) in spawned {
+            let job = Job { kind: kind.info().export.to_owned(), context: call.context.clone(), input };
+            match self.tasks.spawn(&id, job).await {
+                Ok(claim) => unsent.add(claim),
+                // It has ended meanwhile, or is being worked on.
+                Err(TaskError::NotFound { .. }) => {
+                    tracing::warn!(task.id = id, "work was spawned for a task that needs none; it is not started");
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        reply.work = unsent.into_work();
+        Ok(reply)
+    }
+}
