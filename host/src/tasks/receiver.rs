@@ -231,6 +231,8 @@ impl Tasks {
             let outcome = match outcome {
                 Ok(output) => {
                     record.status = TaskStatus::Completed;
+                    // It was about the work.
+                    record.status_message = None;
                     Ok(self.checked(&record.origin, output.clone())?)
                 }
                 Err(error) => {
@@ -261,6 +263,7 @@ impl Tasks {
         // First the status, then the work: what it stores from now on meets a task that is final.
         let cancelled = |record: &mut TaskRecord| {
             record.status = TaskStatus::Cancelled;
+            record.status_message = None;
             Ok(Some(Err(TaskError::cancelled())))
         };
         let task = self.change(id, Verb::Cancel, By::default(), cancelled).await?;

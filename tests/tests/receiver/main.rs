@@ -69,6 +69,7 @@ on_each_store! {
     rules:
         a_task_starts_working,
         the_state_machine,
+        a_message_about_the_work_ends_with_it,
         a_final_status_never_changes,
         one_of_many_ends_a_task,
         a_change_tells_when_it_was,

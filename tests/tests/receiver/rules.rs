@@ -42,6 +42,24 @@ fn is_a_random_id(id: &str) {
     assert!(parts[2].starts_with('4') && parts[3].starts_with(['8', '9', 'a', 'b']), "{id}");
 }
 
+/// What a task that has ended says of itself is about its end, not about what was done before.
+pub(super) async fn a_message_about_the_work_ends_with_it(store: Store) {
+    let tasks = tasks(&store);
+    let said = Some("thinking");
+    for end in [Completed, Failed, Cancelled] {
+        let id = create(&tasks).await;
+        tasks.update(&id, Working, said, By::default()).await.unwrap();
+        let ended = match end {
+            Completed => tasks.finish(&id, &Ok(output("done")), By::default()).await,
+            Failed => tasks.finish(&id, &Err(failure()), By::default()).await,
+            _ => tasks.cancel(&id).await,
+        };
+        let expected = (end == Failed).then(|| failure().message);
+        assert_eq!(ended.unwrap().status_message, expected);
+        assert_eq!(tasks.get(&id).await.unwrap().status_message, expected);
+    }
+}
+
 /// From every status, everything that can be asked: the status that follows, or the words of the refusal.
 pub(super) async fn the_state_machine(store: Store) {
     let tasks = tasks(&store);
