@@ -1,6 +1,5 @@
 //! From a message to its answer: parse, find the kind, check the request, and let whoever serves the kind answer.
 
-use std::borrow::Cow;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -110,13 +109,13 @@ impl Shared {
             #[serde(borrow)]
             request_id: Option<&'a RawValue>,
             #[serde(borrow)]
-            reason: Option<Cow<'a, str>>,
+            reason: Option<&'a RawValue>,
         }
         if method == "notifications/cancelled"
             && let Some(params) = params
             && let Ok(Cancelled { request_id: Some(id), reason }) = serde_json::from_str(params.get())
         {
-            let reason = reason.as_deref().map(|reason| one_line(reason, MAX_QUOTE));
+            let reason = reason.map(|reason| one_line(reason.get(), MAX_QUOTE));
             tracing::debug!(request.id = id.get(), reason, "the server cancels a request");
             self.in_flight.cancel(id.get());
         }
