@@ -40,6 +40,8 @@ struct State {
     /// The tasks of each principal whose job nobody holds.
     free: HashMap<Arc<str>, BTreeMap<u64, String>>,
     workers: HashMap<String, Worker>,
+    /// When the time of each worker runs out that may hold something.
+    times: BTreeSet<(Instant, String)>,
 }
 
 #[derive(Debug)]
@@ -128,14 +130,34 @@ impl State {
         let fence = entry.fence;
         // A worker that has resigned meanwhile counts as one whose time has run out: the job is free at the next claim.
         let resigned = || Worker { until: Instant::now(), holds: BTreeSet::new() };
-        self.workers.entry(worker.to_owned()).or_insert_with(resigned).holds.insert(id.to_owned());
+        let holder = self.workers.entry(worker.to_owned()).or_insert_with(resigned);
+        holder.holds.insert(id.to_owned());
+        self.times.insert((holder.until, worker.to_owned()));
         let lost = entry.lost;
         Some(Claim { lease: Lease { id: id.to_owned(), worker: worker.to_owned(), fence }, lost, job })
     }
 
-    fn forget_worker(&mut self, worker: &str) {
-        for id in self.workers.remove(worker).map(|worker| worker.holds).unwrap_or_default() {
+    fn forget_worker(&mut self, name: &str) {
+        let Some(worker) = self.workers.remove(name) else { return };
+        self.times.remove(&(worker.until, name.to_owned()));
+        for id in worker.holds {
             self.set_free(&id);
+        }
+    }
+
+    /// Frees what workers hold whose time has run out. They are kept, with nothing to hold, so that they learn of
+    /// their end when they come to renew their time.
+    fn free_lost(&mut self, now: Instant) {
+        while self.times.first().is_some_and(|(until, _)| *until <= now)
+            && let Some((_, name)) = self.times.pop_first()
+        {
+            let holds = self.workers.get_mut(&name).map(|worker| std::mem::take(&mut worker.holds));
+            for id in holds.unwrap_or_default() {
+                if let Some(entry) = self.tasks.get_mut(&id) {
+                    entry.lost = entry.lost.saturating_add(1);
+                }
+                self.set_free(&id);
+            }
         }
     }
 }
@@ -263,13 +285,18 @@ impl TaskStore for MemoryStore {
         let mut state = self.lock();
         let now = Instant::now();
         let until = now.checked_add(time.min(LONGEST)).unwrap_or(now);
+        let name = worker.to_owned();
         match state.workers.get_mut(worker) {
             Some(known) if known.until <= now => return Ok(false),
-            Some(known) => known.until = until,
+            Some(known) => {
+                let before = (std::mem::replace(&mut known.until, until), name.clone());
+                state.times.remove(&before);
+            }
             None => {
-                state.workers.insert(worker.to_owned(), Worker { until, holds: BTreeSet::new() });
+                state.workers.insert(name.clone(), Worker { until, holds: BTreeSet::new() });
             }
         }
+        state.times.insert((until, name));
         Ok(true)
     }
 
@@ -288,18 +315,7 @@ impl TaskStore for MemoryStore {
     async fn claim(&self, principal: &str, worker: &str, limit: usize) -> Result<Vec<Claim>, StoreError> {
         let mut state = self.lock();
         let now = Instant::now();
-        let over = state.workers.iter().filter(|(_, worker)| worker.until <= now);
-        let over: Vec<String> = over.map(|(name, _)| name.clone()).collect();
-        for name in over {
-            // Kept, with nothing to hold, so that it learns of its end when it comes to renew its time.
-            let holds = state.workers.get_mut(&name).map(|worker| std::mem::take(&mut worker.holds));
-            for id in holds.unwrap_or_default() {
-                if let Some(entry) = state.tasks.get_mut(&id) {
-                    entry.lost = entry.lost.saturating_add(1);
-                }
-                state.set_free(&id);
-            }
-        }
+        state.free_lost(now);
         if state.workers.get(worker).is_none_or(|worker| worker.until <= now) {
             return Ok(Vec::new());
         }
