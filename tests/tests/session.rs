@@ -241,13 +241,16 @@ async fn work_begins_after_the_answer() {
     assert!(is_full(&session).await);
 }
 
-/// What a handler does to its task before it has answered is not told: the requestor does not know the task yet.
+/// What a handler does to its task before it has answered is not told: the requestor does not know the task yet, and
+/// learns of it as it begins.
 #[tokio::test]
 async fn a_task_may_be_done_at_once() {
     let mut server = Conversation::new(hostile(4).await, options());
     let answer = server.ask("sampling/createMessage", &task_prompt("done-at-once")).await.unwrap();
     assert_eq!(server.seen(), std::slice::from_ref(&answer));
-    assert_eq!(answer["result"]["task"]["status"], "completed");
+    assert_eq!(answer["result"]["task"]["status"], "working");
+    let task = server.ask_task("tasks/get", answer["result"]["task"]["taskId"].as_str().unwrap()).await.unwrap();
+    assert_eq!(task["result"]["status"], "completed");
     let result = server.ask_task("tasks/result", answer["result"]["task"]["taskId"].as_str().unwrap()).await.unwrap();
     assert_eq!(text(&result), "good");
 }

@@ -5,56 +5,62 @@
 
 use std::sync::Arc;
 
-use crate::protocol::types::RpcError;
+use crate::protocol::types::{RpcError, Task};
 use crate::tasks::{By, Tasks};
 
 /// The tasks made in one cell. Dropping it ends them as failed.
 #[derive(Default)]
 pub(crate) struct Created {
     tasks: Option<Arc<Tasks>>,
-    ids: Vec<String>,
+    /// As they were when they were made.
+    made: Vec<Task>,
 }
 
 impl Created {
-    pub(super) fn add(&mut self, tasks: Arc<Tasks>, id: String) {
+    pub(super) fn add(&mut self, tasks: Arc<Tasks>, task: Task) {
         self.tasks = Some(tasks);
-        self.ids.push(id);
+        self.made.push(task);
     }
 
     pub(super) fn contains(&self, id: &str) -> bool {
-        self.ids.iter().any(|created| created == id)
+        self.get(id).is_some()
+    }
+
+    /// A task as it was when it was made in this cell.
+    pub(crate) fn get(&self, id: &str) -> Option<&Task> {
+        self.made.iter().find(|task| task.task_id == id)
     }
 
     /// Keeps the tasks: the requestor learns of them.
     pub(crate) fn keep(mut self) {
-        self.ids.clear();
+        self.made.clear();
     }
 
     /// Ends the tasks with the error that their requestor gets instead.
     pub(crate) async fn discard(mut self, error: &RpcError) {
-        discard(self.tasks.take(), std::mem::take(&mut self.ids), error).await;
+        discard(self.tasks.take(), std::mem::take(&mut self.made), error).await;
     }
 }
 
 impl Drop for Created {
     fn drop(&mut self) {
-        if self.ids.is_empty() {
+        if self.made.is_empty() {
             return;
         }
-        let (tasks, ids) = (self.tasks.take(), std::mem::take(&mut self.ids));
+        let (tasks, made) = (self.tasks.take(), std::mem::take(&mut self.made));
         // Without a runtime the process is ending, and the tasks in memory with it.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
-                discard(tasks, ids, &RpcError::internal("cancelled", "The request was cancelled")).await;
+                discard(tasks, made, &RpcError::internal("cancelled", "The request was cancelled")).await;
             });
         }
     }
 }
 
-async fn discard(tasks: Option<Arc<Tasks>>, ids: Vec<String>, error: &RpcError) {
+async fn discard(tasks: Option<Arc<Tasks>>, made: Vec<Task>, error: &RpcError) {
     let Some(tasks) = tasks else { return };
-    for id in ids {
+    for Task { task_id, .. } in made {
         // The handler may have ended it itself.
-        let _ = tasks.finish(&id, &Err(error.clone()), By { quiet: true, lease: None }).await;
+        let _ = tasks.finish(&task_id, &Err(error.clone()), By { quiet: true, lease: None }).await;
     }
 }

@@ -31,7 +31,7 @@ impl Host for &mut CellState {
         (wanted.poll_interval, wanted.status_message) = (poll_interval, status_message);
         let created = tasks.create(wanted).await;
         if let Ok(task) = &created {
-            self.scope.created.add(tasks, task.task_id.clone());
+            self.scope.created.add(tasks, task.clone());
         }
         Ok(created.map_err(RpcError::from))
     }

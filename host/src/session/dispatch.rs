@@ -13,13 +13,16 @@ use super::reply::{Reply, broken, invalid};
 use super::serve::{Call, Route};
 use super::{Event, QUEUE, Served, Shared, Undeclared, notify};
 use crate::first_poll::first_poll;
-use crate::grants::Progress;
+use crate::grants::{Progress, Scope};
 use crate::kinds::Kind;
 use crate::printable::one_line;
 use crate::protocol::RequestParams;
 use crate::protocol::jsonrpc::code;
 use crate::protocol::request::{Incoming, ListParams, NoParams, Params, TaskParams};
-use crate::protocol::types::{CreateMessageResult, ListRootsResult, RequestContext, RpcError, TaskInput, TaskMetadata};
+use crate::protocol::types::{
+    CreateMessageResult, CreateTaskResult, ListRootsResult, RequestContext, RpcError, TaskInput, TaskMetadata,
+    TaskStatus,
+};
 use crate::rules::{self, related};
 use crate::sandbox::{self, Handler};
 use crate::tasks::{Audited, Expects};
@@ -154,11 +157,11 @@ impl Shared {
                 let params = (&call.context, &task_id);
                 match kind {
                     Kind::GetTaskResult => {
-                        let mark = |output| Payload::new(output, &task_id).map_err(|error| broken(&error));
+                        let mark = |output, _: &Scope| Payload::new(output, &task_id).map_err(|error| broken(&error));
                         self.serve::<sandbox::GetTaskResult, _>(route, &call, params, id, mark).await
                     }
-                    Kind::CancelTask => self.serve::<sandbox::CancelTask, _>(route, &call, params, id, Ok).await,
-                    _ => self.serve::<sandbox::GetTask, _>(route, &call, params, id, Ok).await,
+                    Kind::CancelTask => self.serve::<sandbox::CancelTask, _>(route, &call, params, id, unchanged).await,
+                    _ => self.serve::<sandbox::GetTask, _>(route, &call, params, id, unchanged).await,
                 }
             }
             Params::List(params) => {
@@ -167,7 +170,7 @@ impl Shared {
                 if let Served::Managed = self.handlers.served(kind) {
                     return self.managed_list(cursor.as_deref(), id).await;
                 }
-                self.serve::<sandbox::ListTasks, _>(route, &call, (&call.context, &cursor), id, Ok).await
+                self.serve::<sandbox::ListTasks, _>(route, &call, (&call.context, &cursor), id, unchanged).await
             }
             Params::Sampling(params) => {
                 let (kind, task) = self.augmentation(route, kind, params.task.clone())?;
@@ -180,10 +183,11 @@ impl Shared {
                     }
                     (Some(task), _) => {
                         let params = (&call.context, &task, &body);
-                        self.serve::<sandbox::AugmentedSampling, _>(route, &call, params, id, Ok).await
+                        self.serve::<sandbox::AugmentedSampling, _>(route, &call, params, id, begun).await
                     }
                     (None, _) => {
-                        let related = |mut result: CreateMessageResult| call.relate(&mut result.meta).map(|()| result);
+                        let related =
+                            |mut result: CreateMessageResult, _: &Scope| call.relate(&mut result.meta).map(|()| result);
                         let params = (&call.context, &body);
                         self.serve::<sandbox::Sampling, _>(route, &call, params, id, related).await
                     }
@@ -201,10 +205,10 @@ impl Shared {
                             return self.managed_create(kind, task, TaskInput::Elicitation(body), call, id).await;
                         }
                         let params = (&call.context, &task, &body);
-                        self.serve::<sandbox::AugmentedElicitation, _>(route, &call, params, id, Ok).await
+                        self.serve::<sandbox::AugmentedElicitation, _>(route, &call, params, id, begun).await
                     }
                     (None, _) => {
-                        let checked = |result| {
+                        let checked = |result, _: &Scope| {
                             let mut result = rules::elicitation::check(schema.as_deref(), result).map_err(invalid)?;
                             call.relate(&mut result.meta).map(|()| result)
                         };
@@ -215,7 +219,7 @@ impl Shared {
             }
             Params::Roots(params) => {
                 let (call, NoParams {}) = self.open(params, id);
-                let checked = |mut result: ListRootsResult| {
+                let checked = |mut result: ListRootsResult, _: &Scope| {
                     rules::roots::check(&result).map_err(invalid)?;
                     call.relate(&mut result.meta).map(|()| result)
                 };
@@ -279,4 +283,19 @@ impl Shared {
         }
         Err(RpcError::internal("rate_limit", "Too many requests about tasks; ask less often"))
     }
+}
+
+/// The output is the result.
+fn unchanged<T>(output: T, _: &Scope) -> Result<T, RpcError> {
+    Ok(output)
+}
+
+/// A task begins `working`, as whoever asked for it is told, though its handler may have ended it by now.
+/// [basic/utilities/tasks, Task Status Lifecycle]
+fn begun(mut result: CreateTaskResult, scope: &Scope) -> Result<CreateTaskResult, RpcError> {
+    if result.task.status != TaskStatus::Working {
+        let made = scope.created.get(&result.task.task_id);
+        result.task = made.cloned().ok_or_else(|| invalid("a task begins `working`".to_owned()))?;
+    }
+    Ok(result)
 }

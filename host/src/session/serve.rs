@@ -50,7 +50,7 @@ impl Shared {
         call: &Call,
         params: E::Params<'_>,
         id: &RawValue,
-        finish: impl FnOnce(E::Output) -> Result<R, RpcError>,
+        finish: impl FnOnce(E::Output, &Scope) -> Result<R, RpcError>,
     ) -> Result<Reply, RpcError> {
         let Some(kind) = E::KIND else { return Err(RpcError::internal("kind", "The export is no kind")) };
         let Some(handler) = self.handlers.get(kind) else { return Err(kind.default_answer()) };
@@ -68,7 +68,9 @@ impl Shared {
         };
         let (answer, mut scope) = sandbox::call::<E>(handler, scope, params).await;
         let reply = match answer {
-            Ok(Ok(output)) => finish(output).and_then(|result| Reply::result(id, &result, handler.message_size())),
+            Ok(Ok(output)) => {
+                finish(output, &scope).and_then(|result| Reply::result(id, &result, handler.message_size()))
+            }
             Ok(Err(error)) => Err(bounded(id, error, handler.message_size())),
             Err(error) => Err(error.to_rpc()),
         };
