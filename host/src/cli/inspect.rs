@@ -116,9 +116,10 @@ fn everything() -> Grants {
     Grants {
         tasks: true,
         progress: true,
-        config: Some(Settings::from_iter([])),
+        config: Some(Settings::from_iter([] as [(String, String); 0])),
         model: Some(Arc::new(Nobody)),
         user: Some(Arc::new(Nobody)),
+        ..Grants::default()
     }
 }
 

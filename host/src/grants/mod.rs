@@ -4,10 +4,12 @@
 //! with the grant's name, rather than failing at the first call. What a grant needs to know of the request being
 //! served stands in the cell's `Scope`.
 
+mod clocks;
 mod config;
 mod created;
 mod model;
 mod progress;
+mod random;
 mod tasks;
 mod user;
 
@@ -15,10 +17,12 @@ use std::sync::Arc;
 
 use wasmtime::component::Linker;
 
-pub use config::Settings;
+pub use clocks::Clocks;
+pub use config::{Secret, Setting, Settings};
 pub(crate) use created::Created;
 pub use model::Model;
 pub use progress::Progress;
+pub use random::Random;
 pub use user::{Confirmation, User};
 
 use crate::Error;
@@ -58,7 +62,7 @@ const GRANTS: &[(&str, &str)] = &[
 const EVERYWHERE: &[&str] =
     &["wasi:io/", "wasi:clocks/", "wasi:random/", "wasi:cli/", "wasi:filesystem/", "wasi:sockets/"];
 
-/// What a handler is granted. The default is nothing.
+/// What a handler is granted. The default is nothing, with the clocks and the random numbers of the system.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Grants {
@@ -72,6 +76,10 @@ pub struct Grants {
     pub model: Option<Arc<dyn Model>>,
     /// `taskcell:handlers/user`: this way to the user.
     pub user: Option<Arc<dyn User>>,
+    /// `wasi:clocks`, which every cell has.
+    pub clocks: Clocks,
+    /// `wasi:random`, which every cell has.
+    pub random: Random,
 }
 
 impl std::fmt::Debug for Grants {
@@ -82,6 +90,8 @@ impl std::fmt::Debug for Grants {
             .field("config", &self.config)
             .field("model", &self.model.is_some())
             .field("user", &self.user.is_some())
+            .field("clocks", &self.clocks)
+            .field("random", &self.random)
             .finish()
     }
 }

@@ -19,7 +19,7 @@ use super::meter;
 use super::output::Output;
 use crate::Error;
 use crate::first_poll::first_poll;
-use crate::grants::Scope;
+use crate::grants::{Grants, Scope};
 
 /// What the host keeps for one cell: its limits, and what it was granted.
 pub(crate) struct CellState {
@@ -38,16 +38,21 @@ struct Wasi {
 impl Wasi {
     /// An empty context: clocks and random work; files, sockets, arguments and the environment are not there. What
     /// is printed is kept for the log.
-    fn new() -> Self {
+    fn new(grants: &Grants) -> Self {
         let output = Output::default();
-        let ctx = WasiCtx::builder().stdout(output.clone()).stderr(output.clone()).build();
+        let mut builder = WasiCtx::builder();
+        builder.stdout(output.clone()).stderr(output.clone());
+        grants.clocks.set(&mut builder);
+        grants.random.set(&mut builder);
+        let ctx = builder.build();
         Self { ctx, table: ResourceTable::new(), output }
     }
 }
 
 impl WasiView for CellState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let Wasi { ctx, table, .. } = &mut **self.wasi.get_or_insert_with(|| Box::new(Wasi::new()));
+        let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::new(&self.scope.grants)));
+        let Wasi { ctx, table, .. } = &mut **wasi;
         WasiCtxView { ctx, table }
     }
 }
@@ -74,7 +79,7 @@ pub(crate) async fn call<E: Export>(
         Err(_) => Err(Error::Time { limit: limits.wall_time }),
     };
     if let Some(wasi) = &store.data().wasi {
-        wasi.output.log(handler.name());
+        wasi.output.log(handler.name(), handler.grants().config.as_ref());
     }
     if let Err(error) = &answer {
         tracing::warn!(handler = handler.name(), error.r#type = error.kind(), %error, "a cell ended without an answer");

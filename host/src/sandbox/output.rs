@@ -3,6 +3,7 @@
 //! A guest that prints has nobody to print to, but its author wants to see it. A write never fails, because a
 //! failing print ends most languages' programs; what is over the bound is dropped.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use wasmtime_wasi::async_trait;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
+use crate::grants::Settings;
 use crate::printable::one_line;
 
 /// Characters shown of one line.
@@ -23,9 +25,13 @@ const MAX: usize = 64 << 10;
 pub(super) struct Output(Arc<Mutex<Vec<u8>>>);
 
 impl Output {
-    /// Logs what was printed, a line at a time, printable, so that none can fake another.
-    pub(super) fn log(&self, handler: &str) {
-        for line in String::from_utf8_lossy(&self.lock()).lines() {
+    /// Logs what was printed, a line at a time, printable, so that none can fake another, and without the handler's
+    /// secrets.
+    pub(super) fn log(&self, handler: &str, settings: Option<&Settings>) {
+        let printed = self.lock();
+        let text = String::from_utf8_lossy(&printed);
+        let text = settings.map_or(Cow::Borrowed(&*text), |settings| settings.without_secrets(&text));
+        for line in text.lines() {
             tracing::info!(handler, "guest prints: {}", one_line(line, MAX_LINE));
         }
     }
