@@ -47,7 +47,7 @@ fn make_task(options: &[&str], ttl: Option<u32>) -> Value {
 fn a_wrong_file_is_explained() {
     let folder = tempfile::tempdir().unwrap();
     #[rustfmt::skip]
-    let table: [(&str, &str, &[&str]); 34] = [
+    let table: [(&str, &str, &[&str]); 54] = [
         // What TOML does not allow.
         ("tasks = ", "1:9", &["string"]),
         ("tasks = own", "1:9", &["must be quoted"]),
@@ -86,6 +86,27 @@ fn a_wrong_file_is_explained() {
         ("[task-limits]\nattempts = 0\nrecovered = 1", "2:12", &["must be begun"]),
         ("[task-limits]\nrecovered = 0", "2:13", &["must be done"]),
         ("[task-limits]\nrate = 100\nburst = 0", "3:9", &["must be answered"]),
+        // Handlers.
+        ("[handler]\npath = \"a\"", "1:1", &["map", "sequence"]),
+        ("[[handler]]\ngrants = []", "1:1", &["missing field `path`"]),
+        ("[[handler]]\npath = 1", "2:8", &["integer `1`", "path string"]),
+        ("[[handler]]\npath = \"a\"\nallow = []", "3:1", &["unknown field `allow`", "`grants`", "`sha256`", "`random`"]),
+        ("[[handler]]\npath = \"a\"\nsha256 = \"abc\"", "3:10", &["64 hexadecimal digits", "taskcell inspect"]),
+        ("[[handler]]\npath = \"a\"\ngrants = \"tasks\"", "3:10", &["string \"tasks\"", "sequence"]),
+        ("[[handler]]\npath = \"a\"\ngrants = [\n\"tasks\",\n  \"http\"]", "5:3", &["unknown variant `http`", "`tasks`", "`user`"]),
+        ("[[handler]]\npath = \"a\"\n[handler.config]\nkey = 1", "4:7", &["integer `1`", "a text or a table"]),
+        ("[[handler]]\npath = \"a\"\n[handler.config]\nkey = { from = \"x\" }", "4:9", &["unknown field `from`", "`env`", "`file`"]),
+        ("[[handler]]\npath = \"a\"\nconfig.key = {}", "3:14", &["{ env = \"VARIABLE\" }"]),
+        ("[[handler]]\npath = \"a\"\nconfig.key = { env = \"A\", file = \"b\" }", "3:14", &["{ file = \"PATH\" }"]),
+        ("[[handler]]\npath = \"a\"\nconfig.key = { env = \"sk-1\" }", "3:14", &["the name of an environment variable"]),
+        ("[[handler]]\npath = \"a\"\n[handler.clocks]\nnow = \"noon\"", "4:7", &["a time with its zone", "2026-01-01T00:00:00Z"]),
+        ("[[handler]]\npath = \"a\"\nclocks.now = \"1969-12-31T23:59:59Z\"", "3:14", &["from 1970 on"]),
+        ("[[handler]]\npath = \"a\"\n[handler.clocks]", "3:1", &["missing field `now`"]),
+        ("[[handler]]\npath = \"a\"\nclocks = \"fixed\"", "3:10", &["either \"real\" or { now"]),
+        ("[[handler]]\npath = \"a\"\nclocks = { seed = 1 }", "3:12", &["unknown field `seed`", "`now`"]),
+        ("[[handler]]\npath = \"a\"\nrandom = \"fixed\"", "3:10", &["either \"real\" or { seed"]),
+        ("[[handler]]\npath = \"a\"\nrandom = { seed = -1 }", "3:19", &["integer `-1`", "a whole number"]),
+        ("[[handler]]\npath = \"a\"\nrandom = 7", "3:10", &["integer `7`", "a text or a table"]),
     ];
     for (text, place, words) in table {
         let file = write(&folder, text);

@@ -4,10 +4,12 @@
 use std::path::Path;
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
 use taskcell::Limits;
 use taskcell::kinds::KINDS;
 use taskcell::tasks::TaskLimits;
 use taskcell_tests::cli;
+use taskcell_tests::compose::component;
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap()
@@ -92,21 +94,36 @@ fn the_documented_configuration_is_taken() {
     let file = folder.path().join("taskcell.toml");
     let call = |text: &str| {
         std::fs::write(&file, text).unwrap();
-        let config = file.to_str().unwrap();
-        cli::run(env!("CARGO_BIN_EXE_taskcell-cli"), &["call", "--config", config, "ping"]).unwrap()
+        let mut command = cli::command(env!("CARGO_BIN_EXE_taskcell-cli"));
+        command.env("API_KEY", "value").args(["call", "--config", file.to_str().unwrap(), "ping"]);
+        let output = command.output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        cli::Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     };
-    let shown = program.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-    let ran = call(shown);
+    // The handlers that it names, with the digest of what stands in their place.
+    let [handler, repeatable] = ["roots", "sampling"].map(|kind| component(&[kind], &[]).unwrap());
+    let digest: String = Sha256::digest(&handler).iter().map(|byte| format!("{byte:02x}")).collect();
+    for (name, bytes) in [("handler.wasm", &*handler), ("repeatable.wasm", &*repeatable), ("script.json", b"{}")] {
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    let blocks: Vec<_> = program.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(blocks.len(), 2);
+    let shown = &blocks.concat();
+    let (before, after) = shown.split_once("sha256 = \"").unwrap();
+    let ran = call(&format!("{before}sha256 = \"{digest}{}", after.get(64..).unwrap()));
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{ran:?}");
     // What a table takes, the program says when it is given something else.
-    for table in ["", "task-limits", "audit", "elicitation", "sampling"] {
+    for table in ["", "task-limits", "audit", "elicitation", "sampling", "[handler]"] {
         let header = if table.is_empty() { String::new() } else { format!("[{table}]\n") };
         let ran = call(&format!("{header}no-such-key = 1"));
         let keys: Vec<_> = ran.stderr.split('`').skip(3).step_by(2).collect();
         assert!(!keys.is_empty() && ran.stderr.contains("unknown field"), "{ran:?}");
         for key in keys {
             let (_, of_table) = shown.split_once(header.trim_end()).unwrap_or_else(|| panic!("no {header} is shown"));
-            let starts = |line: &str| line.starts_with(&format!("{key} = ")) || line.starts_with(&format!("[{key}]"));
+            let starts = |line: &str| {
+                let [table, array, in_array] = [format!("[{key}]"), format!("[[{key}]]"), format!("[handler.{key}]")];
+                line.starts_with(&format!("{key} = ")) || [table, array, in_array].iter().any(|at| line.starts_with(at))
+            };
             assert!(of_table.lines().any(starts), "docs/program.md does not show {key} of [{table}]");
             let in_table = |line: &str| line.starts_with("| `TaskLimits") && line.contains(&format!("`{key}`"));
             assert!(table != "task-limits" || limits.lines().any(in_table), "docs/limits.md does not have {key}");

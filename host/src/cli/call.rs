@@ -29,8 +29,9 @@ pub(super) async fn call(args: Args) -> anyhow::Result<Ended> {
         Some(text) => serde_json::from_str(text).context("PARAMS-JSON is not JSON")?,
         None => json!({}),
     };
-    let tasks = args.tasks.settle(Defaults { store: || Ok(Place::Memory), principal: "call".to_owned() })?;
-    let (handlers, tasks) = tasks.open(args.handlers.load().await?).await?;
+    let config = args.tasks.config()?;
+    let tasks = args.tasks.settle(&config, Defaults { store: || Ok(Place::Memory), principal: "call".to_owned() })?;
+    let (handlers, tasks) = tasks.open(args.handlers.load(&config).await?.handlers).await?;
     let mut options = SessionOptions::new(this_program());
     tasks.set(&mut options);
     let (session, _outbox) = Session::new(handlers, options);

@@ -42,6 +42,8 @@ const MAX_PAGES: usize = 1_000;
 /// How to connect.
 pub(super) struct Options<'a> {
     pub(super) handlers: Handlers,
+    /// Environment variables that the server does not get.
+    pub(super) secrets: &'a [String],
     pub(super) tasks: &'a TaskKeeping,
     pub(super) timeout: Duration,
     pub(super) progress: Progress,
@@ -65,8 +67,8 @@ pub(super) struct Client {
 impl Client {
     /// Starts a server and initializes it.
     pub(super) async fn connect(command: &[OsString], options: Options<'_>) -> anyhow::Result<Self> {
-        let Options { handlers, tasks, timeout, progress, observer, undeclared } = options;
-        let (mut process, stdin, stdout) = ServerProcess::start(command, progress)?;
+        let Options { handlers, secrets, tasks, timeout, progress, observer, undeclared } = options;
+        let (mut process, stdin, stdout) = ServerProcess::start(command, secrets, progress)?;
         let (peer, requests) = Peer::new();
         let mut lines = peer::lines(stdout);
         let (to_server, outgoing) = mpsc::channel(64);

@@ -14,9 +14,11 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, Unexpected, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error as _, MapAccess, Unexpected, Visitor};
 use toml::Spanned;
 
+use super::policy::{HandlerTable, Policy};
 use super::store::Place;
 use super::tasks_args::TaskMode;
 use crate::tasks::{RateLimit, TaskLimits};
@@ -45,6 +47,11 @@ pub(super) struct Config {
     pub(super) elicitation: ElicitationTable,
     /// What the handlers support of sampling.
     pub(super) sampling: SamplingTable,
+    #[serde(rename = "handler")]
+    tables: Vec<Spanned<HandlerTable>>,
+    /// Who answers.
+    #[serde(skip)]
+    pub(super) handlers: Vec<Policy>,
 }
 
 /// `[audit]`
@@ -94,39 +101,70 @@ struct LimitsTable {
 
 /// A value that cannot be: where it stands, and why.
 #[derive(Debug)]
-struct Wrong {
-    at: Range<usize>,
-    why: String,
+pub(super) struct Wrong {
+    pub(super) at: Range<usize>,
+    pub(super) why: String,
+}
+
+/// A configuration as text.
+pub(super) struct Source<'a> {
+    file: &'a Path,
+    text: &'a str,
+}
+
+impl Source<'_> {
+    /// A place in it, for people: lines and columns count from one.
+    pub(super) fn at(&self, at: usize) -> String {
+        let before = self.text.get(..at).unwrap_or(self.text);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        format!("{}:{line}:{column}", self.file.display())
+    }
+
+    /// What its paths are relative to.
+    pub(super) fn folder(&self) -> &Path {
+        self.file.parent().unwrap_or(Path::new(""))
+    }
+
+    fn wrong(&self, Wrong { at, why }: Wrong) -> anyhow::Error {
+        anyhow!("{}: {why}", self.at(at.start))
+    }
+}
+
+/// Reads a file of text that has `max` bytes at most.
+pub(super) fn read_text(file: &Path, max: u64) -> anyhow::Result<String> {
+    let name = file.display();
+    let mut bytes = Vec::new();
+    let opened = std::fs::File::open(file);
+    let read = opened.and_then(|opened| opened.take(max + 1).read_to_end(&mut bytes));
+    read.with_context(|| format!("{name} cannot be read"))?;
+    anyhow::ensure!(bytes.len() as u64 <= max, "{name} has more than {max} bytes");
+    String::from_utf8(bytes).map_err(|error| {
+        let before = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+        let before = String::from_utf8_lossy(before);
+        anyhow!("{}: this is no UTF-8", Source { file, text: &before }.at(before.len()))
+    })
 }
 
 impl Config {
     /// Reads a file. Paths in it are taken from the folder it is in.
     pub(super) fn load(file: &Path) -> anyhow::Result<Self> {
-        let name = file.display();
-        let mut bytes = Vec::new();
-        let opened = std::fs::File::open(file);
-        let read = opened.and_then(|opened| opened.take(MAX_SIZE + 1).read_to_end(&mut bytes));
-        read.with_context(|| format!("the configuration {name} cannot be read"))?;
-        if bytes.len() as u64 > MAX_SIZE {
-            return Err(anyhow!("the configuration {name} has more than {MAX_SIZE} bytes"));
-        }
-        let text = String::from_utf8(bytes).map_err(|error| {
-            let before =
-                String::from_utf8_lossy(error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default());
-            anyhow!("{}: this is no UTF-8, which TOML is written in", place(file, &before, before.len()))
-        })?;
-        let wrong = |Wrong { at, why }: Wrong| anyhow!("{}: {why}", place(file, &text, at.start));
+        let text = read_text(file, MAX_SIZE).context("the configuration")?;
+        let source = Source { file, text: &text };
         let mut config: Self = toml::from_str(&text).map_err(|error| {
             let why = error.message().trim().replace('\n', ", ");
-            wrong(Wrong { at: error.span().unwrap_or_default(), why })
+            source.wrong(Wrong { at: error.span().unwrap_or_default(), why })
         })?;
-        config.limits = config.table.limits().map_err(wrong)?;
-        let folder = file.parent().unwrap_or(Path::new(""));
+        config.limits = config.table.limits().map_err(|wrong| source.wrong(wrong))?;
+        for table in std::mem::take(&mut config.tables) {
+            let span = table.span();
+            config.handlers.push(table.into_inner().check(span, &source).map_err(|wrong| source.wrong(wrong))?);
+        }
         if let Some(Place::File(path)) = &mut config.store {
-            *path = folder.join(&path);
+            *path = source.folder().join(&path);
         }
         if let Some(path) = &mut config.audit.file {
-            *path = folder.join(&path);
+            *path = source.folder().join(&path);
         }
         Ok(config)
     }
@@ -190,14 +228,6 @@ where
     Ok(())
 }
 
-/// A place in a file, for people: lines and columns count from one.
-fn place(file: &Path, text: &str, at: usize) -> String {
-    let before = text.get(..at).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    format!("{}:{line}:{column}", file.display())
-}
-
 /// A duration as text, such as `90s`, `10m` or `1h 30m`.
 #[derive(Debug, Clone, Copy)]
 struct Time(Duration);
@@ -232,7 +262,7 @@ impl<'de> Deserialize<'de> for Time {
 
 /// A whole number.
 #[derive(Debug, Clone, Copy)]
-struct Whole<T>(T);
+pub(super) struct Whole<T>(pub(super) T);
 
 impl From<Whole<u32>> for u32 {
     fn from(number: Whole<u32>) -> Self {
@@ -263,6 +293,37 @@ impl<'de, T: TryFrom<i64>> Deserialize<'de> for Whole<T> {
         }
 
         deserializer.deserialize_i64(Number(PhantomData))
+    }
+}
+
+/// A text, or a table.
+#[derive(Debug)]
+pub(super) enum TextOr<T> {
+    Text(String),
+    Table(T),
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for TextOr<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Either<T> {
+            type Value = TextOr<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text or a table")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<TextOr<T>, E> {
+                Ok(TextOr::Text(text.to_owned()))
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<TextOr<T>, M::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(TextOr::Table)
+            }
+        }
+
+        deserializer.deserialize_any(Either(PhantomData))
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::Ended;
 use super::client::{Client, Options};
 use super::demo_server::TOOLS;
-use super::handlers::HandlerArgs;
+use super::handlers::{HandlerArgs, Loaded};
 use super::store::Place;
 use super::tasks_args::{Defaults, TaskArgs};
 use super::terminal::{self, Progress};
@@ -31,10 +31,13 @@ pub(super) async fn demo(args: Args) -> anyhow::Result<Ended> {
     let program = std::env::current_exe().context("this program's own file is not known")?;
     let server = [program.into_os_string(), OsString::from("demo-server")];
     let progress = Progress::new(args.quiet);
-    let tasks = args.tasks.settle(Defaults { store: || Ok(Place::Memory), principal: "demo".to_owned() })?;
-    let (handlers, tasks) = tasks.open(args.handlers.load().await?).await?;
+    let config = args.tasks.config()?;
+    let tasks = args.tasks.settle(&config, Defaults { store: || Ok(Place::Memory), principal: "demo".to_owned() })?;
+    let Loaded { handlers, secrets } = args.handlers.load(&config).await?;
+    let (handlers, tasks) = tasks.open(handlers).await?;
     let options = Options {
         handlers,
+        secrets: &secrets,
         tasks: &tasks,
         timeout: Duration::from_secs(60),
         progress,

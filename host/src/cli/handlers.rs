@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use serde::Deserialize;
 
+use super::config::Config;
 use crate::{Engine, EngineOptions, Error, Grants, Handler, Handlers};
 
 /// The stock handler, built from `guest-examples/rust-scripted`; a test compares the two.
@@ -13,7 +15,8 @@ const STOCK_NAME: &str = "the stock handler";
 
 #[derive(Args)]
 pub(super) struct HandlerArgs {
-    /// A component that answers requests; may be given more than once. Without it, the embedded stock handler
+    /// A component that answers requests; may be given more than once. Without it, the handlers of the configuration;
+    /// without those, the embedded stock handler
     #[arg(long = "handler", value_name = "FILE")]
     files: Vec<PathBuf>,
     /// What the handlers of --handler may use; may be given more than once
@@ -36,15 +39,42 @@ pub(super) struct CacheArgs {
     no_cache: bool,
 }
 
-/// The grants that the command line can give.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Grant {
+/// The grants of this program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Grant {
     /// The tasks of the conversation
     Tasks,
     /// Progress notifications to the server
     Progress,
     /// The settings of --set
     Config,
+    /// A model
+    #[value(skip)]
+    Model,
+    /// The user
+    #[value(skip)]
+    User,
+}
+
+impl Grant {
+    /// Its name, which the library uses, too.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Tasks => "tasks",
+            Self::Progress => "progress",
+            Self::Config => "config",
+            Self::Model => "model",
+            Self::User => "user",
+        }
+    }
+}
+
+/// Handlers that were loaded.
+pub(super) struct Loaded {
+    pub(super) handlers: Handlers,
+    /// The environment variables that hold secrets of theirs, which nobody else is to have.
+    pub(super) secrets: Vec<String>,
 }
 
 fn key_and_value(text: &str) -> Result<(String, String), String> {
@@ -71,22 +101,37 @@ impl CacheArgs {
 }
 
 impl HandlerArgs {
-    /// Loads the handlers.
-    pub(super) async fn load(&self) -> anyhow::Result<Handlers> {
+    /// Loads the handlers: those of --handler, or else those of the configuration, or else the stock handler.
+    pub(super) async fn load(&self, config: &Config) -> anyhow::Result<Loaded> {
         let engine = self.cache.engine()?;
         let mut handlers = Vec::new();
-        if self.files.is_empty() {
+        let mut secrets = Vec::new();
+        for file in &self.files {
+            handlers.push(Handler::from_file(&engine, file, self.granted(&self.grants)).await.map_err(with_remedy)?);
+        }
+        if let (true, Some(first)) = (self.files.is_empty(), config.handlers.first()) {
+            // The file says all that its handlers may do; a flag that is meant for others must not add to it.
+            anyhow::ensure!(
+                self.grants.is_empty() && self.settings.is_empty(),
+                "--grant and --set are for the handlers of --handler; those of the configuration have theirs there, at {}",
+                first.at
+            );
+            for policy in &config.handlers {
+                handlers.push(policy.load(&engine).await?);
+                secrets.extend(policy.secrets().map(str::to_owned));
+            }
+        }
+        if !self.files.is_empty() && !config.handlers.is_empty() {
+            tracing::info!("the handlers of --handler answer, in place of those of the configuration");
+        }
+        for handler in handlers.iter().filter(|handler| handler.kinds().next().is_none()) {
+            tracing::warn!(handler = handler.name(), "the handler exports no kind: every request gets its default");
+        }
+        if handlers.is_empty() {
             let grants = self.granted(&[Grant::Tasks, Grant::Progress, Grant::Config]);
             handlers.push(Handler::from_bytes(&engine, STOCK_NAME, STOCK.to_vec(), grants).await?);
         }
-        for file in &self.files {
-            let handler = Handler::from_file(&engine, file, self.granted(&self.grants)).await.map_err(with_remedy)?;
-            if handler.kinds().next().is_none() {
-                tracing::warn!(handler = handler.name(), "the handler exports no kind: every request gets its default");
-            }
-            handlers.push(handler);
-        }
-        Ok(Handlers::new(handlers)?)
+        Ok(Loaded { handlers: Handlers::new(handlers)?, secrets })
     }
 
     fn granted(&self, grants: &[Grant]) -> Grants {

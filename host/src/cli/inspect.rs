@@ -1,7 +1,7 @@
-//! `taskcell inspect`: what a component exports, imports and needs.
+//! `taskcell inspect`: what a component exports, imports and needs, and which line of the configuration grants it.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -9,7 +9,9 @@ use serde_json::{Map, Value, json};
 
 use super::Ended;
 use super::handlers::CacheArgs;
+use super::policy::Policy;
 use super::tasks_args::{ConfigArg, DeclaredArgs};
+use super::terminal;
 use crate::grants::{Confirmation, Model, Settings, User};
 use crate::kinds::KINDS;
 use crate::protocol::types::{
@@ -21,9 +23,9 @@ use crate::{Grants, Handler, Handlers, printable};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// The component
-    file: PathBuf,
-    /// Print one JSON document
+    /// The component; without it, the handlers of the configuration
+    file: Option<PathBuf>,
+    /// Print one JSON document: an array, one for each, when no component is named
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -34,73 +36,176 @@ pub(super) struct Args {
     cache: CacheArgs,
 }
 
+/// A component, with what the configuration says of it.
+struct Inspected<'a> {
+    handler: Arc<Handler>,
+    handlers: Handlers,
+    says: Says<'a>,
+}
+
+/// What a configuration says of a component.
+#[derive(Clone, Copy)]
+enum Says<'a> {
+    /// Nothing: it names no handlers.
+    Nothing,
+    /// It names handlers, but not this one.
+    Otherwise,
+    /// This.
+    Granted(&'a Policy),
+}
+
 pub(super) async fn inspect(args: Args) -> anyhow::Result<Ended> {
-    let declared = args.declared.settle(&args.config.load()?)?;
-    let handler = Arc::new(Handler::from_file(&args.cache.engine()?, &args.file, everything()).await?);
-    let handlers = declared.of(Handlers::shared([Arc::clone(&handler)])?);
+    let config = args.config.load()?;
+    let declared = args.declared.settle(&config)?;
+    let engine = args.cache.engine()?;
+    let mut inspected = Vec::new();
+    let mut add = |handler: Handler, says| -> anyhow::Result<()> {
+        let handler = Arc::new(handler);
+        let handlers = declared.of(Handlers::shared([Arc::clone(&handler)])?);
+        inspected.push(Inspected { handler, handlers, says });
+        Ok(())
+    };
+    if let Some(file) = &args.file {
+        // The same file may be written in many ways.
+        let same = |policy: &&Policy| policy.path == *file || is_same(&policy.path, file);
+        let says = match config.handlers.iter().find(same) {
+            Some(policy) => Says::Granted(policy),
+            None if config.handlers.is_empty() => Says::Nothing,
+            None => Says::Otherwise,
+        };
+        if let Says::Granted(policy) = says {
+            policy.read().await?;
+        }
+        add(Handler::from_file(&engine, file, everything()).await?, says)?;
+    } else {
+        anyhow::ensure!(
+            !config.handlers.is_empty(),
+            "name a component, or with --config a file that has a [[handler]]"
+        );
+        for policy in &config.handlers {
+            let name = policy.path.display().to_string();
+            let handler = Handler::from_bytes(&engine, &name, policy.read().await?, everything()).await?;
+            add(handler, Says::Granted(policy))?;
+        }
+    }
     let mut out = std::io::stdout().lock();
     if args.json {
-        writeln!(out, "{}", printable::json(&document(&handler, &handlers)))?;
+        let mut documents: Vec<_> = inspected.iter().map(Inspected::document).collect();
+        let document = if args.file.is_some() { documents.pop().unwrap_or_default() } else { documents.into() };
+        writeln!(out, "{}", printable::json(&document))?;
     } else {
-        table(&handler, &handlers, &mut out)?;
+        for (index, inspected) in inspected.iter().enumerate() {
+            if index > 0 {
+                writeln!(out)?;
+            }
+            inspected.table(&mut out)?;
+        }
     }
     Ok(Ended::Well)
 }
 
-fn document(handler: &Handler, handlers: &Handlers) -> Value {
-    let imports =
-        handler.imports().iter().map(|import| json!({ "interface": import.interface, "grant": import.grant }));
-    let served = KINDS.iter().map(|row| {
-        let by = match handlers.served(row.kind) {
-            Served::Handler(_) => "exported",
-            Served::Managed => "managed",
-            Served::Default => "default",
-        };
-        (row.export.to_owned(), by.into())
-    });
-    json!({
-        "file": handler.name(),
-        "sha256": handler.digest(),
-        "size": handler.size(),
-        "witVersion": handler.protocol_version(),
-        "kinds": handler.kinds().map(|kind| kind.info().export).collect::<Vec<_>>(),
-        "served": served.collect::<Map<_, _>>(),
-        "background": handler.has_background(),
-        "capabilities": handlers.capabilities(),
-        "imports": imports.collect::<Vec<_>>(),
-        "grants": grants_needed(handler),
-    })
+fn is_same(one: &Path, other: &Path) -> bool {
+    let (one, other) = (one.canonicalize(), other.canonicalize());
+    one.is_ok_and(|one| other.is_ok_and(|other| one == other))
 }
 
-fn table(handler: &Handler, handlers: &Handlers, out: &mut impl Write) -> std::io::Result<()> {
-    writeln!(out, "file          {}", handler.name())?;
-    writeln!(out, "sha256        {}", handler.digest())?;
-    writeln!(out, "size          {} bytes", handler.size())?;
-    writeln!(out, "WIT version   {}", handler.protocol_version().unwrap_or("uses none of taskcell:handlers"))?;
-    writeln!(out, "capabilities  {}", handlers.capabilities())?;
-    let grants = grants_needed(handler);
-    writeln!(out, "grants needed {}", if grants.is_empty() { "none".to_owned() } else { grants.join(", ") })?;
-    writeln!(out, "\nkinds")?;
-    for row in &KINDS {
-        let method = if row.augmented { format!("{} (task)", row.method) } else { row.method.to_owned() };
-        let answer = match handlers.served(row.kind) {
-            Served::Handler(_) => "exported".to_owned(),
-            Served::Managed => "managed: by the host, around the plain handler".to_owned(),
-            Served::Default => format!("default: {} {}", row.default.0, row.default.1),
-        };
-        writeln!(out, "  {:<22} {method:<30} {answer}", row.export)?;
+impl Inspected<'_> {
+    fn document(&self) -> Value {
+        let Self { handler, handlers, says } = self;
+        let imports = handler.imports().iter().map(|import| {
+            let mut document = json!({ "interface": import.interface, "grant": import.grant });
+            if let (Some(grant), Value::Object(document)) = (import.grant, &mut document) {
+                document.extend(says.of(grant).map(|(key, why)| (key.to_owned(), why.into())));
+            }
+            document
+        });
+        let served = KINDS.iter().map(|row| {
+            let by = match handlers.served(row.kind) {
+                Served::Handler(_) => "exported",
+                Served::Managed => "managed",
+                Served::Default => "default",
+            };
+            (row.export.to_owned(), by.into())
+        });
+        let mut document = json!({
+            "file": handler.name(),
+            "sha256": handler.digest(),
+            "size": handler.size(),
+            "witVersion": handler.protocol_version(),
+            "kinds": handler.kinds().map(|kind| kind.info().export).collect::<Vec<_>>(),
+            "served": served.collect::<Map<_, _>>(),
+            "background": handler.has_background(),
+            "capabilities": handlers.capabilities(),
+            "imports": imports.collect::<Vec<_>>(),
+            "grants": grants_needed(handler),
+        });
+        if let (Says::Granted(policy), Value::Object(document)) = (says, &mut document) {
+            let settings = policy.settings().map(|(key, origin)| (key.to_owned(), origin.into()));
+            document.insert("settings".to_owned(), Value::Object(settings.collect()));
+        }
+        document
     }
-    let background = if handler.has_background() { "exported" } else { "no" };
-    writeln!(out, "  {:<22} {:<30} {background}", "background", "work of tasks")?;
-    writeln!(out, "\nimports")?;
-    for Import { interface, grant, .. } in handler.imports() {
-        let needs = grant.map_or_else(|| "in every cell".to_owned(), |grant| format!("needs grant {grant}"));
-        writeln!(out, "  {interface:<53} {needs}")?;
+
+    fn table(&self, out: &mut impl Write) -> std::io::Result<()> {
+        let Self { handler, handlers, says } = self;
+        writeln!(out, "file          {}", handler.name())?;
+        writeln!(out, "sha256        {}", handler.digest())?;
+        writeln!(out, "size          {} bytes", handler.size())?;
+        writeln!(out, "WIT version   {}", handler.protocol_version().unwrap_or("uses none of taskcell:handlers"))?;
+        writeln!(out, "capabilities  {}", handlers.capabilities())?;
+        let grants = grants_needed(handler);
+        writeln!(out, "grants needed {}", if grants.is_empty() { "none".to_owned() } else { grants.join(", ") })?;
+        writeln!(out, "\nkinds")?;
+        for row in &KINDS {
+            let method = if row.augmented { format!("{} (task)", row.method) } else { row.method.to_owned() };
+            let answer = match handlers.served(row.kind) {
+                Served::Handler(_) => "exported".to_owned(),
+                Served::Managed => "managed: by the host, around the plain handler".to_owned(),
+                Served::Default => format!("default: {} {}", row.default.0, row.default.1),
+            };
+            writeln!(out, "  {:<22} {method:<30} {answer}", row.export)?;
+        }
+        let background = if handler.has_background() { "exported" } else { "no" };
+        writeln!(out, "  {:<22} {:<30} {background}", "background", "work of tasks")?;
+        writeln!(out, "\nimports")?;
+        for Import { interface, grant, .. } in handler.imports() {
+            let needs = match grant {
+                None => "in every cell".to_owned(),
+                Some(grant) => match says.of(grant) {
+                    None => format!("needs grant {grant}"),
+                    Some((how, why)) => format!("grant {grant} {how}: {why}"),
+                },
+            };
+            writeln!(out, "  {interface:<53} {needs}")?;
+        }
+        if handler.imports().is_empty() {
+            writeln!(out, "  none")?;
+        }
+        if let Says::Granted(policy) = says {
+            let mut settings = policy.settings().peekable();
+            if settings.peek().is_some() {
+                writeln!(out, "\nsettings")?;
+            }
+            for (key, origin) in settings {
+                writeln!(out, "  {:<53} {origin}", terminal::one_line(key))?;
+            }
+        }
+        Ok(())
     }
-    if handler.imports().is_empty() {
-        writeln!(out, "  none")?;
+}
+
+impl Says<'_> {
+    /// Whether a grant is given: `granted` with its place, or `refused` with what would give it.
+    fn of(self, grant: &str) -> Option<(&'static str, String)> {
+        match self {
+            Self::Nothing => None,
+            Self::Otherwise => Some(("refused", "no [[handler]] of the configuration has this path".to_owned())),
+            Self::Granted(policy) => Some(match policy.granted_at(grant) {
+                Some(at) => ("granted", at.to_owned()),
+                None => ("refused", policy.remedy(grant)),
+            }),
+        }
     }
-    Ok(())
 }
 
 /// The grants that the component needs, each once.

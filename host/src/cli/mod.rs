@@ -11,6 +11,7 @@ mod demo_server;
 mod handlers;
 mod inspect;
 mod peer;
+mod policy;
 mod principal;
 mod process;
 mod run;

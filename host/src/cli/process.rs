@@ -25,11 +25,19 @@ pub(super) struct ServerProcess {
 }
 
 impl ServerProcess {
-    /// Starts a server. What it logs on stderr is shown.
-    pub(super) fn start(command: &[OsString], progress: Progress) -> anyhow::Result<(Self, ChildStdin, ChildStdout)> {
+    /// Starts a server with this program's environment but the variables that are `secrets` of handlers. What it logs
+    /// on stderr is shown.
+    pub(super) fn start(
+        command: &[OsString],
+        secrets: &[String],
+        progress: Progress,
+    ) -> anyhow::Result<(Self, ChildStdin, ChildStdout)> {
         let (program, arguments) = command.split_first().context("no server was given: end with -- SERVER ARGS...")?;
         let mut command = CommandWrap::with_new(program, |command| {
             command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            for variable in secrets {
+                command.env_remove(variable);
+            }
         });
         command.wrap(ProcessGroup::leader()).wrap(KillOnDrop);
         let mut child =

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::Ended;
 use super::client::{Client, Options};
-use super::handlers::HandlerArgs;
+use super::handlers::{HandlerArgs, Loaded};
 use super::principal;
 use super::store::Place;
 use super::tasks_args::{Defaults, TaskArgs};
@@ -58,13 +58,18 @@ struct Record {
 pub(super) async fn run(args: Args) -> anyhow::Result<Ended> {
     let arguments: Value = serde_json::from_str(&args.args).context("--args is not JSON")?;
     anyhow::ensure!(arguments.is_object(), "--args is not a JSON object");
-    let tasks = args.tasks.settle(Defaults { store: Place::of_user, principal: principal::of_server(&args.server) })?;
-    let (handlers, tasks) = tasks.open(args.handlers.load().await?).await?;
+    let config = args.tasks.config()?;
+    let tasks = args
+        .tasks
+        .settle(&config, Defaults { store: Place::of_user, principal: principal::of_server(&args.server) })?;
+    let Loaded { handlers, secrets } = args.handlers.load(&config).await?;
+    let (handlers, tasks) = tasks.open(handlers).await?;
     let capabilities = handlers.capabilities();
     let progress = Progress::new(args.quiet);
     let record = Arc::new(Mutex::new(Record::default()));
     let options = Options {
         handlers,
+        secrets: &secrets,
         tasks: &tasks,
         timeout: Duration::from_secs(args.timeout),
         progress,

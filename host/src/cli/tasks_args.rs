@@ -130,16 +130,20 @@ pub(super) struct Audit {
 }
 
 impl TaskArgs {
+    /// The configuration.
+    pub(super) fn config(&self) -> anyhow::Result<Config> {
+        self.config.load()
+    }
+
     /// Puts the flags together with the configuration.
-    pub(super) fn settle(self, defaults: Defaults) -> anyhow::Result<TaskSettings> {
-        let config = self.config.load()?;
+    pub(super) fn settle(self, config: &Config, defaults: Defaults) -> anyhow::Result<TaskSettings> {
         let principal = self.principal.as_ref().or(config.principal.as_ref());
         Ok(TaskSettings {
-            declared: self.declared.settle(&config)?,
-            place: self.store.settle(&config, defaults.store)?,
+            declared: self.declared.settle(config)?,
+            place: self.store.settle(config, defaults.store)?,
             principal: principal.map_or(defaults.principal, |Name(name)| name.clone()),
-            audit: self.audit.settle(&config)?,
-            limits: config.limits,
+            audit: self.audit.settle(config)?,
+            limits: config.limits.clone(),
         })
     }
 }
@@ -171,8 +175,8 @@ impl DeclaredArgs {
 
 impl Declared {
     /// The handlers with what is declared of them.
-    pub(super) fn of(self, handlers: Handlers) -> Handlers {
-        let handlers = handlers.with_features(self.features);
+    pub(super) fn of(&self, handlers: Handlers) -> Handlers {
+        let handlers = handlers.with_features(self.features.clone());
         match self.mode {
             TaskMode::Own => handlers,
             TaskMode::Managed => handlers.managed(),

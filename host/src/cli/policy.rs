@@ -1,0 +1,295 @@
+//! `[[handler]]` of the configuration: which components answer, and what each may reach.
+//!
+//! Nothing is granted that does not stand in the file, and each grant has a place there, which `inspect` and a refused
+//! load name. Secrets and files are read when a handler is loaded, not when the configuration is: a command that
+//! loads no handler needs none of them.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use toml::Spanned;
+
+use super::config::{Source, TextOr, Whole, Wrong, read_text};
+use super::handlers::Grant;
+use crate::grants::{Clocks, Random, Secret, Setting};
+use crate::{Engine, Error, Grants, Handler};
+
+/// Bytes of a file that is a setting.
+const MAX_SETTING: u64 = 4 << 20;
+
+/// A `[[handler]]` as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HandlerTable {
+    path: PathBuf,
+    sha256: Option<Spanned<String>>,
+    grants: Option<Spanned<Vec<Spanned<Grant>>>>,
+    config: Option<Spanned<BTreeMap<String, Spanned<TextOr<SettingTable>>>>>,
+    clocks: Option<Spanned<TextOr<ClocksTable>>>,
+    random: Option<Spanned<TextOr<RandomTable>>>,
+}
+
+/// `{ env = "NAME" }` or `{ file = "PATH" }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SettingTable {
+    env: Option<String>,
+    file: Option<PathBuf>,
+}
+
+/// `[handler.clocks]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClocksTable {
+    now: Spanned<String>,
+}
+
+/// `[handler.random]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RandomTable {
+    seed: Whole<u64>,
+}
+
+/// A handler of the configuration.
+#[derive(Debug)]
+pub(super) struct Policy {
+    /// The component.
+    pub(super) path: PathBuf,
+    /// Where its table is.
+    pub(super) at: String,
+    /// The digest that it must have, and where that stands.
+    digest: Option<(String, String)>,
+    /// What is granted, and where that stands.
+    grants: Vec<(Grant, String)>,
+    /// Where the list of grants is.
+    grants_at: Option<String>,
+    settings: Vec<Value>,
+    clocks: Clocks,
+    random: Random,
+}
+
+/// A setting, and where it stands.
+#[derive(Debug)]
+struct Value {
+    key: String,
+    origin: Origin,
+    at: String,
+}
+
+/// Where the value of a setting comes from.
+#[derive(Debug)]
+enum Origin {
+    Text(String),
+    Environment(String),
+    File(PathBuf),
+}
+
+impl HandlerTable {
+    /// Checks the table that stands at `span` of the configuration.
+    pub(super) fn check(self, span: Range<usize>, source: &Source<'_>) -> Result<Policy, Wrong> {
+        let at = |span: Range<usize>| source.at(span.start);
+        let folder = source.folder();
+        let digest = self.sha256.map(|digest| {
+            let place = at(digest.span());
+            sha256(digest).map(|digest| (digest, place))
+        });
+        let grants_at = self.grants.as_ref().map(|grants| at(grants.span()));
+        let grants = self.grants.map(Spanned::into_inner).unwrap_or_default();
+        let mut grants: Vec<_> = grants.iter().map(|grant| (*grant.get_ref(), at(grant.span()))).collect();
+        let mut settings = Vec::new();
+        if let Some(config) = self.config {
+            grants.push((Grant::Config, at(config.span())));
+            for (key, value) in config.into_inner() {
+                let place = at(value.span());
+                settings.push(Value { key, origin: origin(value, folder)?, at: place });
+            }
+        }
+        Ok(Policy {
+            path: folder.join(self.path),
+            at: at(span),
+            digest: digest.transpose()?,
+            grants,
+            grants_at,
+            settings,
+            clocks: self.clocks.map_or(Ok(Clocks::Real), clocks)?,
+            random: self.random.map_or_else(|| Ok(Random::default()), random)?,
+        })
+    }
+}
+
+fn sha256(digest: Spanned<String>) -> Result<String, Wrong> {
+    let at = digest.span();
+    let digest = digest.into_inner();
+    if digest.len() != 64 || !digest.chars().all(|c| c.is_ascii_hexdigit()) {
+        let why = "a SHA-256 digest has 64 hexadecimal digits; `taskcell inspect FILE` shows a component's";
+        return Err(Wrong { at, why: why.to_owned() });
+    }
+    Ok(digest.to_ascii_lowercase())
+}
+
+fn origin(value: Spanned<TextOr<SettingTable>>, folder: &Path) -> Result<Origin, Wrong> {
+    let at = value.span();
+    match value.into_inner() {
+        TextOr::Text(text) => Ok(Origin::Text(text)),
+        TextOr::Table(SettingTable { env: Some(name), file: None }) if is_variable(&name) => {
+            Ok(Origin::Environment(name))
+        }
+        // Who writes the secret itself there must not find it in a log.
+        TextOr::Table(SettingTable { env: Some(_), file: None }) => {
+            let why = "`env` takes the name of an environment variable: letters, digits and _, no digit first. What stands \
+                       there is not shown, for it may be a secret";
+            Err(Wrong { at, why: why.to_owned() })
+        }
+        TextOr::Table(SettingTable { env: None, file: Some(file) }) => Ok(Origin::File(folder.join(file))),
+        TextOr::Table(_) => {
+            let why = "a setting is a text, { env = \"VARIABLE\" } or { file = \"PATH\" }";
+            Err(Wrong { at, why: why.to_owned() })
+        }
+    }
+}
+
+fn is_variable(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+fn clocks(clocks: Spanned<TextOr<ClocksTable>>) -> Result<Clocks, Wrong> {
+    let at = clocks.span();
+    let now = match clocks.into_inner() {
+        TextOr::Text(text) => return real(&text, at, "{ now = \"2026-01-01T00:00:00Z\" }").map(|()| Clocks::Real),
+        TextOr::Table(table) => table.now,
+    };
+    let time = now.get_ref().parse::<jiff::Timestamp>().ok();
+    let since_epoch = time.and_then(|time| Duration::try_from(time.duration_since(jiff::Timestamp::UNIX_EPOCH)).ok());
+    since_epoch.map(Clocks::Fixed).ok_or_else(|| Wrong {
+        at: now.span(),
+        why: "`now` is a time with its zone from 1970 on, such as \"2026-01-01T00:00:00Z\"".to_owned(),
+    })
+}
+
+fn random(random: Spanned<TextOr<RandomTable>>) -> Result<Random, Wrong> {
+    let at = random.span();
+    match random.into_inner() {
+        TextOr::Text(text) => real(&text, at, "{ seed = 7 }").map(|()| Random::default()),
+        TextOr::Table(RandomTable { seed: Whole(seed) }) => Ok(Random::fixed(seed)),
+    }
+}
+
+/// The only text that clocks and random numbers can be.
+fn real(text: &str, at: Range<usize>, fixed: &str) -> Result<(), Wrong> {
+    if text == "real" { Ok(()) } else { Err(Wrong { at, why: format!("this is either \"real\" or {fixed}") }) }
+}
+
+impl Policy {
+    /// Loads the component with what is granted.
+    pub(super) async fn load(&self, engine: &Engine) -> anyhow::Result<Handler> {
+        let bytes = self.read().await?;
+        let name = self.path.display().to_string();
+        Handler::from_bytes(engine, &name, bytes, self.grants()?).await.map_err(|error| match &error {
+            Error::NotGranted { grant, .. } => anyhow!("{error}; {}", self.remedy(grant)),
+            _ => error.into(),
+        })
+    }
+
+    /// Reads the component, which must be the one that is meant.
+    pub(super) async fn read(&self) -> anyhow::Result<Vec<u8>> {
+        let read = tokio::fs::read(&self.path).await;
+        let bytes = read.map_err(|reason| Error::Read { path: self.path.clone(), reason });
+        let bytes = bytes.with_context(|| self.at.clone())?;
+        let Some((wanted, at)) = &self.digest else { return Ok(bytes) };
+        let found: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        if found != *wanted {
+            let path = self.path.display();
+            bail!("{at}: {path} is another component: its sha256 is {found}, granted is {wanted}");
+        }
+        Ok(bytes)
+    }
+
+    /// Where a grant is given.
+    pub(super) fn granted_at(&self, grant: &str) -> Option<&str> {
+        self.grants.iter().find(|(given, _)| given.name() == grant).map(|(_, at)| at.as_str())
+    }
+
+    /// What would give a grant.
+    pub(super) fn remedy(&self, grant: &str) -> String {
+        match &self.grants_at {
+            _ if grant == Grant::Config.name() => {
+                format!("add a table [handler.config] to the handler at {}", self.at)
+            }
+            Some(at) => format!("add \"{grant}\" to the grants at {at}"),
+            None => format!("add grants = [\"{grant}\"] to the handler at {}", self.at),
+        }
+    }
+
+    /// The environment variables that hold its secrets.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.settings.iter().filter_map(|value| match &value.origin {
+            Origin::Environment(variable) => Some(variable.as_str()),
+            Origin::Text(_) | Origin::File(_) => None,
+        })
+    }
+
+    /// The keys of its settings, each with where the value comes from, but not the value.
+    pub(super) fn settings(&self) -> impl Iterator<Item = (&str, String)> {
+        self.settings.iter().map(|Value { key, origin, at }| {
+            let origin = match origin {
+                Origin::Text(_) => format!("text at {at}"),
+                Origin::Environment(variable) => format!("secret from the environment variable {variable} at {at}"),
+                Origin::File(path) => format!("file {} at {at}", path.display()),
+            };
+            (key.as_str(), origin)
+        })
+    }
+
+    fn grants(&self) -> anyhow::Result<Grants> {
+        for (grant, at) in &self.grants {
+            anyhow::ensure!(
+                !matches!(grant, Grant::Model | Grant::User),
+                "{at}: this program has no {} to give; an application that embeds it may",
+                grant.name()
+            );
+        }
+        let has = |wanted| self.grants.iter().any(|(grant, _)| *grant == wanted);
+        let settings: anyhow::Result<Vec<_>> = self.settings.iter().map(Value::read).collect();
+        let settings = settings?;
+        Ok(Grants {
+            tasks: has(Grant::Tasks),
+            progress: has(Grant::Progress),
+            config: has(Grant::Config).then(|| settings.into_iter().collect()),
+            clocks: self.clocks,
+            random: self.random.clone(),
+            ..Grants::default()
+        })
+    }
+}
+
+impl Value {
+    fn read(&self) -> anyhow::Result<(String, Setting)> {
+        let Self { key, origin, at } = self;
+        let value = match origin {
+            Origin::Text(text) => text.clone().into(),
+            Origin::File(path) => {
+                read_text(path, MAX_SETTING).with_context(|| format!("{at}: the setting {key}"))?.into()
+            }
+            Origin::Environment(variable) => {
+                let value = std::env::var_os(variable).map(OsString::into_string);
+                let value = value.with_context(|| {
+                    format!("{at}: the environment variable {variable}, which the setting {key} is from, is not set")
+                })?;
+                // The error of the conversion would show it.
+                let value = value.ok();
+                let value = value.with_context(|| format!("{at}: the environment variable {variable} is no UTF-8"))?;
+                Secret::new(value).into()
+            }
+        };
+        Ok((key.clone(), value))
+    }
+}
