@@ -37,12 +37,19 @@ pub(crate) fn json(document: &serde_json::Value) -> String {
     escaped
 }
 
+/// Whether the text can be shown as it is, in one line.
+#[cfg(feature = "cli")]
+pub(crate) fn is_printable_line(text: &str) -> bool {
+    !text.chars().any(is_invisible)
+}
+
 fn visible(c: char) -> char {
     if is_invisible(c) { '\u{fffd}' } else { c }
 }
 
 fn is_invisible(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -53,5 +60,6 @@ mod tests {
     fn nothing_moves_the_cursor() {
         assert_eq!(one_line("a\n\u{1b}[2Jb\u{202e}c\u{7}", 100), "a \u{fffd}[2Jb\u{fffd}c\u{fffd}");
         assert_eq!(one_line(&"x".repeat(10), 3), "xxx…");
+        assert_eq!(one_line("a\u{2028}b\u{61c}c", 100), "a\u{fffd}b\u{fffd}c");
     }
 }

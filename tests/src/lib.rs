@@ -7,5 +7,6 @@ pub mod guests;
 pub mod handlers;
 pub mod mcp;
 pub mod provision;
+pub mod pty;
 pub mod server;
 pub mod shape;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::Ended;
 use super::client::this_program;
 use super::handlers::HandlerArgs;
+use super::screen;
 use super::store::Place;
 use super::tasks_args::{Defaults, TaskArgs};
 use crate::{Session, SessionOptions, printable};
@@ -39,6 +40,7 @@ pub(super) async fn call(args: Args) -> anyhow::Result<Ended> {
     let answer = session.answer(request.to_string().as_bytes()).await.context("the request had no answer")?;
     session.close().await;
     tasks.store.close().await;
+    screen::leave();
     let answer: Value = serde_json::from_slice(&answer).context("the answer is not JSON")?;
     writeln!(std::io::stdout().lock(), "{}", printable::json(&answer))?;
     Ok(if answer.get("error").is_some() { Ended::WithError } else { Ended::Well })

@@ -1,11 +1,15 @@
 //! Which handlers a command uses, and what they are granted.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use super::config::Config;
+use super::policy::Policy;
+use super::user::TerminalUser;
+use crate::grants::User;
 use crate::{Engine, EngineOptions, Error, Grants, Handler, Handlers};
 
 /// The stock handler, built from `guest-examples/rust-scripted`; a test compares the two.
@@ -52,8 +56,7 @@ pub(super) enum Grant {
     /// A model
     #[value(skip)]
     Model,
-    /// The user
-    #[value(skip)]
+    /// You, at this terminal
     User,
 }
 
@@ -103,11 +106,14 @@ impl CacheArgs {
 impl HandlerArgs {
     /// Loads the handlers: those of --handler, or else those of the configuration, or else the stock handler.
     pub(super) async fn load(&self, config: &Config) -> anyhow::Result<Loaded> {
+        // One person: whoever asks waits for their turn.
+        let user = self.asks_the_user(config).then(TerminalUser::new).transpose()?.map(Arc::new);
         let engine = self.cache.engine()?;
         let mut handlers = Vec::new();
         let mut secrets = Vec::new();
         for file in &self.files {
-            handlers.push(Handler::from_file(&engine, file, self.granted(&self.grants)).await.map_err(with_remedy)?);
+            let grants = self.granted(&self.grants, user.clone());
+            handlers.push(Handler::from_file(&engine, file, grants).await.map_err(with_remedy)?);
         }
         if let (true, Some(first)) = (self.files.is_empty(), config.handlers.first()) {
             // The file says all that its handlers may do; a flag that is meant for others must not add to it.
@@ -117,7 +123,7 @@ impl HandlerArgs {
                 first.at
             );
             for policy in &config.handlers {
-                handlers.push(policy.load(&engine).await?);
+                handlers.push(policy.load(&engine, user.clone()).await?);
                 secrets.extend(policy.secrets().map(str::to_owned));
             }
         }
@@ -128,18 +134,25 @@ impl HandlerArgs {
             tracing::warn!(handler = handler.name(), "the handler exports no kind: every request gets its default");
         }
         if handlers.is_empty() {
-            let grants = self.granted(&[Grant::Tasks, Grant::Progress, Grant::Config]);
+            let grants = self.granted(&[Grant::Tasks, Grant::Progress, Grant::Config], None);
             handlers.push(Handler::from_bytes(&engine, STOCK_NAME, STOCK.to_vec(), grants).await?);
         }
         Ok(Loaded { handlers: Handlers::new(handlers)?, secrets })
     }
 
-    fn granted(&self, grants: &[Grant]) -> Grants {
+    /// Whether handlers may ask the person at the terminal, who takes their time.
+    pub(super) fn asks_the_user(&self, config: &Config) -> bool {
+        let of_file = || self.files.is_empty() && config.handlers.iter().any(Policy::asks_the_user);
+        self.grants.contains(&Grant::User) || of_file()
+    }
+
+    fn granted(&self, grants: &[Grant], user: Option<Arc<TerminalUser>>) -> Grants {
         let config = grants.contains(&Grant::Config) || !self.settings.is_empty();
         Grants {
             tasks: grants.contains(&Grant::Tasks),
             progress: grants.contains(&Grant::Progress),
             config: config.then(|| self.settings.iter().cloned().collect()),
+            user: user.map(|user| user as Arc<dyn User>),
             ..Grants::default()
         }
     }

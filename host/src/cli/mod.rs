@@ -10,16 +10,20 @@ mod demo;
 mod demo_server;
 mod handlers;
 mod inspect;
+mod page;
 mod peer;
 mod policy;
 mod principal;
 mod process;
+mod question;
 mod run;
+mod screen;
 mod store;
 mod task_view;
 mod tasks;
 mod tasks_args;
 mod terminal;
+mod user;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -67,7 +71,9 @@ enum Ended {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     log_to_stderr(cli.verbose);
-    match block_on(cli.command) {
+    let ended = block_on(cli.command);
+    screen::leave();
+    match ended {
         Ok(Ended::Well) => ExitCode::SUCCESS,
         Ok(Ended::WithError) => ExitCode::from(1),
         Err(error) => {
@@ -107,7 +113,7 @@ fn log_to_stderr(verbose: u8) {
     let filter = EnvFilter::try_from_env("TASKCELL_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| screen::Log)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .init();

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
@@ -17,7 +18,8 @@ use toml::Spanned;
 
 use super::config::{Source, TextOr, Whole, Wrong, read_text};
 use super::handlers::Grant;
-use crate::grants::{Clocks, Random, Secret, Setting};
+use super::user::TerminalUser;
+use crate::grants::{Clocks, Random, Secret, Setting, User};
 use crate::{Engine, Error, Grants, Handler};
 
 /// Bytes of a file that is a setting.
@@ -190,10 +192,10 @@ fn real(text: &str, at: Range<usize>, fixed: &str) -> Result<(), Wrong> {
 
 impl Policy {
     /// Loads the component with what is granted.
-    pub(super) async fn load(&self, engine: &Engine) -> anyhow::Result<Handler> {
+    pub(super) async fn load(&self, engine: &Engine, user: Option<Arc<TerminalUser>>) -> anyhow::Result<Handler> {
         let bytes = self.read().await?;
         let name = self.path.display().to_string();
-        Handler::from_bytes(engine, &name, bytes, self.grants()?).await.map_err(|error| match &error {
+        Handler::from_bytes(engine, &name, bytes, self.grants(user)?).await.map_err(|error| match &error {
             Error::NotGranted { grant, .. } => anyhow!("{error}; {}", self.remedy(grant)),
             _ => error.into(),
         })
@@ -249,10 +251,15 @@ impl Policy {
         })
     }
 
-    fn grants(&self) -> anyhow::Result<Grants> {
+    /// Whether the handler may ask the person at the terminal.
+    pub(super) fn asks_the_user(&self) -> bool {
+        self.grants.iter().any(|(grant, _)| *grant == Grant::User)
+    }
+
+    fn grants(&self, user: Option<Arc<TerminalUser>>) -> anyhow::Result<Grants> {
         for (grant, at) in &self.grants {
             anyhow::ensure!(
-                !matches!(grant, Grant::Model | Grant::User),
+                !matches!(grant, Grant::Model),
                 "{at}: this program has no {} to give; an application that embeds it may",
                 grant.name()
             );
@@ -264,6 +271,7 @@ impl Policy {
             tasks: has(Grant::Tasks),
             progress: has(Grant::Progress),
             config: has(Grant::Config).then(|| settings.into_iter().collect()),
+            user: user.filter(|_| self.asks_the_user()).map(|user| user as Arc<dyn User>),
             clocks: self.clocks,
             random: self.random.clone(),
             ..Grants::default()

@@ -13,11 +13,17 @@ use super::Ended;
 use super::client::{Client, Options};
 use super::handlers::{HandlerArgs, Loaded};
 use super::principal;
+use super::screen;
 use super::store::Place;
 use super::tasks_args::{Defaults, TaskArgs};
 use super::terminal::{self, Progress};
 use crate::printable;
 use crate::session::{Event, Undeclared};
+
+/// Seconds to wait for an answer of the server.
+const WITHOUT_USER: u64 = 120;
+/// The same where the server may itself wait for a person: as long as a cell may wait.
+const WITH_USER: u64 = 900;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -37,9 +43,9 @@ pub(super) struct Args {
     /// Show nothing of what happens on the way
     #[arg(short, long)]
     quiet: bool,
-    /// Seconds to wait for each answer of the server
-    #[arg(long, value_name = "SECONDS", default_value = "120")]
-    timeout: u64,
+    /// Seconds to wait for each answer of the server [default: 120, with --grant user 900]
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u64>,
     /// Serve a request for a task as a plain one where no handler takes tasks, instead of refusing it
     #[arg(long)]
     process_undeclared: bool,
@@ -64,6 +70,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Ended> {
         .settle(&config, Defaults { store: Place::of_user, principal: principal::of_server(&args.server) })?;
     let Loaded { handlers, secrets } = args.handlers.load(&config).await?;
     let (handlers, tasks) = tasks.open(handlers).await?;
+    let timeout = args.timeout.unwrap_or(if args.handlers.asks_the_user(&config) { WITH_USER } else { WITHOUT_USER });
     let capabilities = handlers.capabilities();
     let progress = Progress::new(args.quiet);
     let record = Arc::new(Mutex::new(Record::default()));
@@ -71,7 +78,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Ended> {
         handlers,
         secrets: &secrets,
         tasks: &tasks,
-        timeout: Duration::from_secs(args.timeout),
+        timeout: Duration::from_secs(timeout),
         progress,
         observer: progress.observer({
             let record = Arc::clone(&record);
@@ -81,6 +88,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Ended> {
     };
     let served = serve(&args.server, options, args.tool.as_deref(), arguments).await;
     tasks.store.close().await;
+    screen::leave();
     let (server, outcome) = served?;
     let failed = outcome.get("error").is_some() || outcome.pointer("/result/isError") == Some(&Value::Bool(true));
 

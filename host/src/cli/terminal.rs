@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::screen;
 use crate::printable;
 use crate::protocol::types::TaskStatus;
 use crate::session::{Event, Observer};
@@ -34,7 +35,7 @@ impl Progress {
     /// Shows a line.
     pub(super) fn line(self, text: impl Display) {
         if !self.quiet {
-            eprintln!("{}", one_line(&text.to_string()));
+            screen::line(&one_line(&text.to_string()));
         }
     }
 

@@ -34,16 +34,26 @@ fn main() -> Result<()> {
         _ => {}
     }
     let mut asking = None;
+    let mut form = None;
     for line in std::io::stdin().lock().lines() {
         let message: Value = serde_json::from_str(&line?)?;
         if let Some(next) = asking.as_mut().and_then(|asking: &mut Asking| asking.next(&message)) {
             println!("{next}");
             continue;
         }
+        if let Some(result) = form.as_mut().and_then(|form: &mut Forms| form.result(&message)) {
+            println!("{result}");
+            continue;
+        }
         let (Some(id), Some(method)) = (message.get("id"), message.get("method").and_then(Value::as_str)) else {
             continue;
         };
         if method == "tools/call" {
+            form = Forms::of(id, message.get("params").unwrap_or(&Value::Null));
+            if let Some(form) = &form {
+                form.ask();
+                continue;
+            }
             asking = Asking::of(id, message.get("params").unwrap_or(&Value::Null));
             if let Some(asking) = &asking {
                 println!("{}", asking.first());
@@ -104,6 +114,46 @@ impl Asking {
 
 fn fetch(task: &Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": "fetch", "method": "tasks/result", "params": { "taskId": task } })
+}
+
+/// A call of the tool `ask`, which asks with two forms at once. When somebody opens the pipe that `pipe` names, a message
+/// is logged, too. What the client answers is the tool's text.
+struct Forms {
+    call: Value,
+    pipe: Option<String>,
+    answers: [Option<Value>; 2],
+}
+
+impl Forms {
+    fn of(call: &Value, params: &Value) -> Option<Self> {
+        let pipe = params.pointer("/arguments/pipe").and_then(Value::as_str).map(str::to_owned);
+        (params.get("name")? == "ask").then(|| Self { call: call.clone(), pipe, answers: [None, None] })
+    }
+
+    fn ask(&self) {
+        for id in 0..2 {
+            let form = json!({ "type": "object", "properties": { "a": { "type": "string" } }, "required": ["a"] });
+            let params = json!({ "message": format!("Form {id}"), "requestedSchema": form });
+            println!("{}", json!({ "jsonrpc": "2.0", "id": id, "method": "elicitation/create", "params": params }));
+        }
+        if let Some(pipe) = self.pipe.clone() {
+            std::thread::spawn(move || {
+                if std::fs::read(pipe).is_ok() {
+                    let params = json!({ "level": "info", "data": "in between" });
+                    println!("{}", json!({ "jsonrpc": "2.0", "method": "notifications/message", "params": params }));
+                }
+            });
+        }
+    }
+
+    /// The tool's result when both are answered; none when the message is no answer or one is missing.
+    fn result(&mut self, message: &Value) -> Option<Value> {
+        let answer = message.get("result").or_else(|| message.get("error"))?;
+        *self.answers.get_mut(usize::try_from(message.get("id")?.as_u64()?).ok()?)? = Some(answer.clone());
+        let [Some(first), Some(second)] = &self.answers else { return None };
+        let text = json!([first, second]).to_string();
+        Some(json!({ "jsonrpc": "2.0", "id": self.call, "result": { "content": said(&text) } }))
+    }
 }
 
 /// What the server sends for a request.

@@ -1,0 +1,158 @@
+//! A program at a terminal: a pseudo-terminal as its stdin and stderr, and somebody who reads and types.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, tcgetattr};
+
+/// Longer than any program takes to show something.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A program that runs at a terminal.
+pub struct AtTerminal {
+    program: Child,
+    terminal: File,
+    shown: Receiver<Vec<u8>>,
+    /// All that was shown, as it came.
+    pub raw: Vec<u8>,
+    /// Bytes of the plain text that were waited for already.
+    seen: usize,
+}
+
+/// A terminal: the side of whoever sits there, and that of the program.
+///
+/// # Errors
+/// When the system has none to give.
+pub fn terminal() -> Result<(OwnedFd, File)> {
+    let mine = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
+    grantpt(&mine)?;
+    unlockpt(&mine)?;
+    let name = ptsname(&mine, Vec::new())?;
+    let theirs = File::options().read(true).write(true).open(OsStr::from_bytes(name.as_bytes()))?;
+    Ok((mine, theirs))
+}
+
+impl AtTerminal {
+    /// Starts a program whose stdin and stderr are a terminal, and whose stdout is kept.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(mut command: Command) -> Result<Self> {
+        let (mine, theirs) = terminal()?;
+        command.stdin(theirs.try_clone()?).stderr(theirs).stdout(Stdio::piped());
+        let program = command.spawn()?;
+        // The command still has the program's side, and the terminal ends with the last who has it.
+        drop(command);
+        let terminal = File::from(mine);
+        let mut reading = terminal.try_clone()?;
+        let (to, shown) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(read @ 1..) = reading.read(&mut buffer) {
+                if to.send(buffer.iter().take(read).copied().collect()).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Self { program, terminal, shown, raw: Vec::new(), seen: 0 })
+    }
+
+    /// Waits until this is shown, after what was waited for before.
+    ///
+    /// # Errors
+    /// When it is not, with all that was.
+    pub fn expect(&mut self, text: &str) -> Result<()> {
+        loop {
+            let plain = plain(&self.raw);
+            let rest = plain.get(self.seen..).unwrap_or_default();
+            let found =
+                (0..=rest.len()).find(|at| rest.get(*at..).is_some_and(|rest| rest.starts_with(text.as_bytes())));
+            if let Some(at) = found {
+                self.seen += at + text.len();
+                return Ok(());
+            }
+            let more = self.shown.recv_timeout(LIMIT);
+            self.raw.extend(more.with_context(|| format!("{text:?} is not shown: {}", self.text()))?);
+        }
+    }
+
+    /// Types keys.
+    ///
+    /// # Errors
+    /// When nobody can.
+    pub fn keys(&mut self, keys: &str) -> Result<()> {
+        Ok(self.terminal.write_all(keys.as_bytes())?)
+    }
+
+    /// All that was shown, without what moves the cursor and colours.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&plain(&self.raw)).into_owned()
+    }
+
+    /// Whether the terminal shows what is typed and hands it over by lines, as programs leave it.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub fn is_as_before(&self) -> Result<bool> {
+        Ok(tcgetattr(&self.terminal)?.local_modes.contains(LocalModes::ICANON | LocalModes::ECHO))
+    }
+
+    /// Sends the program a signal, by its name.
+    ///
+    /// # Errors
+    /// When nothing can be sent.
+    pub fn signal(&self, name: &str) -> Result<bool> {
+        crate::cli::signal(&self.program, name)
+    }
+
+    /// Waits until the program ends; gives its exit code and what it printed on stdout. Reads all that it showed.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub fn end(&mut self) -> Result<(Option<i32>, String)> {
+        let mut stdout = String::new();
+        let mut pipe = self.program.stdout.take().context("it has ended before")?;
+        let (done, printed) = mpsc::channel();
+        std::thread::spawn(move || {
+            let read = pipe.read_to_string(&mut stdout).map(|_| stdout);
+            let _ = done.send(read);
+        });
+        let Ok(printed) = printed.recv_timeout(LIMIT) else { bail!("it does not end: {}", self.text()) };
+        let code = self.program.wait()?.code();
+        // The terminal ends with the program.
+        while let Ok(more) = self.shown.recv_timeout(LIMIT) {
+            self.raw.extend(more);
+        }
+        Ok((code, printed?))
+    }
+}
+
+impl Drop for AtTerminal {
+    fn drop(&mut self) {
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+    }
+}
+
+/// The bytes without control sequences.
+fn plain(raw: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    let mut bytes = raw.iter();
+    while let Some(byte) = bytes.next() {
+        if *byte != 0x1b {
+            plain.push(*byte);
+        } else if bytes.next() == Some(&b'[') {
+            let _ = bytes.by_ref().find(|byte| (0x40..=0x7e).contains(*byte));
+        }
+    }
+    plain
+}
