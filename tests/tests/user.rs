@@ -250,7 +250,7 @@ fn hostile_text_is_harmless() {
             // Fields come in the order of their names, and that of the last begins with an escape.
             ("[taskcell] \u{fffd}[2J", "1\r"),
             ("[taskcell] \u{fffd}[2J", ENTER),
-            ("Enter to choose", ENTER),
+            ("type to filter", ENTER),
             ("Space to mark", " \r"),
             ("[taskcell] \u{fffd}[2J", "q\r"),
             ("match", &format!("{RUB}\r")),

@@ -322,3 +322,166 @@ fn offerable(text: String) -> String {
 fn yes_or_no(value: bool) -> &'static str {
     if value { "Yes" } else { "No" }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn ask(field: &Value, required: bool) -> Result<Question, RpcError> {
+        let required = if required { json!(["a"]) } else { json!([]) };
+        let schema = json!({ "type": "object", "properties": { "a": field }, "required": required });
+        let request = json!({ "message": "m", "requestedSchema": schema }).to_string();
+        let ElicitRequest::Form(form) = serde_json::from_str(&request).unwrap() else { panic!("no form") };
+        questions(&form).map(|mut questions| questions.pop().unwrap())
+    }
+
+    /// What is offered: the entry of a line, or the labels with marks.
+    fn offered(question: &Question) -> String {
+        let marked = |choices: &[Choice], is_marked: &dyn Fn(usize) -> bool| {
+            let mark =
+                |(place, choice): (usize, &Choice)| format!("{}{choice}", if is_marked(place) { "*" } else { "" });
+            choices.iter().enumerate().map(mark).collect::<Vec<_>>().join("|")
+        };
+        match &question.ask {
+            Ask::Line { read, offered } => format!("{read:?} {offered}"),
+            Ask::One { choices, offered } => format!("One {}", marked(choices, &|place| place == *offered)),
+            Ask::Any { choices, offered } => format!("Any {}", marked(choices, &|place| offered.contains(&place))),
+        }
+    }
+
+    /// A field becomes one question, which offers the default; and is "no answer" where none is needed.
+    #[test]
+    fn a_field_becomes_a_question() {
+        let titled = json!([{ "const": "r", "title": "Red" }, { "const": "g", "title": "Green" }]);
+        let plain = json!({ "type": "string", "enum": ["r", "g"] });
+        let table = [
+            (json!({ "type": "string" }), true, "Text "),
+            (json!({ "type": "string", "default": "x y" }), false, "Text x y"),
+            // Neither is what would be sent if it were shown.
+            (json!({ "type": "string", "default": "x\u{1b}[2J" }), false, "Text "),
+            (json!({ "type": "string", "default": "x\ny" }), false, "Text "),
+            (json!({ "type": "number", "default": 1.50 }), true, "Number 1.5"),
+            (json!({ "type": "integer", "default": 3.0 }), true, "Integer 3"),
+            (json!({ "type": "boolean" }), true, "One *Yes|No"),
+            (json!({ "type": "boolean", "default": false }), true, "One Yes|*No"),
+            (json!({ "type": "boolean" }), false, "One Yes|No|*(no answer)"),
+            (plain.clone(), true, "One *r|g"),
+            (plain, false, "One r|g|*(no answer)"),
+            (json!({ "type": "string", "enum": ["r", "g"], "default": "g" }), false, "One r|*g|(no answer)"),
+            (json!({ "type": "string", "enum": ["r", "g"], "default": "none of them" }), true, "One *r|g"),
+            (json!({ "type": "string", "oneOf": titled, "default": "g" }), true, "One Red|*Green"),
+            (json!({ "type": "string", "enum": ["r", "g"], "enumNames": ["Rot"] }), true, "One *Rot|g"),
+            (json!({ "type": "string", "enum": [] }), false, "One *(no answer)"),
+            (json!({ "type": "array", "items": { "type": "string", "enum": ["r", "g"] } }), true, "Any r|g"),
+            (json!({ "type": "array", "items": { "anyOf": titled }, "default": ["g", "x"] }), true, "Any Red|*Green"),
+            (json!({ "anyOf": [{ "type": "string" }, { "type": "null" }], "default": null }), false, "Json "),
+            (json!({ "type": "integer", "multipleOf": 2, "default": 4 }), true, "Json 4"),
+            (json!({ "type": "string", "pattern": "x", "default": "x" }), true, "Json x"),
+        ];
+        for (field, required, expected) in table {
+            assert_eq!(offered(&ask(&field, required).unwrap()), expected, "{field}");
+        }
+        assert_eq!(ask(&json!({ "type": "string", "enum": [] }), true).unwrap_err().code, -32602);
+        let nasty =
+            ask(&json!({ "type": "string", "title": "a\u{1b}b", "description": "c\n\u{202e}d" }), true).unwrap();
+        assert_eq!((nasty.label.as_str(), nasty.help.as_deref()), ("a\u{fffd}b", Some("c \u{fffd}d")));
+        assert_eq!(ask(&json!({ "type": "string", "title": " " }), true).unwrap().label, "a");
+    }
+
+    /// What is typed becomes a value of the field's type, nothing, or an error.
+    #[test]
+    fn a_line_is_read_by_the_rule_of_the_field() {
+        let text = |more: Value| {
+            let mut field = json!({ "type": "string" });
+            field.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            field
+        };
+        let nullable = json!({ "anyOf": [{ "type": "integer" }, { "type": "string" }, { "type": "null" }] });
+        let table = [
+            (text(json!({})), true, "", Ok(json!(""))),
+            (text(json!({})), false, "", Ok(Value::Null)),
+            (text(json!({})), false, " x ", Ok(json!(" x "))),
+            (text(json!({ "minLength": 1 })), true, "", Err("shorter")),
+            (text(json!({ "maxLength": 2 })), true, "äöü", Err("longer")),
+            (text(json!({ "format": "email" })), true, "a", Err("email")),
+            (text(json!({ "format": "uri" })), true, "https://a.b/", Ok(json!("https://a.b/"))),
+            (text(json!({ "format": "date" })), true, "2025-02-30", Err("date")),
+            (text(json!({ "format": "date-time" })), true, "2025-02-03T00:00:00Z", Ok(json!("2025-02-03T00:00:00Z"))),
+            (json!({ "type": "number" }), true, " -1e3 ", Ok(json!(-1000))),
+            (json!({ "type": "number" }), true, "nan", Err("no number")),
+            (json!({ "type": "number" }), true, "1e999", Err("no number")),
+            (json!({ "type": "number" }), true, "", Err("needed")),
+            (json!({ "type": "number" }), false, " ", Ok(Value::Null)),
+            (json!({ "type": "number", "maximum": 2.5 }), true, "3", Err("maximum")),
+            (json!({ "type": "integer" }), true, "1.5", Err("integer")),
+            (json!({ "type": "integer" }), true, "9007199254740993000", Err("digits")),
+            (json!({ "type": "integer", "minimum": 1 }), true, "0", Err("minimum")),
+            (nullable.clone(), true, "7", Ok(json!(7))),
+            (nullable.clone(), true, "seven", Ok(json!("seven"))),
+            (nullable, false, "", Ok(Value::Null)),
+            (text(json!({ "pattern": "^[0-9]+$" })), true, "12", Ok(json!("12"))),
+            (
+                json!({ "type": "array", "items": { "type": "string" }, "minItems": 1 }),
+                true,
+                "[\"x\"]",
+                Ok(json!(["x"])),
+            ),
+            (json!({ "type": "object" }), true, "{}", Err("object")),
+        ];
+        for (field, required, line, expected) in table {
+            let question = ask(&field, required).unwrap();
+            let Ask::Line { read, .. } = question.ask else { panic!("{field} is no line") };
+            let value = question.read(read, line);
+            match (&value, &expected) {
+                (Ok(value), Ok(expected)) => assert_eq!(&json!(value), expected, "{field} {line:?}"),
+                (Err(why), Err(word)) => assert!(why.contains(word), "{field} {line:?}: {why}"),
+                _ => panic!("{field} {line:?}: {value:?}"),
+            }
+        }
+    }
+
+    /// Nothing of many is an empty list where that fits, and else no answer where none is needed.
+    #[test]
+    fn nothing_of_many_is_nothing() {
+        for (least, required, expected) in
+            [(0, true, Ok(json!([]))), (0, false, Ok(json!([]))), (1, false, Ok(Value::Null)), (1, true, Err(()))]
+        {
+            let items = json!({ "type": "string", "enum": ["r"] });
+            let question = ask(&json!({ "type": "array", "items": items, "minItems": least }), required).unwrap();
+            let value = question.any(std::iter::empty());
+            assert_eq!(value.map(|value| json!(value)).map_err(drop), expected);
+        }
+    }
+
+    /// An answer that was given is offered again, and shown by its label.
+    #[test]
+    fn an_answer_is_offered_again() {
+        let titled = json!([{ "const": "r", "title": "Red" }, { "const": "g", "title": "Green\u{1b}" }]);
+        let texts = |texts: &[&str]| ElicitValue::TextList(texts.iter().map(|text| (*text).to_owned()).collect());
+        let table = [
+            (json!({ "type": "string" }), ElicitValue::Text("x".to_owned()), "Text x", "x"),
+            (json!({ "type": "number" }), ElicitValue::Number(2.0), "Number 2", "2"),
+            (json!({ "type": "boolean" }), ElicitValue::Boolean(false), "One Yes|*No|(no answer)", "No"),
+            (
+                json!({ "type": "string", "oneOf": titled }),
+                ElicitValue::Text("g".to_owned()),
+                "One Red|*Green\u{fffd}|(no answer)",
+                "Green\u{fffd}",
+            ),
+            (
+                json!({ "type": "array", "items": { "anyOf": titled } }),
+                texts(&["r", "g"]),
+                "Any *Red|*Green\u{fffd}",
+                "Red, Green\u{fffd}",
+            ),
+            (json!({ "type": "array", "items": { "anyOf": titled } }), texts(&[]), "Any Red|Green\u{fffd}", "none"),
+        ];
+        for (field, answer, expected, shown) in table {
+            let mut question = ask(&field, false).unwrap();
+            question.offer(Some(&answer));
+            assert_eq!((offered(&question).as_str(), question.shown(&answer).as_str()), (expected, shown), "{field}");
+        }
+    }
+}
