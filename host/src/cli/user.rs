@@ -348,7 +348,69 @@ fn quoted(message: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::client::this_program;
     use super::*;
+
+    fn somebody() -> Arc<TerminalUser> {
+        Arc::new(TerminalUser { turn: Arc::default(), interrupts: Arc::default() })
+    }
+
+    /// When the request is gone its question ends at the next step, and only then is another asked.
+    #[tokio::test]
+    async fn a_question_that_nobody_waits_for_ends() {
+        let user = somebody();
+        let (asked, is_asked) = tokio::sync::oneshot::channel();
+        let (key, pressed) = std::sync::mpsc::channel::<()>();
+        let (ended, how) = std::sync::mpsc::channel();
+        let first = tokio::spawn({
+            let user = Arc::clone(&user);
+            async move {
+                let talk = move |conversation: &Conversation| {
+                    asked.send(()).unwrap();
+                    pressed.recv().unwrap();
+                    let goes_on = conversation.goes_on();
+                    ended.send(matches!(goes_on, Err(Stop::Withdrawn))).unwrap();
+                    goes_on
+                };
+                user.talk(&this_program(), (), talk).await
+            }
+        });
+        is_asked.await.unwrap();
+        first.abort();
+        assert!(first.await.unwrap_err().is_cancelled());
+        assert!(user.turn.try_lock().is_err(), "the question is still on the screen");
+        key.send(()).unwrap();
+        let second = user.talk(&this_program(), false, move |_| Ok(how.recv().unwrap())).await;
+        assert_eq!(second, Ok(true));
+    }
+
+    /// Ctrl-C is for what waits, too, and not for what comes later.
+    #[tokio::test]
+    async fn an_interrupt_is_for_all_that_waits() {
+        let user = somebody();
+        let server = this_program();
+        let (asked, is_asked) = tokio::sync::oneshot::channel();
+        let (key, pressed) = std::sync::mpsc::channel::<()>();
+        let first = user.talk(&server, "cancelled", move |_| {
+            asked.send(()).unwrap();
+            pressed.recv().unwrap();
+            Err(Stop::Interrupted)
+        });
+        let second = async {
+            is_asked.await.unwrap();
+            let mut second = std::pin::pin!(user.talk(&server, "cancelled", |_| Ok("asked")));
+            // It waits now.
+            assert!(
+                std::future::poll_fn(|context| std::task::Poll::Ready(second.as_mut().poll(context).is_pending()))
+                    .await
+            );
+            key.send(()).unwrap();
+            second.await
+        };
+        let (first, second) = tokio::join!(first, second);
+        assert_eq!((first, second), (Ok("cancelled"), Ok("cancelled")));
+        assert_eq!(user.talk(&server, "cancelled", |_| Ok("asked")).await, Ok("asked"));
+    }
 
     #[test]
     fn a_message_stays_behind_its_bar() {
