@@ -132,11 +132,11 @@ fn what_is_not_granted_is_refused() {
 /// What the program has not got is not granted, even where the file says so.
 #[test]
 fn what_is_not_there_cannot_be_granted() {
-    for grant in ["model", "user"] {
+    let table = [("model", "taskcell.toml:3:11: this program has no model to give"), ("user", "terminal")];
+    for (grant, why) in table {
         let (_folder, config) =
             configuration(&format!("[[handler]]\npath = 'HANDLER'\ngrants = ['{grant}']"), &stock());
-        let no_grant = format!("taskcell.toml:3:11: this program has no {grant} to give");
-        refused(&run(&["call", "--config", &config, "roots/list"]), &[&no_grant]);
+        refused(&run(&["call", "--config", &config, "roots/list"]), &[why]);
     }
 }
 
