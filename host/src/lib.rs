@@ -45,4 +45,4 @@ pub mod tasks;
 pub use error::Error;
 pub use grants::Grants;
 pub use sandbox::{Engine, EngineOptions, Handler, Limits};
-pub use session::{Handlers, Outbox, Session, SessionOptions};
+pub use session::{Handlers, Native, NativeContext, Outbox, Session, SessionOptions};

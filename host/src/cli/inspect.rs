@@ -122,6 +122,7 @@ impl Inspected<'_> {
         let served = KINDS.iter().map(|row| {
             let by = match handlers.served(row.kind) {
                 Served::Handler(_) => "exported",
+                Served::Native(_) => "native",
                 Served::Managed => "managed",
                 Served::Default => "default",
             };
@@ -160,6 +161,7 @@ impl Inspected<'_> {
             let method = if row.augmented { format!("{} (task)", row.method) } else { row.method.to_owned() };
             let answer = match handlers.served(row.kind) {
                 Served::Handler(_) => "exported".to_owned(),
+                Served::Native(_) => "native: by the program itself".to_owned(),
                 Served::Managed => "managed: by the host, around the plain handler".to_owned(),
                 Served::Default => format!("default: {} {}", row.default.0, row.default.1),
             };

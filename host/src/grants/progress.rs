@@ -18,6 +18,12 @@ pub struct Progress {
     send: Box<dyn Fn(&Update<'_>) + Send + Sync>,
 }
 
+impl std::fmt::Debug for Progress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Progress").field("token", &self.token).finish_non_exhaustive()
+    }
+}
+
 struct State {
     /// The last value sent; progress only grows. [basic/utilities/progress]
     last: Last,
@@ -79,7 +85,7 @@ impl Progress {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn report(&self, progress: f64, total: Option<f64>, message: Option<String>) {
+    pub(crate) fn report(&self, progress: f64, total: Option<f64>, message: Option<String>) {
         if !progress.is_finite() {
             return;
         }

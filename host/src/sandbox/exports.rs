@@ -16,7 +16,7 @@ use crate::protocol::types::{
 pub(crate) type Answer<T> = Result<T, RpcError>;
 
 /// An exported interface of the handler protocol and the type of its one function.
-pub(crate) trait Export {
+pub(crate) trait Export: 'static {
     /// The kind; none for `background`, which no request reaches.
     const KIND: Option<Kind>;
     /// The function's parameters.

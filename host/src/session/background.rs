@@ -1,17 +1,18 @@
-//! The work of tasks: a cell of its own for each, after the answer that named the task.
+//! The work of tasks: a cell of its own for each, or a call of a closure, after the answer that named the task.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Served, Shared};
+use super::handlers::Taker;
+use super::{NativeContext, Served, Shared};
 use crate::Error;
 use crate::grants::{Progress, Scope};
 use crate::kinds::Kind;
 use crate::protocol::types::{RequestContext, RpcError, TaskInput, TaskOutput};
 use crate::sandbox::{self, Background, Export, Handler};
-use crate::tasks::{By, Claim, Outcome, Runner};
+use crate::tasks::{By, Claim, Expects, Outcome, Runner};
 
 /// How long work waits for a cell before its task fails: nobody is there to be told to try again. Not for ever, for
 /// the cells may be held by those who wait for this very task.
@@ -106,7 +107,7 @@ impl Runner for Shared {
                 self.work::<Background>(handler, kind, claim, (&context, &task, &claim.job.input)).await
             }
             Served::Managed => self.plain(kind, claim, &context).await,
-            Served::Handler(_) | Served::Default => Err(gone()),
+            Served::Handler(_) | Served::Native(_) | Served::Default => Err(gone()),
         }
     }
 }
@@ -114,17 +115,37 @@ impl Runner for Shared {
 impl Shared {
     /// Has the handler of the plain kind do what the request asked.
     async fn plain(&self, kind: Kind, claim: &Claim, context: &RequestContext) -> Outcome {
-        let handler = kind.plain().and_then(|plain| self.handlers.get(plain)).ok_or_else(gone)?;
+        let taker = kind.plain().and_then(|plain| self.handlers.taker(plain)).ok_or_else(gone)?;
         match &claim.job.input {
             TaskInput::Sampling(request) => {
-                let result = self.work::<sandbox::Sampling>(handler, kind, claim, (context, request)).await?;
+                let params = (context, request);
+                let result = self.plain_by::<sandbox::Sampling>(taker, kind, claim, context, params).await?;
                 Ok(TaskOutput::Sampling(result))
             }
             TaskInput::Elicitation(request) => {
-                let result = self.work::<sandbox::Elicitation>(handler, kind, claim, (context, request)).await?;
+                let params = (context, request);
+                let result = self.plain_by::<sandbox::Elicitation>(taker, kind, claim, context, params).await?;
                 Ok(TaskOutput::Elicitation(result))
             }
             TaskInput::Custom(_) => Err(gone()),
+        }
+    }
+
+    async fn plain_by<E: Export>(
+        &self,
+        taker: &Taker,
+        kind: Kind,
+        claim: &Claim,
+        context: &RequestContext,
+        params: E::Params<'_>,
+    ) -> Result<E::Output, RpcError> {
+        match taker {
+            Taker::Component(handler) => self.work::<E>(handler, kind, claim, params).await,
+            Taker::Native(native) => {
+                let progress = self.progress.get(&claim.lease.id);
+                let context = NativeContext::new(context.clone(), kind, Expects::Anything, &self.tasks, progress);
+                native.answer::<E>(context, params).await
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::handlers::Taker;
 use super::payload::Payload;
 use super::reply::{Reply, broken, invalid};
 use super::serve::{Call, Route};
@@ -24,7 +25,7 @@ use crate::protocol::types::{
     TaskStatus,
 };
 use crate::rules::{self, related};
-use crate::sandbox::{self, Handler};
+use crate::sandbox;
 use crate::tasks::{Audited, Expects};
 
 /// Characters of the peer's text that an error quotes.
@@ -38,7 +39,7 @@ impl Shared {
     /// Answers a message; none when it wants no answer.
     pub(super) async fn reply(self: &Arc<Self>, text: &[u8]) -> Option<Reply> {
         let limit = self.handlers.message_size();
-        if limit.is_some_and(|limit| text.len() > limit) {
+        if text.len() > limit {
             let error = RpcError::new(code::INVALID_REQUEST, format!("The message has {} bytes: too many", text.len()));
             return Some(Reply::error(None, &error));
         }
@@ -84,7 +85,7 @@ impl Shared {
                 server: &self.server.name,
                 method,
                 kind,
-                handler: route.handler.as_deref().map(Handler::digest),
+                handler: route.handler.as_ref().map(Taker::digest),
                 task: route.task.as_deref(),
                 error: error.as_ref().map(|error| error.code),
                 request: text,
@@ -93,7 +94,7 @@ impl Shared {
         }
         if let (Some(observer), Some(start)) = (&self.observer, start) {
             let Route { kind, handler, .. } = &route;
-            let handler = handler.as_deref().map(Handler::name);
+            let handler = handler.as_ref().map(Taker::name);
             observer(&Event::Answered {
                 method,
                 kind: *kind,

@@ -4,17 +4,42 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::native::{self, Native};
 use crate::Error;
 use crate::kinds::{self, KINDS, Kind};
 use crate::protocol::types::{ElicitRequest, RpcError};
-use crate::sandbox::Handler;
+use crate::sandbox::{Handler, Limits};
 
 /// A set of handlers in which each kind has one at most. Cloning it is cheap.
 #[derive(Debug, Clone, Default)]
 pub struct Handlers {
-    by_kind: [Option<Arc<Handler>>; KINDS.len()],
+    by_kind: [Option<Taker>; KINDS.len()],
     managed: bool,
     features: Features,
+}
+
+/// What takes a kind.
+#[derive(Debug, Clone)]
+pub(super) enum Taker {
+    Component(Arc<Handler>),
+    Native(Native),
+}
+
+impl Taker {
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Component(handler) => handler.name(),
+            Self::Native(_) => native::NAME,
+        }
+    }
+
+    /// What says which code it was, for the audit log.
+    pub(super) fn digest(&self) -> &str {
+        match self {
+            Self::Component(handler) => handler.digest(),
+            Self::Native(_) => native::NAME,
+        }
+    }
 }
 
 /// What the handlers support of a kind: no export can say it, so whoever loads them does.
@@ -53,8 +78,10 @@ impl Features {
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Served<'a> {
-    /// A handler.
+    /// A component.
     Handler(&'a Arc<Handler>),
+    /// A closure of the application.
+    Native(&'a Native),
     /// The host's own task runtime, around a handler of the plain kind.
     Managed,
     /// The kind's default error.
@@ -75,15 +102,29 @@ impl Handlers {
         let mut set = Self::default();
         for handler in handlers {
             for kind in handler.kinds() {
-                let Some(place) = set.by_kind.get_mut(kind as usize) else { continue };
-                if let Some(first) = place {
-                    let (first, second) = (first.name().to_owned(), handler.name().to_owned());
-                    return Err(Error::DuplicateKind { kind, first, second });
-                }
-                *place = Some(Arc::clone(&handler));
+                set.put(kind, Taker::Component(Arc::clone(&handler)))?;
             }
         }
         Ok(set)
+    }
+
+    /// Adds a closure of the application as the handler of its kind.
+    ///
+    /// # Errors
+    /// [`Error::DuplicateKind`] when the kind is taken.
+    pub fn native(mut self, native: Native) -> Result<Self, Error> {
+        self.put(native.kind(), Taker::Native(native))?;
+        Ok(self)
+    }
+
+    fn put(&mut self, kind: Kind, taker: Taker) -> Result<(), Error> {
+        let Some(place) = self.by_kind.get_mut(kind as usize) else { return Ok(()) };
+        if let Some(first) = place {
+            let (first, second) = (first.name().to_owned(), taker.name().to_owned());
+            return Err(Error::DuplicateKind { kind, first, second });
+        }
+        *place = Some(taker);
+        Ok(())
     }
 
     /// Supplies what a receiver of tasks needs around handlers that only know plain requests: a request for a task
@@ -108,17 +149,26 @@ impl Handlers {
         &self.features
     }
 
-    /// The handler of a kind; none means that the host answers.
+    /// The component that takes a kind; none where a closure does, or the host.
     #[must_use]
     pub fn get(&self, kind: Kind) -> Option<&Arc<Handler>> {
+        match self.taker(kind)? {
+            Taker::Component(handler) => Some(handler),
+            Taker::Native(_) => None,
+        }
+    }
+
+    /// What takes a kind; none means that the host answers.
+    pub(super) fn taker(&self, kind: Kind) -> Option<&Taker> {
         self.by_kind.get(kind as usize)?.as_ref()
     }
 
     /// Who answers a kind.
     #[must_use]
     pub fn served(&self, kind: Kind) -> Served<'_> {
-        match self.get(kind) {
-            Some(handler) => Served::Handler(handler),
+        match self.taker(kind) {
+            Some(Taker::Component(handler)) => Served::Handler(handler),
+            Some(Taker::Native(native)) => Served::Native(native),
             None if self.managed && self.manages(kind) => Served::Managed,
             None => Served::Default,
         }
@@ -127,7 +177,7 @@ impl Handlers {
     /// Whether the runtime can supply a kind: a task by the plain handler, the rest where there are tasks at all.
     fn manages(&self, kind: Kind) -> bool {
         let takes =
-            |kind: Kind| self.get(kind).is_some() || kind.plain().is_some_and(|plain| self.get(plain).is_some());
+            |kind: Kind| self.taker(kind).is_some() || kind.plain().is_some_and(|plain| self.taker(plain).is_some());
         if kind.info().augmented {
             return takes(kind);
         }
@@ -139,9 +189,15 @@ impl Handlers {
         KINDS.iter().map(|row| row.kind).filter(|kind| !matches!(self.served(*kind), Served::Default))
     }
 
-    /// The largest message to read, in bytes: the least that any handler's engine allows.
-    pub(super) fn message_size(&self) -> Option<usize> {
-        self.by_kind.iter().flatten().map(|handler| handler.message_size()).min()
+    /// The largest message to read, and to have from a closure, in bytes: the least that any component's engine allows,
+    /// the default where there is no component.
+    pub(super) fn message_size(&self) -> usize {
+        let of = |taker: &Taker| match taker {
+            Taker::Component(handler) => Some(handler.message_size()),
+            Taker::Native(_) => None,
+        };
+        let least = self.by_kind.iter().flatten().filter_map(of).min();
+        least.unwrap_or_else(|| Limits::default().message_size)
     }
 
     /// The capabilities to declare in `initialize`.

@@ -1,6 +1,6 @@
 //! Managed mode: what a receiver of tasks needs, supplied by the host around a handler that only knows plain requests.
 //!
-//! A task is the plain request, done later: its work is a call of the plain handler in a cell, and its result is what
+//! A task is the plain request, done later: its work is a call of the plain handler, and its result is what
 //! that call gave. So a handler author writes one function, and every rule about tasks is kept here.
 
 use std::sync::Arc;
@@ -47,7 +47,7 @@ impl Shared {
         id: &RawValue,
     ) -> Result<Reply, RpcError> {
         let Call { context, progress, expects } = call;
-        let handler = kind.plain().and_then(|plain| self.handlers.get(plain));
+        let handler = kind.plain().and_then(|plain| self.handlers.taker(plain));
         let digest = handler.map(|handler| handler.digest().to_owned()).unwrap_or_default();
         let export = kind.info().export;
         let origin = Origin { kind: export.to_owned(), handler: digest, expects };

@@ -9,6 +9,7 @@ mod dispatch;
 mod handlers;
 mod in_flight;
 mod managed;
+mod native;
 mod open_progress;
 mod payload;
 mod reply;
@@ -21,6 +22,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 pub use handlers::{Features, Handlers, Served};
+pub use native::{Native, NativeContext};
 
 use crate::kinds::Kind;
 use crate::protocol::jsonrpc::{self, Message};
@@ -103,7 +105,7 @@ pub enum Event<'a> {
         method: &'a str,
         /// Its kind; none for `ping` and methods that no kind has.
         kind: Option<Kind>,
-        /// The handler that answered; none when the host did.
+        /// The name of the component that answered, or `native` for a closure; none when the host did.
         handler: Option<&'a str>,
         /// The error, when that was the answer.
         error: Option<&'a RpcError>,
@@ -204,13 +206,18 @@ impl Session {
         Some(reply.message)
     }
 
-    /// Whether a message is a request of a kind that the handlers export. An application that answers some
-    /// requests itself asks this first.
+    /// Whether a message is a request of a kind that the handlers take. An application that answers some requests itself
+    /// asks this first, and keeps the rest; all others would get the kind's default error, or that of an unknown method.
+    ///
+    /// Notifications are no requests. Those of the server belong to the session, too: it needs `notifications/cancelled`
+    /// and ignores all others.
     #[must_use]
     pub fn handles(&self, message: &Message<'_>) -> bool {
-        let Some(method) = &message.method else { return false };
+        let (Some(_), Some(method)) = (message.id, &message.method) else { return false };
         let augmented = message.params.is_some_and(params::is_augmented);
-        Kind::of(method, augmented).is_some_and(|kind| !matches!(self.shared.handlers.served(kind), Served::Default))
+        let serves = |kind: Kind| !matches!(self.shared.handlers.served(kind), Served::Default);
+        let processes = |kind: Kind| self.shared.undeclared == Undeclared::Process && kind.plain().is_some_and(serves);
+        Kind::of(method, augmented).is_some_and(|kind| serves(kind) || processes(kind))
     }
 
     /// Ends the conversation and its background work, and waits until all is stored: unfinished work can be taken up

@@ -7,12 +7,14 @@ use serde_json::value::RawValue;
 
 use super::Shared;
 use super::background::{Unsent, Work};
+use super::handlers::Taker;
+use super::native::{Native, NativeContext};
 use super::reply::{Reply, bounded, broken};
 use crate::grants::{Progress, Scope};
 use crate::kinds::Kind;
 use crate::protocol::types::{Json, RequestContext, RpcError, TaskInput};
 use crate::rules::related;
-use crate::sandbox::{self, Export, Handler};
+use crate::sandbox::{self, Export};
 use crate::tasks::{Expects, Job, TaskError};
 
 /// What every request has.
@@ -37,13 +39,13 @@ impl Call {
 /// Who served a request, for the observer and the audit log.
 pub(super) struct Route {
     pub(super) kind: Option<Kind>,
-    pub(super) handler: Option<Arc<Handler>>,
+    pub(super) handler: Option<Taker>,
     /// The task it was about.
     pub(super) task: Option<String>,
 }
 
 impl Shared {
-    /// Calls the kind's handler in a cell, or gives the kind's default. `finish` makes the result of the output.
+    /// Calls the kind's handler, a component in a cell, or gives the kind's default. `finish` makes the result of the output.
     pub(super) async fn serve<E: Export, R: Serialize>(
         self: &Arc<Self>,
         route: &mut Route,
@@ -53,8 +55,17 @@ impl Shared {
         finish: impl FnOnce(E::Output, &Scope) -> Result<R, RpcError>,
     ) -> Result<Reply, RpcError> {
         let Some(kind) = E::KIND else { return Err(RpcError::internal("kind", "The export is no kind")) };
-        let Some(handler) = self.handlers.get(kind) else { return Err(kind.default_answer()) };
-        route.handler = Some(Arc::clone(handler));
+        let Some(taker) = self.handlers.taker(kind) else { return Err(kind.default_answer()) };
+        route.handler = Some(taker.clone());
+        let handler = match taker {
+            Taker::Component(handler) => handler,
+            Taker::Native(native) => {
+                let output = self.call_native::<E>(native, kind, call, params, id).await?;
+                // No cell, so nothing was made in one.
+                return finish(output, &Scope::default())
+                    .and_then(|result| Reply::result(id, &result, self.handlers.message_size()));
+            }
+        };
         let scope = Scope {
             grants: Arc::clone(handler.grants()),
             digest: handler.shared_digest(),
@@ -90,6 +101,23 @@ impl Shared {
         }
     }
 
+    /// Calls a closure.
+    async fn call_native<E: Export>(
+        &self,
+        native: &Native,
+        kind: Kind,
+        call: &Call,
+        params: E::Params<'_>,
+        id: &RawValue,
+    ) -> Result<E::Output, RpcError> {
+        let progress = call.progress.clone();
+        // A closure may leave its context to something that goes on when the request has ended.
+        let _open = progress.clone().map(CloseOnDrop);
+        let context = NativeContext::new(call.context.clone(), kind, call.expects.clone(), &self.tasks, progress);
+        let answer = native.answer::<E>(context, params).await;
+        answer.map_err(|error| bounded(id, error, self.handlers.message_size()))
+    }
+
     /// Stores the work that a handler spawned, before the requestor hears of its tasks.
     async fn store_work(
         self: &Arc<Self>,
@@ -112,5 +140,14 @@ impl Shared {
         }
         reply.work = unsent.into_work();
         Ok(reply)
+    }
+}
+
+/// Lets no more progress through when the request has ended, be it answered or dropped.
+struct CloseOnDrop(Arc<Progress>);
+
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }

@@ -32,7 +32,7 @@ pub(crate) struct Audited<'a> {
     pub(crate) server: &'a str,
     pub(crate) method: &'a str,
     pub(crate) kind: Kind,
-    /// The digest of the handler that answered; none where the host did.
+    /// The digest of the component that answered, or `native`; none where the host did.
     pub(crate) handler: Option<&'a str>,
     pub(crate) task: Option<&'a str>,
     pub(crate) error: Option<i32>,

@@ -45,7 +45,7 @@ pub struct TaskRecord {
 pub struct Origin {
     /// The kind of the request, by the name of its export, such as `augmented-sampling`.
     pub kind: String,
-    /// The SHA-256 digest of the handler that took it, in hexadecimal.
+    /// The SHA-256 digest of the component that took it, in hexadecimal; `native` for a closure of the application.
     pub handler: String,
     /// What its result has to be.
     #[serde(default)]
