@@ -5,19 +5,33 @@
 //! that code is a component: written in any language, replaced without a rebuild, given nothing that it was not
 //! granted, and run in a fresh cell for each request.
 //!
-//! ```no_run
+//! ```
+//! use taskcell::protocol::types::Implementation;
 //! use taskcell::{Engine, EngineOptions, Grants, Handler, Handlers, Session, SessionOptions};
 //!
-//! # async fn embed(server: taskcell::protocol::types::Implementation, message: &[u8]) -> Result<(), taskcell::Error> {
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut grants = Grants::default(); // nothing; the stock handler asks for these
+//! grants.tasks = true;
+//! grants.progress = true;
+//! grants.config = Some([].into_iter().collect());
 //! let engine = Engine::new(EngineOptions::default())?;
-//! let handler = Handler::from_file(&engine, "handler.wasm".as_ref(), Grants::default()).await?;
+//! let handler = Handler::from_file(&engine, "assets/stock.wasm".as_ref(), grants).await?;
 //! let handlers = Handlers::new([handler])?;
 //! let capabilities = handlers.capabilities(); // for `initialize`
+//! assert!(capabilities["sampling"].is_object());
+//!
+//! // From the result of `initialize`.
+//! let server: Implementation = serde_json::from_str(r#"{"name":"a server","version":"1"}"#)?;
 //! let (session, mut outbox) = Session::new(handlers, SessionOptions::new(server));
-//! session.handle(message).await; // a message of the server
+//! // A message of the server; run one of these for each.
+//! session.handle(br#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#).await;
 //! let answer = outbox.recv().await; // what to send
+//! assert_eq!(answer.as_deref(), Some(br#"{"jsonrpc":"2.0","id":1,"result":{}}"#.as_slice()));
 //! # Ok(()) }
 //! ```
+//!
+//! Kinds that need no sandbox are taken by closures of the application: [`Native`].
 //!
 //! | module | knows |
 //! |---|---|
@@ -28,6 +42,12 @@
 //! | [`tasks`] | the task runtime: rules, store, background work |
 //! | [`session`] | one conversation with one server |
 //! | `cli` | the program `taskcell` (feature `cli`) |
+//!
+//! Settings, errors, events and what the host alone makes are `#[non_exhaustive]`: they will grow. The records of
+//! [`protocol::types`] and what a [`TaskStore`](tasks::TaskStore) keeps are not, because applications make them; they change
+//! with the version of the handler protocol or of the store.
+
+#![deny(missing_docs)]
 
 #[cfg(feature = "cli")]
 pub mod cli;

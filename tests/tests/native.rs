@@ -14,7 +14,7 @@ use taskcell::protocol::types::{
     ListTasksResult, Role, Root, RpcError, SamplingContent, TaskOutput, TaskResult, TextContent,
 };
 use taskcell::session::{Event, Features, Served, Undeclared};
-use taskcell::tasks::{AuditLog, CreateOptions};
+use taskcell::tasks::{AuditLog, By, CreateOptions};
 use taskcell::{Error, Grants, Handler, Handlers, Native, Session};
 use taskcell_tests::compose::component;
 use taskcell_tests::conversation::{Conversation, prompt, request, soon, start, task_prompt};
@@ -101,7 +101,7 @@ fn roots() -> Native {
 fn tasks() -> [Native; 6] {
     let create = |context: taskcell::NativeContext, metadata, output: TaskOutput| async move {
         let task = context.tasks.create(CreateOptions::new(metadata, Arc::clone(&context.origin))).await?;
-        context.tasks.finish(&task.task_id, &Ok(output), Default::default()).await?;
+        context.tasks.finish(&task.task_id, &Ok(output), By::default()).await?;
         Ok(CreateTaskResult { task, meta: None })
     };
     [
@@ -373,6 +373,28 @@ async fn the_rules_are_those_of_a_component() {
             let error = &answer["error"];
             assert_eq!((error["code"].as_i64(), error["data"]["kind"].as_str()), (code, kind), "{answer}");
         }
+    }
+}
+
+/// A closure that does the work of its tasks itself cannot end one with what the request could not have had.
+#[tokio::test]
+async fn own_tasks_keep_the_rules() {
+    let outputs = [
+        (TaskOutput::Elicitation(accepted("me")), None),
+        (TaskOutput::Elicitation(accepted("")), Some("invalid_answer")),
+        (TaskOutput::Sampling(message("hi")), Some("invalid_answer")),
+    ];
+    for (output, kind) in outputs {
+        let server = Server::new(set([Native::augmented_elicitation(move |context, metadata, _| {
+            let outcome = Ok(output.clone());
+            async move {
+                let task = context.tasks.create(CreateOptions::new(metadata, context.origin)).await?;
+                let task = context.tasks.finish(&task.task_id, &outcome, By::default()).await?;
+                Ok(CreateTaskResult { task, meta: None })
+            }
+        })]));
+        let answer = ask(&server, "elicitation/create", with(form("m"), "task", json!({}))).await;
+        assert_eq!(answer["error"]["data"]["kind"].as_str(), kind, "{answer}");
     }
 }
 

@@ -8,6 +8,7 @@ use crate::sandbox::CellState;
 
 /// What the person did with a yes-or-no question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Confirmation {
     /// Said yes.
     Accepted,

@@ -83,6 +83,7 @@ impl std::fmt::Debug for SessionOptions {
 
 /// What to do with a request for a task whose kind no handler exports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Undeclared {
     /// Answer with the kind's default error, as the reference does.
     #[default]
@@ -100,6 +101,7 @@ pub type Observer = Arc<dyn Fn(&Event<'_>) + Send + Sync>;
 #[non_exhaustive]
 pub enum Event<'a> {
     /// A request was answered.
+    #[non_exhaustive]
     Answered {
         /// The request's method.
         method: &'a str,
@@ -211,6 +213,23 @@ impl Session {
     ///
     /// Notifications are no requests. Those of the server belong to the session, too: it needs `notifications/cancelled`
     /// and ignores all others.
+    ///
+    /// ```
+    /// use taskcell::protocol::jsonrpc::Message;
+    /// use taskcell::protocol::types::{Implementation, ListRootsResult};
+    /// use taskcell::{Handlers, Native, Session, SessionOptions};
+    ///
+    /// let roots = Native::roots(|_context| async { Ok(ListRootsResult { roots: Vec::new(), meta: None }) });
+    /// let handlers = Handlers::default().native(roots)?;
+    /// let server: Implementation = serde_json::from_str(r#"{"name":"a server","version":"1"}"#)?;
+    /// let (session, _outbox) = Session::new(handlers, SessionOptions::new(server));
+    ///
+    /// let of_the_handlers = Message::read(br#"{"jsonrpc":"2.0","id":1,"method":"roots/list"}"#).unwrap();
+    /// let of_the_application = Message::read(br#"{"jsonrpc":"2.0","id":2,"method":"custom/ask"}"#).unwrap();
+    /// assert!(session.handles(&of_the_handlers));
+    /// assert!(!session.handles(&of_the_application));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn handles(&self, message: &Message<'_>) -> bool {
         let (Some(_), Some(method)) = (message.id, &message.method) else { return false };

@@ -125,6 +125,9 @@ natives! {
     roots = Roots() -> ListRootsResult;
     /// Answers `sampling/createMessage` with `task`, for an application that does the work of tasks itself. Otherwise
     /// [`Handlers::managed`](super::Handlers::managed) makes tasks of [`Native::sampling`].
+    ///
+    /// The requestor knows the task only by the answer: what changes it before is [`By::quiet`](crate::tasks::By::quiet),
+    /// and a closure that fails after it made a task has to end it, for nobody else will.
     augmented_sampling =
         AugmentedSampling(metadata: TaskMetadata, request: CreateMessageRequest) -> CreateTaskResult;
     /// Answers `elicitation/create` with `task`, for an application that does the work of tasks itself. Otherwise

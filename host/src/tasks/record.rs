@@ -56,6 +56,7 @@ pub struct Origin {
 /// [basic/utilities/tasks, Result Retrieval]
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Expects {
     /// Whatever the handler makes of it: the task was not made for a request that has a result of its own.
     #[default]
@@ -129,6 +130,7 @@ pub struct Transition {
 
 /// What became of a [`Transition`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Stored {
     /// It is stored.
     Yes,
