@@ -389,7 +389,7 @@ async fn own_tasks_keep_the_rules() {
             let outcome = Ok(output.clone());
             async move {
                 let task = context.tasks.create(CreateOptions::new(metadata, context.origin)).await?;
-                let task = context.tasks.finish(&task.task_id, &outcome, By::default()).await?;
+                context.tasks.finish(&task.task_id, &outcome, By::default()).await?;
                 Ok(CreateTaskResult { task, meta: None })
             }
         })]));
