@@ -14,7 +14,7 @@
 //! let mut grants = Grants::default(); // nothing; the stock handler asks for these
 //! grants.tasks = true;
 //! grants.progress = true;
-//! grants.config = Some([].into_iter().collect());
+//! grants.config = Some([("script".to_owned(), "{}".to_owned())].into_iter().collect());
 //! let engine = Engine::new(EngineOptions::default())?;
 //! let handler = Handler::from_file(&engine, "assets/stock.wasm".as_ref(), grants).await?;
 //! let handlers = Handlers::new([handler])?;
