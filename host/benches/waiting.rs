@@ -30,6 +30,7 @@ fn main() -> wasmtime::Result<()> {
 async fn waiting() -> wasmtime::Result<()> {
     let mut options = EngineOptions::default();
     options.limits.cells = CELLS;
+    options.limits.session_cells = CELLS;
     let engine = Engine::new(options)?;
     let mut grants = Grants::default();
     grants.tasks = true;

@@ -58,6 +58,34 @@ pub enum Error {
         /// What wasmtime said.
         reason: String,
     },
+    /// The component is made of more than [`Limits`](crate::Limits) allows.
+    #[error("{handler}: has {current} {}, the limit is {limit}; build it smaller, or raise `{}`", part.names().2, part.names().1)]
+    Shape {
+        /// The handler's name.
+        handler: String,
+        /// What it has too much of.
+        part: Part,
+        /// How much it has.
+        current: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// Compiling the component took longer than [`Limits::compile_time`](crate::Limits::compile_time).
+    #[error("{handler}: was not compiled within {limit:?}; build it smaller, or raise `compile_time`")]
+    CompileTime {
+        /// The handler's name.
+        handler: String,
+        /// The limit.
+        limit: Duration,
+    },
+    /// The component ran into a limit when it was instantiated.
+    #[error("{handler}: cannot be instantiated: {reason}; build it again with the tool chain of your language")]
+    Start {
+        /// The handler's name.
+        handler: String,
+        /// The limit, as the error of a cell.
+        reason: Box<Error>,
+    },
     /// The component was built for another version of the handler protocol.
     #[error(
         "{handler}: exports or imports `{interface}`, this host speaks `taskcell:handlers@{supported}`; build it against that version"
@@ -128,33 +156,59 @@ pub enum Error {
     /// The guest asked for more memory than [`Limits::memory`](crate::Limits::memory).
     #[error("the handler needs more than {limit} bytes of memory")]
     Memory {
+        /// What it would have had, in bytes.
+        current: usize,
         /// The limit in bytes.
         limit: usize,
     },
     /// The guest asked for a larger table than [`Limits::table_elements`](crate::Limits::table_elements).
     #[error("the handler needs a table of more than {limit} elements")]
     Table {
+        /// What it would have had, in elements.
+        current: usize,
         /// The limit in elements.
         limit: usize,
     },
     /// The guest called too deeply.
     #[error("the handler used up its stack")]
-    Stack,
+    Stack {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The guest held more resources than [`Limits::handles`](crate::Limits::handles).
+    #[error("the handler holds more than {limit} resources")]
+    Handles {
+        /// The limit.
+        limit: usize,
+    },
     /// The guest computed for longer than [`Limits::cpu_time`](crate::Limits::cpu_time).
     #[error("the handler computed for more than {limit:?}")]
     Cpu {
+        /// How long it had computed when it was ended.
+        current: Duration,
         /// The limit.
         limit: Duration,
     },
     /// The guest did not answer within [`Limits::wall_time`](crate::Limits::wall_time).
     #[error("the handler did not answer within {limit:?}")]
     Time {
+        /// How long it had taken when it was ended.
+        current: Duration,
         /// The limit.
         limit: Duration,
     },
     /// As many cells run as [`Limits::cells`](crate::Limits::cells) allows.
     #[error("too many requests are being handled; try again")]
-    Overloaded,
+    Overloaded {
+        /// The limit.
+        limit: u32,
+    },
+    /// As many cells run for this session as [`Limits::session_cells`](crate::Limits::session_cells) allows.
+    #[error("too many requests of this session are being handled; try again")]
+    SessionOverloaded {
+        /// The limit.
+        limit: u32,
+    },
     /// The guest answered with what is no answer of the protocol.
     #[error("the handler broke the protocol: {0}")]
     InvalidAnswer(String),
@@ -179,6 +233,9 @@ impl Error {
             Self::CoreModule { .. } => "core_module",
             Self::TooLarge { .. } => "component_size",
             Self::Invalid { .. } => "invalid_component",
+            Self::Shape { part, .. } => part.names().0,
+            Self::CompileTime { .. } => "compile_time",
+            Self::Start { reason, .. } => reason.kind(),
             Self::Version { .. } => "interface_version",
             Self::UnknownInterface { .. } => "unknown_interface",
             Self::Signature { .. } => "signature",
@@ -188,13 +245,45 @@ impl Error {
             Self::Trap(_) => "trap",
             Self::Memory { .. } => "memory",
             Self::Table { .. } => "table",
-            Self::Stack => "stack",
+            Self::Stack { .. } => "stack",
+            Self::Handles { .. } => "handles",
             Self::Cpu { .. } => "cpu_time",
             Self::Time { .. } => "wall_time",
-            Self::Overloaded => "overloaded",
+            Self::Overloaded { .. } => "overloaded",
+            Self::SessionOverloaded { .. } => "session_overloaded",
             Self::InvalidAnswer(_) => "invalid_answer",
             Self::AnswerTooLarge { .. } => "answer_size",
         }
+    }
+
+    /// How much there was and how much may be, when a limit was hit.
+    #[must_use]
+    pub fn usage(&self) -> Option<Usage> {
+        let usage = |current: u64, limit: u64| Some(Usage { current: Some(current), limit });
+        let sizes = |current: usize, limit: usize| usage(current as u64, limit as u64);
+        match self {
+            Self::TooLarge { size, limit, .. } | Self::AnswerTooLarge { size, limit } => sizes(*size, *limit),
+            Self::Memory { current, limit } | Self::Table { current, limit } => sizes(*current, *limit),
+            Self::Shape { current, limit, .. } => usage(*current, *limit),
+            Self::Cpu { current, limit } | Self::Time { current, limit } => {
+                usage(milliseconds(*current), milliseconds(*limit))
+            }
+            // The one that was refused counts, too.
+            Self::Handles { limit } => sizes(limit.saturating_add(1), *limit),
+            Self::Overloaded { limit } | Self::SessionOverloaded { limit } => {
+                usage(u64::from(*limit) + 1, u64::from(*limit))
+            }
+            Self::CompileTime { limit, .. } => Some(Usage { current: None, limit: milliseconds(*limit) }),
+            Self::Stack { limit } => Some(Usage { current: None, limit: *limit as u64 }),
+            Self::Start { reason, .. } => reason.usage(),
+            _ => None,
+        }
+    }
+
+    /// Writes the line that every limit has in the log, with what it was about.
+    pub(crate) fn log(&self, handler: Option<&str>, what: &str) {
+        let (current, limit) = self.usage().map_or((None, None), |usage| (usage.current, Some(usage.limit)));
+        tracing::warn!(handler, error.r#type = self.kind(), current, limit, error = %self, "{what}");
     }
 
     /// The error as the peer gets it.
@@ -203,4 +292,47 @@ impl Error {
         let data = serde_json::json!({ "kind": self.kind() }).to_string();
         RpcError { code: code::INTERNAL_ERROR, message: self.to_string(), data: Some(data) }
     }
+}
+
+/// How much there was of what a limit bounds, and the limit: bytes, milliseconds, or a number of things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// How much there was, with what was refused; none where it cannot be known.
+    pub current: Option<u64>,
+    /// The limit.
+    pub limit: u64,
+}
+
+/// What a component is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Part {
+    /// Instances of core modules, each of which holds memories and tables.
+    CoreInstances,
+    /// Linear memories.
+    Memories,
+    /// Tables.
+    Tables,
+    /// Bytes that a memory begins with.
+    Memory,
+    /// Elements that a table begins with.
+    TableElements,
+}
+
+impl Part {
+    /// The stable word for too much of it, the field of [`Limits`](crate::Limits) that bounds it, and what it is in
+    /// words.
+    fn names(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::CoreInstances => ("core_instances", "core_instances", "core instances"),
+            Self::Memories => ("memories", "memories", "memories"),
+            Self::Tables => ("tables", "tables", "tables"),
+            Self::Memory => ("memory", "memory", "bytes of memory at its start"),
+            Self::TableElements => ("table", "table_elements", "elements in a table at its start"),
+        }
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

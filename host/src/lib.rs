@@ -62,7 +62,7 @@ pub mod sandbox;
 pub mod session;
 pub mod tasks;
 
-pub use error::Error;
+pub use error::{Error, Part, Usage};
 pub use grants::Grants;
 pub use sandbox::{Engine, EngineOptions, Handler, Limits};
 pub use session::{Handlers, Native, NativeContext, Outbox, Session, SessionOptions};

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use anyhow::{Context, Result, anyhow};
 use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
-use wit_parser::{ManglingAndAbi, PackageId, Resolve, SourceMap, UnresolvedPackageGroup};
+use wit_parser::{ManglingAndAbi, Resolve, SourceMap, UnresolvedPackageGroup, WorldId};
 
 use crate::provision::repository;
 
@@ -52,6 +52,31 @@ pub fn component_with(packages: &[&str], exports: &[&str], imports: &[&str]) -> 
     build(resolve, VERSION, exports, imports)
 }
 
+/// A component over a core module that is written as text, which implements these interfaces by wit-component's names:
+/// `taskcell:handlers/sampling@0.1.0#handle`, `cabi_realloc`. The packages are those of [`component_with`], before which
+/// the handler protocol stands.
+///
+/// # Errors
+/// When the text is no module, or does not implement the interfaces.
+pub fn component_of(module: &str, packages: &[&str], exports: &[&str], imports: &[&str]) -> Result<Vec<u8>> {
+    let mut resolve = protocol(VERSION)?;
+    for package in packages {
+        resolve.push_source("package.wit", package)?;
+    }
+    let world = world(&mut resolve, VERSION, exports, imports)?;
+    let mut module = wat::parse_str(module)?;
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
+    ComponentEncoder::default().validate(true).module(&module)?.encode()
+}
+
+/// A component that is written as text.
+///
+/// # Errors
+/// When it is no WebAssembly text.
+pub fn component_text(text: &str) -> Result<Vec<u8>> {
+    Ok(wat::parse_str(text)?)
+}
+
 /// A core module: valid WebAssembly, but no component.
 #[must_use]
 pub fn core_module() -> Vec<u8> {
@@ -59,16 +84,21 @@ pub fn core_module() -> Vec<u8> {
 }
 
 fn build(mut resolve: Resolve, version: &str, exports: &[&str], imports: &[&str]) -> Result<Vec<u8>> {
+    let world = world(&mut resolve, version, exports, imports)?;
+    encode(&resolve, world)
+}
+
+/// The world that exports and imports these interfaces.
+fn world(resolve: &mut Resolve, version: &str, exports: &[&str], imports: &[&str]) -> Result<WorldId> {
     let full =
         |name: &&str| if name.contains(':') { (*name).to_owned() } else { format!("{PACKAGE}/{name}@{version}") };
     let items = imports.iter().map(|name| format!("import {};\n", full(name)));
     let items: String = items.chain(exports.iter().map(|name| format!("export {};\n", full(name)))).collect();
-    let world = resolve.push_source("world.wit", &format!("package test:composed;\nworld composed {{\n{items}}}"))?;
-    encode(&resolve, world)
+    let package = resolve.push_source("world.wit", &format!("package test:composed;\nworld composed {{\n{items}}}"))?;
+    resolve.select_world(&[package], None)
 }
 
-fn encode(resolve: &Resolve, package: PackageId) -> Result<Vec<u8>> {
-    let world = resolve.select_world(&[package], None)?;
+fn encode(resolve: &Resolve, world: WorldId) -> Result<Vec<u8>> {
     let mut module = dummy_module(resolve, world, ManglingAndAbi::Standard32);
     embed_component_metadata(&mut module, resolve, world, StringEncoding::UTF8)?;
     ComponentEncoder::default().validate(true).module(&module)?.encode()

@@ -10,3 +10,4 @@ pub mod provision;
 pub mod pty;
 pub mod server;
 pub mod shape;
+pub mod test_names;

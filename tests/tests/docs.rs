@@ -10,6 +10,7 @@ use taskcell::kinds::KINDS;
 use taskcell::tasks::TaskLimits;
 use taskcell_tests::cli;
 use taskcell_tests::compose::component;
+use taskcell_tests::test_names::{exists, sources};
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap()
@@ -58,6 +59,13 @@ fn the_documented_limits_are_the_defaults() {
         message_size,
         component_size,
         cells,
+        core_instances,
+        memories,
+        tables,
+        handles,
+        compile_time,
+        output,
+        session_cells,
         ..
     } = Limits::default();
     row("Limits::memory", &mib(memory));
@@ -68,6 +76,13 @@ fn the_documented_limits_are_the_defaults() {
     row("Limits::host_call", &format!("{} a call", mib(host_call)));
     row("Limits::message_size", &mib(message_size));
     row("Limits::component_size", &mib(component_size));
+    row("Limits::core_instances", &format!("{core_instances} of a component"));
+    row("Limits::memories", &format!("{memories} of a component"));
+    row("Limits::tables", &format!("{tables} of a component"));
+    row("Limits::handles", &format!("{} of a cell", thousands(handles)));
+    row("Limits::compile_time", &format!("{} s", compile_time.as_secs()));
+    row("Limits::output", &format!("{} KiB of a cell", output >> 10));
+    row("Limits::session_cells", &format!("{session_cells} at once"));
     row("Limits::cells", &format!("{} at once", thousands(cells as usize)));
     let TaskLimits {
         default_ttl, max_ttl, poll_interval, tasks, result_size, page, lease, attempts, recovered, ..
@@ -84,6 +99,57 @@ fn the_documented_limits_are_the_defaults() {
     row("TaskLimits::recovered", &format!("{recovered} at once"));
     let [second, burst] = [TaskLimits::RATE, TaskLimits::BURST].map(|number| thousands(number as usize));
     row("TaskLimits::rate", &format!("{second} a second, {burst} at once"));
+}
+
+/// Each limit has its row, and each row the tests that prove it.
+#[test]
+fn every_limit_is_proved_by_a_test() {
+    let (docs, source) = (read("docs/limits.md"), read("host/src/sandbox/limits.rs"));
+    let body = source.split("pub struct Limits {").nth(1).and_then(|rest| rest.split("\n}").next()).unwrap();
+    let fields = body.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split(':').next());
+    let (sources, mut limits) = (sources(), 0);
+    for field in fields {
+        let row = docs.lines().find(|line| line.starts_with(&format!("| `Limits::{field}` |")));
+        let row = row.unwrap_or_else(|| panic!("docs/limits.md has no row for {field}"));
+        let tests: Vec<_> = row.split('|').nth(5).unwrap().split('`').skip(1).step_by(2).collect();
+        assert!(!tests.is_empty(), "no test proves {field}");
+        for test in tests {
+            assert!(exists(&sources, test), "{field}: there is no test {test}");
+        }
+        limits += 1;
+    }
+    assert!(limits >= 16, "only {limits} limits were found");
+}
+
+/// Whatever the hostile guest can do, a test has it do.
+#[test]
+fn every_behaviour_of_the_hostile_guest_is_tested() {
+    let guest = read("tests/guests/hostile/src/lib.rs");
+    let sources = sources();
+    let arms = guest.lines().map(str::trim).filter(|line| line.starts_with('"') || line.starts_with("behaviour"));
+    let words = arms.filter_map(|line| Some(line.split_once("=>")?.0.split('"').skip(1).step_by(2)));
+    let words: Vec<_> = words.flatten().chain(["create-then-wait", "done-at-once", "spawn-thousands"]).collect();
+    assert!(words.len() > 50, "{words:?}");
+    for word in words {
+        let used = sources.iter().any(|(file, text)| {
+            let begins_a_text = text.contains(&format!("\"{word}"));
+            begins_a_text && !file.contains("guests/") && file != "docs.rs"
+        });
+        assert!(used, "no test has the hostile guest do {word:?}");
+    }
+}
+
+/// No guest stands there without a test that runs it.
+#[test]
+fn every_guest_is_tested() {
+    let sources = sources();
+    let benches = read("host/benches/common/mod.rs") + &read("host/benches/waiting.rs");
+    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("guests")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let used =
+            |text: &String| text.contains(&format!("guests/{name}\"")) || text.contains(&format!("guest(\"{name}\""));
+        assert!(sources.values().chain([&benches]).any(used), "no test runs tests/guests/{name}");
+    }
 }
 
 /// Every key of the configuration is in its documents, and the file that they show is one that the program takes.

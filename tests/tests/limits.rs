@@ -5,11 +5,15 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 use taskcell::tasks::{MemoryStore, TaskStore};
 use taskcell::{Error, Limits, Outbox, Session};
+use taskcell_tests::cli::run;
 use taskcell_tests::conversation::{prompt, request, soon, start, task_prompt};
+use taskcell_tests::guests::build_guest;
 use taskcell_tests::handlers::{cells, engine, guest, stock};
+use taskcell_tests::provision::repository;
 use taskcell_tests::server::options;
 
 const SAMPLING: &str = "sampling/createMessage";
@@ -20,6 +24,7 @@ fn small() -> Limits {
     let mut limits = cells(4);
     limits.cpu_time = Duration::from_millis(200);
     limits.memory = 4 << 20;
+    limits.handles = 100;
     limits.message_size = MESSAGE_SIZE;
     limits
 }
@@ -48,6 +53,21 @@ async fn ask_as_task(session: &Session, behaviour: &str) -> (Value, Value) {
     (ask(session, "tasks/result", &id).await, ask(session, "tasks/get", &id).await)
 }
 
+/// Has a behaviour done as the work of a task, and gives the answer to `tasks/result` once the task has ended: to wait for
+/// it there takes a cell, which is bounded as the work is.
+async fn ask_ended_task(session: &Session, behaviour: &str) -> Value {
+    let created = ask(session, SAMPLING, &task_prompt(behaviour)).await;
+    let id = json!({ "taskId": created["result"]["task"]["taskId"] });
+    soon(async {
+        while ask(session, "tasks/get", &id).await["result"]["status"] == "working" {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await
+    .unwrap();
+    ask(session, "tasks/result", &id).await
+}
+
 /// The kind of an error that the host gives in the handler's place: code, one short line, and nothing else.
 fn kind(answer: &Value) -> &str {
     let (error, shown) = (&answer["error"], answer.to_string().chars().take(500).collect::<String>());
@@ -73,6 +93,12 @@ const FAULTS: &[(&str, &str)] = &[
     ("drip", "memory"),
     ("trap", "trap"),
     ("panic", "trap"),
+    ("exit", "trap"),
+    ("alternate", "cpu_time"),
+    ("leak", "handles"),
+    ("many", "answer_size"),
+    ("deepest-json", "invalid_answer"),
+    ("surrogate", "invalid_answer"),
     ("big", "answer_size"),
     ("bad-meta", "invalid_answer"),
     ("bad-json", "invalid_answer"),
@@ -180,6 +206,84 @@ async fn messages_are_bounded() {
     }
 }
 
+/// What is absurd and still has a JSON goes out as it is, escaped where a terminal would take it for a command.
+#[tokio::test]
+async fn absurd_fields_are_only_data() {
+    let (session, _outbox) = hostile(small()).await;
+    let message = bytes(SAMPLING, &prompt("control"));
+    let raw = String::from_utf8(session.answer(&message).await.unwrap()).unwrap();
+    assert!(!raw.contains(|character: char| character < ' '), "{raw:?}");
+    let answer: Value = serde_json::from_str(&raw).unwrap();
+    assert_eq!(answer["result"]["content"]["text"], "\0\u{1b}[31m\r\n\u{7f}\u{2028}");
+    for (behaviour, priority) in [("negative", -1.0), ("beyond-integers", 9_007_199_254_740_993.0)] {
+        let answer = ask(&session, SAMPLING, &prompt(behaviour)).await;
+        assert_eq!(answer["result"]["content"]["annotations"]["priority"].as_f64(), Some(priority), "{answer}");
+    }
+    assert_eq!(ask(&session, SAMPLING, &prompt("lowest-code")).await["error"]["code"], i32::MIN);
+    // Lists and texts of the request take room in the guest, an allocation for each.
+    let texts = vec![json!({ "role": "user", "content": { "type": "text", "text": "x" } }); 900];
+    let answer = ask(&session, SAMPLING, &json!({ "messages": texts, "maxTokens": 1 })).await;
+    assert_eq!(answer["result"]["content"]["text"], "good", "{answer}");
+}
+
+/// Imports that are called with garbage say so, and nothing happens.
+#[tokio::test]
+async fn garbage_changes_nothing() {
+    let (session, mut outbox) = hostile(small()).await;
+    let answer = ask(&session, SAMPLING, &prompt("garbage")).await;
+    assert_eq!(answer["result"]["content"]["text"], "good", "{answer}");
+    assert!(outbox.try_recv().is_err(), "the calls had an effect");
+    let (result, _) = ask_as_task(&session, "garbage").await;
+    assert_eq!(result["result"]["content"]["text"], "good", "{result}");
+}
+
+/// A task of somebody else is not there for a guest, and an answer about another task than was asked for is none.
+#[tokio::test]
+async fn others_tasks_are_out_of_reach() {
+    let store: Arc<dyn TaskStore> = Arc::new(MemoryStore::new());
+    let handlers = guest(small(), "tests/guests/hostile").await.unwrap();
+    let session = || {
+        let mut options = options();
+        options.store = Arc::clone(&store);
+        Session::new(handlers.clone(), options)
+    };
+    let ((mine, _outbox), (others, _others_outbox)) = (session(), session());
+    let created = ask(&mine, SAMPLING, &task_prompt("waits-for-input")).await;
+    let id = created["result"]["task"]["taskId"].as_str().unwrap();
+    let answer = ask(&others, SAMPLING, &prompt(&format!("finish {id}"))).await;
+    assert_eq!(answer["error"]["code"], -32602, "{answer}");
+    let task = ask(&mine, "tasks/get", &json!({ "taskId": id })).await;
+    assert_ne!(task["result"]["status"], "completed", "{task}");
+
+    let created = ask(&mine, SAMPLING, &task_prompt("named-another")).await;
+    let id = json!({ "taskId": created["result"]["task"]["taskId"] });
+    let named = soon(async {
+        loop {
+            let answer = ask(&mine, "tasks/get", &id).await;
+            if answer.get("error").is_some() {
+                return answer;
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    assert_eq!(kind(&named.await.unwrap()), "invalid_answer");
+    still_good(&mine, "an answer about another task").await;
+}
+
+/// Who makes tasks by the thousand is refused at the limit, and none of them is begun.
+#[tokio::test]
+async fn spawning_by_the_thousand_is_bounded() {
+    let (session, mut outbox) = hostile(small()).await;
+    let answer = ask(&session, SAMPLING, &task_prompt("spawn-thousands")).await;
+    assert_eq!(answer["error"]["data"]["kind"], "tasks", "{answer}");
+    still_good(&session, "thousands of tasks").await;
+    assert!(outbox.try_recv().is_err(), "the work was begun");
+    // Another principal of the same store has its own thousand.
+    let (other, _outbox) = hostile(small()).await;
+    let (result, _) = ask_as_task(&other, "good").await;
+    assert_eq!(result["result"]["content"]["text"], "good", "{result}");
+}
+
 // ---- Time ----
 
 /// A cell that waits too long is ended, though it does not compute; so is the work of a task.
@@ -190,16 +294,45 @@ async fn waiting_is_bounded() {
     let (session, _outbox) = hostile(limits).await;
     assert_eq!(kind(&ask(&session, SAMPLING, &prompt("wait")).await), "wall_time");
     still_good(&session, "wait").await;
-    let created = ask(&session, SAMPLING, &task_prompt("wait")).await;
-    let id = json!({ "taskId": created["result"]["task"]["taskId"] });
-    soon(async {
-        while ask(&session, "tasks/get", &id).await["result"]["status"] == "working" {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+    assert_eq!(kind(&ask_ended_task(&session, "wait").await), "wall_time");
+}
+
+/// Work that waits for itself is ended as work that waits.
+#[tokio::test]
+async fn waiting_for_oneself_is_bounded() {
+    let mut limits = small();
+    limits.wall_time = Duration::from_millis(400);
+    let (session, _outbox) = hostile(limits).await;
+    assert_eq!(kind(&ask_ended_task(&session, "wait-own").await), "wall_time");
+    still_good(&session, "waiting for oneself").await;
+}
+
+/// Who computes and waits in turn is ended when it has computed for as long as it may, within ten milliseconds, by the
+/// clock of the thread. A busy machine may be late to look, so one of some attempts counts; none may be early.
+#[tokio::test(flavor = "current_thread")]
+async fn cpu_time_is_what_was_computed() {
+    let mut limits = small();
+    limits.cpu_time = Duration::from_millis(100);
+    let near = Duration::from_millis(10);
+    let (session, _outbox) = hostile(limits.clone()).await;
+    for behaviour in ["alternate", "loop", "loop-host"] {
+        let mut late = Vec::new();
+        for _ in 0..10 {
+            let start = thread_time();
+            assert_eq!(kind(&ask(&session, SAMPLING, &prompt(behaviour)).await), "cpu_time");
+            let used = thread_time() - start;
+            assert!(used + near >= limits.cpu_time, "{behaviour} had computed for {used:?} only");
+            late.push(used.saturating_sub(limits.cpu_time));
+            if used <= limits.cpu_time + near {
+                break;
+            }
         }
-    })
-    .await
-    .unwrap();
-    assert_eq!(kind(&ask(&session, "tasks/result", &id).await), "wall_time");
+        assert!(late.iter().any(|late| *late <= near), "{behaviour} was ended late each time: {late:?}");
+    }
+}
+
+fn thread_time() -> Duration {
+    clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap()
 }
 
 /// Wall time bounds also a cell that has CPU time left.
@@ -262,6 +395,24 @@ async fn one_cell_too_many_is_refused() {
         assert_eq!(ask(&session, "tasks/list", &json!({})).await["error"]["code"], -32601);
     }
     still_good(&session, "the crowd has gone").await;
+}
+
+/// One server cannot take all cells: its session has so many, and another session its own.
+#[tokio::test]
+async fn a_session_has_its_share_of_cells() {
+    let mut limits = cells(3);
+    limits.session_cells = 2;
+    let handlers = guest(limits, "tests/guests/hostile").await.unwrap();
+    let (session, _outbox) = Session::new(handlers.clone(), options());
+    let (other, _other_outbox) = Session::new(handlers, options());
+    let wait = bytes(SAMPLING, &prompt("wait"));
+    for _ in 0..3 {
+        let (mut one, mut two) = (pin!(session.answer(&wait)), pin!(session.answer(&wait)));
+        assert!(start(one.as_mut()).await.is_pending() && start(two.as_mut()).await.is_pending());
+        assert_eq!(kind(&ask(&session, SAMPLING, &prompt("good")).await), "session_overloaded");
+        still_good(&other, "another session's crowd").await;
+    }
+    still_good(&session, "its crowd has gone").await;
 }
 
 /// Work that finds no place waits for one, but not for ever: then its task ends with the reason.
@@ -340,5 +491,29 @@ fn more_cells_than_the_kernel_carries_are_refused() {
     assert!(engine(cells(most + 1)).is_err());
     if most <= 20_000 {
         engine(cells(most)).unwrap();
+    }
+}
+
+// ---- The log ----
+
+/// A limit that is hit has a line in the log, with the kind of the error, how much there was and how much may be.
+#[test]
+fn a_limit_has_its_line_in_the_log() {
+    let guest = build_guest(&repository().join("tests/guests/hostile")).unwrap().display().to_string();
+    let call = |behaviour: &str| {
+        let params = prompt(behaviour).to_string();
+        let call = ["call", "--handler", &guest, "--grant", "tasks", "--grant", "progress", SAMPLING, &params];
+        run(env!("CARGO_BIN_EXE_taskcell-cli"), &call).unwrap()
+    };
+    for (behaviour, fields) in [
+        ("grow", ["error.type=\"memory\"", "current=", "limit=67108864"]),
+        ("recurse", ["error.type=\"stack\"", "hostile.wasm", "limit=524288"]),
+        ("leak", ["error.type=\"handles\"", "current=10001", "limit=10000"]),
+    ] {
+        let ran = call(behaviour);
+        let line = ran.stderr.lines().find(|line| line.contains("WARN")).unwrap_or_else(|| panic!("{ran:?}"));
+        for field in fields {
+            assert!(line.contains(field), "no {field} in {line}");
+        }
     }
 }

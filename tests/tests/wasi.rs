@@ -1,6 +1,12 @@
 //! WASI 0.2 over an empty context: what is there works, what is not there fails in the guest, and what is printed goes
 //! to the log.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 use std::path::Path;
 
@@ -33,5 +39,8 @@ fn a_cell_has_clocks_and_random_and_nothing_else() {
     }
     assert!(ran.stderr.contains("guest prints: on stdout"), "{}", ran.stderr);
     assert!(ran.stderr.contains("guest prints: on stderr: \u{fffd}[31mred"), "{}", ran.stderr);
+    let flood =
+        ran.stderr.lines().find(|line| line.contains("error.type=\"output\"")).expect("no line about the flood");
+    assert!(flood.contains("current=") && flood.contains("limit=65536"), "{flood}");
     assert!(ran.stderr.len() < 1 << 20, "the log has {} bytes", ran.stderr.len());
 }

@@ -6,10 +6,10 @@
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::Poll;
+use std::time::{Duration, Instant};
 
-use tokio::time::error::Elapsed;
 use wasmtime::{Store, Trap, UpdateDeadline};
-use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{ResourceTable, ResourceTableError, WasiCtx, WasiCtxView, WasiView};
 
 use super::Engine;
 use super::exports::{Answer, Export, call_checked};
@@ -26,6 +26,11 @@ pub(crate) struct CellState {
     limiter: Limiter,
     /// Made when the guest first calls WASI, which most never do.
     wasi: Option<Box<Wasi>>,
+    /// What bounds WASI: resources and output.
+    handles: usize,
+    output: usize,
+    /// By how much the guest overdrew its time when it was ended.
+    overdrawn: Duration,
     pub(crate) scope: Scope,
 }
 
@@ -38,20 +43,23 @@ struct Wasi {
 impl Wasi {
     /// An empty context: clocks and random work; files, sockets, arguments and the environment are not there. What
     /// is printed is kept for the log.
-    fn new(grants: &Grants) -> Self {
-        let output = Output::default();
+    fn new(grants: &Grants, handles: usize, output: usize) -> Self {
+        let output = Output::new(output);
         let mut builder = WasiCtx::builder();
         builder.stdout(output.clone()).stderr(output.clone());
         grants.clocks.set(&mut builder);
         grants.random.set(&mut builder);
         let ctx = builder.build();
-        Self { ctx, table: ResourceTable::new(), output }
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(handles);
+        Self { ctx, table, output }
     }
 }
 
 impl WasiView for CellState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::new(&self.scope.grants)));
+        let (grants, handles, output) = (&self.scope.grants, self.handles, self.output);
+        let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::new(grants, handles, output)));
         let Wasi { ctx, table, .. } = &mut **wasi;
         WasiCtxView { ctx, table }
     }
@@ -69,20 +77,23 @@ pub(crate) async fn call<E: Export>(
     let limits = engine.limits();
     let _place = match engine.admit() {
         Ok(place) => place,
-        Err(error) => return (Err(error), scope),
+        Err(error) => {
+            error.log(Some(handler.name()), "a request is refused");
+            return (Err(error), scope);
+        }
     };
     let mut store = new_store(engine, scope);
     let ended = within_limits(engine, pin!(run::<E>(handler, &mut store, params))).await;
     let answer = match ended {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(why(&error, store.data(), limits)),
-        Err(_) => Err(Error::Time { limit: limits.wall_time }),
+        Err(error) => Err(error),
     };
     if let Some(wasi) = &store.data().wasi {
         wasi.output.log(handler.name(), handler.grants().config.as_ref());
     }
     if let Err(error) = &answer {
-        tracing::warn!(handler = handler.name(), error.r#type = error.kind(), %error, "a cell ended without an answer");
+        error.log(Some(handler.name()), "a cell ended without an answer");
     }
     (answer, store.into_data().scope)
 }
@@ -98,25 +109,36 @@ async fn run<E: Export>(
 }
 
 /// Runs a guest's future in its CPU and wall time.
-pub(super) async fn within_limits<F: Future>(engine: &Engine, guest: Pin<&mut F>) -> Result<F::Output, Elapsed> {
+///
+/// # Errors
+/// [`Error::Time`]. Who has used up the CPU time traps.
+pub(super) async fn within_limits<F: Future>(engine: &Engine, guest: Pin<&mut F>) -> Result<F::Output, Error> {
     let limits = engine.limits();
     let mut guest = pin!(meter::metered(limits.cpu_time, || engine.touch(), guest));
     match first_poll(guest.as_mut()).await {
         Poll::Ready(output) => Ok(output),
-        Poll::Pending => tokio::time::timeout(limits.wall_time, guest).await,
+        Poll::Pending => {
+            let (start, limit) = (Instant::now(), limits.wall_time);
+            let ended = tokio::time::timeout(limit, guest).await;
+            ended.map_err(|_| Error::Time { current: start.elapsed(), limit })
+        }
     }
 }
 
 /// A store with every limit set.
 pub(super) fn new_store(engine: &Engine, scope: Scope) -> Store<CellState> {
     let limits = engine.limits();
-    let state = CellState { limiter: Limiter::new(limits), wasi: None, scope };
+    let Limits { handles, output, .. } = *limits;
+    let limiter = Limiter::new(limits);
+    let state = CellState { limiter, wasi: None, handles, output, overdrawn: Duration::ZERO, scope };
     let mut store = Store::new(engine.wasmtime(), state);
     store.limiter(|state| &mut state.limiter);
     store.set_hostcall_fuel(limits.host_call);
+    store.set_max_component_handles(handles);
     store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(|_| {
-        if meter::is_over() {
+    store.epoch_deadline_callback(|mut store| {
+        if let Some(time) = meter::overdrawn() {
+            store.data_mut().overdrawn = time;
             return Ok(UpdateDeadline::Interrupt);
         }
         Ok(UpdateDeadline::Yield(1))
@@ -128,15 +150,21 @@ pub(super) fn new_store(engine: &Engine, scope: Scope) -> Store<CellState> {
 pub(super) fn why(error: &wasmtime::Error, state: &CellState, limits: &Limits) -> Error {
     // A guest that was refused memory and went on is not what ended here.
     match error.downcast_ref::<Trap>() {
-        Some(Trap::Interrupt) => return Error::Cpu { limit: limits.cpu_time },
-        Some(Trap::StackOverflow) => return Error::Stack,
+        Some(Trap::Interrupt) => {
+            let limit = limits.cpu_time;
+            return Error::Cpu { current: limit.saturating_add(state.overdrawn), limit };
+        }
+        Some(Trap::StackOverflow) => return Error::Stack { limit: limits.stack },
         _ => {}
     }
     if let Some(hit) = state.limiter.hit() {
         return hit;
     }
     if error.is::<wasmtime::PoolConcurrencyLimitError>() {
-        return Error::Overloaded;
+        return Error::Overloaded { limit: limits.cells };
+    }
+    if holds_too_much(error) {
+        return Error::Handles { limit: limits.handles };
     }
     // The whole chain, with the guest's stack, is for the log; the peer gets the cause.
     tracing::debug!(error = format!("{error:?}"), "the guest's fault");
@@ -144,4 +172,12 @@ pub(super) fn why(error: &wasmtime::Error, state: &CellState, limits: &Limits) -
         Some(trap) => Error::Trap(trap.to_string()),
         None => Error::Trap(error.root_cause().to_string()),
     }
+}
+
+/// Whether a guest was refused a resource: one that the host makes for it, or a handle to one of its own. For the
+/// latter wasmtime has no type, only words.
+fn holds_too_much(error: &wasmtime::Error) -> bool {
+    let cause = error.root_cause();
+    matches!(cause.downcast_ref(), Some(ResourceTableError::Full))
+        || cause.to_string().ends_with("store handle limit exceeded")
 }

@@ -16,13 +16,11 @@ use super::limits::Limits;
 use super::ticker::Ticker;
 use crate::Error;
 
-/// Core instances, tables and memories that one component may have.
-pub(super) const CORE_INSTANCES: u32 = 64;
-pub(super) const TABLES: u32 = 16;
-pub(super) const MEMORIES: u32 = 4;
-
 /// Memory maps that a cell takes in the worst case; the kernel bounds their number.
 const MAPS_PER_CELL: u64 = 6;
+/// Components that are compiled at once. Who gave up waiting leaves a compiler that goes on; with more of them, those
+/// who ask again and again would take all processors.
+const COMPILING: usize = 2;
 /// What stays resident of a used memory and is cleared by hand: less than an unmap costs.
 const KEEP_RESIDENT: usize = 256 << 10;
 
@@ -49,6 +47,7 @@ struct Shared {
     linker: Linker<CellState>,
     limits: Limits,
     cells: Arc<Semaphore>,
+    compiling: Arc<Semaphore>,
     cache: Option<Cache>,
     ticker: Ticker,
 }
@@ -76,8 +75,9 @@ impl Engine {
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(|error| Error::Engine(format!("{error:#}")))?;
         let cache = cache.map(|folder| Cache::open(folder, &engine)).transpose()?;
         let cells = Arc::new(Semaphore::new(limits.cells as usize));
+        let compiling = Arc::new(Semaphore::new(COMPILING));
         let ticker = Ticker::start(engine.clone())?;
-        Ok(Self { shared: Arc::new(Shared { engine, linker, limits, cells, cache, ticker }) })
+        Ok(Self { shared: Arc::new(Shared { engine, linker, limits, cells, compiling, cache, ticker }) })
     }
 
     /// The limits it was set up with.
@@ -104,22 +104,32 @@ impl Engine {
 
     /// A place for one more cell.
     pub(super) fn admit(&self) -> Result<OwnedSemaphorePermit, Error> {
-        Arc::clone(&self.shared.cells).try_acquire_owned().map_err(|_| Error::Overloaded)
+        let limit = self.shared.limits.cells;
+        Arc::clone(&self.shared.cells).try_acquire_owned().map_err(|_| Error::Overloaded { limit })
+    }
+
+    /// The places of those who compile.
+    pub(super) fn compiling(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.shared.compiling)
     }
 }
 
 /// The settings of the engine, for those who compare it with another use of wasmtime (`benches/`).
 #[must_use]
 pub fn wasmtime_config(limits: &Limits) -> Config {
-    let cells = limits.cells;
+    let Limits { cells, core_instances, memories, tables, .. } = *limits;
+    // Most handlers have one memory and a table or two, so the pool has that for each cell; the largest that is taken
+    // fits in any case.
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(cells)
-        .total_core_instances(cells.saturating_mul(CORE_INSTANCES))
-        .max_core_instances_per_component(CORE_INSTANCES)
-        .total_memories(cells)
-        .max_memories_per_component(MEMORIES)
-        .total_tables(cells.saturating_mul(2))
-        .max_tables_per_component(TABLES)
+        .total_core_instances(cells.saturating_mul(core_instances))
+        .max_core_instances_per_component(core_instances)
+        .total_memories(cells.saturating_add(memories))
+        .max_memories_per_component(memories)
+        .max_memories_per_module(memories)
+        .total_tables(cells.saturating_mul(2).saturating_add(tables))
+        .max_tables_per_component(tables)
+        .max_tables_per_module(tables)
         .total_stacks(cells)
         .max_memory_size(limits.memory)
         .table_elements(limits.table_elements)

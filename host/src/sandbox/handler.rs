@@ -7,13 +7,13 @@ use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 
 use super::cell::{self, CellState};
+use super::compile::compile;
 use super::exports::{EXPORTS, Export};
 use super::{Engine, PACKAGE, PACKAGE_VERSION};
-use crate::Error;
+use crate::error::{Error, Usage};
 use crate::grants::{self, Grants, Scope};
 use crate::kinds::{KINDS, Kind};
 
@@ -68,8 +68,19 @@ impl Handler {
     /// instantiates it once, within the limits, to check the type of each handler.
     ///
     /// # Errors
-    /// All of [`Error`]'s "at load"; those of a cell when the component fails as it is instantiated.
+    /// All of [`Error`]'s "at load"; [`Error::Overloaded`] when there is no cell to check it in.
     pub async fn from_bytes(engine: &Engine, name: &str, bytes: Vec<u8>, grants: Grants) -> Result<Self, Error> {
+        let loaded = Self::load(engine, name, bytes, grants).await;
+        if let Err(error) = &loaded
+            && let Some(Usage { current, limit }) = error.usage()
+        {
+            // Not a warning: whoever loads it gets the error and says so.
+            tracing::info!(handler = name, error.r#type = error.kind(), current, limit, %error, "a component is not taken");
+        }
+        loaded
+    }
+
+    async fn load(engine: &Engine, name: &str, bytes: Vec<u8>, grants: Grants) -> Result<Self, Error> {
         let limit = engine.limits().component_size;
         let size = bytes.len();
         if size > limit {
@@ -149,6 +160,11 @@ impl Handler {
         self.engine.limits().message_size
     }
 
+    /// How many cells a session may have at once.
+    pub(crate) fn session_cells(&self) -> u32 {
+        self.engine.limits().session_cells
+    }
+
     pub(crate) fn grants(&self) -> &Arc<Grants> {
         &self.grants
     }
@@ -172,28 +188,6 @@ fn check_magic(name: &str, bytes: &[u8]) -> Result<(), Error> {
         Some(rest) if rest.starts_with(CORE_VERSION) => Err(Error::CoreModule { handler: name.to_owned() }),
         Some(_) => Ok(()),
     }
-}
-
-/// Compiles off the runtime's threads, for it takes from milliseconds to seconds.
-async fn compile(engine: &Engine, name: &str, bytes: Vec<u8>) -> Result<(Component, String), Error> {
-    let engine = engine.clone();
-    let compiling = tokio::task::spawn_blocking(move || -> wasmtime::Result<_> {
-        let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        if let Some(component) = engine.cache().and_then(|cache| cache.load(engine.wasmtime(), &digest)) {
-            return Ok((component, digest));
-        }
-        let component = Component::from_binary(engine.wasmtime(), &bytes)?;
-        if let Some(cache) = engine.cache() {
-            cache.store(&component, &digest);
-        }
-        Ok((component, digest))
-    });
-    let reason = match compiling.await {
-        Ok(Ok(compiled)) => return Ok(compiled),
-        Ok(Err(error)) => format!("{error:#}"),
-        Err(_) => "compiling it failed inside the compiler".to_owned(),
-    };
-    Err(Error::Invalid { handler: name.to_owned(), reason: format!("is not a valid component: {reason}") })
 }
 
 /// The names of what a component imports and exports.
@@ -299,11 +293,11 @@ impl Exports {
         let instance = cell::within_limits(engine, pin!(pre.instantiate_async(&mut store))).await;
         let instance = match instance {
             Ok(instance) => instance.map_err(|error| cell::why(&error, store.data(), limits)),
-            Err(_) => Err(Error::Time { limit: limits.wall_time }),
+            Err(error) => Err(error),
         };
-        let instance = instance.map_err(|error| Error::Invalid {
-            handler: name.to_owned(),
-            reason: format!("cannot be instantiated: {error}"),
+        let instance = instance.map_err(|error| match error.usage() {
+            Some(_) => Error::Start { handler: name.to_owned(), reason: Box::new(error) },
+            None => Error::Invalid { handler: name.to_owned(), reason: format!("cannot be instantiated: {error}") },
         })?;
         for export in exports {
             let Some(row) = split(export).and_then(|(name, _)| exported(name)) else { continue };

@@ -14,6 +14,14 @@ pub struct Limits {
     pub memory: usize,
     /// Elements of one table. Default 20,000.
     pub table_elements: usize,
+    /// Core instances of a component. Default 64: components of Python have 38.
+    pub core_instances: u32,
+    /// Linear memories of a component. Default 4.
+    pub memories: u32,
+    /// Tables of a component. Default 16.
+    pub tables: u32,
+    /// Resources that a cell may hold at once: its own, and those the host made for it. Default 10,000.
+    pub handles: usize,
     /// Stack of a guest in bytes. Default 512 KiB.
     pub stack: usize,
     /// Time that a call may compute; what it waits for the host does not count. Default 5 seconds.
@@ -26,8 +34,15 @@ pub struct Limits {
     pub message_size: usize,
     /// Bytes of a component. Default 64 MiB.
     pub component_size: usize,
+    /// Time that one waits for a component to be compiled. Default 2 minutes. What compiles cannot be interrupted: it
+    /// goes on, and [`Limits::component_size`] bounds it.
+    pub compile_time: Duration,
+    /// Bytes kept of what a cell prints, for the log. Default 64 KiB.
+    pub output: usize,
     /// Cells at once, in all. Default 1,000; at most what the kernel's `vm.max_map_count` carries, about 10,000.
     pub cells: u32,
+    /// Cells at once of one session, so that no server takes all of them. Default 500.
+    pub session_cells: u32,
 }
 
 impl Default for Limits {
@@ -35,13 +50,20 @@ impl Default for Limits {
         Self {
             memory: 64 << 20,
             table_elements: 20_000,
+            core_instances: 64,
+            memories: 4,
+            tables: 16,
+            handles: 10_000,
             stack: 512 << 10,
             cpu_time: Duration::from_secs(5),
             wall_time: Duration::from_secs(15 * 60),
             host_call: 4 << 20,
             message_size: 4 << 20,
             component_size: 64 << 20,
+            compile_time: Duration::from_secs(2 * 60),
+            output: 64 << 10,
             cells: 1_000,
+            session_cells: 500,
         }
     }
 }
@@ -54,24 +76,27 @@ pub(super) struct Limiter {
     table_limit: usize,
     memory: usize,
     hit: Option<Hit>,
+    counts: [usize; 3],
 }
 
+/// The limit that was hit, and what it would have become.
 #[derive(Debug, Clone, Copy)]
 enum Hit {
-    Memory,
-    Table,
+    Memory(usize),
+    Table(usize),
 }
 
 impl Limiter {
     pub(super) fn new(limits: &Limits) -> Self {
-        Self { memory_limit: limits.memory, table_limit: limits.table_elements, memory: 0, hit: None }
+        let counts = [limits.core_instances, limits.memories, limits.tables].map(|count| count as usize);
+        Self { memory_limit: limits.memory, table_limit: limits.table_elements, memory: 0, hit: None, counts }
     }
 
     /// The limit that was hit, as the error of the call that ended after it.
     pub(super) fn hit(&self) -> Option<Error> {
         self.hit.map(|hit| match hit {
-            Hit::Memory => Error::Memory { limit: self.memory_limit },
-            Hit::Table => Error::Table { limit: self.table_limit },
+            Hit::Memory(current) => Error::Memory { current, limit: self.memory_limit },
+            Hit::Table(current) => Error::Table { current, limit: self.table_limit },
         })
     }
 }
@@ -80,7 +105,7 @@ impl ResourceLimiter for Limiter {
     fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         let total = self.memory.saturating_add(desired.saturating_sub(current));
         if total > self.memory_limit {
-            self.hit = Some(Hit::Memory);
+            self.hit = Some(Hit::Memory(total));
             return Ok(false);
         }
         self.memory = total;
@@ -89,23 +114,25 @@ impl ResourceLimiter for Limiter {
 
     fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         if desired > self.table_limit {
-            self.hit = Some(Hit::Table);
+            self.hit = Some(Hit::Table(desired));
             return Ok(false);
         }
         Ok(true)
     }
 
-    // The pool bounds instances, tables and memories of a component; counting them again costs time and adds
-    // nothing. Python components hold 38 core instances.
+    // A component with more was refused when it was loaded; these are for wasmtime, whose own defaults are higher.
     fn instances(&self) -> usize {
-        super::engine::CORE_INSTANCES as usize
-    }
-
-    fn tables(&self) -> usize {
-        super::engine::TABLES as usize
+        let [instances, ..] = self.counts;
+        instances
     }
 
     fn memories(&self) -> usize {
-        super::engine::MEMORIES as usize
+        let [_, memories, _] = self.counts;
+        memories
+    }
+
+    fn tables(&self) -> usize {
+        let [.., tables] = self.counts;
+        tables
     }
 }

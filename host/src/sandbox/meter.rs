@@ -1,17 +1,19 @@
 //! CPU time of a cell: what its guest computed, not what it waited.
 //!
-//! A guest computes only while its future is polled, so the sum of the polls is its time. Within a poll the epoch
-//! callback asks whether the rest of the allowance is used up; the deadline is handed to it through a
-//! thread-local, because the callback runs on the polling thread and the future's own state is out of its reach.
+//! A guest computes only while its future is polled, so the sum of the polls is its time. It is taken from the clock of
+//! the polling thread, which stands while another thread has the processor: on a busy machine nobody pays for others.
+//! Within a poll the epoch callback asks whether the rest of the allowance is used up; the deadline is handed to it
+//! through a thread-local, because the callback runs on the polling thread and the future's own state is out of its
+//! reach.
 
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 thread_local! {
-    /// When the cell being polled on this thread has used up its time.
-    static DEADLINE: Cell<Option<Instant>> = const { Cell::new(None) };
+    /// When, by its own clock, the cell being polled on this thread has used up its time.
+    static DEADLINE: Cell<Option<Duration>> = const { Cell::new(None) };
 }
 
 /// Runs a cell's future with `allowance` to compute in; `started` is called before each poll.
@@ -25,16 +27,37 @@ pub(super) fn metered<'a, F: Future>(
     let mut left = allowance;
     std::future::poll_fn(move |context| {
         started();
-        let start = Instant::now();
+        let start = thread_time();
         let outer = DEADLINE.replace(start.checked_add(left));
         let poll = future.as_mut().poll(context);
         DEADLINE.set(outer);
-        left = left.saturating_sub(start.elapsed());
+        // Who is done has no use for what is left, and asking for the time is a call of the system.
+        if poll.is_pending() {
+            left = left.saturating_sub(thread_time().saturating_sub(start));
+        }
         poll
     })
 }
 
-/// Whether the cell being polled on this thread has used up its time.
-pub(super) fn is_over() -> bool {
-    DEADLINE.get().is_some_and(|deadline| Instant::now() >= deadline)
+/// By how much the cell being polled on this thread has overdrawn its time; none while it has some left.
+pub(super) fn overdrawn() -> Option<Duration> {
+    thread_time().checked_sub(DEADLINE.get()?)
+}
+
+/// What this thread has computed so far.
+#[cfg(target_os = "linux")]
+fn thread_time() -> Duration {
+    use rustix::time::{ClockId, clock_gettime};
+
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
+}
+
+/// Elsewhere the time that passed: a guest pays also for what others compute meanwhile.
+#[cfg(not(target_os = "linux"))]
+fn thread_time() -> Duration {
+    use std::sync::LazyLock;
+    use std::time::Instant;
+
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    START.elapsed()
 }

@@ -6,6 +6,7 @@
 
 mod cache;
 mod cell;
+mod compile;
 mod engine;
 mod exports;
 mod handler;

@@ -17,39 +17,56 @@ use crate::printable::one_line;
 
 /// Characters shown of one line.
 const MAX_LINE: usize = 1_000;
-/// Bytes kept of one cell's output.
-const MAX: usize = 64 << 10;
+/// Bytes that a guest may hand over at once.
+const MAX_WRITE: usize = 64 << 10;
 
 /// The output of one cell.
-#[derive(Clone, Default)]
-pub(super) struct Output(Arc<Mutex<Vec<u8>>>);
+#[derive(Clone)]
+pub(super) struct Output(Arc<Mutex<Printed>>);
+
+#[derive(Default)]
+struct Printed {
+    kept: Vec<u8>,
+    /// Bytes that were printed, with those that were dropped.
+    all: usize,
+    limit: usize,
+}
 
 impl Output {
+    /// Output of which this many bytes are kept.
+    pub(super) fn new(limit: usize) -> Self {
+        Self(Arc::new(Mutex::new(Printed { limit, ..Printed::default() })))
+    }
+
     /// Logs what was printed, a line at a time, printable, so that none can fake another, and without the handler's
     /// secrets.
     pub(super) fn log(&self, handler: &str, settings: Option<&Settings>) {
-        let printed = self.lock();
-        let text = String::from_utf8_lossy(&printed);
+        let Printed { kept, all, limit } = &*self.lock();
+        let text = String::from_utf8_lossy(kept);
         let text = settings.map_or(Cow::Borrowed(&*text), |settings| settings.without_secrets(&text));
         for line in text.lines() {
             tracing::info!(handler, "guest prints: {}", one_line(line, MAX_LINE));
         }
+        if all > limit {
+            tracing::warn!(handler, error.r#type = "output", current = all, limit, "a cell printed more than is kept");
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
+    fn lock(&self) -> MutexGuard<'_, Printed> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl OutputStream for Output {
     fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(MAX)
+        Ok(MAX_WRITE)
     }
 
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        let mut kept = self.lock();
-        let room = MAX.saturating_sub(kept.len()).min(bytes.len());
-        kept.extend(bytes.iter().take(room));
+        let mut printed = self.lock();
+        let room = printed.limit.saturating_sub(printed.kept.len());
+        printed.kept.extend(bytes.iter().take(room));
+        printed.all = printed.all.saturating_add(bytes.len());
         Ok(())
     }
 

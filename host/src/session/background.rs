@@ -168,10 +168,12 @@ impl Shared {
         };
         let mut pauses = PAUSES.iter();
         loop {
-            let (answer, scope) = sandbox::call::<E>(handler, scope(), params).await;
+            let (answer, scope) = self.cells.call::<E>(handler, scope(), params).await;
             scope.created.keep();
             match (answer, pauses.next()) {
-                (Err(Error::Overloaded), Some(pause)) => tokio::time::sleep(*pause).await,
+                (Err(Error::Overloaded { .. } | Error::SessionOverloaded { .. }), Some(pause)) => {
+                    tokio::time::sleep(*pause).await
+                }
                 (answer, _) => return answer.unwrap_or_else(|error| Err(error.to_rpc())),
             }
         }

@@ -22,7 +22,7 @@ use crate::protocol::jsonrpc::code;
 use crate::protocol::request::{Incoming, ListParams, NoParams, Params, TaskParams};
 use crate::protocol::types::{
     CreateMessageResult, CreateTaskResult, ListRootsResult, RequestContext, RpcError, TaskInput, TaskMetadata,
-    TaskStatus,
+    TaskResult, TaskStatus,
 };
 use crate::rules::{self, related};
 use crate::sandbox;
@@ -40,7 +40,9 @@ impl Shared {
     pub(super) async fn reply(self: &Arc<Self>, text: &[u8]) -> Option<Reply> {
         let limit = self.handlers.message_size();
         if text.len() > limit {
-            let error = RpcError::new(code::INVALID_REQUEST, format!("The message has {} bytes: too many", text.len()));
+            let current = text.len();
+            tracing::warn!(error.r#type = "message_size", current, limit, "a message is refused");
+            let error = RpcError::new(code::INVALID_REQUEST, format!("The message has {current} bytes: too many"));
             return Some(Reply::error(None, &error));
         }
         let mut incoming = match Incoming::read(text) {
@@ -156,13 +158,17 @@ impl Shared {
                     return self.managed_task(kind, &task_id, id).await;
                 }
                 let params = (&call.context, &task_id);
+                let named = |result: TaskResult, _: &Scope| match result.task.task_id == task_id {
+                    true => Ok(result),
+                    false => Err(invalid("it is about another task than was asked for".to_owned())),
+                };
                 match kind {
                     Kind::GetTaskResult => {
                         let mark = |output, _: &Scope| Payload::new(output, &task_id).map_err(|error| broken(&error));
                         self.serve::<sandbox::GetTaskResult, _>(route, &call, params, id, mark).await
                     }
-                    Kind::CancelTask => self.serve::<sandbox::CancelTask, _>(route, &call, params, id, unchanged).await,
-                    _ => self.serve::<sandbox::GetTask, _>(route, &call, params, id, unchanged).await,
+                    Kind::CancelTask => self.serve::<sandbox::CancelTask, _>(route, &call, params, id, named).await,
+                    _ => self.serve::<sandbox::GetTask, _>(route, &call, params, id, named).await,
                 }
             }
             Params::List(params) => {

@@ -192,12 +192,20 @@ impl Handlers {
     /// The largest message to read, and to have from a closure, in bytes: the least that any component's engine allows,
     /// the default where there is no component.
     pub(super) fn message_size(&self) -> usize {
-        let of = |taker: &Taker| match taker {
-            Taker::Component(handler) => Some(handler.message_size()),
+        self.components().map(Handler::message_size).min().unwrap_or_else(|| Limits::default().message_size)
+    }
+
+    /// How many cells a session may have at once: the least that any component's engine allows.
+    pub(super) fn session_cells(&self) -> Option<u32> {
+        self.components().map(Handler::session_cells).min()
+    }
+
+    /// The components among what takes a kind.
+    fn components(&self) -> impl Iterator<Item = &Handler> {
+        self.by_kind.iter().flatten().filter_map(|taker| match taker {
+            Taker::Component(handler) => Some(handler.as_ref()),
             Taker::Native(_) => None,
-        };
-        let least = self.by_kind.iter().flatten().filter_map(of).min();
-        least.unwrap_or_else(|| Limits::default().message_size)
+        })
     }
 
     /// The capabilities to declare in `initialize`.

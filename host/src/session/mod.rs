@@ -5,6 +5,7 @@
 //! each has a cell of its own, and one that waits holds up no other.
 
 mod background;
+mod cells;
 mod dispatch;
 mod handlers;
 mod in_flight;
@@ -30,6 +31,7 @@ use crate::protocol::types::{Implementation, RpcError, Task};
 use crate::protocol::{PROTOCOL_VERSION, params};
 use crate::tasks::{AuditLog, MemoryStore, TaskLimits, TaskStore, Tasks};
 use background::Unsent;
+use cells::Cells;
 use in_flight::InFlight;
 use open_progress::OpenProgress;
 
@@ -134,6 +136,7 @@ pub(crate) struct Shared {
     audit: Option<Arc<AuditLog>>,
     undeclared: Undeclared,
     in_flight: InFlight,
+    cells: Cells,
     progress: Arc<OpenProgress>,
     outbox: mpsc::Sender<Vec<u8>>,
     observer: Option<Observer>,
@@ -171,8 +174,10 @@ impl Session {
             }
         };
         let tasks = Tasks::new(store, &principal, tasks, Box::new(on_change)).with_audit(audit.clone());
+        let cells = Cells::new(handlers.session_cells());
         let shared = Arc::new(Shared {
             handlers,
+            cells,
             server: Arc::new(server),
             protocol_version: protocol_version.into(),
             tasks: Arc::new(tasks),

@@ -18,7 +18,7 @@ impl Reply {
     pub(super) fn result<R: Serialize>(id: &RawValue, result: &R, limit: usize) -> Result<Self, RpcError> {
         let message = jsonrpc::response(Some(id), Ok(result)).map_err(|error| broken(&error))?;
         if message.len() > limit {
-            return Err(Error::AnswerTooLarge { size: message.len(), limit }.to_rpc());
+            return Err(too_large(message.len(), limit));
         }
         Ok(Self { message, work: Work::default() })
     }
@@ -35,9 +35,15 @@ impl Reply {
 /// The handler's error, unless its message is larger than an answer may be.
 pub(super) fn bounded(id: &RawValue, error: RpcError, limit: usize) -> RpcError {
     match jsonrpc::response::<()>(Some(id), Err(&error)) {
-        Ok(message) if message.len() > limit => Error::AnswerTooLarge { size: message.len(), limit }.to_rpc(),
+        Ok(message) if message.len() > limit => too_large(message.len(), limit),
         _ => error,
     }
+}
+
+fn too_large(size: usize, limit: usize) -> RpcError {
+    let error = Error::AnswerTooLarge { size, limit };
+    error.log(None, "an answer is not sent");
+    error.to_rpc()
 }
 
 /// What the handler gave is no answer to the request.

@@ -14,7 +14,7 @@ use crate::grants::{Progress, Scope};
 use crate::kinds::Kind;
 use crate::protocol::types::{Json, RequestContext, RpcError, TaskInput};
 use crate::rules::related;
-use crate::sandbox::{self, Export};
+use crate::sandbox::Export;
 use crate::tasks::{Expects, Job, TaskError};
 
 /// What every request has.
@@ -77,7 +77,7 @@ impl Shared {
             may_spawn: handler.has_background(),
             ..Scope::default()
         };
-        let (answer, mut scope) = sandbox::call::<E>(handler, scope, params).await;
+        let (answer, mut scope) = self.cells.call::<E>(handler, scope, params).await;
         let reply = match answer {
             Ok(Ok(output)) => {
                 finish(output, &scope).and_then(|result| Reply::result(id, &result, handler.message_size()))

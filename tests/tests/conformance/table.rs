@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use taskcell_tests::provision::repository;
+use taskcell_tests::test_names::{exists, sources, tests};
 
 const DOCUMENT: &str = "docs/conformance.md";
 const LEVELS: [&str; 4] = ["MUST", "MUST NOT", "SHOULD", "SHOULD NOT"];
@@ -48,55 +48,6 @@ fn rows() -> Vec<Row> {
         .collect()
 }
 
-/// The files of tests, by the name that the document gives them: from `tests/tests/`, else from the repository.
-fn sources() -> BTreeMap<String, String> {
-    let mut files = Vec::new();
-    for folder in ["tests", "host/src"] {
-        rust_files(&repository().join(folder), &mut files);
-    }
-    let name = |path: &Path| {
-        let path = path.strip_prefix(repository()).unwrap();
-        path.strip_prefix("tests/tests").unwrap_or(path).display().to_string()
-    };
-    files.iter().map(|path| (name(path), fs::read_to_string(path).unwrap())).collect()
-}
-
-fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() && path.file_name().is_none_or(|name| name != "target") {
-            rust_files(&path, files);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
-        }
-    }
-}
-
-/// The functions of a file that are tests.
-fn tests(source: &str) -> BTreeSet<&str> {
-    let mut found = BTreeSet::new();
-    let mut is_test = false;
-    for line in source.lines().map(str::trim) {
-        if line.starts_with("#[tokio::test") || line == "#[test]" {
-            is_test = true;
-        } else if let Some(name) = function(line) {
-            if is_test {
-                found.insert(name);
-            }
-            is_test = false;
-        }
-    }
-    found
-}
-
-/// The name of the function that a line begins.
-fn function(line: &str) -> Option<&str> {
-    let (before, after) = line.split_once("fn ")?;
-    let words = ["pub", "pub(super)", "pub(crate)", "async", "const"];
-    let name = after.split(['(', '<']).next()?;
-    before.split_whitespace().all(|word| words.contains(&word)).then_some(name)
-}
-
 /// Ids are unique, and count up within their page from 01.
 #[test]
 fn ids_are_stable_and_unique() {
@@ -130,16 +81,7 @@ fn every_test_that_is_named_exists() {
     let mut missing = Vec::new();
     for Row { id, tests: named, .. } in rows() {
         for name in named {
-            let (path, case) = match name.strip_suffix(']').and_then(|name| name.split_once('[')) {
-                Some((path, case)) => (path.to_owned(), Some(case.to_owned())),
-                None => (name.clone(), None),
-            };
-            let there = path.rsplit_once("::").is_some_and(|(file, function)| {
-                sources.get(file).is_some_and(|source| {
-                    tests(source).contains(function)
-                        && case.as_ref().is_none_or(|case| source.contains(&format!("\"{case}\"")))
-                })
-            });
+            let there = exists(&sources, &name);
             if !there {
                 missing.push(format!("{id}: {name}"));
             }

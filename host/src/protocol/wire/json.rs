@@ -2,7 +2,8 @@
 //!
 //! The text goes through unparsed: a `_meta` keeps its key order and its numbers to the last digit. What comes
 //! from a guest is checked before it goes out, because text that is not JSON, or that holds a line break, would
-//! break the frames of the stdio transport, which ends a message at the line break.
+//! break the frames of the stdio transport, which ends a message at the line break; half a character, which JSON can
+//! write and UTF-8 cannot, makes many a parser refuse the whole message.
 
 use std::borrow::Cow;
 
@@ -88,11 +89,12 @@ pub(crate) mod object {
     }
 }
 
-/// The text with its depth checked and without line breaks.
+/// The text with its depth and its characters checked and without line breaks.
 ///
 /// In valid JSON a line break stands only between tokens, never in a string, so a blank does as well.
 fn checked(text: &str) -> Result<Cow<'_, str>, String> {
     check_depth(text)?;
+    check_surrogates(text)?;
     if text.contains(['\n', '\r']) {
         return Ok(Cow::Owned(text.replace(['\n', '\r'], " ")));
     }
@@ -127,6 +129,30 @@ pub(crate) fn check_depth(text: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Refuses a string with half of a surrogate pair: `"\ud800"` is JSON by its grammar, but no text. [RFC 8259, 8.2]
+fn check_surrogates(text: &str) -> Result<(), String> {
+    let half = || Err("a string holds half of a surrogate pair".to_owned());
+    // In JSON a backslash stands only in strings.
+    let mut rest = text;
+    while let Some((_, escape)) = rest.split_once('\\') {
+        match unit(escape) {
+            Some(0xd800..=0xdbff) => match escape.get(5..).and_then(|next| next.strip_prefix('\\')) {
+                Some(next) if matches!(unit(next), Some(0xdc00..=0xdfff)) => rest = next,
+                _ => return half(),
+            },
+            Some(0xdc00..=0xdfff) => return half(),
+            // The character that is escaped may be a backslash.
+            _ => rest = escape.get(1..).unwrap_or_default(),
+        }
+    }
+    Ok(())
+}
+
+/// The unit of UTF-16 that an escape stands for, when it is written by its number.
+fn unit(escape: &str) -> Option<u16> {
+    u16::from_str_radix(escape.strip_prefix('u')?.get(..4)?, 16).ok()
+}
+
 fn skip_string(bytes: &mut std::str::Bytes<'_>) {
     while let Some(byte) = bytes.next() {
         match byte {
@@ -153,6 +179,20 @@ mod tests {
     fn depth_is_bounded() {
         assert!(check_depth(&"[".repeat(MAX_DEPTH)).is_ok());
         assert!(check_depth(&"[".repeat(MAX_DEPTH + 1)).is_err());
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_refused() {
+        #[rustfmt::skip]
+        let rows = [
+            (r#""\ud83d\ude00""#, true),  (r#""\uD83D\uDE00x""#, true), (r#""\\ud800""#, true),  (r#""\u00e9\n""#, true),
+            (r#""\\\ud83d\ude00""#, true), ("{}", true),
+            (r#""\ud83d""#, false),        (r#""\ude00""#, false),       (r#""\ude00\ud83d""#, false),
+            (r#""\ud83dx\ude00""#, false), (r#""\ud83d\n""#, false),     (r#""\\\ud800""#, false),
+        ];
+        for (text, taken) in rows {
+            assert_eq!(check_surrogates(text).is_ok(), taken, "{text}");
+        }
     }
 
     #[test]

@@ -8,13 +8,20 @@ use exports::taskcell::handlers::{augmented_sampling, background, cancel_task, g
 use taskcell::handlers::progress;
 use taskcell::handlers::tasks::{self, TaskOptions};
 use taskcell::handlers::types::*;
+use wasi::cli::exit::exit;
+use wasi::clocks::monotonic_clock::{now, subscribe_duration};
 
 wit_bindgen::generate!({
     inline: "
         package taskcell:hostile;
+        package wasi:cli@0.2.6 {
+            interface exit { exit: func(status: result); }
+        }
         world hostile {
             import taskcell:handlers/tasks@0.1.0;
             import taskcell:handlers/progress@0.1.0;
+            import wasi:clocks/monotonic-clock@0.2.6;
+            import wasi:cli/exit@0.2.6;
             export taskcell:handlers/sampling@0.1.0;
             export taskcell:handlers/augmented-sampling@0.1.0;
             export taskcell:handlers/get-task@0.1.0;
@@ -32,6 +39,8 @@ wit_bindgen::generate!({
 const BIG: usize = 1 << 20;
 /// What those who take memory bit by bit take at once.
 const BIT: usize = 64 << 10;
+/// Nanoseconds that one who computes and waits in turn takes for each.
+const TURN: u64 = 2_000_000;
 /// More memory than a cell can have.
 const ALL: usize = 1 << 30;
 
@@ -51,6 +60,13 @@ impl augmented_sampling::Guest for Handler {
     ) -> Result<CreateTaskResult, RpcError> {
         let behaviour = last_text(&request).to_owned();
         let task = create(task)?;
+        if behaviour == "spawn-thousands" {
+            let input = TaskInput::Sampling(request);
+            for _ in 0..5_000 {
+                tasks::spawn(&create(TaskMetadata { ttl: None })?.task_id, &input)?;
+            }
+            return Err(error("all were spawned"));
+        }
         if behaviour == "create-then-wait" {
             wait(&task)?;
         }
@@ -112,12 +128,17 @@ impl background::Guest for Handler {
                 tasks::update(&task.task_id, TaskStatus::Working, Some("going on"))?;
                 Ok(TaskOutput::Sampling(said("good")))
             }
+            "wait-own" => wait(&task),
             "custom" => Ok(TaskOutput::Custom(
                 "{\"of\":\n\"mine\",\"_meta\":{\"kept\":1.50},\"role\":\"assistant\",\"model\":\"m\",\"content\":[]}"
                     .to_owned(),
             )),
             "custom-other" => Ok(TaskOutput::Custom("{\"of\":\"mine\"}".to_owned())),
             "custom-list" => Ok(TaskOutput::Custom("[1]".to_owned())),
+            "named-another" => {
+                tasks::update(&task.task_id, TaskStatus::Working, Some("another's"))?;
+                wait(&task)
+            }
             behaviour => behave(&context, behaviour).map(TaskOutput::Sampling),
         }
     }
@@ -125,7 +146,11 @@ impl background::Guest for Handler {
 
 impl get_task::Guest for Handler {
     fn handle(_: RequestContext, task_id: String) -> Result<TaskResult, RpcError> {
-        Ok(TaskResult { task: tasks::get(&task_id)?, meta: None })
+        let mut task = tasks::get(&task_id)?;
+        if task.status_message.as_deref() == Some("another's") {
+            task.task_id = "another".to_owned();
+        }
+        Ok(TaskResult { task, meta: None })
     }
 }
 
@@ -180,6 +205,32 @@ fn behave(context: &RequestContext, behaviour: &str) -> Result<CreateMessageResu
         "wait" => {
             wait(&create(TaskMetadata { ttl: None })?)?;
         }
+        "alternate" => loop {
+            let begun = now();
+            while now() - begun < TURN {
+                black_box(());
+            }
+            subscribe_duration(TURN).block();
+        },
+        "leak" => loop {
+            std::mem::forget(subscribe_duration(TURN));
+        },
+        "exit" => exit(Ok(())),
+        "many" => answer.content = vec![text("", None); 4_000],
+        "negative" => answer.content = vec![text("good", Some(-1.0))],
+        "beyond-integers" => answer.content = vec![text("good", Some(9_007_199_254_740_993.0))],
+        "control" => {
+            answer = said("\0\u{1b}[31m\r\n\u{7f}\u{2028}");
+            answer.model = "\u{1b}]0;title\u{7}".to_owned();
+        }
+        "surrogate" => answer.meta = Some("{\"a\":\"\\ud800\"}".to_owned()),
+        "deepest-json" => answer.meta = Some(format!("{{\"a\":{}", "[".repeat(BIG))),
+        "lowest-code" => return Err(RpcError { code: i32::MIN, ..error("the least there is") }),
+        "garbage" => garbage(),
+        behaviour if behaviour.starts_with("finish ") => {
+            let task = behaviour.trim_start_matches("finish ");
+            tasks::complete(task, &TaskOutput::Sampling(said("another's result")))?;
+        }
         "progress" => {
             for step in [1.0, 1.0, 0.5, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -3.0, 1.5, 2.0] {
                 progress::report(step, Some(f64::NAN), Some("a\nb"));
@@ -209,6 +260,27 @@ fn recurse() -> u64 {
         return 1;
     }
     recurse().wrapping_mul(3).rotate_left(7)
+}
+
+/// Calls every import with what makes no sense.
+fn garbage() {
+    let long = "x".repeat(BIT);
+    for id in ["", "\0", "../../etc/passwd", "' OR 1=1 --", "\u{1b}[2J", &long] {
+        _ = tasks::get(id);
+        _ = tasks::list(Some(id));
+        _ = tasks::update(id, TaskStatus::Completed, Some(id));
+        _ = tasks::complete(id, &TaskOutput::Custom(id.to_owned()));
+        _ = tasks::fail(id, &RpcError { code: i32::MIN, message: id.to_owned(), data: Some(id.to_owned()) });
+        _ = tasks::cancel(id);
+        _ = tasks::wait_for_result(id);
+        _ = tasks::spawn(id, &TaskInput::Custom(id.to_owned()));
+        progress::report(f64::NAN, Some(f64::NEG_INFINITY), Some(id));
+    }
+    _ = tasks::create(
+        TaskMetadata { ttl: Some(u32::MAX) },
+        &TaskOptions { poll_interval: Some(0), status_message: Some(long) },
+    );
+    drop(subscribe_duration(u64::MAX));
 }
 
 fn trap() -> ! {

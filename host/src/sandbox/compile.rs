@@ -1,0 +1,96 @@
+//! Compiling: off the runtime's threads, for it takes from milliseconds to seconds, and not for ever.
+//!
+//! Nothing can interrupt the compiler. Who has waited for as long as [`Limits::compile_time`] says gives up; the
+//! thread goes on, and what it compiles is in the cache for the next who asks. It comes to its end, for the work is
+//! bounded by the component's size, and few such threads run at once.
+
+use sha2::{Digest, Sha256};
+use wasmtime::component::Component;
+
+use super::{Engine, Limits};
+use crate::Error;
+use crate::error::Part;
+
+/// What the compiler says of a component that is made of too much, before and after the number that it has. wasmtime has
+/// no type for it.
+#[rustfmt::skip]
+const SHAPES: &[(&str, &str, Part)] = &[
+    ("transitively contains ",              " core module instances", Part::CoreInstances),
+    ("transitively contains ",              " Wasm linear memories",  Part::Memories),
+    ("defined memories count of ",          " exceeds",               Part::Memories),
+    ("transitively contains ",              " tables",                Part::Tables),
+    ("defined tables count of ",            " exceeds",               Part::Tables),
+    ("memory has a minimum byte size of ",  " which exceeds",         Part::Memory),
+    ("has a minimum element size of ",      " which exceeds",         Part::TableElements),
+];
+
+/// Compiles a component, or finds it compiled in the cache; gives its digest, too.
+///
+/// # Errors
+/// [`Error::Invalid`], [`Error::Shape`] and [`Error::CompileTime`].
+pub(super) async fn compile(engine: &Engine, name: &str, bytes: Vec<u8>) -> Result<(Component, String), Error> {
+    let limit = engine.limits().compile_time;
+    let invalid = |reason: &str| Error::Invalid {
+        handler: name.to_owned(),
+        reason: format!("is not a valid component: {reason}"),
+    };
+    match tokio::time::timeout(limit, compiled(engine, bytes)).await {
+        Ok(Ok(Ok(compiled))) => Ok(compiled),
+        Ok(Ok(Err(error))) => {
+            let reason = format!("{error:#}");
+            Err(shape(name, &reason, engine.limits()).unwrap_or_else(|| invalid(&reason)))
+        }
+        Ok(Err(Panicked)) => Err(invalid("compiling it failed inside the compiler")),
+        Err(_) => Err(Error::CompileTime { handler: name.to_owned(), limit }),
+    }
+}
+
+/// The thread that compiled is gone, and left no result.
+struct Panicked;
+
+async fn compiled(engine: &Engine, bytes: Vec<u8>) -> Result<wasmtime::Result<(Component, String)>, Panicked> {
+    let looking = engine.clone();
+    let looked = tokio::task::spawn_blocking(move || {
+        let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let found = looking.cache().and_then(|cache| cache.load(looking.wasmtime(), &digest));
+        (found, digest, bytes)
+    });
+    let (found, digest, bytes) = looked.await.map_err(|_| Panicked)?;
+    if let Some(component) = found {
+        return Ok(Ok((component, digest)));
+    }
+    let place = engine.compiling().acquire_owned().await.map_err(|_| Panicked)?;
+    let engine = engine.clone();
+    let (send, result) = tokio::sync::oneshot::channel();
+    // Not a thread of the runtime, which would wait for it when it is dropped.
+    let thread = std::thread::Builder::new().name("taskcell-compile".to_owned()).spawn(move || {
+        let component = Component::from_binary(engine.wasmtime(), &bytes);
+        if let (Ok(component), Some(cache)) = (&component, engine.cache()) {
+            cache.store(component, &digest);
+        }
+        drop(place);
+        // Nobody takes it any more, when it took too long.
+        let _ = send.send(component.map(|component| (component, digest)));
+    });
+    if let Err(error) = thread {
+        return Ok(Err(error.into()));
+    }
+    result.await.map_err(|_| Panicked)
+}
+
+/// The limit for what a component is made of that the compiler's words are about, if they are.
+fn shape(name: &str, reason: &str, limits: &Limits) -> Option<Error> {
+    let found = |(before, after, part): &(&str, &str, Part)| {
+        let (number, _) = reason.split_once(before)?.1.split_once(after)?;
+        Some((*part, number.parse().ok()?))
+    };
+    let (part, current) = SHAPES.iter().find_map(found)?;
+    let limit = match part {
+        Part::CoreInstances => u64::from(limits.core_instances),
+        Part::Memories => u64::from(limits.memories),
+        Part::Tables => u64::from(limits.tables),
+        Part::Memory => limits.memory as u64,
+        Part::TableElements => limits.table_elements as u64,
+    };
+    Some(Error::Shape { handler: name.to_owned(), part, current, limit })
+}
