@@ -133,7 +133,6 @@ impl background::Guest for Handler {
                 "{\"of\":\n\"mine\",\"_meta\":{\"kept\":1.50},\"role\":\"assistant\",\"model\":\"m\",\"content\":[]}"
                     .to_owned(),
             )),
-            "custom-other" => Ok(TaskOutput::Custom("{\"of\":\"mine\"}".to_owned())),
             "custom-list" => Ok(TaskOutput::Custom("[1]".to_owned())),
             "named-another" => {
                 tasks::update(&task.task_id, TaskStatus::Working, Some("another's"))?;
