@@ -257,7 +257,8 @@ async fn compiling_is_bounded() {
     }
     // What is in the cache waits for no compiler.
     let mut grants = Grants::default();
-    (grants.tasks, grants.progress, grants.config) = (true, true, Some([].into_iter().collect()));
+    grants.config = Some([("script".to_owned(), "{}".to_owned())].into_iter().collect());
+    (grants.tasks, grants.progress) = (true, true);
     let mut patient = cells(1);
     patient.compile_time = Duration::from_secs(60);
     let other = taskcell_tests::handlers::engine(patient).unwrap();
