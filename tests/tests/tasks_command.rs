@@ -220,7 +220,7 @@ fn a_task_is_shown_whole() {
     assert!(!without.contains("result") && !without.contains("error"), "{without}");
 
     ask(store, "me", "tasks/result", &task);
-    let answer = r#"{"content":{"text":"begun 2 times","type":"text"},"model":"scripted","role":"assistant","stopReason":"endTurn"}"#;
+    let answer = r#"{"role":"assistant","content":{"type":"text","text":"begun 2 times"},"model":"scripted","stopReason":"endTurn"}"#;
     sheet(&["status completed", &format!("result {answer}")]);
     let shown = tasks(store, &["show", "--json", &task]).json().unwrap();
     assert_eq!(shown["result"], serde_json::from_str::<Value>(answer).unwrap());
@@ -253,7 +253,7 @@ fn tasks_are_purged() {
         (&["--audit", audit.to_str().unwrap()], "removed 1 that had expired\n", vec![&working, &cancelled, &others]),
         (&["--ended", "--principal", "b"], "removed 0 that had expired, and 1 that had ended\n", vec![&working, &cancelled]),
         (&["--ended", "--principal", "b"], "removed 0 that had expired, and 0 that had ended\n", vec![&working, &cancelled]),
-        (&["--ended", "--json"], "{\n  \"ended\": 1,\n  \"expired\": 0\n}\n", vec![&working]),
+        (&["--ended", "--json"], "{\n  \"expired\": 0,\n  \"ended\": 1\n}\n", vec![&working]),
     ];
     for (options, said, left) in table {
         let ran = tasks(store, &[&["purge"], options].concat());

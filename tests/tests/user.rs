@@ -247,13 +247,12 @@ fn hostile_text_is_harmless() {
         call(&request),
         &[
             (FIRST, ENTER),
-            // Fields come in the order of their names, and that of the last begins with an escape.
-            ("[taskcell] \u{fffd}[2J", "1\r"),
             ("[taskcell] \u{fffd}[2J", ENTER),
             ("type to filter", ENTER),
             ("Space to mark", " \r"),
             ("[taskcell] \u{fffd}[2J", "q\r"),
             ("match", &format!("{RUB}\r")),
+            ("[taskcell] \u{fffd}[2J", "1\r"),
             (LAST, ENTER),
         ],
     );
