@@ -7,8 +7,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::hit;
 use crate::kinds::Kind;
-use crate::protocol::jsonrpc::code;
 use crate::protocol::types::RpcError;
 
 /// What can go wrong in this crate.
@@ -181,6 +181,12 @@ pub enum Error {
         /// The limit.
         limit: usize,
     },
+    /// The guest handed the host more at once than [`Limits::host_call`](crate::Limits::host_call).
+    #[error("the handler handed the host more than {limit} bytes at once")]
+    HostCall {
+        /// The limit in bytes.
+        limit: usize,
+    },
     /// The guest computed for longer than [`Limits::cpu_time`](crate::Limits::cpu_time).
     #[error("the handler computed for more than {limit:?}")]
     Cpu {
@@ -212,6 +218,12 @@ pub enum Error {
     /// The guest answered with what is no answer of the protocol.
     #[error("the handler broke the protocol: {0}")]
     InvalidAnswer(String),
+    /// The answer has JSON that nests deeper than [`Limits::json_depth`](crate::Limits::json_depth).
+    #[error("the handler's answer has JSON that nests deeper than {limit} levels")]
+    JsonDepth {
+        /// The limit in levels.
+        limit: usize,
+    },
     /// The answer is larger than [`Limits::message_size`](crate::Limits::message_size).
     #[error("the handler's answer has {size} bytes, the limit is {limit}")]
     AnswerTooLarge {
@@ -247,11 +259,13 @@ impl Error {
             Self::Table { .. } => "table",
             Self::Stack { .. } => "stack",
             Self::Handles { .. } => "handles",
+            Self::HostCall { .. } => "host_call",
             Self::Cpu { .. } => "cpu_time",
             Self::Time { .. } => "wall_time",
             Self::Overloaded { .. } => "overloaded",
             Self::SessionOverloaded { .. } => "session_overloaded",
             Self::InvalidAnswer(_) => "invalid_answer",
+            Self::JsonDepth { .. } => "json_depth",
             Self::AnswerTooLarge { .. } => "answer_size",
         }
     }
@@ -269,28 +283,38 @@ impl Error {
                 usage(milliseconds(*current), milliseconds(*limit))
             }
             // The one that was refused counts, too.
-            Self::Handles { limit } => sizes(limit.saturating_add(1), *limit),
+            Self::Handles { limit } | Self::JsonDepth { limit } => sizes(limit.saturating_add(1), *limit),
             Self::Overloaded { limit } | Self::SessionOverloaded { limit } => {
                 usage(u64::from(*limit) + 1, u64::from(*limit))
             }
             Self::CompileTime { limit, .. } => Some(Usage { current: None, limit: milliseconds(*limit) }),
-            Self::Stack { limit } => Some(Usage { current: None, limit: *limit as u64 }),
+            Self::Stack { limit } | Self::HostCall { limit } => Some(Usage { current: None, limit: *limit as u64 }),
             Self::Start { reason, .. } => reason.usage(),
             _ => None,
         }
     }
 
-    /// Writes the line that every limit has in the log, with what it was about.
+    /// Writes the line of a request that failed; a limit that was hit is counted.
     pub(crate) fn log(&self, handler: Option<&str>, what: &str) {
-        let (current, limit) = self.usage().map_or((None, None), |usage| (usage.current, Some(usage.limit)));
-        tracing::warn!(handler, error.r#type = self.kind(), current, limit, error = %self, "{what}");
+        match self.usage() {
+            Some(usage) => hit::log(self.kind(), usage, handler, self, what),
+            None => tracing::warn!(handler, error.r#type = self.kind(), error = %self, "{what}"),
+        }
+    }
+
+    /// The same of a limit that a component hit when it was loaded. Not a warning: whoever loads it gets the error and
+    /// says so.
+    pub(crate) fn log_at_load(&self, handler: &str) {
+        if let Some(Usage { current, limit }) = self.usage() {
+            hit::count(self.kind());
+            tracing::info!(handler, error.r#type = self.kind(), current, limit, error = %self, "a component is not taken");
+        }
     }
 
     /// The error as the peer gets it.
     #[must_use]
     pub fn to_rpc(&self) -> RpcError {
-        let data = serde_json::json!({ "kind": self.kind() }).to_string();
-        RpcError { code: code::INTERNAL_ERROR, message: self.to_string(), data: Some(data) }
+        RpcError::internal(self.kind(), self.to_string())
     }
 }
 
@@ -333,6 +357,6 @@ impl Part {
     }
 }
 
-fn milliseconds(time: Duration) -> u64 {
+pub(crate) fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -54,6 +54,7 @@ pub mod cli;
 mod error;
 mod first_poll;
 pub mod grants;
+mod hit;
 pub mod kinds;
 mod printable;
 pub mod protocol;

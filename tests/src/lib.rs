@@ -6,6 +6,7 @@ pub mod conversation;
 pub mod guests;
 pub mod handlers;
 pub mod mcp;
+pub mod observed;
 pub mod provision;
 pub mod pty;
 pub mod server;

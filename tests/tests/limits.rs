@@ -8,8 +8,9 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 use taskcell::tasks::{MemoryStore, TaskStore};
-use taskcell::{Error, Limits, Outbox, Session};
+use taskcell::{Error, Grants, Handler, Handlers, Limits, Outbox, Session};
 use taskcell_tests::cli::run;
+use taskcell_tests::compose::component_of;
 use taskcell_tests::conversation::{prompt, request, soon, start, task_prompt};
 use taskcell_tests::guests::build_guest;
 use taskcell_tests::handlers::{cells, engine, guest, stock};
@@ -97,13 +98,13 @@ const FAULTS: &[(&str, &str)] = &[
     ("alternate", "cpu_time"),
     ("leak", "handles"),
     ("many", "answer_size"),
-    ("deepest-json", "invalid_answer"),
+    ("deepest-json", "json_depth"),
     ("surrogate", "invalid_answer"),
     ("big", "answer_size"),
     ("bad-meta", "invalid_answer"),
     ("bad-json", "invalid_answer"),
     ("two-json", "invalid_answer"),
-    ("deep-json", "invalid_answer"),
+    ("deep-json", "json_depth"),
     ("nan", "invalid_answer"),
     ("infinite", "invalid_answer"),
     ("bad-error", "invalid_answer"),
@@ -129,7 +130,7 @@ async fn a_fault_of_the_work_is_the_result_of_the_task() {
         let (result, task) = ask_as_task(&session, behaviour).await;
         assert_eq!(kind(&result), *expected, "{behaviour}: {result}");
         assert_ne!(task["result"]["status"], "working", "{behaviour}: {task}");
-        if !["answer_size", "invalid_answer"].contains(expected) {
+        if !["answer_size", "invalid_answer", "json_depth"].contains(expected) {
             assert_eq!(task["result"]["status"], "failed", "{behaviour}: {task}");
             assert_eq!(task["result"]["statusMessage"], result["error"]["message"], "{behaviour}: {task}");
         }
@@ -179,10 +180,67 @@ async fn host_calls_are_bounded() {
     limits.host_call = 64 << 10;
     let (session, mut outbox) = hostile(limits).await;
     for behaviour in ["big-host-call", "big"] {
-        assert_eq!(kind(&ask(&session, SAMPLING, &prompt(behaviour)).await), "trap", "{behaviour}");
+        assert_eq!(kind(&ask(&session, SAMPLING, &prompt(behaviour)).await), "host_call", "{behaviour}");
         still_good(&session, behaviour).await;
     }
     assert!(outbox.try_recv().is_err(), "the call had an effect");
+}
+
+/// What WASI makes at a guest's word is bounded as well: random numbers are made at once, and a socket would be a file of
+/// the host's for as long as the cell lives.
+#[tokio::test]
+async fn what_wasi_makes_is_bounded() {
+    const RANDOM: &str = "package wasi:random@0.2.6;
+        interface random { get-random-bytes: func(len: u64) -> list<u8>; }";
+    const SOCKETS: &str = "package wasi:sockets@0.2.6;
+        interface network {
+            enum error-code {
+                unknown, access-denied, not-supported, invalid-argument, out-of-memory, timeout, concurrency-conflict,
+                not-in-progress, would-block, invalid-state, new-socket-limit, address-not-bindable, address-in-use,
+                remote-unreachable, connection-refused, connection-reset, connection-aborted, datagram-too-large,
+                name-unresolvable, temporary-resolver-failure, permanent-resolver-failure,
+            }
+            enum ip-address-family { ipv4, ipv6 }
+        }
+        interface tcp { resource tcp-socket; }
+        interface tcp-create-socket {
+            use network.{error-code, ip-address-family};
+            use tcp.{tcp-socket};
+            create-tcp-socket: func(address-family: ip-address-family) -> result<tcp-socket, error-code>;
+        }";
+    let random = |bytes: usize| {
+        (
+            RANDOM,
+            "wasi:random/random@0.2.6",
+            format!(r#"(import "wasi:random/random@0.2.6" "get-random-bytes" (func $wasi (param i64 i32)))"#),
+            format!("(call $wasi (i64.const {bytes}) (i32.const 2048))"),
+        )
+    };
+    let socket = (SOCKETS, "wasi:sockets/tcp-create-socket@0.2.6", format!(
+        r#"(import "wasi:sockets/tcp-create-socket@0.2.6" "create-tcp-socket" (func $wasi (param i32 i32)))"#),
+        "(call $wasi (i32.const 0) (i32.const 2048)) (if (i32.ne (i32.load8_u (i32.const 2048)) (i32.const 1)) (then unreachable))".to_owned());
+    let rows = [(random(1 << 10), None), (random((64 << 10) + 1), Some("host_call")), (socket, None)];
+    for ((package, interface, import, call), refused) in rows {
+        // Zeros are an empty list of roots.
+        let module = format!(
+            r#"(module {import} (memory (export "memory") 4) (global $free (mut i32) (i32.const 4096))
+                (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+                    (global.get $free)
+                    (global.set $free (i32.and (i32.add (i32.add (global.get $free) (local.get 3)) (i32.const 15)) (i32.const -16))))
+                (func (export "taskcell:handlers/roots@0.1.0#handle") (param i32) (result i32) {call} (i32.const 1024)))"#
+        );
+        let bytes = component_of(&module, &[package], &["roots"], &[interface]).unwrap();
+        let mut limits = small();
+        limits.host_call = 64 << 10;
+        let handler =
+            Handler::from_bytes(&engine(limits).unwrap(), "wasi.wasm", bytes, Grants::default()).await.unwrap();
+        let (session, _outbox) = Session::new(Handlers::new([handler]).unwrap(), options());
+        let answer = ask(&session, "roots/list", &json!({})).await;
+        match refused {
+            Some(expected) => assert_eq!(kind(&answer), expected, "{answer}"),
+            None => assert_eq!(answer["result"], json!({ "roots": [] }), "{call}: {answer}"),
+        }
+    }
 }
 
 /// A message that is too large is refused, up to the limit it is read.
@@ -200,6 +258,7 @@ async fn messages_are_bounded() {
         assert_eq!(answer.get("result").is_some(), answered, "{length}: {answer}");
         if !answered {
             assert_eq!((&answer["id"], &answer["error"]["code"]), (&Value::Null, &json!(-32600)));
+            assert_eq!(answer["error"]["data"]["kind"], "message_size", "{answer}");
             assert!(answer["error"]["message"].as_str().unwrap().contains(&length.to_string()), "{answer}");
         }
         still_good(&session, "a large message").await;

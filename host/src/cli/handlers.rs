@@ -10,7 +10,7 @@ use super::config::Config;
 use super::policy::Policy;
 use super::user::TerminalUser;
 use crate::grants::User;
-use crate::{Engine, EngineOptions, Error, Grants, Handler, Handlers};
+use crate::{Engine, EngineOptions, Error, Grants, Handler, Handlers, Limits};
 
 /// The stock handler, built from `guest-examples/rust-scripted`; a test compares the two.
 pub(super) const STOCK: &[u8] = include_bytes!("../../assets/stock.wasm");
@@ -90,11 +90,11 @@ fn key_and_value(text: &str) -> Result<(String, String), String> {
 }
 
 impl CacheArgs {
-    /// An engine with the default limits.
-    pub(super) fn engine(&self) -> Result<Engine, Error> {
+    /// An engine with these limits.
+    pub(super) fn engine(&self, limits: &Limits) -> Result<Engine, Error> {
         use etcetera::BaseStrategy;
 
-        let mut options = EngineOptions::default();
+        let mut options = EngineOptions { limits: limits.clone(), ..EngineOptions::default() };
         if !self.no_cache {
             let default = || Some(etcetera::choose_base_strategy().ok()?.cache_dir().join("taskcell"));
             options.cache = self.cache.clone().or_else(default);
@@ -108,7 +108,7 @@ impl HandlerArgs {
     pub(super) async fn load(&self, config: &Config) -> anyhow::Result<Loaded> {
         // One person: whoever asks waits for their turn.
         let user = self.asks_the_user(config).then(TerminalUser::new).transpose()?.map(Arc::new);
-        let engine = self.cache.engine()?;
+        let engine = self.cache.engine(&config.limits)?;
         let mut handlers = Vec::new();
         let mut secrets = Vec::new();
         for file in &self.files {

@@ -57,7 +57,7 @@ enum Says<'a> {
 pub(super) async fn inspect(args: Args) -> anyhow::Result<Ended> {
     let config = args.config.load()?;
     let declared = args.declared.settle(&config)?;
-    let engine = args.cache.engine()?;
+    let engine = args.cache.engine(&config.limits)?;
     let mut inspected = Vec::new();
     let mut add = |handler: Handler, says| -> anyhow::Result<()> {
         let handler = Arc::new(handler);
@@ -74,7 +74,7 @@ pub(super) async fn inspect(args: Args) -> anyhow::Result<Ended> {
             None => Says::Otherwise,
         };
         if let Says::Granted(policy) = says {
-            policy.read().await?;
+            policy.read(&engine).await?;
         }
         add(Handler::from_file(&engine, file, everything()).await?, says)?;
     } else {
@@ -84,7 +84,7 @@ pub(super) async fn inspect(args: Args) -> anyhow::Result<Ended> {
         );
         for policy in &config.handlers {
             let name = policy.path.display().to_string();
-            let handler = Handler::from_bytes(&engine, &name, policy.read().await?, everything()).await?;
+            let handler = Handler::from_bytes(&engine, &name, policy.read(&engine).await?, everything()).await?;
             add(handler, Says::Granted(policy))?;
         }
     }

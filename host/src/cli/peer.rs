@@ -19,7 +19,7 @@ use crate::protocol::jsonrpc::Message;
 use crate::protocol::types::RpcError;
 
 /// Longest line to read, in bytes: above a session's limit for messages, so that the session answers those.
-const MAX_LINE: usize = 16 << 20;
+pub(super) const MAX_LINE: usize = 16 << 20;
 
 /// The answer to a request.
 pub(super) type Answer = Result<Value, RpcError>;

@@ -172,7 +172,7 @@ async fn cancel(args: &Cancel, store: &Store, config: &Config) -> anyhow::Result
     let Some(TaskRecord { principal, .. }) = store.tasks.get(Whose::Anyone, &args.id).await? else {
         return missing(&args.id, &args.common);
     };
-    let limits = config.limits.clone();
+    let limits = config.task_limits.clone();
     let tasks = Tasks::new(Arc::clone(&store.tasks), &principal, limits, Box::new(|_| {})).with_audit(audit);
     match tasks.cancel(&args.id).await {
         Ok(task) if args.common.json => print_json(&json!(task))?,

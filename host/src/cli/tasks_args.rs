@@ -143,7 +143,7 @@ impl TaskArgs {
             place: self.store.settle(config, defaults.store)?,
             principal: principal.map_or(defaults.principal, |Name(name)| name.clone()),
             audit: self.audit.settle(config)?,
-            limits: config.limits.clone(),
+            limits: config.task_limits.clone(),
         })
     }
 }

@@ -191,6 +191,8 @@ pub(crate) struct Scope {
     pub(crate) may_spawn: bool,
     /// The tasks made in this cell. Their requestor does not know them before the answer is out.
     pub(crate) created: Created,
+    /// What of this cell's limits the operator was told of.
+    pub(crate) told: Vec<&'static str>,
     /// The work to start once the answer is out.
     pub(crate) spawned: Vec<(String, TaskInput)>,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::generated::taskcell::handlers::tasks::{Host, TaskOptions};
 use crate::protocol::types::{ListTasksResult, RpcError, Task, TaskInput, TaskMetadata, TaskOutput, TaskStatus};
 use crate::sandbox::CellState;
-use crate::tasks::{CreateOptions, Outcome, Tasks};
+use crate::tasks::{CreateOptions, Outcome, TaskError, Tasks};
 
 /// What a host function gives: a trap, or what the guest gets.
 type Given<T> = wasmtime::Result<Result<T, RpcError>>;
@@ -19,7 +19,20 @@ impl CellState {
     }
 
     async fn finish(&mut self, task_id: &str, outcome: Outcome) -> Given<Task> {
-        Ok(self.tasks()?.finish(task_id, &outcome, self.scope.by(task_id)).await.map_err(RpcError::from))
+        let finished = self.tasks()?.finish(task_id, &outcome, self.scope.by(task_id)).await;
+        Ok(finished.map_err(|error| self.refused(&error)))
+    }
+
+    /// A refusal as the guest gets it. The operator is told of each kind once a cell: a guest may ask without end.
+    fn refused(&mut self, error: &TaskError) -> RpcError {
+        match error.told() {
+            Some(kind) if !self.scope.told.contains(&kind) => {
+                self.scope.told.push(kind);
+                error.log();
+            }
+            _ => error.count(),
+        }
+        error.to_rpc()
     }
 }
 
@@ -33,20 +46,21 @@ impl Host for &mut CellState {
         if let Ok(task) = &created {
             self.scope.created.add(tasks, task.clone());
         }
-        Ok(created.map_err(RpcError::from))
+        Ok(created.map_err(|error| self.refused(&error)))
     }
 
     async fn get(&mut self, task_id: String) -> Given<Task> {
-        Ok(self.tasks()?.get(&task_id).await.map_err(RpcError::from))
+        Ok(self.tasks()?.get(&task_id).await.map_err(|error| self.refused(&error)))
     }
 
     async fn list(&mut self, cursor: Option<String>) -> Given<ListTasksResult> {
-        Ok(self.tasks()?.list(cursor.as_deref()).await.map_err(RpcError::from))
+        Ok(self.tasks()?.list(cursor.as_deref()).await.map_err(|error| self.refused(&error)))
     }
 
     async fn update(&mut self, task_id: String, status: TaskStatus, message: Option<String>) -> Given<Task> {
         let by = self.scope.by(&task_id);
-        Ok(self.tasks()?.update(&task_id, status, message.as_deref(), by).await.map_err(RpcError::from))
+        let updated = self.tasks()?.update(&task_id, status, message.as_deref(), by).await;
+        Ok(updated.map_err(|error| self.refused(&error)))
     }
 
     async fn complete(&mut self, task_id: String, output: TaskOutput) -> Given<Task> {
@@ -58,11 +72,11 @@ impl Host for &mut CellState {
     }
 
     async fn cancel(&mut self, task_id: String) -> Given<Task> {
-        Ok(self.tasks()?.cancel(&task_id).await.map_err(RpcError::from))
+        Ok(self.tasks()?.cancel(&task_id).await.map_err(|error| self.refused(&error)))
     }
 
     async fn wait_for_result(&mut self, task_id: String) -> Given<TaskOutput> {
-        Ok(self.tasks()?.wait(&task_id).await.unwrap_or_else(|error| Err(error.into())))
+        Ok(self.tasks()?.wait(&task_id).await.unwrap_or_else(|error| Err(self.refused(&error))))
     }
 
     async fn spawn(&mut self, task_id: String, input: TaskInput) -> Given<()> {
@@ -75,7 +89,7 @@ impl Host for &mut CellState {
         }
         let task = match self.tasks()?.get(&task_id).await {
             Ok(task) => task,
-            Err(error) => return Ok(Err(error.into())),
+            Err(error) => return Ok(Err(self.refused(&error))),
         };
         if task.status.is_final() {
             return Ok(Err(RpcError::invalid_params("The task has ended")));

@@ -26,12 +26,19 @@ pub(crate) struct CellState {
     limiter: Limiter,
     /// Made when the guest first calls WASI, which most never do.
     wasi: Option<Box<Wasi>>,
-    /// What bounds WASI: resources and output.
-    handles: usize,
-    output: usize,
+    /// What bounds WASI.
+    bounds: WasiBounds,
     /// By how much the guest overdrew its time when it was ended.
     overdrawn: Duration,
     pub(crate) scope: Scope,
+}
+
+/// What bounds WASI: resources, bytes of output, and bytes that a call makes.
+#[derive(Clone, Copy)]
+struct WasiBounds {
+    handles: usize,
+    output: usize,
+    host_call: usize,
 }
 
 struct Wasi {
@@ -43,10 +50,15 @@ struct Wasi {
 impl Wasi {
     /// An empty context: clocks and random work; files, sockets, arguments and the environment are not there. What
     /// is printed is kept for the log.
-    fn new(grants: &Grants, handles: usize, output: usize) -> Self {
+    fn new(grants: &Grants, bounds: WasiBounds) -> Self {
+        let WasiBounds { handles, output, host_call } = bounds;
         let output = Output::new(output);
         let mut builder = WasiCtx::builder();
         builder.stdout(output.clone()).stderr(output.clone());
+        // No address may be reached anyway; but a socket is a file of the host's already when it is made.
+        builder.allow_tcp(false).allow_udp(false);
+        // They are made at once, and nobody looks at the time meanwhile.
+        builder.max_random_size(host_call as u64);
         grants.clocks.set(&mut builder);
         grants.random.set(&mut builder);
         let ctx = builder.build();
@@ -58,8 +70,8 @@ impl Wasi {
 
 impl WasiView for CellState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let (grants, handles, output) = (&self.scope.grants, self.handles, self.output);
-        let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::new(grants, handles, output)));
+        let (grants, bounds) = (&self.scope.grants, self.bounds);
+        let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::new(grants, bounds)));
         let Wasi { ctx, table, .. } = &mut **wasi;
         WasiCtxView { ctx, table }
     }
@@ -111,26 +123,27 @@ async fn run<E: Export>(
 /// Runs a guest's future in its CPU and wall time.
 ///
 /// # Errors
-/// [`Error::Time`]. Who has used up the CPU time traps.
+/// [`Error::Time`], and [`Error::Cpu`] for who used up the CPU time bit by bit; who does so at once traps.
 pub(super) async fn within_limits<F: Future>(engine: &Engine, guest: Pin<&mut F>) -> Result<F::Output, Error> {
     let limits = engine.limits();
     let mut guest = pin!(meter::metered(limits.cpu_time, || engine.touch(), guest));
-    match first_poll(guest.as_mut()).await {
-        Poll::Ready(output) => Ok(output),
+    let ended = match first_poll(guest.as_mut()).await {
+        Poll::Ready(ended) => ended,
         Poll::Pending => {
             let (start, limit) = (Instant::now(), limits.wall_time);
             let ended = tokio::time::timeout(limit, guest).await;
-            ended.map_err(|_| Error::Time { current: start.elapsed(), limit })
+            ended.map_err(|_| Error::Time { current: start.elapsed(), limit })?
         }
-    }
+    };
+    ended.map_err(|current| Error::Cpu { current, limit: limits.cpu_time })
 }
 
 /// A store with every limit set.
 pub(super) fn new_store(engine: &Engine, scope: Scope) -> Store<CellState> {
     let limits = engine.limits();
-    let Limits { handles, output, .. } = *limits;
-    let limiter = Limiter::new(limits);
-    let state = CellState { limiter, wasi: None, handles, output, overdrawn: Duration::ZERO, scope };
+    let Limits { handles, output, host_call, .. } = *limits;
+    let (limiter, bounds) = (Limiter::new(limits), WasiBounds { handles, output, host_call });
+    let state = CellState { limiter, wasi: None, bounds, overdrawn: Duration::ZERO, scope };
     let mut store = Store::new(engine.wasmtime(), state);
     store.limiter(|state| &mut state.limiter);
     store.set_hostcall_fuel(limits.host_call);
@@ -157,14 +170,17 @@ pub(super) fn why(error: &wasmtime::Error, state: &CellState, limits: &Limits) -
         Some(Trap::StackOverflow) => return Error::Stack { limit: limits.stack },
         _ => {}
     }
+    if hands_over_too_much(error) {
+        return Error::HostCall { limit: limits.host_call };
+    }
+    if holds_too_much(error) {
+        return Error::Handles { limit: limits.handles };
+    }
     if let Some(hit) = state.limiter.hit() {
         return hit;
     }
     if error.is::<wasmtime::PoolConcurrencyLimitError>() {
         return Error::Overloaded { limit: limits.cells };
-    }
-    if holds_too_much(error) {
-        return Error::Handles { limit: limits.handles };
     }
     // The whole chain, with the guest's stack, is for the log; the peer gets the cause.
     tracing::debug!(error = format!("{error:?}"), "the guest's fault");
@@ -172,6 +188,14 @@ pub(super) fn why(error: &wasmtime::Error, state: &CellState, limits: &Limits) -
         Some(trap) => Error::Trap(trap.to_string()),
         None => Error::Trap(error.root_cause().to_string()),
     }
+}
+
+/// Whether a guest handed over more than a host call may move, or asked WASI to make more. wasmtime has no type for it,
+/// only words.
+fn hands_over_too_much(error: &wasmtime::Error) -> bool {
+    let cause = error.root_cause().to_string();
+    cause.ends_with("fuel allocated for hostcalls has been exhausted")
+        || (cause.starts_with("requested len ") && cause.contains(" exceeds limit "))
 }
 
 /// Whether a guest was refused a resource: one that the host makes for it, or a handle to one of its own. For the

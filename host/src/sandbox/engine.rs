@@ -15,6 +15,7 @@ use super::cell::CellState;
 use super::limits::Limits;
 use super::ticker::Ticker;
 use crate::Error;
+use crate::protocol::json::MAX_DEPTH;
 
 /// Memory maps that a cell takes in the worst case; the kernel bounds their number.
 const MAPS_PER_CELL: u64 = 6;
@@ -67,6 +68,12 @@ impl Engine {
         let EngineOptions { limits, cache } = options;
         if limits.cells == 0 {
             return Err(Error::Engine("no cell may run: `cells` is 0; use at least 1".to_owned()));
+        }
+        if limits.json_depth > MAX_DEPTH {
+            let depth = limits.json_depth;
+            return Err(Error::Engine(format!(
+                "`json_depth` is {depth}: no parser takes that; use at most {MAX_DEPTH}"
+            )));
         }
         check_map_count(limits.cells)?;
         let engine =

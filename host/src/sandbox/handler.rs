@@ -12,8 +12,8 @@ use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 use super::cell::{self, CellState};
 use super::compile::compile;
 use super::exports::{EXPORTS, Export};
-use super::{Engine, PACKAGE, PACKAGE_VERSION};
-use crate::error::{Error, Usage};
+use super::{Engine, Limits, PACKAGE, PACKAGE_VERSION, file};
+use crate::Error;
 use crate::grants::{self, Grants, Scope};
 use crate::kinds::{KINDS, Kind};
 
@@ -60,7 +60,7 @@ impl Handler {
     /// # Errors
     /// [`Error::Read`] and those of [`Handler::from_bytes`].
     pub async fn from_file(engine: &Engine, path: &Path, grants: Grants) -> Result<Self, Error> {
-        let bytes = tokio::fs::read(path).await.map_err(|reason| Error::Read { path: path.to_owned(), reason })?;
+        let bytes = file::read(engine, path).await?;
         Self::from_bytes(engine, &path.display().to_string(), bytes, grants).await
     }
 
@@ -71,13 +71,7 @@ impl Handler {
     /// All of [`Error`]'s "at load"; [`Error::Overloaded`] when there is no cell to check it in.
     pub async fn from_bytes(engine: &Engine, name: &str, bytes: Vec<u8>, grants: Grants) -> Result<Self, Error> {
         let loaded = Self::load(engine, name, bytes, grants).await;
-        if let Err(error) = &loaded
-            && let Some(Usage { current, limit }) = error.usage()
-        {
-            // Not a warning: whoever loads it gets the error and says so.
-            tracing::info!(handler = name, error.r#type = error.kind(), current, limit, %error, "a component is not taken");
-        }
-        loaded
+        loaded.inspect_err(|error| error.log_at_load(name))
     }
 
     async fn load(engine: &Engine, name: &str, bytes: Vec<u8>, grants: Grants) -> Result<Self, Error> {
@@ -155,14 +149,9 @@ impl Handler {
         Arc::clone(&self.digest)
     }
 
-    /// The largest answer to give, in bytes.
-    pub(crate) fn message_size(&self) -> usize {
-        self.engine.limits().message_size
-    }
-
-    /// How many cells a session may have at once.
-    pub(crate) fn session_cells(&self) -> u32 {
-        self.engine.limits().session_cells
+    /// The limits of its cells and messages.
+    pub(crate) fn limits(&self) -> &Limits {
+        self.engine.limits()
     }
 
     pub(crate) fn grants(&self) -> &Arc<Grants> {

@@ -12,7 +12,7 @@ use crate::Error;
 pub struct Limits {
     /// Linear memory of a cell in bytes, all memories together. Default 64 MiB.
     pub memory: usize,
-    /// Elements of one table. Default 20,000.
+    /// Elements of one table, of which there are [`Limits::tables`]. Default 20,000.
     pub table_elements: usize,
     /// Core instances of a component. Default 64: components of Python have 38.
     pub core_instances: u32,
@@ -28,10 +28,14 @@ pub struct Limits {
     pub cpu_time: Duration,
     /// Time that a call may take, waiting included. Default 15 minutes: people answer some of them.
     pub wall_time: Duration,
-    /// Bytes that one host call may move out of the guest. Default 4 MiB.
+    /// Bytes that one host call may move out of the guest, or have made by WASI at its word; also those of what a guest
+    /// returns. Default 4 MiB.
     pub host_call: usize,
     /// Bytes of a request and of a response. Default 4 MiB.
     pub message_size: usize,
+    /// Levels that a member of a message may nest which is any JSON. Default 64; at most 100, so that no parser of JSON
+    /// comes near the end of its stack.
+    pub json_depth: usize,
     /// Bytes of a component. Default 64 MiB.
     pub component_size: usize,
     /// Time that one waits for a component to be compiled. Default 2 minutes. What compiles cannot be interrupted: it
@@ -59,6 +63,7 @@ impl Default for Limits {
             wall_time: Duration::from_secs(15 * 60),
             host_call: 4 << 20,
             message_size: 4 << 20,
+            json_depth: 64,
             component_size: 64 << 20,
             compile_time: Duration::from_secs(2 * 60),
             output: 64 << 10,
@@ -102,7 +107,11 @@ impl Limiter {
 }
 
 impl ResourceLimiter for Limiter {
-    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(&mut self, current: usize, desired: usize, most: Option<usize>) -> wasmtime::Result<bool> {
+        // More than the memory itself may have: it does not grow, and nothing is to be counted.
+        if most.is_some_and(|most| desired > most) {
+            return Ok(false);
+        }
         let total = self.memory.saturating_add(desired.saturating_sub(current));
         if total > self.memory_limit {
             self.hit = Some(Hit::Memory(total));
@@ -112,7 +121,10 @@ impl ResourceLimiter for Limiter {
         Ok(true)
     }
 
-    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+    fn table_growing(&mut self, _: usize, desired: usize, most: Option<usize>) -> wasmtime::Result<bool> {
+        if most.is_some_and(|most| desired > most) {
+            return Ok(false);
+        }
         if desired > self.table_limit {
             self.hit = Some(Hit::Table(desired));
             return Ok(false);
@@ -134,5 +146,31 @@ impl ResourceLimiter for Limiter {
     fn tables(&self) -> usize {
         let [.., tables] = self.counts;
         tables
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All memories count together, and what a memory may not have by itself does not count at all.
+    #[test]
+    fn memory_is_that_of_all_memories() {
+        let mut limits = Limits::default();
+        limits.memory = 1_000;
+        let mut limiter = Limiter::new(&limits);
+        for (current, desired, most, taken) in [
+            (0, 400, None, true),
+            (0, 400, Some(500), true),
+            // Again and again, as a guest may that tries how far it gets.
+            (400, 600, Some(500), false),
+            (400, 600, Some(500), false),
+            (400, 600, None, true),
+        ] {
+            assert_eq!(limiter.memory_growing(current, desired, most).unwrap(), taken, "{current} {desired} {most:?}");
+            assert!(limiter.hit().is_none());
+        }
+        assert!(!limiter.memory_growing(400, 401, None).unwrap());
+        assert!(matches!(limiter.hit(), Some(Error::Memory { current: 1_001, limit: 1_000 })));
     }
 }

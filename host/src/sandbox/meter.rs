@@ -4,11 +4,13 @@
 //! the polling thread, which stands while another thread has the processor: on a busy machine nobody pays for others.
 //! Within a poll the epoch callback asks whether the rest of the allowance is used up; the deadline is handed to it
 //! through a thread-local, because the callback runs on the polling thread and the future's own state is out of its
-//! reach.
+//! reach. Between polls the sum tells by itself: who computes a little and waits in turn is ended by it however late the
+//! ticker is.
 
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 thread_local! {
@@ -18,14 +20,15 @@ thread_local! {
 
 /// Runs a cell's future with `allowance` to compute in; `started` is called before each poll.
 ///
-/// The future is taken pinned: moving it in would copy a kilobyte on each request.
+/// An error is what it has computed, when that is more: it is not polled again. The future is taken pinned: moving it in would copy a kilobyte on each request.
 pub(super) fn metered<'a, F: Future>(
     allowance: Duration,
     started: impl Fn() + 'a,
     mut future: Pin<&'a mut F>,
-) -> impl Future<Output = F::Output> + 'a {
-    let mut left = allowance;
+) -> impl Future<Output = Result<F::Output, Duration>> + 'a {
+    let mut used = Duration::ZERO;
     std::future::poll_fn(move |context| {
+        let Some(left) = allowance.checked_sub(used) else { return Poll::Ready(Err(used)) };
         started();
         let start = thread_time();
         let outer = DEADLINE.replace(start.checked_add(left));
@@ -33,9 +36,9 @@ pub(super) fn metered<'a, F: Future>(
         DEADLINE.set(outer);
         // Who is done has no use for what is left, and asking for the time is a call of the system.
         if poll.is_pending() {
-            left = left.saturating_sub(thread_time().saturating_sub(start));
+            used = used.saturating_add(thread_time().saturating_sub(start));
         }
-        poll
+        poll.map(Ok)
     })
 }
 
@@ -60,4 +63,28 @@ fn thread_time() -> Duration {
 
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     START.elapsed()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use super::*;
+
+    /// Who computes a little at a time is ended by the sum, though nobody looks while it computes.
+    #[tokio::test]
+    async fn turns_are_added_up() {
+        const TURN: Duration = Duration::from_millis(2);
+        let mut turns = 0;
+        let computes = std::future::poll_fn(|context| {
+            turns += 1;
+            let start = thread_time();
+            while thread_time() - start < TURN {}
+            context.waker().wake_by_ref();
+            Poll::<()>::Pending
+        });
+        let allowance = Duration::from_millis(21);
+        let used = metered(allowance, || (), pin!(computes)).await.unwrap_err();
+        assert!(used > allowance && turns <= 11, "{used:?} in {turns} turns");
+    }
 }

@@ -9,6 +9,7 @@ mod cell;
 mod compile;
 mod engine;
 mod exports;
+pub(crate) mod file;
 mod handler;
 mod limits;
 mod meter;

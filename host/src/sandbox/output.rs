@@ -12,11 +12,15 @@ use wasmtime_wasi::async_trait;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
+use crate::error::Usage;
 use crate::grants::Settings;
+use crate::hit;
 use crate::printable::one_line;
 
 /// Characters shown of one line.
 const MAX_LINE: usize = 1_000;
+/// Lines shown of one cell: each is more in the log than what was printed.
+const MAX_LINES: usize = 1_000;
 /// Bytes that a guest may hand over at once.
 const MAX_WRITE: usize = 64 << 10;
 
@@ -44,11 +48,15 @@ impl Output {
         let Printed { kept, all, limit } = &*self.lock();
         let text = String::from_utf8_lossy(kept);
         let text = settings.map_or(Cow::Borrowed(&*text), |settings| settings.without_secrets(&text));
-        for line in text.lines() {
+        for line in text.lines().take(MAX_LINES) {
             tracing::info!(handler, "guest prints: {}", one_line(line, MAX_LINE));
         }
-        if all > limit {
-            tracing::warn!(handler, error.r#type = "output", current = all, limit, "a cell printed more than is kept");
+        let bytes = (*all, *limit, "bytes");
+        let lines = (text.lines().count(), MAX_LINES, "lines");
+        if let Some((current, limit, what)) = [bytes, lines].into_iter().find(|(current, limit, _)| current > limit) {
+            let usage = Usage { current: Some(current as u64), limit: limit as u64 };
+            let why = format!("it printed {current} {what}, of which {limit} are shown");
+            hit::log("output", usage, Some(handler), &why, "what a cell printed is cut");
         }
     }
 

@@ -10,20 +10,22 @@ use serde_json::value::RawValue;
 
 use super::handlers::Taker;
 use super::payload::Payload;
-use super::reply::{Reply, broken, invalid};
+use super::reply::{Bounds, Reply, broken, invalid};
 use super::serve::{Call, Route};
 use super::{Event, QUEUE, Served, Shared, Undeclared, notify};
+use crate::error::Usage;
 use crate::first_poll::first_poll;
 use crate::grants::{Progress, Scope};
+use crate::hit;
 use crate::kinds::Kind;
 use crate::printable::one_line;
-use crate::protocol::RequestParams;
 use crate::protocol::jsonrpc::code;
 use crate::protocol::request::{Incoming, ListParams, NoParams, Params, TaskParams};
 use crate::protocol::types::{
     CreateMessageResult, CreateTaskResult, ListRootsResult, RequestContext, RpcError, TaskInput, TaskMetadata,
     TaskResult, TaskStatus,
 };
+use crate::protocol::{RequestParams, json};
 use crate::rules::{self, related};
 use crate::sandbox;
 use crate::tasks::{Audited, Expects};
@@ -38,14 +40,15 @@ struct Empty {}
 impl Shared {
     /// Answers a message; none when it wants no answer.
     pub(super) async fn reply(self: &Arc<Self>, text: &[u8]) -> Option<Reply> {
-        let limit = self.handlers.message_size();
+        let Bounds { size: limit, depth } = self.bounds;
         if text.len() > limit {
-            let current = text.len();
-            tracing::warn!(error.r#type = "message_size", current, limit, "a message is refused");
-            let error = RpcError::new(code::INVALID_REQUEST, format!("The message has {current} bytes: too many"));
-            return Some(Reply::error(None, &error));
+            let message = format!("The message has {} bytes: too many", text.len());
+            let usage = Usage { current: Some(text.len() as u64), limit: limit as u64 };
+            hit::log("message_size", usage, None, &message, "a message is refused");
+            return Some(Reply::error(None, &RpcError::of_kind(code::INVALID_REQUEST, "message_size", message)));
         }
-        let mut incoming = match Incoming::read(text) {
+        // What nests too deeply is read again with the request's parameters, and refused there.
+        let mut incoming = match json::within(depth, || Incoming::read(text)).0 {
             Ok(incoming) => incoming,
             Err(error) => return Some(Reply::error(None, &error)),
         };
@@ -136,7 +139,7 @@ impl Shared {
         route: &mut Route,
     ) -> Result<Reply, RpcError> {
         if method == "ping" {
-            return Reply::result(id, &Empty {}, usize::MAX);
+            return Reply::result(id, &Empty {}, Bounds::NONE);
         }
         let Some(kind) = route.kind else {
             return Err(RpcError::new(
@@ -144,16 +147,24 @@ impl Shared {
                 format!("Method not found: {}", one_line(method, MAX_QUOTE)),
             ));
         };
-        let params = incoming
-            .take_params(kind)
-            .map_err(|error| RpcError::invalid_params(one_line(&error.to_string(), MAX_QUOTE)))?;
+        let (params, too_deep) = json::within(self.bounds.depth, || incoming.take_params(kind));
+        let params = params.map_err(|error| {
+            let message = one_line(&error.to_string(), MAX_QUOTE);
+            if !too_deep {
+                return RpcError::invalid_params(message);
+            }
+            let limit = self.bounds.depth as u64;
+            let usage = Usage { current: Some(limit.saturating_add(1)), limit };
+            hit::log("json_depth", usage, None, &message, "a request is refused");
+            RpcError::of_kind(code::INVALID_PARAMS, "json_depth", message)
+        })?;
         match params {
             Params::Task(params) => {
                 let (call, TaskParams { task_id }) = self.open(params, id);
                 if self.audit.is_some() {
                     route.task = Some(task_id.clone());
                 }
-                self.admit()?;
+                self.tasks.admit()?;
                 if let Served::Managed = self.handlers.served(kind) {
                     return self.managed_task(kind, &task_id, id).await;
                 }
@@ -173,7 +184,7 @@ impl Shared {
             }
             Params::List(params) => {
                 let (call, ListParams { cursor }) = self.open(params, id);
-                self.admit()?;
+                self.tasks.admit()?;
                 if let Served::Managed = self.handlers.served(kind) {
                     return self.managed_list(cursor.as_deref(), id).await;
                 }
@@ -278,17 +289,9 @@ impl Shared {
         };
         route.kind = Some(kind);
         if task.is_some() {
-            self.admit()?;
+            self.tasks.admit()?;
         }
         if unserved(kind) { Err(kind.default_answer()) } else { Ok((kind, task)) }
-    }
-
-    /// Refuses a request about tasks of a principal that makes too many.
-    fn admit(&self) -> Result<(), RpcError> {
-        if self.tasks.admits() {
-            return Ok(());
-        }
-        Err(RpcError::internal("rate_limit", "Too many requests about tasks; ask less often"))
     }
 }
 

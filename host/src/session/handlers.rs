@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::native::{self, Native};
+use super::reply::Bounds;
 use crate::Error;
 use crate::kinds::{self, KINDS, Kind};
 use crate::protocol::types::{ElicitRequest, RpcError};
@@ -189,15 +190,16 @@ impl Handlers {
         KINDS.iter().map(|row| row.kind).filter(|kind| !matches!(self.served(*kind), Served::Default))
     }
 
-    /// The largest message to read, and to have from a closure, in bytes: the least that any component's engine allows,
-    /// the default where there is no component.
-    pub(super) fn message_size(&self) -> usize {
-        self.components().map(Handler::message_size).min().unwrap_or_else(|| Limits::default().message_size)
+    /// What bounds messages that are read, and those of closures: the least that any component's engine allows, the
+    /// defaults where there is no component.
+    pub(super) fn bounds(&self) -> Bounds {
+        let bounds = self.components().map(|handler| Bounds::of(handler.limits()));
+        bounds.reduce(Bounds::least).unwrap_or_else(|| Bounds::of(&Limits::default()))
     }
 
     /// How many cells a session may have at once: the least that any component's engine allows.
     pub(super) fn session_cells(&self) -> Option<u32> {
-        self.components().map(Handler::session_cells).min()
+        self.components().map(|handler| handler.limits().session_cells).min()
     }
 
     /// The components among what takes a kind.

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::Shared;
 use super::background::Work;
 use super::payload::Payload;
-use super::reply::{Reply, broken};
+use super::reply::{Bounds, Reply, broken};
 use super::serve::Call;
 use crate::kinds::Kind;
 use crate::protocol::types::{CreateTaskResult, RpcError, TaskInput, TaskMetadata, TaskResult};
@@ -19,22 +19,21 @@ use crate::tasks::{CreateOptions, Job, Origin};
 impl Shared {
     /// Answers `tasks/get`, `tasks/result` and `tasks/cancel`.
     pub(super) async fn managed_task(&self, kind: Kind, task_id: &str, id: &RawValue) -> Result<Reply, RpcError> {
-        let limit = usize::MAX;
         let task = match kind {
             Kind::GetTaskResult => {
                 let output = self.tasks.wait(task_id).await??;
                 let payload = Payload::new(output, task_id).map_err(|error| broken(&error))?;
-                return Reply::result(id, &payload, limit);
+                return Reply::result(id, &payload, Bounds::NONE);
             }
             Kind::CancelTask => self.tasks.cancel(task_id).await?,
             _ => self.tasks.get(task_id).await?,
         };
-        Reply::result(id, &TaskResult { task, meta: None }, limit)
+        Reply::result(id, &TaskResult { task, meta: None }, Bounds::NONE)
     }
 
     /// Answers `tasks/list`.
     pub(super) async fn managed_list(&self, cursor: Option<&str>, id: &RawValue) -> Result<Reply, RpcError> {
-        Reply::result(id, &self.tasks.list(cursor).await?, usize::MAX)
+        Reply::result(id, &self.tasks.list(cursor).await?, Bounds::NONE)
     }
 
     /// Makes a task of a request.
@@ -53,7 +52,7 @@ impl Shared {
         let origin = Origin { kind: export.to_owned(), handler: digest, expects };
         let job = Job { kind: export.to_owned(), context, input };
         let (task, claim) = self.tasks.create_with_work(CreateOptions::new(metadata, Arc::new(origin)), job).await?;
-        let mut reply = Reply::result(id, &CreateTaskResult { task, meta: None }, usize::MAX)?;
+        let mut reply = Reply::result(id, &CreateTaskResult { task, meta: None }, Bounds::NONE)?;
         reply.work = Work { claims: vec![claim], progress };
         Ok(reply)
     }

@@ -34,6 +34,7 @@ use background::Unsent;
 use cells::Cells;
 use in_flight::InFlight;
 use open_progress::OpenProgress;
+use reply::Bounds;
 
 /// Messages that wait to be sent before the session waits for the transport.
 const QUEUE: usize = 1_024;
@@ -137,6 +138,7 @@ pub(crate) struct Shared {
     undeclared: Undeclared,
     in_flight: InFlight,
     cells: Cells,
+    bounds: Bounds,
     progress: Arc<OpenProgress>,
     outbox: mpsc::Sender<Vec<u8>>,
     observer: Option<Observer>,
@@ -173,11 +175,13 @@ impl Session {
                 notify(&outbox, "notifications/tasks/status", task);
             }
         };
-        let tasks = Tasks::new(store, &principal, tasks, Box::new(on_change)).with_audit(audit.clone());
-        let cells = Cells::new(handlers.session_cells());
+        let (cells, bounds) = (Cells::new(handlers.session_cells()), handlers.bounds());
+        let tasks = Tasks::new(store, &principal, tasks, Box::new(on_change));
+        let tasks = tasks.with_audit(audit.clone()).with_json_depth(bounds.depth);
         let shared = Arc::new(Shared {
             handlers,
             cells,
+            bounds,
             server: Arc::new(server),
             protocol_version: protocol_version.into(),
             tasks: Arc::new(tasks),

@@ -5,8 +5,9 @@ use serde_json::value::RawValue;
 
 use super::background::Work;
 use crate::Error;
-use crate::protocol::jsonrpc;
 use crate::protocol::types::RpcError;
+use crate::protocol::{json, jsonrpc};
+use crate::sandbox::Limits;
 
 /// An answer that is ready to be sent, and what to start after it was.
 pub(super) struct Reply {
@@ -14,13 +15,50 @@ pub(super) struct Reply {
     pub(super) work: Work,
 }
 
-impl Reply {
-    pub(super) fn result<R: Serialize>(id: &RawValue, result: &R, limit: usize) -> Result<Self, RpcError> {
-        let message = jsonrpc::response(Some(id), Ok(result)).map_err(|error| broken(&error))?;
-        if message.len() > limit {
-            return Err(too_large(message.len(), limit));
+/// What bounds a message: bytes, and levels that its JSON may nest.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) size: usize,
+    pub(super) depth: usize,
+}
+
+impl Bounds {
+    /// For the host's own messages, which something else bounds.
+    pub(super) const NONE: Self = Self { size: usize::MAX, depth: usize::MAX };
+
+    pub(super) fn of(limits: &Limits) -> Self {
+        Self { size: limits.message_size, depth: limits.json_depth }
+    }
+
+    /// The least of both.
+    pub(super) fn least(self, other: Self) -> Self {
+        Self { size: self.size.min(other.size), depth: self.depth.min(other.depth) }
+    }
+
+    /// An answer to a request as one line of JSON.
+    ///
+    /// # Errors
+    /// Why it cannot be sent.
+    fn write<R: Serialize>(self, id: &RawValue, outcome: Result<&R, &RpcError>) -> Result<Vec<u8>, RpcError> {
+        let (written, too_deep) = json::within(self.depth, || jsonrpc::response(Some(id), outcome));
+        let limited = |error: Error| {
+            error.log(None, "an answer is not sent");
+            Err(error.to_rpc())
+        };
+        match written {
+            Err(_) if too_deep => limited(Error::JsonDepth { limit: self.depth }),
+            Err(error) => Err(broken(&error)),
+            Ok(message) if message.len() > self.size => {
+                limited(Error::AnswerTooLarge { size: message.len(), limit: self.size })
+            }
+            Ok(message) => Ok(message),
         }
-        Ok(Self { message, work: Work::default() })
+    }
+}
+
+impl Reply {
+    pub(super) fn result<R: Serialize>(id: &RawValue, result: &R, bounds: Bounds) -> Result<Self, RpcError> {
+        Ok(Self { message: bounds.write(id, Ok(result))?, work: Work::default() })
     }
 
     pub(super) fn error(id: Option<&RawValue>, error: &RpcError) -> Self {
@@ -32,18 +70,9 @@ impl Reply {
     }
 }
 
-/// The handler's error, unless its message is larger than an answer may be.
-pub(super) fn bounded(id: &RawValue, error: RpcError, limit: usize) -> RpcError {
-    match jsonrpc::response::<()>(Some(id), Err(&error)) {
-        Ok(message) if message.len() > limit => too_large(message.len(), limit),
-        _ => error,
-    }
-}
-
-fn too_large(size: usize, limit: usize) -> RpcError {
-    let error = Error::AnswerTooLarge { size, limit };
-    error.log(None, "an answer is not sent");
-    error.to_rpc()
+/// The handler's error, unless it cannot be sent.
+pub(super) fn bounded(id: &RawValue, error: RpcError, bounds: Bounds) -> RpcError {
+    bounds.write::<()>(id, Err(&error)).err().unwrap_or(error)
 }
 
 /// What the handler gave is no answer to the request.

@@ -9,7 +9,7 @@ use super::Shared;
 use super::background::{Unsent, Work};
 use super::handlers::Taker;
 use super::native::{Native, NativeContext};
-use super::reply::{Reply, bounded, broken};
+use super::reply::{Bounds, Reply, bounded, broken};
 use crate::grants::{Progress, Scope};
 use crate::kinds::Kind;
 use crate::protocol::types::{Json, RequestContext, RpcError, TaskInput};
@@ -62,8 +62,7 @@ impl Shared {
             Taker::Native(native) => {
                 let output = self.call_native::<E>(native, kind, call, params, id).await?;
                 // No cell, so nothing was made in one.
-                return finish(output, &Scope::default())
-                    .and_then(|result| Reply::result(id, &result, self.handlers.message_size()));
+                return finish(output, &Scope::default()).and_then(|result| Reply::result(id, &result, self.bounds));
             }
         };
         let scope = Scope {
@@ -77,12 +76,11 @@ impl Shared {
             may_spawn: handler.has_background(),
             ..Scope::default()
         };
+        let bounds = Bounds::of(handler.limits());
         let (answer, mut scope) = self.cells.call::<E>(handler, scope, params).await;
         let reply = match answer {
-            Ok(Ok(output)) => {
-                finish(output, &scope).and_then(|result| Reply::result(id, &result, handler.message_size()))
-            }
-            Ok(Err(error)) => Err(bounded(id, error, handler.message_size())),
+            Ok(Ok(output)) => finish(output, &scope).and_then(|result| Reply::result(id, &result, bounds)),
+            Ok(Err(error)) => Err(bounded(id, error, bounds)),
             Err(error) => Err(error.to_rpc()),
         };
         let reply = match reply {
@@ -115,7 +113,7 @@ impl Shared {
         let _open = progress.clone().map(CloseOnDrop);
         let context = NativeContext::new(call.context.clone(), kind, call.expects.clone(), &self.tasks, progress);
         let answer = native.answer::<E>(context, params).await;
-        answer.map_err(|error| bounded(id, error, self.handlers.message_size()))
+        answer.map_err(|error| bounded(id, error, self.bounds))
     }
 
     /// Stores the work that a handler spawned, before the requestor hears of its tasks.

@@ -1,10 +1,13 @@
 //! Why a task operation was refused, with the words of the reference.
 
-use crate::protocol::jsonrpc::code;
-use crate::protocol::types::{RpcError, TaskStatus};
+use std::time::Duration;
 
 use super::StoreError;
 use crate::Error;
+use crate::error::{Usage, milliseconds};
+use crate::hit;
+use crate::protocol::jsonrpc::code;
+use crate::protocol::types::{RpcError, TaskStatus};
 
 /// Why a task operation was refused.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +42,12 @@ pub enum TaskError {
         /// The limit.
         limit: usize,
     },
+    /// The principal makes more requests about tasks than [`TaskLimits::rate`](super::TaskLimits::rate).
+    #[error("Too many requests about tasks; ask less often")]
+    TooOften {
+        /// The limit in requests a second.
+        limit: u32,
+    },
     /// The result is none that the request could have had.
     #[error("The task's result is not valid: {0}")]
     Output(String),
@@ -50,9 +59,19 @@ pub enum TaskError {
         /// The limit in bytes.
         limit: usize,
     },
-    /// The work was given to another worker meanwhile.
+    /// The result has JSON that nests deeper than [`Limits::json_depth`](crate::Limits::json_depth).
+    #[error("The task's result has JSON that nests deeper than {limit} levels")]
+    OutputTooDeep {
+        /// The limit in levels.
+        limit: usize,
+    },
+    /// The work was given to another worker meanwhile, because this one was not heard of for
+    /// [`TaskLimits::lease`](super::TaskLimits::lease).
     #[error("The task's work was taken over by another worker")]
-    LeaseLost,
+    LeaseLost {
+        /// The limit.
+        limit: Duration,
+    },
     /// The store failed.
     #[error("The task store failed")]
     Store(#[from] StoreError),
@@ -70,22 +89,67 @@ impl TaskError {
             other => other,
         }
     }
+
+    /// The limit that was hit, if one was: its word, and how much there was.
+    fn limit(&self) -> Option<(&'static str, Usage)> {
+        let alike = |error: Error| error.usage().map(|usage| (error.kind(), usage));
+        match *self {
+            Self::TooMany { limit } => {
+                let current = Some((limit as u64).saturating_add(1));
+                Some(("tasks", Usage { current, limit: limit as u64 }))
+            }
+            Self::OutputTooLarge { size, limit } => alike(Error::AnswerTooLarge { size, limit }),
+            Self::OutputTooDeep { limit } => alike(Error::JsonDepth { limit }),
+            Self::TooOften { limit } => Some(("rate_limit", Usage { current: None, limit: limit.into() })),
+            Self::LeaseLost { limit } => Some(("lease_lost", Usage { current: None, limit: milliseconds(limit) })),
+            _ => None,
+        }
+    }
+
+    /// The word of what the operator is told, too: a limit, or the store.
+    pub(crate) fn told(&self) -> Option<&'static str> {
+        match self {
+            Self::Store(_) => Some("task_store"),
+            _ => self.limit().map(|(kind, _)| kind),
+        }
+    }
+
+    /// Tells the operator; a limit that was hit is counted.
+    pub(crate) fn log(&self) {
+        match (self, self.limit()) {
+            (Self::Store(source), _) => tracing::error!(error = %source, "the task store failed"),
+            (_, Some((kind, usage))) => hit::log(kind, usage, None, self, "a task operation is refused"),
+            _ => {}
+        }
+    }
+
+    /// Counts a limit that was hit, without a line in the log.
+    pub(crate) fn count(&self) {
+        if let Some((kind, _)) = self.limit() {
+            hit::count(kind);
+        }
+    }
+
+    /// The error as the peer or the guest gets it.
+    pub(crate) fn to_rpc(&self) -> RpcError {
+        let message = self.to_string();
+        match self {
+            Self::TooMany { .. } => RpcError::internal("tasks", message),
+            Self::TooOften { .. } => RpcError::internal("rate_limit", message),
+            // In the words that the plain request would have been answered with.
+            Self::Output(why) => Error::InvalidAnswer(why.clone()).to_rpc(),
+            Self::OutputTooLarge { size, limit } => Error::AnswerTooLarge { size: *size, limit: *limit }.to_rpc(),
+            Self::OutputTooDeep { limit } => Error::JsonDepth { limit: *limit }.to_rpc(),
+            Self::LeaseLost { .. } => RpcError::internal("lease_lost", message),
+            Self::Store(_) => RpcError::internal("task_store", message),
+            _ => RpcError::invalid_params(message),
+        }
+    }
 }
 
 impl From<TaskError> for RpcError {
     fn from(error: TaskError) -> Self {
-        let message = error.to_string();
-        match error {
-            TaskError::TooMany { .. } => Self::internal("tasks", message),
-            // In the words that the plain request would have been answered with.
-            TaskError::Output(why) => Error::InvalidAnswer(why).to_rpc(),
-            TaskError::OutputTooLarge { size, limit } => Error::AnswerTooLarge { size, limit }.to_rpc(),
-            TaskError::LeaseLost => Self::internal("lease_lost", message),
-            TaskError::Store(source) => {
-                tracing::error!(error = %source, "the task store failed");
-                Self::internal("task_store", message)
-            }
-            _ => Self::invalid_params(message),
-        }
+        error.log();
+        error.to_rpc()
     }
 }

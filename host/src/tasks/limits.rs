@@ -61,7 +61,7 @@ impl Default for TaskLimits {
 /// How many requests a principal may make in a time. Clones count together, so that sessions of one principal that
 /// were set up from the same limits share its allowance. [basic/utilities/tasks, Task Isolation and Access Control]
 #[derive(Debug, Clone)]
-pub struct RateLimit(Option<Arc<DefaultKeyedRateLimiter<Arc<str>>>>);
+pub struct RateLimit(Option<(u32, Arc<DefaultKeyedRateLimiter<Arc<str>>>)>);
 
 /// Principals whose allowance is remembered before those are forgotten who have all of it.
 const REMEMBERED: usize = 1_024;
@@ -70,8 +70,10 @@ impl RateLimit {
     /// So many requests a second, and so many at once. No limit when either is none.
     #[must_use]
     pub fn per_second(requests: Option<NonZeroU32>, burst: Option<NonZeroU32>) -> Self {
-        let quota = requests.zip(burst).map(|(requests, burst)| Quota::per_second(requests).allow_burst(burst));
-        Self(quota.map(|quota| Arc::new(RateLimiter::keyed(quota))))
+        Self(requests.zip(burst).map(|(requests, burst)| {
+            let quota = Quota::per_second(requests).allow_burst(burst);
+            (requests.get(), Arc::new(RateLimiter::keyed(quota)))
+        }))
     }
 
     /// No limit.
@@ -80,14 +82,15 @@ impl RateLimit {
         Self(None)
     }
 
-    /// Whether one more request is allowed; it counts.
-    pub(crate) fn admits(&self, principal: &Arc<str>) -> bool {
-        self.0.as_ref().is_none_or(|limiter| limiter.check_key(principal).is_ok())
+    /// The limit that one more request is over, which counts; none when it is allowed.
+    pub(crate) fn refuses(&self, principal: &Arc<str>) -> Option<u32> {
+        let (limit, limiter) = self.0.as_ref()?;
+        limiter.check_key(principal).is_err().then_some(*limit)
     }
 
     /// Forgets principals that have not been heard of for long.
     pub(super) fn tidy(&self) {
-        if let Some(limiter) = &self.0
+        if let Some((_, limiter)) = &self.0
             && limiter.len() > REMEMBERED
         {
             limiter.retain_recent();

@@ -12,6 +12,7 @@ use super::{
     AuditLog, Claim, Job, Lease, NewTask, Origin, Outcome, Stored, TaskError, TaskLimits, TaskRecord, TaskStore,
     Transition, Whose, cursor, milliseconds,
 };
+use crate::protocol::json;
 use crate::protocol::types::{ListTasksResult, Task, TaskMetadata, TaskOutput, TaskStatus};
 use crate::rules;
 
@@ -29,6 +30,7 @@ pub struct Tasks {
     pub(super) store: Arc<dyn TaskStore>,
     pub(super) principal: Arc<str>,
     pub(super) limits: TaskLimits,
+    json_depth: usize,
     pub(super) audit: Option<Arc<AuditLog>>,
     pub(super) worker: Worker,
     on_change: OnChange,
@@ -90,13 +92,21 @@ impl Tasks {
     pub fn new(store: Arc<dyn TaskStore>, principal: &str, limits: TaskLimits, on_change: OnChange) -> Self {
         let (principal, worker) = (Arc::from(principal), Worker::default());
         let turns = [const { Mutex::const_new(()) }; 64];
-        Self { store, principal, limits, audit: None, worker, on_change, turns, secret: OnceCell::new() }
+        let (json_depth, audit, secret) = (json::MAX_DEPTH, None, OnceCell::new());
+        Self { store, principal, limits, json_depth, audit, worker, on_change, turns, secret }
     }
 
     /// With an audit log.
     #[must_use]
     pub fn with_audit(mut self, audit: Option<Arc<AuditLog>>) -> Self {
         self.audit = audit;
+        self
+    }
+
+    /// With a limit of its own for how deeply the JSON of a result may nest.
+    #[must_use]
+    pub(crate) fn with_json_depth(mut self, limit: usize) -> Self {
+        self.json_depth = limit;
         self
     }
 
@@ -223,8 +233,8 @@ impl Tasks {
     /// Ends a task with its result, or with the error that stands for it.
     ///
     /// # Errors
-    /// [`TaskError::Output`] and [`TaskError::OutputTooLarge`] when the result is none that the request could have
-    /// had, [`TaskError::Final`] when the task has ended, [`TaskError::NotFound`], [`TaskError::LeaseLost`], or a
+    /// [`TaskError::Output`], [`TaskError::OutputTooDeep`] and [`TaskError::OutputTooLarge`] when the result is none that
+    /// the request could have had, [`TaskError::Final`] when the task has ended, [`TaskError::NotFound`], [`TaskError::LeaseLost`], or a
     /// failing store. After all of them the task is as it was.
     pub async fn finish(&self, id: &str, outcome: &Outcome, by: By<'_>) -> Result<Task, TaskError> {
         self.change(id, Verb::Finish, by, |record| {
@@ -238,7 +248,7 @@ impl Tasks {
                 Err(error) => {
                     record.status = TaskStatus::Failed;
                     record.status_message = Some(shortened(&error.message));
-                    fits(error, self.limits.result_size.max(MAX_OWN_ERROR))?;
+                    self.fits(error, self.limits.result_size.max(MAX_OWN_ERROR))?;
                     Err(error.clone())
                 }
             };
@@ -249,9 +259,29 @@ impl Tasks {
 
     /// The output as the request's result would have been, if it could have been one.
     fn checked(&self, origin: &Origin, output: TaskOutput) -> Result<TaskOutput, TaskError> {
+        if let TaskOutput::Custom(object) = &output {
+            // Before it is read: who reads it says only that it is too much.
+            self.within_depth(|| json::check_depth(object))?.map_err(TaskError::Output)?;
+        }
         let output = rules::output::check(&origin.expects, output).map_err(TaskError::Output)?;
-        fits(&output, self.limits.result_size)?;
+        self.fits(&output, self.limits.result_size)?;
         Ok(output)
+    }
+
+    /// Refuses what is no JSON or too much of it, be it a result or an error: no store could keep it.
+    fn fits(&self, outcome: &impl Serialize, limit: usize) -> Result<(), TaskError> {
+        let written = self.within_depth(|| serde_json::to_vec(outcome))?;
+        match written.map_err(|error| TaskError::Output(error.to_string()))?.len() {
+            size if size > limit => Err(TaskError::OutputTooLarge { size, limit }),
+            _ => Ok(()),
+        }
+    }
+
+    fn within_depth<T>(&self, work: impl FnOnce() -> T) -> Result<T, TaskError> {
+        match json::within(self.json_depth, work) {
+            (done, false) => Ok(done),
+            (_, true) => Err(TaskError::OutputTooDeep { limit: self.json_depth }),
+        }
     }
 
     /// Ends a task as `cancelled`, and whatever works on it here before this returns; elsewhere soon after.
@@ -291,9 +321,12 @@ impl Tasks {
         }
     }
 
-    /// Whether the principal may make one more request about tasks; it counts.
-    pub(crate) fn admits(&self) -> bool {
-        self.limits.rate.admits(&self.principal)
+    /// Takes one more request about tasks, which counts.
+    ///
+    /// # Errors
+    /// [`TaskError::TooOften`].
+    pub(crate) fn admit(&self) -> Result<(), TaskError> {
+        self.limits.rate.refuses(&self.principal).map_or(Ok(()), |limit| Err(TaskError::TooOften { limit }))
     }
 
     /// Removes what has expired. [basic/utilities/tasks, Resource Management]
@@ -348,7 +381,7 @@ impl Tasks {
             match self.store.transition(change).await? {
                 Stored::Yes => {}
                 Stored::Outdated => continue,
-                Stored::Fenced => return Err(TaskError::LeaseLost),
+                Stored::Fenced => return Err(TaskError::LeaseLost { limit: self.limits.lease }),
             }
             if let Some((audit, record)) = audited {
                 audit.task("changed", &record);
@@ -411,14 +444,6 @@ impl TaskStatus {
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
         }
-    }
-}
-
-/// Refuses what is no JSON or too much of it, be it a result or an error: no store could keep it.
-fn fits(outcome: &impl Serialize, limit: usize) -> Result<(), TaskError> {
-    match serde_json::to_vec(outcome).map_err(|error| TaskError::Output(error.to_string()))?.len() {
-        size if size > limit => Err(TaskError::OutputTooLarge { size, limit }),
-        _ => Ok(()),
     }
 }
 

@@ -20,6 +20,8 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::{By, Claim, Job, Lease, Outcome, TaskError, TaskLimits, TaskStore, Tasks};
+use crate::error::Usage;
+use crate::hit;
 use crate::protocol::types::RpcError;
 
 /// How often expired tasks are looked for.
@@ -281,7 +283,9 @@ impl Tasks {
         loop {
             match self.finish(&lease.id, &outcome, By::work(lease)).await {
                 // Work whose result cannot be given has failed.
-                Err(error @ (TaskError::Output(_) | TaskError::OutputTooLarge { .. })) => outcome = Err(error.into()),
+                Err(
+                    error @ (TaskError::Output(_) | TaskError::OutputTooLarge { .. } | TaskError::OutputTooDeep { .. }),
+                ) => outcome = Err(error.into()),
                 Err(TaskError::Store(error)) => {
                     tracing::error!(task.id = lease.id, %error, "the outcome of a task could not be stored; trying again");
                     tokio::time::sleep(pause).await;
@@ -325,6 +329,8 @@ async fn work_on(tasks: &Tasks, claim: &Claim, runner: &dyn Runner) {
     let attempts = tasks.limits.attempts.max(1);
     if claim.lost >= attempts {
         let message = format!("The host was lost each of the {attempts} times that it did this work");
+        let usage = Usage { current: Some(claim.lost.into()), limit: attempts.into() };
+        hit::log("attempts", usage, None, &message, "work is not begun again");
         return tasks.settle(&claim.lease, Err(RpcError::internal("attempts", message))).await;
     }
     // Known before anything is begun: a user must not be asked for a task that was cancelled.

@@ -86,7 +86,7 @@ pub(super) async fn a_dead_worker_loses_its_work(store: Store) {
     let (before, lease) = (alive.get(old.id()).await.unwrap(), old.claim.lease.clone());
     for ask in [Ask::Update(InputRequired), Ask::Complete, Ask::Fail] {
         let error = ask.by(&dead, old.id(), By::work(&lease)).await.unwrap_err();
-        assert!(matches!(error, TaskError::LeaseLost), "{ask:?}: {error}");
+        assert!(matches!(error, TaskError::LeaseLost { .. }), "{ask:?}: {error}");
     }
     assert_eq!(alive.get(old.id()).await.unwrap(), before);
     // It ends its work, and the task goes on.

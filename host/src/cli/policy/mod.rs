@@ -20,6 +20,7 @@ use super::config::{Source, TextOr, Whole, Wrong, read_text};
 use super::handlers::Grant;
 use super::user::TerminalUser;
 use crate::grants::{Clocks, Random, Secret, Setting, User};
+use crate::sandbox::file;
 use crate::{Engine, Error, Grants, Handler};
 
 /// Bytes of a file that is a setting.
@@ -193,7 +194,7 @@ fn real(text: &str, at: Range<usize>, fixed: &str) -> Result<(), Wrong> {
 impl Policy {
     /// Loads the component with what is granted.
     pub(super) async fn load(&self, engine: &Engine, user: Option<Arc<TerminalUser>>) -> anyhow::Result<Handler> {
-        let bytes = self.read().await?;
+        let bytes = self.read(engine).await?;
         let name = self.path.display().to_string();
         Handler::from_bytes(engine, &name, bytes, self.grants(user)?).await.map_err(|error| match &error {
             Error::NotGranted { grant, .. } => anyhow!("{error}; {}", self.remedy(grant)),
@@ -202,10 +203,8 @@ impl Policy {
     }
 
     /// Reads the component, which must be the one that is meant.
-    pub(super) async fn read(&self) -> anyhow::Result<Vec<u8>> {
-        let read = tokio::fs::read(&self.path).await;
-        let bytes = read.map_err(|reason| Error::Read { path: self.path.clone(), reason });
-        let bytes = bytes.with_context(|| self.at.clone())?;
+    pub(super) async fn read(&self, engine: &Engine) -> anyhow::Result<Vec<u8>> {
+        let bytes = file::read(engine, &self.path).await.with_context(|| self.at.clone())?;
         let Some((wanted, at)) = &self.digest else { return Ok(bytes) };
         let found: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         if found != *wanted {

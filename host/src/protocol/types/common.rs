@@ -138,7 +138,11 @@ impl RpcError {
 
     /// -32603: the host or the handler failed; `kind` is one of the fixed words of [`crate::Error::kind`].
     pub fn internal(kind: &str, message: impl Into<String>) -> Self {
-        let data = serde_json::json!({ "kind": kind }).to_string();
-        Self { code: code::INTERNAL_ERROR, message: message.into(), data: Some(data) }
+        Self::of_kind(code::INTERNAL_ERROR, kind, message)
+    }
+
+    /// An error of this code that the same words tell apart.
+    pub(crate) fn of_kind(code: i32, kind: &str, message: impl Into<String>) -> Self {
+        Self { data: Some(serde_json::json!({ "kind": kind }).to_string()), ..Self::new(code, message) }
     }
 }

@@ -6,13 +6,35 @@
 //! write and UTF-8 cannot, makes many a parser refuse the whole message.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::ser::{Error as _, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-/// How deeply JSON text from either side may nest.
-pub(crate) const MAX_DEPTH: usize = 64;
+/// The most levels that any limit allows JSON text to nest. serde_json stops at 128, which the message around a member
+/// counts towards, and everything here that walks through JSON stays far from the end of its stack.
+pub(crate) const MAX_DEPTH: usize = 100;
+
+/// How deeply JSON text may nest in what is read or written on this thread, and whether some nested deeper.
+#[derive(Clone, Copy)]
+struct Depth {
+    limit: usize,
+    exceeded: bool,
+}
+
+thread_local! {
+    /// serde hands no settings down to the members of a type.
+    static DEPTH: Cell<Depth> = const { Cell::new(Depth { limit: MAX_DEPTH, exceeded: false }) };
+}
+
+/// Reads or writes messages in which JSON text may nest so deeply, [`MAX_DEPTH`] at most. Says besides whether some nested
+/// deeper, which is an error of what was read or written.
+pub(crate) fn within<T>(limit: usize, work: impl FnOnce() -> T) -> (T, bool) {
+    let outer = DEPTH.replace(Depth { limit: limit.min(MAX_DEPTH), exceeded: false });
+    let done = work();
+    (done, DEPTH.replace(outer).exceeded)
+}
 
 /// For members that may be any JSON.
 pub(crate) mod any {
@@ -108,17 +130,19 @@ fn check_object(text: &str) -> Result<(), String> {
     Err("expected a JSON object".to_owned())
 }
 
-/// Refuses text that nests deeper than [`MAX_DEPTH`]. Counts brackets outside of strings; whether the text is
+/// Refuses text that nests deeper than it may here: see [`within`]. Counts brackets outside of strings; whether the text is
 /// JSON at all is the parser's to say.
 pub(crate) fn check_depth(text: &str) -> Result<(), String> {
+    let limit = DEPTH.get().limit;
     let mut depth = 0usize;
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
         match byte {
             b'{' | b'[' => {
                 depth = depth.saturating_add(1);
-                if depth > MAX_DEPTH {
-                    return Err(format!("JSON nests deeper than {MAX_DEPTH} levels"));
+                if depth > limit {
+                    DEPTH.set(Depth { limit, exceeded: true });
+                    return Err(format!("JSON nests deeper than {limit} levels"));
                 }
             }
             b'}' | b']' => depth = depth.saturating_sub(1),
@@ -179,6 +203,12 @@ mod tests {
     fn depth_is_bounded() {
         assert!(check_depth(&"[".repeat(MAX_DEPTH)).is_ok());
         assert!(check_depth(&"[".repeat(MAX_DEPTH + 1)).is_err());
+        for (limit, depth, taken) in [(3, 3, true), (3, 4, false), (usize::MAX, MAX_DEPTH + 1, false)] {
+            let (checked, exceeded) = within(limit, || check_depth(&"[".repeat(depth)));
+            assert_eq!((checked.is_ok(), exceeded), (taken, !taken), "{depth} of {limit}");
+        }
+        // What was read within another limit leaves nothing behind.
+        assert!(check_depth(&"[".repeat(MAX_DEPTH)).is_ok());
     }
 
     #[test]

@@ -225,6 +225,10 @@ fn behave(context: &RequestContext, behaviour: &str) -> Result<CreateMessageResu
         "surrogate" => answer.meta = Some("{\"a\":\"\\ud800\"}".to_owned()),
         "deepest-json" => answer.meta = Some(format!("{{\"a\":{}", "[".repeat(BIG))),
         "lowest-code" => return Err(RpcError { code: i32::MIN, ..error("the least there is") }),
+        "create-for-ever" => {
+            let refused = (0..1_000).filter(|_| create(TaskMetadata { ttl: None }).is_err()).count();
+            answer = said(&format!("{refused} were refused"));
+        }
         "garbage" => garbage(),
         behaviour if behaviour.starts_with("finish ") => {
             let task = behaviour.trim_start_matches("finish ");

@@ -1,0 +1,163 @@
+//! `taskcell.toml`: what an operator sets once, for every run.
+//!
+//! The file is used only where it is named, so that a folder that somebody is in never changes what is served. What
+//! is wrong in it stops the program: an error names the file, the line and the column, and what would be right. A
+//! flag on the command line wins over the file; [`super::tasks_args`] puts the two together.
+
+mod limits;
+mod task_limits;
+mod values;
+
+use std::io::Read;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+use serde::Deserialize;
+use toml::Spanned;
+
+use limits::LimitsTable;
+use task_limits::TaskLimitsTable;
+pub(super) use values::{Name, TextOr, Whole};
+
+use super::policy::{HandlerTable, Policy};
+use super::store::Place;
+use super::tasks_args::TaskMode;
+use crate::Limits;
+use crate::tasks::TaskLimits;
+
+/// Bytes of a file that are read: one that is larger is no configuration.
+const MAX_SIZE: u64 = 1 << 20;
+
+/// What a file sets. What it leaves out is none.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Config {
+    /// Who takes requests about tasks.
+    pub(super) tasks: Option<TaskMode>,
+    /// Where tasks are kept.
+    pub(super) store: Option<Place>,
+    /// Whose tasks are served.
+    pub(super) principal: Option<Name>,
+    #[serde(rename = "limits")]
+    limits_table: LimitsTable,
+    /// What bounds components, cells and messages: the defaults with what the table has.
+    #[serde(skip)]
+    pub(super) limits: Limits,
+    #[serde(rename = "task-limits")]
+    task_limits_table: TaskLimitsTable,
+    /// What bounds the tasks: the same.
+    #[serde(skip)]
+    pub(super) task_limits: TaskLimits,
+    /// The audit log.
+    pub(super) audit: AuditTable,
+    /// What the handlers support of elicitation.
+    pub(super) elicitation: ElicitationTable,
+    /// What the handlers support of sampling.
+    pub(super) sampling: SamplingTable,
+    #[serde(rename = "handler")]
+    tables: Vec<Spanned<HandlerTable>>,
+    /// Who answers.
+    #[serde(skip)]
+    pub(super) handlers: Vec<Policy>,
+}
+
+/// `[audit]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct AuditTable {
+    /// The file that lines are added to.
+    pub(super) file: Option<PathBuf>,
+    /// Whether requests and answers stand in it whole.
+    pub(super) payloads: Option<bool>,
+}
+
+/// `[elicitation]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ElicitationTable {
+    /// By a form.
+    pub(super) form: Option<bool>,
+    /// By a page.
+    pub(super) url: Option<bool>,
+}
+
+/// `[sampling]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct SamplingTable {
+    /// With tools.
+    pub(super) tools: Option<bool>,
+}
+
+/// A value that cannot be: where it stands, and why.
+#[derive(Debug)]
+pub(super) struct Wrong {
+    pub(super) at: Range<usize>,
+    pub(super) why: String,
+}
+
+/// A configuration as text.
+pub(super) struct Source<'a> {
+    file: &'a Path,
+    text: &'a str,
+}
+
+impl Source<'_> {
+    /// A place in it, for people: lines and columns count from one.
+    pub(super) fn at(&self, at: usize) -> String {
+        let before = self.text.get(..at).unwrap_or(self.text);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        format!("{}:{line}:{column}", self.file.display())
+    }
+
+    /// What its paths are relative to.
+    pub(super) fn folder(&self) -> &Path {
+        self.file.parent().unwrap_or(Path::new(""))
+    }
+
+    fn wrong(&self, Wrong { at, why }: Wrong) -> anyhow::Error {
+        anyhow!("{}: {why}", self.at(at.start))
+    }
+}
+
+/// Reads a file of text that has `max` bytes at most.
+pub(super) fn read_text(file: &Path, max: u64) -> anyhow::Result<String> {
+    let name = file.display();
+    let mut bytes = Vec::new();
+    let opened = std::fs::File::open(file);
+    let read = opened.and_then(|opened| opened.take(max + 1).read_to_end(&mut bytes));
+    read.with_context(|| format!("{name} cannot be read"))?;
+    anyhow::ensure!(bytes.len() as u64 <= max, "{name} has more than {max} bytes");
+    String::from_utf8(bytes).map_err(|error| {
+        let before = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+        let before = String::from_utf8_lossy(before);
+        anyhow!("{}: this is no UTF-8", Source { file, text: &before }.at(before.len()))
+    })
+}
+
+impl Config {
+    /// Reads a file. Paths in it are taken from the folder it is in.
+    pub(super) fn load(file: &Path) -> anyhow::Result<Self> {
+        let text = read_text(file, MAX_SIZE).context("the configuration")?;
+        let source = Source { file, text: &text };
+        let mut config: Self = toml::from_str(&text).map_err(|error| {
+            let why = error.message().trim().replace('\n', ", ");
+            source.wrong(Wrong { at: error.span().unwrap_or_default(), why })
+        })?;
+        config.limits = config.limits_table.limits().map_err(|wrong| source.wrong(wrong))?;
+        config.task_limits = config.task_limits_table.limits().map_err(|wrong| source.wrong(wrong))?;
+        for table in std::mem::take(&mut config.tables) {
+            let span = table.span();
+            config.handlers.push(table.into_inner().check(span, &source).map_err(|wrong| source.wrong(wrong))?);
+        }
+        if let Some(Place::File(path)) = &mut config.store {
+            *path = source.folder().join(&path);
+        }
+        if let Some(path) = &mut config.audit.file {
+            *path = source.folder().join(&path);
+        }
+        Ok(config)
+    }
+}

@@ -1,0 +1,47 @@
+//! The file of a component: read only if it is one, and no further than a component may have bytes.
+
+use std::fs::{File, metadata};
+use std::io::{Error as IoError, ErrorKind, Read};
+use std::path::Path;
+
+use super::Engine;
+use crate::Error;
+
+/// Reads the file of a component.
+///
+/// # Errors
+/// [`Error::Read`] and [`Error::TooLarge`].
+pub(crate) async fn read(engine: &Engine, path: &Path) -> Result<Vec<u8>, Error> {
+    let limit = engine.limits().component_size;
+    let file = path.to_owned();
+    let read = tokio::task::spawn_blocking(move || at_most(&file, limit)).await.map_err(IoError::other);
+    match read.and_then(|read| read) {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(size)) => {
+            let error = Error::TooLarge { handler: path.display().to_string(), size, limit };
+            error.log_at_load(&path.display().to_string());
+            Err(error)
+        }
+        Err(reason) => Err(Error::Read { path: path.to_owned(), reason }),
+    }
+}
+
+/// The bytes of a file, or how many there are where that is more than `limit`.
+fn at_most(path: &Path, limit: usize) -> Result<Result<Vec<u8>, usize>, IoError> {
+    // Before it is opened: to open a pipe is to wait for who writes to it, and a device may never end.
+    let found = metadata(path)?;
+    if found.is_dir() {
+        return Err(ErrorKind::IsADirectory.into());
+    }
+    if !found.is_file() {
+        return Err(IoError::other("it is no regular file"));
+    }
+    let size = usize::try_from(found.len()).unwrap_or(usize::MAX);
+    if size > limit {
+        return Ok(Err(size));
+    }
+    // It may have grown meanwhile, and some files say that they are empty and are not.
+    let mut bytes = Vec::with_capacity(size);
+    File::open(path)?.take((limit as u64).saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok(if bytes.len() > limit { Err(bytes.len()) } else { Ok(bytes) })
+}
