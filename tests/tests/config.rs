@@ -47,7 +47,7 @@ fn make_task(options: &[&str], ttl: Option<u32>) -> Value {
 fn a_wrong_file_is_explained() {
     let folder = tempfile::tempdir().unwrap();
     #[rustfmt::skip]
-    let table: [(&str, &str, &[&str]); 54] = [
+    let table: [(&str, &str, &[&str]); 78] = [
         // What TOML does not allow.
         ("tasks = ", "1:9", &["string"]),
         ("tasks = own", "1:9", &["must be quoted"]),
@@ -86,6 +86,31 @@ fn a_wrong_file_is_explained() {
         ("[task-limits]\nattempts = 0\nrecovered = 1", "2:12", &["must be begun"]),
         ("[task-limits]\nrecovered = 0", "2:13", &["must be done"]),
         ("[task-limits]\nrate = 100\nburst = 0", "3:9", &["must be answered"]),
+        // Limits of components, cells and messages.
+        ("[limits]\nmemroy = 1", "2:1", &["unknown field `memroy`", "`memory`", "`json-depth`", "`session-cells`"]),
+        ("[limits]\nmemory = \"64MB\"", "2:10", &["string \"64MB\"", "a whole number of bytes", "\"64MiB\""]),
+        ("[limits]\nmemory = \"MiB\"", "2:10", &["string \"MiB\"", "a whole number of bytes"]),
+        ("[limits]\nmemory = \"99999999999GiB\"", "2:10", &["a whole number of bytes"]),
+        ("[limits]\nmemory = -1", "2:10", &["integer `-1`", "a whole number of bytes"]),
+        ("[limits]\nmemory = 1.5", "2:10", &["floating point `1.5`", "a whole number of bytes"]),
+        ("[limits]\nmemory = 0", "2:10", &["0 is not between 65536 and 4294967296", "a page of memory"]),
+        ("[limits]\ntable-elements = 0", "2:18", &["0 is not between 1 and 1000000", "set aside"]),
+        ("[limits]\ncore-instances = 0", "2:18", &["0 is not between 1 and 1000", "is made of some"]),
+        ("[limits]\nmemories = 1001", "2:12", &["1001 is not between", "is made of some"]),
+        ("[limits]\ntables = 0", "2:10", &["is made of some"]),
+        ("[limits]\nhandles = 0", "2:11", &["holds some"]),
+        ("[limits]\nstack = \"1KiB\"", "2:9", &["1024 is not between 65536", "a stack for each cell"]),
+        ("[limits]\ncpu-time = 5", "2:12", &["integer `5`", "a time as text"]),
+        ("[limits]\ncpu-time = \"1ms\"", "2:12", &["1ms is not between 10ms and 3600s", "kept to 10 ms"]),
+        ("[limits]\nwall-time = \"0s\"", "2:13", &["must come to its answer"]),
+        ("[limits]\nhost-call = 0", "2:13", &["must hand over its answer"]),
+        ("[limits]\nmessage-size = \"17MiB\"", "2:16", &["17825792 is not between 1024 and 16777216", "a line of a server"]),
+        ("[limits]\njson-depth = 101", "2:14", &["101 is not between 8 and 100", "the end of its stack"]),
+        ("[limits]\ncomponent-size = \"2GiB\"", "2:18", &["read into memory"]),
+        ("[limits]\ncompile-time = \"0s\"", "2:16", &["must be compiled"]),
+        ("[limits]\noutput = \"1GiB\"", "2:10", &["kept in memory"]),
+        ("[limits]\ncells = 0", "2:9", &["some cell must run"]),
+        ("[limits]\ncells = 1\nsession-cells = 0", "3:17", &["some cell must run"]),
         // Handlers.
         ("[handler]\npath = \"a\"", "1:1", &["map", "sequence"]),
         ("[[handler]]\ngrants = []", "1:1", &["missing field `path`"]),
@@ -182,6 +207,43 @@ fn each_key_is_obeyed() {
     let lines: Vec<Value> = audit.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let request = lines.iter().find(|line| line["event"] == "request").unwrap();
     assert_eq!((&request["principal"], &request["request"]["method"]), (&json!("desk"), &json!(SAMPLING)));
+}
+
+/// What the file sets bounds the cells of the program, and what it reads.
+#[test]
+fn limits_are_obeyed() {
+    let folder = tempfile::tempdir().unwrap();
+    let hostile = build_guest(&repository().join("tests/guests/hostile")).unwrap().display().to_string();
+    let inspected = |file: &str| run(&["inspect", "--config", file, &hostile], &[]);
+    let called = |file: &str, behaviour: &str| {
+        let message = json!({ "role": "user", "content": { "type": "text", "text": behaviour } });
+        let params = json!({ "messages": [message], "maxTokens": 10 }).to_string();
+        let grants = ["--grant", "tasks", "--grant", "progress"];
+        run(&[&["call", "--config", file, "--handler", &hostile], &grants[..], &[SAMPLING, &params]].concat(), &[])
+    };
+    for (limit, behaviour, kind, most) in [
+        ("cpu-time = \"50ms\"", "loop", "cpu_time", 50),
+        ("memory = \"8MiB\"", "drip", "memory", 8 << 20),
+        ("handles = 50", "leak", "handles", 50),
+        ("json-depth = 20", "deep-json", "json_depth", 20),
+    ] {
+        let file = write(&folder, format!("[limits]\n{limit}")).display().to_string();
+        let ran = called(&file, behaviour);
+        assert_eq!(ran.json().unwrap()["error"]["data"]["kind"], kind, "{limit}: {ran:?}");
+        assert!(ran.stderr.contains(&format!("limit={most} ")), "{limit}: {ran:?}");
+        assert_eq!(called(&file, "good").code, Some(0), "{limit}");
+    }
+    let file = write(&folder, "[limits]\ncomponent-size = \"1KiB\"").display().to_string();
+    for ran in [called(&file, "good"), inspected(&file)] {
+        assert_eq!(ran.code, Some(2), "{ran:?}");
+        assert!(ran.stderr.contains("the limit is 1024"), "{ran:?}");
+    }
+    // The handlers of the configuration are read by the same rule.
+    let text = "[limits]\ncomponent-size = \"1KiB\"\n[[handler]]\npath = \"/dev/zero\"";
+    let file = write(&folder, text).display().to_string();
+    let ran = run(&["call", "--config", &file, "ping"], &[]);
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert!(ran.stderr.contains("/dev/zero") && ran.stderr.contains("no regular file"), "{ran:?}");
 }
 
 /// A flag wins over its variable, that over the file, and that over the default.

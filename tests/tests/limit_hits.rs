@@ -91,6 +91,7 @@ const ROWS: &[Row] = &[
     ("Limits::component_size",  |limits, _| limits.component_size = 1_000, File(100 << 30),                      "component_size",     Is(100 << 30), 1_000),
     ("Limits::compile_time",    |limits, _| limits.compile_time = ms(0),   Component("", 1),                     "compile_time",       Unknown,     0),
     ("Limits::output",          |limits, _| limits.output = 1_000,         Printing,                             "output",             Over,        1_000),
+    ("Limits::output",          |limits, _| limits.output = 64 << 20,      Printing,                             "output",             Is(100_002), 1_000),
     ("Limits::cells",           |limits, _| limits.cells = 1,              Crowd,                                "overloaded",         Is(2),       1),
     ("Limits::session_cells",   |limits, _| limits.session_cells = 1,      Crowd,                                "session_overloaded", Is(2),       1),
     ("TaskLimits::tasks",       |_, tasks| tasks.tasks = 1,                TooManyTasks,                         "tasks",              Is(2),       1),
@@ -242,6 +243,7 @@ async fn hit(limits: Limits, tasks: TaskLimits, by: &Way) -> String {
         }
         LateWorker => {
             let (store, tasks, claim) = worked_on(tasks).await;
+            assert!(store.renew("another", ms(60_000)).await.unwrap());
             let taken = async {
                 while store.claim("me", "another", 1).await.unwrap().is_empty() {
                     tokio::time::sleep(ms(1)).await;
@@ -256,8 +258,7 @@ async fn hit(limits: Limits, tasks: TaskLimits, by: &Way) -> String {
             let (_store, tasks, mut claim) = worked_on(tasks).await;
             claim.lost = *lost;
             let id = claim.lease.id.clone();
-            let runner: Arc<dyn Runner> = Arc::new(NeverRuns);
-            tasks.start(claim, &runner);
+            tasks.start(claim, &Arc::new(NeverRuns));
             kind(&json!({ "error": tasks.wait(&id).await.unwrap().unwrap_err() }))
         }
     }
