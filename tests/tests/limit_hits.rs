@@ -237,9 +237,9 @@ async fn hit(limits: Limits, tasks: TaskLimits, by: &Way) -> String {
         }
         TooOften => {
             let (session, _outbox) = hostile(limits, tasks).await;
-            let ask = || answer(&session, "tasks/get", &json!({ "taskId": "unknown" }));
-            assert_eq!(kind(&ask().await), "");
-            kind(&ask().await)
+            let params = json!({ "taskId": "unknown" });
+            assert_eq!(kind(&answer(&session, "tasks/get", &params).await), "");
+            kind(&answer(&session, "tasks/get", &params).await)
         }
         LateWorker => {
             let (store, tasks, claim) = worked_on(tasks).await;
