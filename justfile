@@ -23,6 +23,10 @@ fmt:
 lint:
     cargo clippy --workspace --all-targets -- -D warnings
 
+# Hold the dependencies of every workspace against deny.toml
+deny:
+    bash .ci/deny
+
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
