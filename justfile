@@ -38,6 +38,10 @@ stock:
 bench:
     cargo bench -p taskcell
 
+# A mixed load, a tenth of it hostile, for so long: does anything grow?
+soak MINUTES="15":
+    cargo run --release -p taskcell-tests --bin soak -- {{ MINUTES }}
+
 # The Python and TypeScript SDKs on the same two requests, beside taskcell
 bench-peers:
     cargo bench -p taskcell --bench peers

@@ -151,6 +151,16 @@ impl Conversation {
         &self.seen
     }
 
+    /// Ends the session with what is still being worked on, and waits until its tasks are given back.
+    ///
+    /// # Errors
+    /// When the session does not end.
+    pub async fn close(mut self) -> Result<()> {
+        self.running.shutdown().await;
+        let session = Arc::into_inner(self.session).context("the session is still used")?;
+        soon(session.close()).await
+    }
+
     /// Ends the session with what is still being worked on, and gives all that came out, in order.
     ///
     /// # Errors

@@ -107,6 +107,17 @@ fn the_documented_limits_are_the_defaults() {
     row("TaskLimits::rate", &format!("{second} a second, {burst} at once"));
 }
 
+/// Each promise names a test that there is.
+#[test]
+fn every_promise_is_shown_by_a_test() {
+    let (docs, sources) = (read("docs/security.md"), sources());
+    let names: Vec<_> = docs.split('`').filter(|text| text.contains(".rs::")).collect();
+    assert!(names.len() > 25, "{names:?}");
+    for name in names {
+        assert!(exists(&sources, name), "docs/security.md: there is no test {name}");
+    }
+}
+
 /// Each limit has its row, and each row the tests that prove it.
 #[test]
 fn every_limit_is_proved_by_a_test() {

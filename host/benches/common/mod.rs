@@ -27,9 +27,14 @@ pub const SAMPLING: &str = include_str!("../peers/sampling.json");
 
 /// A guest of the benches, from `tests/guests/`.
 pub fn guest(name: &str) -> Result<Vec<u8>> {
+    guest_for(name, "wasm32-unknown-unknown")
+}
+
+/// The same, built for another wasm target.
+pub fn guest_for(name: &str, wasm: &str) -> Result<Vec<u8>> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/guests").join(name);
-    let file = taskcell_tests::guests::build_guest(&folder).map_err(|error| wasmtime::format_err!("{error:#}"))?;
-    Ok(std::fs::read(file)?)
+    let file = taskcell_tests::guests::build_guest_for(&folder, wasm);
+    Ok(std::fs::read(file.map_err(|error| wasmtime::format_err!("{error:#}"))?)?)
 }
 
 pub fn server() -> Implementation {
