@@ -280,7 +280,9 @@ async fn deep_json_is_refused() {
     };
     let answer = request("roots/list", &nested(64)).await;
     assert_eq!(answer["error"]["message"], "List roots not supported");
-    refused(&[("roots/list", nested(65), "_meta: JSON nests deeper than 64 levels")]).await;
+    let message = "Invalid params: _meta: JSON nests deeper than 64 levels";
+    let error = json!({ "code": -32602, "message": message, "data": { "kind": "json_depth" } });
+    assert_eq!(request("roots/list", &nested(65)).await["error"], error);
 }
 
 /// Where no augmentation exists, a `task` is ignored. [basic/utilities/tasks]

@@ -31,6 +31,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
+use crate::printable;
+
 /// Runs the handlers with which an MCP client answers its server, as sandboxed WebAssembly components.
 #[derive(Parser)]
 #[command(name = "taskcell", version, propagate_version = true)]
@@ -67,6 +69,9 @@ enum Ended {
     WithError,
 }
 
+/// Characters of the error that ends the program: it may list all that would have been right.
+const MAX_ERROR: usize = 1_000;
+
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -77,7 +82,7 @@ pub fn main() -> ExitCode {
         Ok(Ended::Well) => ExitCode::SUCCESS,
         Ok(Ended::WithError) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("taskcell: {}", terminal::one_line(&format!("{error:#}")));
+            eprintln!("taskcell: {}", printable::one_line(&format!("{error:#}"), MAX_ERROR));
             ExitCode::from(2)
         }
     }

@@ -122,7 +122,8 @@ impl ResourceLimiter for Limiter {
     }
 
     fn table_growing(&mut self, _: usize, desired: usize, most: Option<usize>) -> wasmtime::Result<bool> {
-        if most.is_some_and(|most| desired > most) {
+        // The pool's own maximum is this limit.
+        if most.is_some_and(|most| desired > most && most < self.table_limit) {
             return Ok(false);
         }
         if desired > self.table_limit {

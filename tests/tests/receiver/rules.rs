@@ -311,7 +311,7 @@ pub(super) async fn what_a_task_ends_with_is_checked(store: Store) {
         ("invalid_answer", custom("[]")),
         ("invalid_answer", custom("null")),
         ("invalid_answer", custom("{} {}")),
-        ("invalid_answer", custom(&("{\"a\":".repeat(200) + "1" + &"}".repeat(200)))),
+        ("json_depth", custom(&("{\"a\":".repeat(200) + "1" + &"}".repeat(200)))),
         ("invalid_answer", error("", Some("{"))),
         ("invalid_answer", error("", Some(""))),
         ("answer_size", Ok(output(&long))),
