@@ -17,7 +17,7 @@ use taskcell::tasks::{
     By, Claim, CreateOptions, Expects, Job, MemoryStore, Origin, Outcome, RateLimit, Runner, TaskLimits, TaskStore,
     Tasks,
 };
-use taskcell::{Grants, Handler, Handlers, Limits, Outbox, Session};
+use taskcell::{Engine, EngineOptions, Grants, Handler, Handlers, Limits, Outbox, Session};
 use taskcell_tests::compose::component_text;
 use taskcell_tests::conversation::{prompt, request, soon, start, task_prompt};
 use taskcell_tests::guests::build_guest_for;
@@ -38,6 +38,8 @@ enum Way {
     Nested(usize),
     /// A component of this core module, so often, is loaded.
     Component(&'static str, usize),
+    /// A component of some thousand functions is loaded, which is in no cache.
+    SlowToCompile,
     /// A file of so many bytes is loaded.
     File(u64),
     /// A guest prints without end.
@@ -89,7 +91,7 @@ const ROWS: &[Row] = &[
     ("Limits::json_depth",      |_, _| (),                                 Guest("deep-json"),                   "json_depth",         Is(65),      64),
     ("Limits::json_depth",      |_, _| (),                                 Work("deep-json"),                    "json_depth",         Is(65),      64),
     ("Limits::component_size",  |limits, _| limits.component_size = 1_000, File(100 << 30),                      "component_size",     Is(100 << 30), 1_000),
-    ("Limits::compile_time",    |limits, _| limits.compile_time = ms(0),   Component("", 1),                     "compile_time",       Unknown,     0),
+    ("Limits::compile_time",    |limits, _| limits.compile_time = ms(0),   SlowToCompile,                        "compile_time",       Unknown,     0),
     ("Limits::output",          |limits, _| limits.output = 1_000,         Printing,                             "output",             Over,        1_000),
     ("Limits::output",          |limits, _| limits.output = 64 << 20,      Printing,                             "output",             Is(100_002), 1_000),
     ("Limits::cells",           |limits, _| limits.cells = 1,              Crowd,                                "overloaded",         Is(2),       1),
@@ -203,6 +205,15 @@ async fn hit(limits: Limits, tasks: TaskLimits, by: &Way) -> String {
             let bytes = component_text(&format!("(component (core module $m {module}) {instances})")).unwrap();
             let loaded = Handler::from_bytes(&engine(limits).unwrap(), "handler.wasm", bytes, Grants::default()).await;
             loaded.unwrap_err().kind().to_owned()
+        }
+        SlowToCompile => {
+            let function =
+                format!("(func (param i32) (result i32) (local.get 0) {})", "(i32.const 7) (i32.mul)".repeat(50));
+            let bytes = component_text(&format!("(component (core module {}))", function.repeat(5_000))).unwrap();
+            let mut uncached = EngineOptions::default();
+            uncached.limits = limits;
+            let engine = Engine::new(uncached).unwrap();
+            Handler::from_bytes(&engine, "slow.wasm", bytes, Grants::default()).await.unwrap_err().kind().to_owned()
         }
         File(size) => {
             let file = tempfile::NamedTempFile::new().unwrap();
