@@ -59,14 +59,23 @@ pub fn component_with(packages: &[&str], exports: &[&str], imports: &[&str]) -> 
 /// # Errors
 /// When the text is no module, or does not implement the interfaces.
 pub fn component_of(module: &str, packages: &[&str], exports: &[&str], imports: &[&str]) -> Result<Vec<u8>> {
-    let mut resolve = protocol(VERSION)?;
-    for package in packages {
-        resolve.push_source("package.wit", package)?;
-    }
+    let mut resolve = protocol_with(packages)?;
     let world = world(&mut resolve, VERSION, exports, imports)?;
     let mut module = wat::parse_str(module)?;
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
     ComponentEncoder::default().validate(true).module(&module)?.encode()
+}
+
+/// The definitions of the handler protocol and of these packages, as for [`component_with`].
+///
+/// # Errors
+/// When a package is wrong.
+pub fn protocol_with(packages: &[&str]) -> Result<Resolve> {
+    let mut resolve = protocol(VERSION)?;
+    for package in packages {
+        resolve.push_source("package.wit", package)?;
+    }
+    Ok(resolve)
 }
 
 /// A component that is written as text.

@@ -1,5 +1,6 @@
 //! What the integration tests share.
 
+pub mod attacks;
 pub mod cli;
 pub mod compose;
 pub mod conversation;
@@ -7,6 +8,7 @@ pub mod guests;
 pub mod handlers;
 pub mod mcp;
 pub mod observed;
+pub mod process;
 pub mod provision;
 pub mod pty;
 pub mod server;

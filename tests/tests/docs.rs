@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use taskcell::Limits;
 use taskcell::kinds::KINDS;
 use taskcell::tasks::TaskLimits;
+use taskcell_tests::attacks::ATTACKS;
 use taskcell_tests::cli;
 use taskcell_tests::compose::component;
 use taskcell_tests::test_names::{exists, sources};
@@ -138,22 +139,24 @@ fn every_limit_is_proved_by_a_test() {
     assert!(limits >= 17, "only {limits} limits were found");
 }
 
-/// Whatever the hostile guest can do, a test has it do.
+/// Each attack has its place in the table, which names no others, and the tests that it names are there.
 #[test]
-fn every_behaviour_of_the_hostile_guest_is_tested() {
-    let guest = read("tests/guests/hostile/src/lib.rs");
-    let sources = sources();
-    let arms = guest.lines().map(str::trim).filter(|line| line.starts_with('"') || line.starts_with("behaviour"));
-    let words = arms.filter_map(|line| Some(line.split_once("=>")?.0.split('"').skip(1).step_by(2)));
-    let words: Vec<_> = words.flatten().chain(["create-then-wait", "done-at-once", "spawn-thousands"]).collect();
-    assert!(words.len() > 50, "{words:?}");
-    for word in words {
-        let used = sources.iter().any(|(file, text)| {
-            let begins_a_text = text.contains(&format!("\"{word}"));
-            begins_a_text && !file.contains("guests/") && file != "docs.rs"
-        });
-        assert!(used, "no test has the hostile guest do {word:?}");
+fn every_attack_is_documented() {
+    let (docs, sources) = (read("docs/limits.md"), sources());
+    let section = docs.split("\n## Attacks\n").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
+    let mut named = Vec::new();
+    for row in section.lines().filter(|line| line.starts_with("| ")).skip(1) {
+        let words = |column: usize| row.split('|').nth(column).unwrap().split('`').skip(1).step_by(2);
+        named.extend(words(2));
+        for test in words(4) {
+            assert!(exists(&sources, test), "there is no test {test}");
+        }
     }
+    let mut attacks: Vec<_> = ATTACKS.iter().map(|attack| attack.name).collect();
+    (named.sort_unstable(), attacks.sort_unstable());
+    assert_eq!(named, attacks);
+    let test = "attacks.rs::an_attack_is_named_forgotten_and_leaves_nothing";
+    assert!(section.contains(test) && exists(&sources, test));
 }
 
 /// No guest stands there without a test that runs it.

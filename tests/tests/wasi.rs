@@ -42,5 +42,7 @@ fn a_cell_has_clocks_and_random_and_nothing_else() {
     let flood =
         ran.stderr.lines().find(|line| line.contains("error.type=\"output\"")).expect("no line about the flood");
     assert!(flood.contains("current=") && flood.contains("limit=65536"), "{flood}");
+    let shown = ran.stderr.lines().filter(|line| line.contains("guest prints: ")).count();
+    assert!(shown == 1_000 && ran.stderr.contains("limit=1000"), "{shown} lines are shown");
     assert!(ran.stderr.len() < 1 << 20, "the log has {} bytes", ran.stderr.len());
 }

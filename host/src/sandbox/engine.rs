@@ -42,6 +42,22 @@ pub struct Engine {
     shared: Arc<Shared>,
 }
 
+/// What the pool of an [`Engine`] holds: what cells have at this moment, and what waits for the next.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Pool {
+    /// Core instances of cells.
+    pub core_instances: u64,
+    /// Linear memories of cells.
+    pub memories: usize,
+    /// Tables of cells.
+    pub tables: usize,
+    /// Stacks of cells.
+    pub stacks: usize,
+    /// Bytes of memories and tables that no cell has and that stay resident for the next.
+    pub idle: usize,
+}
+
 struct Shared {
     engine: wasmtime::Engine,
     /// WASI alone; each handler adds what it is granted.
@@ -91,6 +107,21 @@ impl Engine {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.shared.limits
+    }
+
+    /// What the pool holds at this moment.
+    #[must_use]
+    pub fn pool(&self) -> Pool {
+        // The engine of this module always has a pool.
+        let Some(metrics) = self.shared.engine.pooling_allocator_metrics() else { return Pool::default() };
+        let idle = metrics.unused_memory_bytes_resident().saturating_add(metrics.unused_table_bytes_resident());
+        Pool {
+            core_instances: metrics.core_instances(),
+            memories: metrics.memories(),
+            tables: metrics.tables(),
+            stacks: metrics.stacks(),
+            idle,
+        }
     }
 
     pub(super) fn wasmtime(&self) -> &wasmtime::Engine {

@@ -17,7 +17,7 @@ mod output;
 mod ticker;
 
 pub(crate) use cell::{CellState, call};
-pub use engine::{Engine, EngineOptions, wasmtime_config};
+pub use engine::{Engine, EngineOptions, Pool, wasmtime_config};
 pub(crate) use exports::{
     AugmentedElicitation, AugmentedSampling, Background, CancelTask, Elicitation, Export, GetTask, GetTaskResult,
     ListTasks, Roots, Sampling,

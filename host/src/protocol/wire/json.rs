@@ -3,7 +3,7 @@
 //! The text goes through unparsed: a `_meta` keeps its key order and its numbers to the last digit. What comes
 //! from a guest is checked before it goes out, because text that is not JSON, or that holds a line break, would
 //! break the frames of the stdio transport, which ends a message at the line break; half a character, which JSON can
-//! write and UTF-8 cannot, makes many a parser refuse the whole message.
+//! write and UTF-8 cannot, makes many a parser refuse the whole message, and so does a number that no double reaches.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -117,6 +117,7 @@ pub(crate) mod object {
 fn checked(text: &str) -> Result<Cow<'_, str>, String> {
     check_depth(text)?;
     check_surrogates(text)?;
+    check_numbers(text)?;
     if text.contains(['\n', '\r']) {
         return Ok(Cow::Owned(text.replace(['\n', '\r'], " ")));
     }
@@ -172,6 +173,27 @@ fn check_surrogates(text: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Refuses a number beyond the range of a double, such as `1e999`. [RFC 8259, 6]
+fn check_numbers(text: &str) -> Result<(), String> {
+    let mut rest = text;
+    loop {
+        let (tokens, string) = rest.split_once('"').unwrap_or((rest, ""));
+        let numbers = tokens.split(|character| !matches!(character, '0'..='9' | '+' | '-' | '.' | 'e' | 'E'));
+        // Without an exponent it takes more digits than that.
+        let may_be_large = |number: &&str| number.len() > 300 || number.contains(['e', 'E']);
+        let is_too_large = |number: &str| number.parse::<f64>().is_ok_and(f64::is_infinite);
+        if numbers.filter(may_be_large).any(is_too_large) {
+            return Err("a number is too large".to_owned());
+        }
+        if string.is_empty() {
+            return Ok(());
+        }
+        let mut bytes = string.bytes();
+        skip_string(&mut bytes);
+        rest = string.get(string.len().saturating_sub(bytes.len())..).unwrap_or_default();
+    }
+}
+
 /// The unit of UTF-16 that an escape stands for, when it is written by its number.
 fn unit(escape: &str) -> Option<u16> {
     u16::from_str_radix(escape.strip_prefix('u')?.get(..4)?, 16).ok()
@@ -222,6 +244,19 @@ mod tests {
         ];
         for (text, taken) in rows {
             assert_eq!(check_surrogates(text).is_ok(), taken, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_beyond_doubles_is_refused() {
+        let long = "9".repeat(400);
+        #[rustfmt::skip]
+        let rows = [
+            ("1e308", true), ("-1E-999", true), (r#"{"1e999":"1e999\"1e999","a":true}"#, true), ("[0.1,2]", true),
+            ("1e999", false), ("[1,-1E+999]", false), (r#"{"a\"":1e309}"#, false), (&long, false),
+        ];
+        for (text, taken) in rows {
+            assert_eq!(check_numbers(text).is_ok(), taken, "{text}");
         }
     }
 

@@ -1,0 +1,7 @@
+//! Answers, as every handler should.
+
+use crate::prelude::*;
+
+pub(crate) fn behave(_: &Cell<'_>) -> Answer {
+    Ok(said("good"))
+}

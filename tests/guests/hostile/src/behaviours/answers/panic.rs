@@ -1,0 +1,7 @@
+//! Panics.
+
+use crate::prelude::*;
+
+pub(crate) fn behave(_: &Cell<'_>) -> Answer {
+    panic!("on purpose")
+}
