@@ -18,10 +18,11 @@ use taskcell::tasks::RateLimit;
 use taskcell::{Engine, EngineOptions, Grants, Handler, Handlers, Session, SessionOptions};
 use taskcell_tests::compose::component_text;
 use tokio::runtime::{Handle, Runtime};
+use tokio::task::JoinSet;
 use wasmtime::Result;
 
 /// How long each attack is watched, and the quiet before it.
-const WATCHED: Duration = Duration::from_secs(4);
+const WATCHED: Duration = Duration::from_secs(2);
 /// Between two requests of the neighbour.
 const PAUSE: Duration = Duration::from_millis(1);
 /// Attacks of one kind at once.
@@ -50,8 +51,8 @@ const ATTACKS: [(&str, Attack); 12] = [
 /// What attackers attack with.
 struct Attacker {
     engine: Engine,
-    hostile: Session,
-    printing: Session,
+    hostile: Arc<Session>,
+    printing: Arc<Session>,
     bomb: Vec<u8>,
 }
 
@@ -126,14 +127,14 @@ fn options() -> SessionOptions {
 
 async fn session(engine: &Engine, guest: &str) -> Result<Arc<Session>> {
     let handler = Handler::from_bytes(engine, guest, common::guest(guest)?, Grants::default()).await?;
-    Ok(Arc::new(drained(Handlers::new([handler])?)))
+    Ok(drained(Handlers::new([handler])?))
 }
 
 /// A session whose messages are taken, as a transport does.
-fn drained(handlers: Handlers) -> Session {
+fn drained(handlers: Handlers) -> Arc<Session> {
     let (session, mut outbox) = Session::new(handlers, options());
     Handle::current().spawn(async move { while outbox.recv().await.is_some() {} });
-    session
+    Arc::new(session)
 }
 
 async fn attacker(engine: &Engine) -> Result<Arc<Attacker>> {
@@ -166,19 +167,25 @@ fn sampling(behaviour: &str, task: bool) -> Vec<u8> {
     json!({ "jsonrpc": "2.0", "id": 1, "method": "sampling/createMessage", "params": params }).to_string().into_bytes()
 }
 
+/// Has a request answered as often as can be, each in a task of its own, as a transport does.
+async fn again_and_again(session: &Arc<Session>, request: &[u8]) {
+    // Ends what it began when the attack ends.
+    let mut running = JoinSet::new();
+    loop {
+        let (session, request) = (Arc::clone(session), request.to_vec());
+        running.spawn(async move { session.answer(&request).await });
+        running.join_next().await;
+    }
+}
+
 /// Has the hostile guest do this again and again.
 async fn asks(attacker: Arc<Attacker>, behaviour: &str) {
-    let request = sampling(behaviour, false);
-    loop {
-        attacker.hostile.answer(&request).await;
-    }
+    again_and_again(&attacker.hostile, &sampling(behaviour, false)).await;
 }
 
 /// Prints a hundred thousand lines a request.
 async fn floods(attacker: Arc<Attacker>) {
-    loop {
-        attacker.printing.answer(br#"{"jsonrpc":"2.0","id":1,"method":"roots/list"}"#).await;
-    }
+    again_and_again(&attacker.printing, br#"{"jsonrpc":"2.0","id":1,"method":"roots/list"}"#).await;
 }
 
 /// Leaves work behind that loops, and takes it back when the attack ends.
@@ -212,10 +219,7 @@ impl Drop for Left {
 
 /// Makes as many tasks with work as are to be had, at once, again and again.
 async fn spawns(attacker: Arc<Attacker>) {
-    let request = sampling("spawn-thousands", true);
-    loop {
-        attacker.hostile.answer(&request).await;
-    }
+    again_and_again(&attacker.hostile, &sampling("spawn-thousands", true)).await;
 }
 
 /// Loads what takes long to compile, each time another.

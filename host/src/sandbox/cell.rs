@@ -131,7 +131,7 @@ pub(super) async fn within_limits<F: Future>(engine: &Engine, guest: Pin<&mut F>
         Poll::Ready(ended) => ended,
         Poll::Pending => {
             let (start, limit) = (Instant::now(), limits.wall_time);
-            let ended = tokio::time::timeout(limit, guest).await;
+            let ended = tokio::time::timeout(limit, engine.turns().taking(guest)).await;
             ended.map_err(|_| Error::Time { current: start.elapsed(), limit })?
         }
     };

@@ -14,6 +14,7 @@ use super::cache::Cache;
 use super::cell::CellState;
 use super::limits::Limits;
 use super::ticker::Ticker;
+use super::turns::Turns;
 use crate::Error;
 use crate::protocol::json::MAX_DEPTH;
 
@@ -67,6 +68,7 @@ struct Shared {
     compiling: Arc<Semaphore>,
     cache: Option<Cache>,
     ticker: Ticker,
+    turns: Turns,
 }
 
 impl std::fmt::Debug for Engine {
@@ -99,8 +101,8 @@ impl Engine {
         let cache = cache.map(|folder| Cache::open(folder, &engine)).transpose()?;
         let cells = Arc::new(Semaphore::new(limits.cells as usize));
         let compiling = Arc::new(Semaphore::new(COMPILING));
-        let ticker = Ticker::start(engine.clone())?;
-        Ok(Self { shared: Arc::new(Shared { engine, linker, limits, cells, compiling, cache, ticker }) })
+        let (ticker, turns) = (Ticker::start(engine.clone())?, Turns::default());
+        Ok(Self { shared: Arc::new(Shared { engine, linker, limits, cells, compiling, cache, ticker, turns }) })
     }
 
     /// The limits it was set up with.
@@ -138,6 +140,10 @@ impl Engine {
 
     pub(super) fn touch(&self) {
         self.shared.ticker.touch();
+    }
+
+    pub(super) fn turns(&self) -> &Turns {
+        &self.shared.turns
     }
 
     /// A place for one more cell.

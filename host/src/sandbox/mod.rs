@@ -15,6 +15,7 @@ mod limits;
 mod meter;
 mod output;
 mod ticker;
+mod turns;
 
 pub(crate) use cell::{CellState, call};
 pub use engine::{Engine, EngineOptions, Pool, wasmtime_config};
