@@ -7,6 +7,7 @@ pub mod conversation;
 pub mod guests;
 pub mod handlers;
 pub mod mcp;
+pub mod model_server;
 pub mod observed;
 pub mod process;
 pub mod provision;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use taskcell::Limits;
+use taskcell::grants::ModelGuards;
 use taskcell::kinds::KINDS;
 use taskcell::tasks::TaskLimits;
 use taskcell_tests::attacks::ATTACKS;
@@ -32,7 +33,10 @@ fn every_error_kind_is_in_the_docs() {
     let tasks = read("host/src/tasks/error.rs");
     let of_errors = source.lines().filter_map(|line| line.trim().split("=> \"").nth(1)?.split('"').next());
     let of_tasks = tasks.lines().filter_map(|line| line.trim().split("internal(\"").nth(1)?.split('"').next());
-    let kinds: Vec<_> = of_errors.chain(of_tasks).collect();
+    let model = read("host/src/grants/model/provider/failure.rs");
+    let of_model = model.lines().filter_map(|line| line.trim().split("=> \"model").nth(1)?.split('"').next());
+    let of_model = of_model.map(|rest| format!("model{rest}"));
+    let kinds: Vec<_> = of_errors.chain(of_tasks).map(str::to_owned).chain(of_model).collect();
     assert!(kinds.len() > 20, "{kinds:?}");
     for kind in kinds {
         assert!(docs.contains(&format!("`{kind}`")), "docs/limits.md does not explain {kind}");
@@ -106,6 +110,14 @@ fn the_documented_limits_are_the_defaults() {
     row("TaskLimits::recovered", &format!("{recovered} at once"));
     let [second, burst] = [TaskLimits::RATE, TaskLimits::BURST].map(|number| thousands(number as usize));
     row("TaskLimits::rate", &format!("{second} a second, {burst} at once"));
+    let ModelGuards { max_tokens, requests_per_minute, session_tokens, calls, timeout, answer_size, .. } =
+        ModelGuards::default();
+    row("ModelGuards::max_tokens", &thousands(max_tokens as usize));
+    row("ModelGuards::requests_per_minute", &requests_per_minute.to_string());
+    row("ModelGuards::session_tokens", &thousands(usize::try_from(session_tokens).unwrap()));
+    row("ModelGuards::calls", &format!("{calls} at once"));
+    row("ModelGuards::timeout", &format!("{} s", timeout.as_secs()));
+    row("ModelGuards::answer_size", &mib(answer_size));
 }
 
 /// Each promise names a test that there is.
@@ -122,21 +134,31 @@ fn every_promise_is_shown_by_a_test() {
 /// Each limit has its row, and each row the tests that prove it.
 #[test]
 fn every_limit_is_proved_by_a_test() {
-    let (docs, source) = (read("docs/limits.md"), read("host/src/sandbox/limits.rs"));
-    let body = source.split("pub struct Limits {").nth(1).and_then(|rest| rest.split("\n}").next()).unwrap();
-    let fields = body.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split(':').next());
+    let docs = read("docs/limits.md");
+    let fields = |file: &str, name: &str| {
+        let source = read(file);
+        let body =
+            source.split(&format!("pub struct {name} {{")).nth(1).and_then(|rest| rest.split("\n}").next()).unwrap();
+        let fields = body.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split(':').next());
+        fields.map(|field| format!("{name}::{field}")).collect::<Vec<_>>()
+    };
+    let fields = [
+        fields("host/src/sandbox/limits.rs", "Limits"),
+        fields("host/src/grants/model/provider/guards.rs", "ModelGuards"),
+    ];
     let (sources, mut limits) = (sources(), 0);
-    for field in fields {
-        let row = docs.lines().find(|line| line.starts_with(&format!("| `Limits::{field}` |")));
+    for field in fields.concat() {
+        let row = docs.lines().find(|line| line.starts_with(&format!("| `{field}` |")));
         let row = row.unwrap_or_else(|| panic!("docs/limits.md has no row for {field}"));
-        let tests: Vec<_> = row.split('|').nth(6).unwrap().split('`').skip(1).step_by(2).collect();
+        let tests: Vec<_> =
+            row.trim_end_matches(['|', ' ']).rsplit('|').next().unwrap().split('`').skip(1).step_by(2).collect();
         assert!(!tests.is_empty(), "no test proves {field}");
         for test in tests {
             assert!(exists(&sources, test), "{field}: there is no test {test}");
         }
         limits += 1;
     }
-    assert!(limits >= 17, "only {limits} limits were found");
+    assert!(limits >= 24, "only {limits} limits were found");
 }
 
 /// Each attack has its place in the table, which names no others, and the tests that it names are there.
@@ -199,9 +221,10 @@ fn the_documented_configuration_is_taken() {
     let ran = call(&format!("{before}sha256 = \"{digest}{}", after.get(64..).unwrap()));
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{ran:?}");
     // What a table takes, the program says when it is given something else.
-    for table in ["", "limits", "task-limits", "audit", "elicitation", "sampling", "[handler]"] {
+    for table in ["", "limits", "task-limits", "audit", "elicitation", "sampling", "[handler]", "handler.model"] {
         let header = if table.is_empty() { String::new() } else { format!("[{table}]\n") };
-        let ran = call(&format!("{header}no-such-key = 1"));
+        let parent = if table.starts_with("handler.") { "[[handler]]\npath = 'x'\n" } else { "" };
+        let ran = call(&format!("{parent}{header}no-such-key = 1"));
         let keys: Vec<_> = ran.stderr.split('`').skip(3).step_by(2).collect();
         assert!(!keys.is_empty() && ran.stderr.contains("unknown field"), "{ran:?}");
         for key in keys {

@@ -5,7 +5,7 @@ use std::fs;
 use std::sync::{Arc, LazyLock};
 
 use serde_json::json;
-use taskcell::grants::{Confirmation, Grants, Model, User};
+use taskcell::grants::{Confirmation, Grants, Model, ModelContext, User};
 use taskcell::protocol::types::{
     CreateMessageRequest, CreateMessageResult, ElicitRequest, ElicitResult, Implementation, RpcError,
 };
@@ -38,7 +38,7 @@ struct Nobody;
 
 #[async_trait::async_trait]
 impl Model for Nobody {
-    async fn create_message(&self, _: CreateMessageRequest) -> Result<CreateMessageResult, RpcError> {
+    async fn create_message(&self, _: &ModelContext, _: CreateMessageRequest) -> Result<CreateMessageResult, RpcError> {
         Err(RpcError::new(-1, "nobody"))
     }
 }

@@ -113,7 +113,7 @@ fn what_is_not_granted_is_refused() {
         ("tasks",    "grants = ['progress']\nconfig={}", "`tasks` would allow it; add \"tasks\" to the grants at ",             ":3:10"),
         ("progress", "\ngrants = ['tasks']",             "`progress` would allow it; add \"progress\" to the grants at ",       ":4:10"),
         (config,     "grants = ['tasks']",               "`config` would allow it; add a table [handler.config] to the handler at ", ":1:1"),
-        ("model",    "grants = ['tasks']",               "`model` would allow it; add \"model\" to the grants at ",             ":3:10"),
+        ("model",    "grants = ['tasks']",               "`model` would allow it; add a table [handler.model] to the handler at ", ":1:1"),
         ("user",     "",                                 "`user` would allow it; add grants = [\"user\"] to the handler at ",   ":1:1"),
     ];
     for (import, lines, remedy, place) in table {
@@ -132,7 +132,8 @@ fn what_is_not_granted_is_refused() {
 /// What the program has not got is not granted, even where the file says so.
 #[test]
 fn what_is_not_there_cannot_be_granted() {
-    let table = [("model", "taskcell.toml:3:11: this program has no model to give"), ("user", "terminal")];
+    let table =
+        [("model", "taskcell.toml:3:11: which model is meant? add a table [handler.model]"), ("user", "terminal")];
     for (grant, why) in table {
         let (_folder, config) =
             configuration(&format!("[[handler]]\npath = 'HANDLER'\ngrants = ['{grant}']"), &stock());

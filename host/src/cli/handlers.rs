@@ -14,6 +14,8 @@ use crate::{Engine, EngineOptions, Error, Grants, Handler, Handlers, Limits};
 
 /// The stock handler, built from `guest-examples/rust-scripted`; a test compares the two.
 pub(super) const STOCK: &[u8] = include_bytes!("../../assets/stock.wasm");
+/// Which provider, which key, how many tokens: no flag says that much.
+const NO_MODEL: &str = "a model is granted by a configuration: --config FILE, with a table [handler.model]";
 /// Its name where the name of a file stands otherwise.
 const STOCK_NAME: &str = "the stock handler";
 
@@ -53,8 +55,7 @@ pub(super) enum Grant {
     Progress,
     /// The settings of --set
     Config,
-    /// A model
-    #[value(skip)]
+    /// A model, which only a configuration can name
     Model,
     /// You, at this terminal
     User,
@@ -106,6 +107,7 @@ impl CacheArgs {
 impl HandlerArgs {
     /// Loads the handlers: those of --handler, or else those of the configuration, or else the stock handler.
     pub(super) async fn load(&self, config: &Config) -> anyhow::Result<Loaded> {
+        anyhow::ensure!(!self.grants.contains(&Grant::Model), "--grant model: {NO_MODEL}");
         // One person: whoever asks waits for their turn.
         let user = self.asks_the_user(config).then(TerminalUser::new).transpose()?.map(Arc::new);
         let engine = self.cache.engine(&config.limits)?;
@@ -161,6 +163,7 @@ impl HandlerArgs {
 /// Says how the command line gives what is missing.
 fn with_remedy(error: Error) -> anyhow::Error {
     match &error {
+        Error::NotGranted { grant, .. } if *grant == Grant::Model.name() => anyhow::anyhow!("{error}; {NO_MODEL}"),
         Error::NotGranted { grant, .. } if Grant::from_str(grant, false).is_ok() => {
             anyhow::anyhow!("{error}; add --grant {grant}")
         }

@@ -12,7 +12,7 @@ use super::handlers::CacheArgs;
 use super::policy::Policy;
 use super::tasks_args::{ConfigArg, DeclaredArgs};
 use super::terminal;
-use crate::grants::{Confirmation, Model, Settings, User};
+use crate::grants::{Confirmation, Model, ModelContext, Settings, User};
 use crate::kinds::KINDS;
 use crate::protocol::types::{
     CreateMessageRequest, CreateMessageResult, ElicitRequest, ElicitResult, Implementation, RpcError,
@@ -143,6 +143,11 @@ impl Inspected<'_> {
         if let (Says::Granted(policy), Value::Object(document)) = (says, &mut document) {
             let settings = policy.settings().map(|(key, origin)| (key.to_owned(), origin.into()));
             document.insert("settings".to_owned(), Value::Object(settings.collect()));
+            let model: Map<_, _> =
+                policy.model().into_iter().map(|(key, fact)| (key.to_owned(), fact.into())).collect();
+            if !model.is_empty() {
+                document.insert("model".to_owned(), Value::Object(model));
+            }
         }
         document
     }
@@ -190,6 +195,13 @@ impl Inspected<'_> {
             }
             for (key, origin) in settings {
                 writeln!(out, "  {:<53} {origin}", terminal::one_line(key))?;
+            }
+            let model = policy.model();
+            if !model.is_empty() {
+                writeln!(out, "\nmodel")?;
+            }
+            for (key, fact) in model {
+                writeln!(out, "  {key:<53} {fact}")?;
             }
         }
         Ok(())
@@ -241,7 +253,7 @@ impl Nobody {
 
 #[async_trait]
 impl Model for Nobody {
-    async fn create_message(&self, _: CreateMessageRequest) -> Result<CreateMessageResult, RpcError> {
+    async fn create_message(&self, _: &ModelContext, _: CreateMessageRequest) -> Result<CreateMessageResult, RpcError> {
         Self::refuse()
     }
 }

@@ -40,6 +40,12 @@ impl Secret {
     pub fn new(text: String) -> Self {
         Self(text)
     }
+
+    /// The text, for whom it is meant.
+    #[cfg(feature = "model")]
+    pub(super) fn expose(&self) -> &str {
+        &self.0
+    }
 }
 
 impl fmt::Debug for Secret {

@@ -20,7 +20,9 @@ use wasmtime::component::Linker;
 pub use clocks::Clocks;
 pub use config::{Secret, Setting, Settings};
 pub(crate) use created::Created;
-pub use model::Model;
+pub use model::{Model, ModelContext, ModelUse, SessionIdentity};
+#[cfg(feature = "model")]
+pub use model::{ModelGuards, Provider, ProviderModel, WrongProvider};
 pub use progress::Progress;
 pub use random::Random;
 pub use user::{Confirmation, User};
@@ -182,6 +184,8 @@ pub(crate) struct Scope {
     pub(crate) lease: Option<Lease>,
     /// Who asks.
     pub(crate) server: Option<Arc<Implementation>>,
+    /// In which session.
+    pub(crate) session: Option<Arc<SessionIdentity>>,
     /// The tasks of the conversation.
     pub(crate) tasks: Option<Arc<Tasks>>,
     /// Where progress goes.

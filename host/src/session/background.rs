@@ -162,6 +162,7 @@ impl Shared {
             kind: Some(kind),
             lease: Some(claim.lease.clone()),
             server: Some(Arc::clone(&self.server)),
+            session: Some(Arc::clone(&self.identity)),
             tasks: Some(Arc::clone(&self.tasks)),
             progress: self.progress.get(&claim.lease.id),
             ..Scope::default()

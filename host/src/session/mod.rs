@@ -25,6 +25,7 @@ use tokio::sync::mpsc;
 pub use handlers::{Features, Handlers, Served};
 pub use native::{Native, NativeContext};
 
+use crate::grants::SessionIdentity;
 use crate::kinds::Kind;
 use crate::protocol::jsonrpc::{self, Message};
 use crate::protocol::types::{Implementation, RpcError, Task};
@@ -131,6 +132,7 @@ pub struct Session {
 pub(crate) struct Shared {
     handlers: Handlers,
     server: Arc<Implementation>,
+    identity: Arc<SessionIdentity>,
     protocol_version: Arc<str>,
     tasks: Arc<Tasks>,
     principal: String,
@@ -183,6 +185,7 @@ impl Session {
             cells,
             bounds,
             server: Arc::new(server),
+            identity: Arc::new(SessionIdentity::new(&principal, audit.clone())),
             protocol_version: protocol_version.into(),
             tasks: Arc::new(tasks),
             principal,

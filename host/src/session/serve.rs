@@ -71,6 +71,7 @@ impl Shared {
             kind: Some(kind),
             expects: call.expects.clone(),
             server: Some(Arc::clone(&self.server)),
+            session: Some(Arc::clone(&self.identity)),
             tasks: Some(Arc::clone(&self.tasks)),
             progress: call.progress.clone(),
             may_spawn: handler.has_background(),

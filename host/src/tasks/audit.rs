@@ -1,4 +1,5 @@
-//! The audit log: who did what to which task, as JSON lines. [basic/utilities/tasks, Audit and Logging]
+//! The audit log: who did what to which task, and who ran a model, as JSON lines.
+//! [basic/utilities/tasks, Audit and Logging]
 //!
 //! The line of a request is written before its answer goes out, that of a change as soon as it is stored. Payloads
 //! (prompts, answers, what users typed) are not in it unless asked for: a log outlives what it is about.
@@ -14,7 +15,7 @@ use serde_json::value::RawValue;
 use super::TaskRecord;
 use crate::kinds::Kind;
 
-/// A log of what was done to tasks.
+/// A log of what was done to tasks, and of each call of a model.
 pub struct AuditLog {
     out: Mutex<Box<dyn Write + Send>>,
     payloads: bool,
@@ -40,6 +41,28 @@ pub(crate) struct Audited<'a> {
     pub(crate) response: &'a [u8],
 }
 
+/// A call of a model, and what came of it.
+pub(crate) struct ModelCall<'a> {
+    pub(crate) principal: &'a str,
+    pub(crate) server: &'a str,
+    /// The kind of the request that the handler serves.
+    pub(crate) kind: Option<Kind>,
+    pub(crate) handler: &'a str,
+    /// The task that it works on.
+    pub(crate) task: Option<&'a str>,
+    /// The models that were asked for.
+    pub(crate) hints: &'a [String],
+    /// The one that ran.
+    pub(crate) model: Option<&'a str>,
+    pub(crate) input_tokens: Option<u64>,
+    pub(crate) output_tokens: Option<u64>,
+    /// `ok`, `cancelled`, or the stable word of the error.
+    pub(crate) outcome: &'a str,
+    pub(crate) error: Option<i32>,
+    pub(crate) request: Option<&'a str>,
+    pub(crate) response: Option<&'a str>,
+}
+
 /// A line.
 #[derive(Serialize, Default)]
 #[serde(rename_all = "camelCase")]
@@ -58,6 +81,16 @@ struct Line<'a> {
     handler: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    hints: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<i32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -112,6 +145,36 @@ impl AuditLog {
             error: audited.error,
             request: payload(audited.request),
             response: payload(audited.response),
+            ..Line::default()
+        });
+    }
+
+    /// Whether requests and answers stand in it whole.
+    pub(crate) fn has_payloads(&self) -> bool {
+        self.payloads
+    }
+
+    /// A call of a model.
+    pub(crate) fn model(&self, call: &ModelCall<'_>) {
+        let payload = |text: Option<&'_ str>| {
+            text.and_then(|text| serde_json::value::RawValue::from_string(text.to_owned()).ok())
+        };
+        let (request, response) = (payload(call.request), payload(call.response));
+        self.write(Line {
+            event: "model",
+            principal: call.principal,
+            server: Some(call.server),
+            task: call.task,
+            kind: call.kind.map(|kind| kind.info().export).unwrap_or_default(),
+            handler: Some(call.handler).filter(|digest| !digest.is_empty()),
+            hints: call.hints,
+            model: call.model,
+            input_tokens: call.input_tokens,
+            output_tokens: call.output_tokens,
+            outcome: Some(call.outcome),
+            error: call.error,
+            request: request.as_deref().filter(|_| self.payloads),
+            response: response.as_deref().filter(|_| self.payloads),
             ..Line::default()
         });
     }

@@ -33,7 +33,7 @@ mod store;
 mod worker;
 
 pub use audit::AuditLog;
-pub(crate) use audit::Audited;
+pub(crate) use audit::{Audited, ModelCall};
 pub use error::TaskError;
 pub use limits::{RateLimit, TaskLimits};
 pub use memory::MemoryStore;

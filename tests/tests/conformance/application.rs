@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use taskcell::grants::{Confirmation, Model, User};
+use taskcell::grants::{Confirmation, Model, ModelContext, User};
 use taskcell::protocol::types::{
     CreateMessageRequest, CreateMessageResult, ElicitRequest, ElicitResult, Implementation, RpcError,
 };
@@ -28,7 +28,11 @@ impl Application {
 
 #[async_trait]
 impl Model for Application {
-    async fn create_message(&self, request: CreateMessageRequest) -> Result<CreateMessageResult, RpcError> {
+    async fn create_message(
+        &self,
+        _: &ModelContext,
+        request: CreateMessageRequest,
+    ) -> Result<CreateMessageResult, RpcError> {
         let request = json!(request);
         self.show(request.clone());
         let last = request["messages"].as_array().and_then(|messages| messages.last());

@@ -18,7 +18,7 @@ use toml::Spanned;
 
 use limits::LimitsTable;
 use task_limits::TaskLimitsTable;
-pub(super) use values::{Name, TextOr, Whole};
+pub(super) use values::{Name, TextOr, Time, Whole, set};
 
 use super::policy::{HandlerTable, Policy};
 use super::store::Place;

@@ -13,7 +13,7 @@ use toml::Spanned;
 use super::Wrong;
 
 /// Takes a value of the file, if there is one and it can be.
-pub(super) fn set<T, V>(
+pub(in crate::cli) fn set<T, V>(
     limit: &mut V,
     found: &Option<Spanned<T>>,
     bounds: RangeInclusive<V>,
@@ -36,7 +36,7 @@ where
 
 /// A duration as text, such as `90s`, `10m` or `1h 30m`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Time(pub(super) Duration);
+pub(in crate::cli) struct Time(pub(super) Duration);
 
 impl From<Time> for Duration {
     fn from(time: Time) -> Self {
@@ -72,6 +72,12 @@ pub(in crate::cli) struct Whole<T>(pub(in crate::cli) T);
 
 impl From<Whole<u32>> for u32 {
     fn from(number: Whole<u32>) -> Self {
+        number.0
+    }
+}
+
+impl From<Whole<u64>> for u64 {
+    fn from(number: Whole<u64>) -> Self {
         number.0
     }
 }

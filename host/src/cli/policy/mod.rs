@@ -4,6 +4,8 @@
 //! load name. Secrets and files are read when a handler is loaded, not when the configuration is: a command that
 //! loads no handler needs none of them.
 
+mod model;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::ops::Range;
@@ -22,6 +24,7 @@ use super::user::TerminalUser;
 use crate::grants::{Clocks, Random, Secret, Setting, User};
 use crate::sandbox::file;
 use crate::{Engine, Error, Grants, Handler};
+use model::{ModelPolicy, ModelTable};
 
 /// Bytes of a file that is a setting.
 const MAX_SETTING: u64 = 4 << 20;
@@ -34,6 +37,7 @@ pub(super) struct HandlerTable {
     sha256: Option<Spanned<String>>,
     grants: Option<Spanned<Vec<Spanned<Grant>>>>,
     config: Option<Spanned<BTreeMap<String, Spanned<TextOr<SettingTable>>>>>,
+    model: Option<Spanned<ModelTable>>,
     clocks: Option<Spanned<TextOr<ClocksTable>>>,
     random: Option<Spanned<TextOr<RandomTable>>>,
 }
@@ -74,6 +78,7 @@ pub(super) struct Policy {
     /// Where the list of grants is.
     grants_at: Option<String>,
     settings: Vec<Value>,
+    model: Option<ModelPolicy>,
     clocks: Clocks,
     random: Random,
 }
@@ -114,6 +119,11 @@ impl HandlerTable {
                 settings.push(Value { key, origin: origin(value, folder)?, at: place });
             }
         }
+        let model = self.model.map(|model| {
+            grants.push((Grant::Model, at(model.span())));
+            model.into_inner().check(source)
+        });
+        let model = model.transpose()?;
         Ok(Policy {
             path: folder.join(self.path),
             at: at(span),
@@ -121,6 +131,7 @@ impl HandlerTable {
             grants,
             grants_at,
             settings,
+            model,
             clocks: self.clocks.map_or(Ok(Clocks::Real), clocks)?,
             random: self.random.map_or_else(|| Ok(Random::default()), random)?,
         })
@@ -222,8 +233,8 @@ impl Policy {
     /// What would give a grant.
     pub(super) fn remedy(&self, grant: &str) -> String {
         match &self.grants_at {
-            _ if grant == Grant::Config.name() => {
-                format!("add a table [handler.config] to the handler at {}", self.at)
+            _ if [Grant::Config, Grant::Model].iter().any(|table| table.name() == grant) => {
+                format!("add a table [handler.{grant}] to the handler at {}", self.at)
             }
             Some(at) => format!("add \"{grant}\" to the grants at {at}"),
             None => format!("add grants = [\"{grant}\"] to the handler at {}", self.at),
@@ -232,22 +243,21 @@ impl Policy {
 
     /// The environment variables that hold its secrets.
     pub(super) fn secrets(&self) -> impl Iterator<Item = &str> {
-        self.settings.iter().filter_map(|value| match &value.origin {
+        let of_settings = self.settings.iter().filter_map(|value| match &value.origin {
             Origin::Environment(variable) => Some(variable.as_str()),
             Origin::Text(_) | Origin::File(_) => None,
-        })
+        });
+        of_settings.chain(self.model.as_ref().and_then(ModelPolicy::secret))
     }
 
     /// The keys of its settings, each with where the value comes from, but not the value.
     pub(super) fn settings(&self) -> impl Iterator<Item = (&str, String)> {
-        self.settings.iter().map(|Value { key, origin, at }| {
-            let origin = match origin {
-                Origin::Text(_) => format!("text at {at}"),
-                Origin::Environment(variable) => format!("secret from the environment variable {variable} at {at}"),
-                Origin::File(path) => format!("file {} at {at}", path.display()),
-            };
-            (key.as_str(), origin)
-        })
+        self.settings.iter().map(|Value { key, origin, at }| (key.as_str(), origin.told(at)))
+    }
+
+    /// The model that it may run, and what bounds that; nothing where it may run none.
+    pub(super) fn model(&self) -> Vec<(&'static str, String)> {
+        self.model.as_ref().map(ModelPolicy::facts).unwrap_or_default()
     }
 
     /// Whether the handler may ask the person at the terminal.
@@ -256,12 +266,8 @@ impl Policy {
     }
 
     fn grants(&self, user: Option<Arc<TerminalUser>>) -> anyhow::Result<Grants> {
-        for (grant, at) in &self.grants {
-            anyhow::ensure!(
-                !matches!(grant, Grant::Model),
-                "{at}: this program has no {} to give; an application that embeds it may",
-                grant.name()
-            );
+        if let (None, Some(at)) = (&self.model, self.granted_at(Grant::Model.name())) {
+            bail!("{at}: which model is meant? {}", self.remedy(Grant::Model.name()));
         }
         let has = |wanted| self.grants.iter().any(|(grant, _)| *grant == wanted);
         let settings: anyhow::Result<Vec<_>> = self.settings.iter().map(Value::read).collect();
@@ -270,6 +276,7 @@ impl Policy {
             tasks: has(Grant::Tasks),
             progress: has(Grant::Progress),
             config: has(Grant::Config).then(|| settings.into_iter().collect()),
+            model: self.model.as_ref().map(ModelPolicy::model).transpose()?,
             user: user.filter(|_| self.asks_the_user()).map(|user| user as Arc<dyn User>),
             clocks: self.clocks,
             random: self.random.clone(),
@@ -281,22 +288,39 @@ impl Policy {
 impl Value {
     fn read(&self) -> anyhow::Result<(String, Setting)> {
         let Self { key, origin, at } = self;
+        let value = origin.text(&format!("the setting {key}"), at)?;
         let value = match origin {
-            Origin::Text(text) => text.clone().into(),
-            Origin::File(path) => {
-                read_text(path, MAX_SETTING).with_context(|| format!("{at}: the setting {key}"))?.into()
-            }
-            Origin::Environment(variable) => {
+            Origin::Text(_) | Origin::File(_) => value.into(),
+            Origin::Environment(_) => Secret::new(value).into(),
+        };
+        Ok((key.clone(), value))
+    }
+}
+
+impl Origin {
+    /// The text from there, of `what` at a place of the file.
+    fn text(&self, what: &str, at: &str) -> anyhow::Result<String> {
+        match self {
+            Self::Text(text) => Ok(text.clone()),
+            Self::File(path) => read_text(path, MAX_SETTING).with_context(|| format!("{at}: {what}")),
+            Self::Environment(variable) => {
                 let value = std::env::var_os(variable).map(OsString::into_string);
                 let value = value.with_context(|| {
-                    format!("{at}: the environment variable {variable}, which the setting {key} is from, is not set")
+                    format!("{at}: the environment variable {variable}, which {what} is from, is not set")
                 })?;
                 // The error of the conversion would show it.
                 let value = value.ok();
-                let value = value.with_context(|| format!("{at}: the environment variable {variable} is no UTF-8"))?;
-                Secret::new(value).into()
+                value.with_context(|| format!("{at}: the environment variable {variable} is no UTF-8"))
             }
-        };
-        Ok((key.clone(), value))
+        }
+    }
+
+    /// Where the text comes from, but not the text.
+    fn told(&self, at: &str) -> String {
+        match self {
+            Self::Text(_) => format!("text at {at}"),
+            Self::Environment(variable) => format!("secret from the environment variable {variable} at {at}"),
+            Self::File(path) => format!("file {} at {at}", path.display()),
+        }
     }
 }
