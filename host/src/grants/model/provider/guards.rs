@@ -41,7 +41,7 @@ impl Default for ModelGuards {
         Self {
             allowed: Vec::new(),
             max_tokens: 4_096,
-            requests_per_minute: const { NonZeroU32::new(60).unwrap() },
+            requests_per_minute: NonZeroU32::new(60).unwrap_or(NonZeroU32::MIN),
             session_tokens: 200_000,
             calls: 4,
             timeout: Duration::from_secs(120),
