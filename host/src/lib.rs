@@ -61,6 +61,8 @@ pub mod protocol;
 mod rules;
 pub mod sandbox;
 pub mod session;
+#[cfg(feature = "sqlite")]
+mod sqlite_file;
 pub mod tasks;
 
 pub use error::{Error, Part, Usage};

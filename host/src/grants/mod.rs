@@ -7,6 +7,9 @@
 mod clocks;
 mod config;
 mod created;
+#[cfg(feature = "http")]
+mod http;
+mod keyvalue;
 mod model;
 mod progress;
 mod random;
@@ -23,6 +26,13 @@ pub(crate) use created::Created;
 pub use model::{Model, ModelContext, ModelUse, SessionIdentity};
 #[cfg(feature = "model")]
 pub use model::{ModelGuards, Provider, ProviderModel, WrongProvider};
+#[cfg(feature = "http")]
+pub(crate) use http::Outgoing;
+#[cfg(feature = "http")]
+pub use http::{Http, HttpLimits, HttpRule, Resolver};
+#[cfg(feature = "sqlite")]
+pub use keyvalue::SqliteKeyValue;
+pub use keyvalue::{Excess, KeyValue, KeyValueError, Listed, MemoryKeyValue, Quota};
 pub use progress::Progress;
 pub use random::Random;
 pub use user::{Confirmation, User};
@@ -43,11 +53,17 @@ mod generated {
                 import taskcell:handlers/model@0.1.0;
                 import taskcell:handlers/user@0.1.0;
                 import taskcell:handlers/progress@0.1.0;
+                import wasi:keyvalue/store@0.2.0-draft;
+                import wasi:keyvalue/atomics@0.2.0-draft;
+                import wasi:keyvalue/batch@0.2.0-draft;
             }
         ",
         path: "../wit",
         imports: { default: async | trappable },
-        with: { "taskcell:handlers/types@0.1.0": crate::protocol::types },
+        with: {
+            "taskcell:handlers/types@0.1.0": crate::protocol::types,
+            "wasi:keyvalue/store.bucket": crate::grants::keyvalue::Bucket,
+        },
     });
 }
 
@@ -58,6 +74,11 @@ const GRANTS: &[(&str, &str)] = &[
     ("taskcell:handlers/user", "user"),
     ("taskcell:handlers/progress", "progress"),
     ("wasi:config/store", "config"),
+    ("wasi:keyvalue/store", "keyvalue"),
+    ("wasi:keyvalue/atomics", "keyvalue"),
+    ("wasi:keyvalue/batch", "keyvalue"),
+    ("wasi:http/types", "http"),
+    ("wasi:http/outgoing-handler", "http"),
 ];
 
 /// The packages of WASI 0.2 that every cell has, over an empty context.
@@ -78,6 +99,11 @@ pub struct Grants {
     pub model: Option<Arc<dyn Model>>,
     /// `taskcell:handlers/user`: this way to the user.
     pub user: Option<Arc<dyn User>>,
+    /// `wasi:keyvalue`: these keys and values.
+    pub keyvalue: Option<Arc<dyn KeyValue>>,
+    /// `wasi:http`: these servers.
+    #[cfg(feature = "http")]
+    pub http: Option<Http>,
     /// `wasi:clocks`, which every cell has.
     pub clocks: Clocks,
     /// `wasi:random`, which every cell has.
@@ -86,12 +112,15 @@ pub struct Grants {
 
 impl std::fmt::Debug for Grants {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Grants")
-            .field("tasks", &self.tasks)
+        let mut f = f.debug_struct("Grants");
+        #[cfg(feature = "http")]
+        f.field("http", &self.http);
+        f.field("tasks", &self.tasks)
             .field("progress", &self.progress)
             .field("config", &self.config)
             .field("model", &self.model.is_some())
             .field("user", &self.user.is_some())
+            .field("keyvalue", &self.keyvalue.as_ref().map(|store| store.quota()))
             .field("clocks", &self.clocks)
             .field("random", &self.random)
             .finish()
@@ -111,6 +140,9 @@ impl Grants {
             Some("config") => self.config.is_some(),
             Some("model") => self.model.is_some(),
             Some("user") => self.user.is_some(),
+            Some("keyvalue") => self.keyvalue.is_some(),
+            #[cfg(feature = "http")]
+            Some("http") => self.http.is_some(),
             Some(_) => false,
         };
         match import.grant {
@@ -139,6 +171,17 @@ impl Grants {
         }
         if self.config.is_some() {
             config::add_to_linker(linker)?;
+        }
+        if self.keyvalue.is_some() {
+            use generated::wasi::keyvalue::{atomics, batch, store};
+
+            store::add_to_linker::<_, Cells>(linker, |state| state)?;
+            atomics::add_to_linker::<_, Cells>(linker, |state| state)?;
+            batch::add_to_linker::<_, Cells>(linker, |state| state)?;
+        }
+        #[cfg(feature = "http")]
+        if self.http.is_some() {
+            http::add_to_linker(linker)?;
         }
         Ok(())
     }
@@ -175,6 +218,8 @@ pub(crate) fn is_known(interface: &str) -> bool {
 pub(crate) struct Scope {
     /// The grants of the handler.
     pub(crate) grants: Arc<Grants>,
+    /// The handler by the name it was loaded under.
+    pub(crate) handler: Arc<str>,
     /// The digest of the handler.
     pub(crate) digest: Arc<str>,
     /// The kind of the request, and what the result of a task made for it has to be.
@@ -197,6 +242,8 @@ pub(crate) struct Scope {
     pub(crate) created: Created,
     /// What of this cell's limits the operator was told of.
     pub(crate) told: Vec<&'static str>,
+    /// How often a store refused something of this cell.
+    pub(crate) refusals: u32,
     /// The work to start once the answer is out.
     pub(crate) spawned: Vec<(String, TaskInput)>,
 }

@@ -19,7 +19,9 @@ use super::meter;
 use super::output::Output;
 use crate::Error;
 use crate::first_poll::first_poll;
-use crate::grants::{Grants, Scope};
+#[cfg(feature = "http")]
+use crate::grants::Outgoing;
+use crate::grants::Scope;
 
 /// What the host keeps for one cell: its limits, and what it was granted.
 pub(crate) struct CellState {
@@ -45,13 +47,16 @@ struct Wasi {
     ctx: WasiCtx,
     table: ResourceTable,
     output: Output,
+    #[cfg(feature = "http")]
+    http: Outgoing,
 }
 
 impl Wasi {
     /// An empty context: clocks and random work; files, sockets, arguments and the environment are not there. What
     /// is printed is kept for the log.
-    fn new(grants: &Grants, bounds: WasiBounds) -> Self {
+    fn new(scope: &Scope, bounds: WasiBounds) -> Self {
         let WasiBounds { handles, output, host_call } = bounds;
+        let grants = &scope.grants;
         let output = Output::new(output);
         let mut builder = WasiCtx::builder();
         builder.stdout(output.clone()).stderr(output.clone());
@@ -64,16 +69,35 @@ impl Wasi {
         let ctx = builder.build();
         let mut table = ResourceTable::new();
         table.set_max_capacity(handles);
-        Self { ctx, table, output }
+        Self {
+            ctx,
+            table,
+            output,
+            #[cfg(feature = "http")]
+            http: Outgoing::new(grants.http.as_ref(), &scope.handler),
+        }
     }
 }
 
 impl WasiView for CellState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let (grants, bounds) = (&self.scope.grants, self.bounds);
-        let wasi = self.wasi.get_or_insert_with(|| Box::new(Wasi::new(grants, bounds)));
-        let Wasi { ctx, table, .. } = &mut **wasi;
+        let Wasi { ctx, table, .. } = self.wasi();
         WasiCtxView { ctx, table }
+    }
+}
+
+#[cfg(feature = "http")]
+impl wasmtime_wasi_http::WasiHttpView for CellState {
+    fn http(&mut self) -> wasmtime_wasi_http::WasiHttpCtxView<'_> {
+        let Wasi { table, http: Outgoing { ctx, hooks }, .. } = self.wasi();
+        wasmtime_wasi_http::WasiHttpCtxView { ctx, table, hooks }
+    }
+}
+
+impl CellState {
+    fn wasi(&mut self) -> &mut Wasi {
+        let (scope, bounds) = (&self.scope, self.bounds);
+        self.wasi.get_or_insert_with(|| Box::new(Wasi::new(scope, bounds)))
     }
 }
 

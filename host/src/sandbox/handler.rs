@@ -37,7 +37,7 @@ pub struct Import {
 
 /// A component that was loaded.
 pub struct Handler {
-    name: String,
+    name: Arc<str>,
     digest: Arc<str>,
     size: usize,
     imports: Vec<Import>,
@@ -98,7 +98,7 @@ impl Handler {
 
         let exports = Exports::find(&component, &interfaces.exports);
         exports.check(engine, name, &pre, &interfaces.exports).await?;
-        let (name, digest, engine) = (name.to_owned(), Arc::from(digest), engine.clone());
+        let (name, digest, engine) = (Arc::from(name), Arc::from(digest), engine.clone());
         Ok(Self { name, digest, size, imports, version, engine, pre, exports, grants: Arc::new(grants) })
     }
 
@@ -142,6 +142,11 @@ impl Handler {
     #[must_use]
     pub fn has_background(&self) -> bool {
         self.exports.get(None).is_some()
+    }
+
+    /// The name, to keep.
+    pub(crate) fn shared_name(&self) -> Arc<str> {
+        Arc::clone(&self.name)
     }
 
     /// The digest, to keep.

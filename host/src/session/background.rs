@@ -158,6 +158,7 @@ impl Shared {
     ) -> Result<E::Output, RpcError> {
         let scope = || Scope {
             grants: Arc::clone(handler.grants()),
+            handler: handler.shared_name(),
             digest: handler.shared_digest(),
             kind: Some(kind),
             lease: Some(claim.lease.clone()),

@@ -67,6 +67,7 @@ impl Shared {
         };
         let scope = Scope {
             grants: Arc::clone(handler.grants()),
+            handler: handler.shared_name(),
             digest: handler.shared_digest(),
             kind: Some(kind),
             expects: call.expects.clone(),

@@ -6,13 +6,13 @@
 
 use std::cmp::Ordering;
 use std::path::Path;
-use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{ConnectOptions, Connection, SqlSafeStr, SqliteConnection, SqlitePool};
 
 use super::error::{about, failed};
+use crate::sqlite_file;
 use crate::tasks::{StoreError, cursor};
 
 /// Marks a SQLite file as a store of tasks: `task` in ASCII. SQLite keeps it in the file's header.
@@ -20,9 +20,6 @@ const APPLICATION_ID: i64 = 0x7461_736b;
 
 /// The migrations by their versions, which count from one.
 const MIGRATIONS: &[(&str, &str)] = &[("tasks", include_str!("../../../migrations/0001_tasks.sql"))];
-
-/// How long a statement waits for another process to end its transaction.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Connections for reading: a reader waits for nobody, but each takes a thread.
 const READERS: u32 = 3;
@@ -42,7 +39,7 @@ pub(super) async fn open(path: &Path, make: bool) -> Result<Opened, StoreError> 
     // SQLite takes some names for something else than a file (`:memory:`, `file:...`, none at all), but no such path.
     let file = std::path::absolute(path).map_err(|error| about(path, &format!("is not to be found: {error}")))?;
     if make {
-        make_file(&file).await.map_err(|error| about(path, &format!("its file cannot be made: {error}")))?;
+        sqlite_file::make(&file).await.map_err(|error| about(path, &format!("its file cannot be made: {error}")))?;
     }
     match tokio::fs::metadata(&file).await {
         Ok(found) if found.is_file() => {}
@@ -53,16 +50,7 @@ pub(super) async fn open(path: &Path, make: bool) -> Result<Opened, StoreError> 
         Err(error) => return Err(about(path, &format!("it cannot be looked at: {error}"))),
     }
 
-    let options = SqliteConnectOptions::new()
-        .filename(&file)
-        .foreign_keys(true)
-        // A commit is on the disk before it is answered: a power cut takes nothing that was acknowledged.
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(PATIENCE)
-        // The file may come from anywhere: its schema gets no more than it needs, and damage is looked for.
-        .pragma("trusted_schema", "OFF")
-        .pragma("cell_size_check", "ON")
-        .disable_statement_logging();
+    let options = sqlite_file::options(&file);
     let mut writer = options.connect().await.map_err(|error| failed(path, &error))?;
     match ready(&mut writer, options, path, make).await {
         Ok((secret, readers)) => Ok(Opened { writer, readers, secret }),
@@ -82,7 +70,7 @@ async fn ready(
     make: bool,
 ) -> Result<([u8; 32], SqlitePool), StoreError> {
     let secret = bring_up(writer, path, make).await?;
-    write_ahead(writer, path).await?;
+    sqlite_file::write_ahead(writer).await.map_err(|why| about(path, &why))?;
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS)
         .test_before_acquire(false)
@@ -92,21 +80,6 @@ async fn ready(
         .await
         .map_err(|error| failed(path, &error))?;
     Ok((secret, readers))
-}
-
-/// Makes an empty file that only its owner may read, with its folder. One that is there stays as it is.
-async fn make_file(file: &Path) -> std::io::Result<()> {
-    if let Some(folder) = file.parent() {
-        tokio::fs::create_dir_all(folder).await?;
-    }
-    let mut options = tokio::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    options.mode(0o600);
-    match options.open(file).await {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
-    }
 }
 
 /// Makes sure of the tables, and gives the secret.
@@ -169,25 +142,4 @@ fn migrator() -> Migrator {
         Migration::new(version, (*name).into(), MigrationType::Simple, sql.into_sql_str(), false)
     });
     Migrator::with_migrations(migrations.collect())
-}
-
-/// Turns write-ahead logging on, which the file then keeps: readers and the writer do not wait for each other.
-///
-/// This one step does not wait for others by itself.
-async fn write_ahead(writer: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
-    let pause = Duration::from_millis(20);
-    let started = tokio::time::Instant::now();
-    loop {
-        let mode = sqlx::query_scalar("PRAGMA journal_mode = WAL").fetch_one(&mut *writer).await;
-        let mode: Result<String, StoreError> = mode.map_err(|error| failed(path, &error));
-        match mode {
-            Ok(mode) if mode == "wal" => return Ok(()),
-            Ok(mode) => {
-                let what = "its file system cannot share memory between processes, which write-ahead logging needs";
-                return Err(about(path, &format!("{what} (journal mode {mode}): keep it on a local disk")));
-            }
-            Err(error) if started.elapsed() > PATIENCE => return Err(error),
-            Err(_) => tokio::time::sleep(pause).await,
-        }
-    }
 }

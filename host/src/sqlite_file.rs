@@ -1,0 +1,88 @@
+//! What every SQLite file of this program has: its owner alone may read it, its commits are on the disk, several
+//! processes may use it, and its errors say what to do.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, SqliteConnection};
+
+use crate::printable::one_line;
+
+/// How long a statement waits for another process to end its transaction.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// SQLite's primary result codes (https://www.sqlite.org/rescode.html) that an operator can do something about.
+const CAUSES: &[(i32, &str)] = &[
+    (5, "another process has kept it locked for too long: try again when that is done"),
+    (6, "another process has kept it locked for too long: try again when that is done"),
+    (8, "it cannot be written: give the user that runs this program the right to write the file and its folder"),
+    (10, "the disk or the file system failed: see to it before going on; what is in the file was not touched"),
+    (11, "the file is damaged: put a copy in its place, or move it away and let `sqlite3 FILE .recover` save the rest"),
+    (13, "the disk is full: free some space; what was stored before is kept"),
+    (14, "it cannot be opened: see that its folder is there, and that the file may be read and written"),
+    (26, "it is no SQLite database, and was not touched: name another file"),
+];
+
+/// What went wrong with a file, for people.
+pub(crate) fn said(error: &sqlx::Error) -> String {
+    let said = one_line(&error.to_string(), 300);
+    match primary_code(error).and_then(|code| CAUSES.iter().find(|(known, _)| *known == code)) {
+        Some((_, cause)) => format!("{cause} ({said})"),
+        None => said,
+    }
+}
+
+fn primary_code(error: &sqlx::Error) -> Option<i32> {
+    let code: i32 = error.as_database_error()?.code()?.parse().ok()?;
+    Some(code & 0xff)
+}
+
+/// How connections to the file are opened. They make none.
+pub(crate) fn options(file: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(file)
+        .foreign_keys(true)
+        // A commit is on the disk before it is answered: a power cut takes nothing that was acknowledged.
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(PATIENCE)
+        // The file may come from anywhere: its schema gets no more than it needs, and damage is looked for.
+        .pragma("trusted_schema", "OFF")
+        .pragma("cell_size_check", "ON")
+        .disable_statement_logging()
+}
+
+/// Makes an empty file that only its owner may read, with its folder. One that is there stays as it is.
+pub(crate) async fn make(file: &Path) -> std::io::Result<()> {
+    if let Some(folder) = file.parent() {
+        tokio::fs::create_dir_all(folder).await?;
+    }
+    let mut options = tokio::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    options.mode(0o600);
+    match options.open(file).await {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Turns write-ahead logging on, which the file then keeps: readers and the writer do not wait for each other.
+///
+/// This one step does not wait for others by itself.
+pub(crate) async fn write_ahead(writer: &mut SqliteConnection) -> Result<(), String> {
+    let pause = Duration::from_millis(20);
+    let started = tokio::time::Instant::now();
+    loop {
+        let mode: Result<String, _> = sqlx::query_scalar("PRAGMA journal_mode = WAL").fetch_one(&mut *writer).await;
+        match mode {
+            Ok(mode) if mode == "wal" => return Ok(()),
+            Ok(mode) => {
+                let what = "its file system cannot share memory between processes, which write-ahead logging needs";
+                return Err(format!("{what} (journal mode {mode}): keep it on a local disk"));
+            }
+            Err(error) if started.elapsed() > PATIENCE => return Err(said(&error)),
+            Err(_) => tokio::time::sleep(pause).await,
+        }
+    }
+}
