@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use taskcell::Limits;
-use taskcell::grants::ModelGuards;
+use taskcell::grants::{HttpLimits, ModelGuards, Quota};
 use taskcell::kinds::KINDS;
 use taskcell::tasks::TaskLimits;
 use taskcell_tests::attacks::ATTACKS;
@@ -53,7 +53,9 @@ fn the_documented_limits_are_the_defaults() {
         let cells: Vec<_> = found.split('|').map(str::trim).collect();
         assert_eq!(cells.get(3), Some(&default), "{name}");
         let (_, field) = name.split_once("::").unwrap();
-        let key = format!("`{}`", field.replace('_', "-"));
+        // What a quota is for says the key.
+        let key = if name == "Quota::bytes" { "quota" } else { field };
+        let key = format!("`{}`", key.replace('_', "-"));
         assert!(cells.get(2).unwrap().starts_with(&key), "{name} has another key than {key}");
     };
     let mib = |bytes: usize| format!("{} MiB", bytes >> 20);
@@ -118,6 +120,17 @@ fn the_documented_limits_are_the_defaults() {
     row("ModelGuards::calls", &format!("{calls} at once"));
     row("ModelGuards::timeout", &format!("{} s", timeout.as_secs()));
     row("ModelGuards::answer_size", &mib(answer_size));
+    let quota = Quota::default();
+    row("Quota::bytes", &mib(quota.bytes as usize));
+    row("Quota::keys", &thousands(quota.keys as usize));
+    row("Quota::key_size", &format!("{} KiB", quota.key_size >> 10));
+    row("Quota::value_size", &format!("{} KiB", quota.value_size >> 10));
+    let http = HttpLimits::default();
+    row("HttpLimits::time", &format!("{} s", http.time.as_secs()));
+    row("HttpLimits::request_size", &mib(http.request_size as usize));
+    row("HttpLimits::response_size", &mib(http.response_size as usize));
+    row("HttpLimits::requests", &format!("{} of a cell", http.requests));
+    row("HttpLimits::at_once", &format!("{} of a cell", http.at_once));
 }
 
 /// Each promise names a test that there is.
@@ -145,6 +158,8 @@ fn every_limit_is_proved_by_a_test() {
     let fields = [
         fields("host/src/sandbox/limits.rs", "Limits"),
         fields("host/src/grants/model/provider/guards.rs", "ModelGuards"),
+        fields("host/src/grants/keyvalue/quota.rs", "Quota"),
+        fields("host/src/grants/http/mod.rs", "HttpLimits"),
     ];
     let (sources, mut limits) = (sources(), 0);
     for field in fields.concat() {
@@ -158,7 +173,7 @@ fn every_limit_is_proved_by_a_test() {
         }
         limits += 1;
     }
-    assert!(limits >= 24, "only {limits} limits were found");
+    assert!(limits >= 33, "only {limits} limits were found");
 }
 
 /// Each attack has its place in the table, which names no others, and the tests that it names are there.
@@ -215,7 +230,7 @@ fn the_documented_configuration_is_taken() {
         std::fs::write(folder.path().join(name), bytes).unwrap();
     }
     let blocks: Vec<_> = program.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    assert_eq!(blocks.len(), 2);
+    assert_eq!(blocks.len(), 4);
     let shown = &blocks.concat();
     let (before, after) = shown.split_once("sha256 = \"").unwrap();
     let ran = call(&format!("{before}sha256 = \"{digest}{}", after.get(64..).unwrap()));

@@ -59,6 +59,12 @@ pub(super) enum Grant {
     Model,
     /// You, at this terminal
     User,
+    /// Keys and values, by a table of the configuration
+    #[value(skip)]
+    Keyvalue,
+    /// Servers, by a table of the configuration
+    #[value(skip)]
+    Http,
 }
 
 impl Grant {
@@ -70,6 +76,8 @@ impl Grant {
             Self::Config => "config",
             Self::Model => "model",
             Self::User => "user",
+            Self::Keyvalue => "keyvalue",
+            Self::Http => "http",
         }
     }
 }
@@ -166,6 +174,9 @@ fn with_remedy(error: Error) -> anyhow::Error {
         Error::NotGranted { grant, .. } if *grant == Grant::Model.name() => anyhow::anyhow!("{error}; {NO_MODEL}"),
         Error::NotGranted { grant, .. } if Grant::from_str(grant, false).is_ok() => {
             anyhow::anyhow!("{error}; add --grant {grant}")
+        }
+        Error::NotGranted { grant: "keyvalue" | "http", .. } => {
+            anyhow::anyhow!("{error}; it is given by a configuration (--config), which says how much of it")
         }
         Error::NotGranted { .. } => {
             anyhow::anyhow!("{error}; the command line has none to give, an embedding application may")

@@ -12,7 +12,7 @@ use super::handlers::CacheArgs;
 use super::policy::Policy;
 use super::tasks_args::{ConfigArg, DeclaredArgs};
 use super::terminal;
-use crate::grants::{Confirmation, Model, ModelContext, Settings, User};
+use crate::grants::{Confirmation, Http, HttpLimits, MemoryKeyValue, Model, ModelContext, Settings, User};
 use crate::kinds::KINDS;
 use crate::protocol::types::{
     CreateMessageRequest, CreateMessageResult, ElicitRequest, ElicitResult, Implementation, RpcError,
@@ -148,6 +148,8 @@ impl Inspected<'_> {
             if !model.is_empty() {
                 document.insert("model".to_owned(), Value::Object(model));
             }
+            let details = policy.details().map(|(grant, detail)| json!({ "grant": grant, "allows": detail }));
+            document.insert("details".to_owned(), details.collect());
         }
         document
     }
@@ -203,6 +205,9 @@ impl Inspected<'_> {
             for (key, fact) in model {
                 writeln!(out, "  {key:<53} {fact}")?;
             }
+            for (grant, detail) in policy.details() {
+                writeln!(out, "\n{grant:<13} {}", terminal::one_line(&detail))?;
+            }
         }
         Ok(())
     }
@@ -238,6 +243,8 @@ fn everything() -> Grants {
         config: Some(Settings::from_iter([] as [(String, String); 0])),
         model: Some(Arc::new(Nobody)),
         user: Some(Arc::new(Nobody)),
+        keyvalue: Some(Arc::new(MemoryKeyValue::default())),
+        http: Some(Http::new([], HttpLimits::default())),
         ..Grants::default()
     }
 }

@@ -10,6 +10,7 @@ mod demo;
 mod demo_server;
 mod handlers;
 mod inspect;
+mod keyvalue;
 mod page;
 mod peer;
 mod policy;
@@ -56,6 +57,8 @@ enum Command {
     Inspect(inspect::Args),
     /// Look into a store of tasks, cancel one, clear it up
     Tasks(tasks::Args),
+    /// See and change the keys and values of a handler
+    Keyvalue(keyvalue::Args),
     /// Be the server of the demo, on stdin and stdout
     #[command(hide = true)]
     DemoServer,
@@ -101,6 +104,7 @@ fn block_on(command: Command) -> anyhow::Result<Ended> {
             Command::Call(args) => call::call(args).await,
             Command::Inspect(args) => inspect::inspect(args).await,
             Command::Tasks(args) => tasks::tasks(args).await,
+            Command::Keyvalue(args) => keyvalue::keyvalue(args).await,
             Command::DemoServer => demo_server::serve().await,
         }
     });

@@ -18,9 +18,9 @@ use toml::Spanned;
 
 use limits::LimitsTable;
 use task_limits::TaskLimitsTable;
-pub(super) use values::{Name, TextOr, Time, Whole, set};
+pub(super) use values::{Name, Size, TextOr, Time, Whole, set};
 
-use super::policy::{HandlerTable, Policy};
+use super::policy::{self, HandlerTable, Policy};
 use super::store::Place;
 use super::tasks_args::TaskMode;
 use crate::Limits;
@@ -152,6 +152,7 @@ impl Config {
             let span = table.span();
             config.handlers.push(table.into_inner().check(span, &source).map_err(|wrong| source.wrong(wrong))?);
         }
+        policy::keep_apart(&config.handlers)?;
         if let Some(Place::File(path)) = &mut config.store {
             *path = source.folder().join(&path);
         }

@@ -110,10 +110,16 @@ impl<'de, T: TryFrom<i64>> Deserialize<'de> for Whole<T> {
 
 /// A number of bytes: a whole number, or text such as `64MiB`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Size(usize);
+pub(in crate::cli) struct Size(usize);
 
 /// The units of a size.
 const UNITS: [(&str, u64); 3] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
+
+impl From<Size> for u64 {
+    fn from(size: Size) -> Self {
+        size.0 as u64
+    }
+}
 
 impl From<Size> for usize {
     fn from(size: Size) -> Self {

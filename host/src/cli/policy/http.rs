@@ -5,8 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::super::config::{TextOr, Time, Whole, Wrong, set};
-use super::size::Size;
+use super::super::config::{Size, TextOr, Time, Whole, Wrong, set};
 use crate::grants::{Http, HttpLimits, HttpRule};
 
 /// `[handler.http]` as it is written.

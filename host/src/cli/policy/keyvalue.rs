@@ -7,8 +7,7 @@ use anyhow::Context;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::super::config::{Whole, Wrong, set};
-use super::size::Size;
+use super::super::config::{Size, Whole, Wrong, set};
 use crate::grants::{Quota, SqliteKeyValue};
 
 /// `[handler.keyvalue]` as it is written.
@@ -63,6 +62,17 @@ fn is_name(name: &str) -> bool {
     (1..=200).contains(&name.chars().count()) && !name.contains('/') && !name.chars().any(char::is_control)
 }
 
+impl std::fmt::Display for KeyValuePolicy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Quota { bytes, keys, .. } = self.quota;
+        match self.file() {
+            Ok(file) => write!(f, "{}", file.display())?,
+            Err(_) => write!(f, "no file")?,
+        }
+        write!(f, " as {:?}, {bytes} bytes and {keys} keys at most", self.name)
+    }
+}
+
 impl KeyValuePolicy {
     /// The file that they are in.
     pub(in super::super) fn file(&self) -> anyhow::Result<PathBuf> {
@@ -79,11 +89,6 @@ impl KeyValuePolicy {
     /// What tells them from those of other handlers in the file.
     pub(in super::super) fn name(&self) -> &str {
         &self.name
-    }
-
-    /// What bounds them.
-    pub(in super::super) fn quota(&self) -> &Quota {
-        &self.quota
     }
 
     /// Opens them; makes the file where there is none.

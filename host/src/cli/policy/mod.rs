@@ -4,6 +4,8 @@
 //! load name. Secrets and files are read when a handler is loaded, not when the configuration is: a command that
 //! loads no handler needs none of them.
 
+mod http;
+mod keyvalue;
 mod model;
 
 use std::collections::BTreeMap;
@@ -21,13 +23,16 @@ use toml::Spanned;
 use super::config::{Source, TextOr, Whole, Wrong, read_text};
 use super::handlers::Grant;
 use super::user::TerminalUser;
-use crate::grants::{Clocks, Random, Secret, Setting, User};
+use crate::grants::{Clocks, Http, KeyValue, Random, Secret, Setting, User};
 use crate::sandbox::file;
 use crate::{Engine, Error, Grants, Handler};
 use model::{ModelPolicy, ModelTable};
 
 /// Bytes of a file that is a setting.
 const MAX_SETTING: u64 = 4 << 20;
+
+/// Grants that a table of their own gives, not the list.
+const BY_TABLE: &[Grant] = &[Grant::Http, Grant::Keyvalue, Grant::Model];
 
 /// A `[[handler]]` as it is written.
 #[derive(Debug, Deserialize)]
@@ -38,6 +43,8 @@ pub(super) struct HandlerTable {
     grants: Option<Spanned<Vec<Spanned<Grant>>>>,
     config: Option<Spanned<BTreeMap<String, Spanned<TextOr<SettingTable>>>>>,
     model: Option<Spanned<ModelTable>>,
+    keyvalue: Option<Spanned<keyvalue::KeyValueTable>>,
+    http: Option<Spanned<http::HttpTable>>,
     clocks: Option<Spanned<TextOr<ClocksTable>>>,
     random: Option<Spanned<TextOr<RandomTable>>>,
 }
@@ -79,6 +86,9 @@ pub(super) struct Policy {
     grants_at: Option<String>,
     settings: Vec<Value>,
     model: Option<ModelPolicy>,
+    /// Its keys and values.
+    pub(super) keyvalue: Option<keyvalue::KeyValuePolicy>,
+    http: Option<Http>,
     clocks: Clocks,
     random: Random,
 }
@@ -110,6 +120,11 @@ impl HandlerTable {
         });
         let grants_at = self.grants.as_ref().map(|grants| at(grants.span()));
         let grants = self.grants.map(Spanned::into_inner).unwrap_or_default();
+        if let Some(grant) = grants.iter().find(|grant| BY_TABLE.contains(grant.get_ref())) {
+            let name = grant.get_ref().name();
+            let why = format!("{name} is granted by a table [handler.{name}], which says how much of it");
+            return Err(Wrong { at: grant.span(), why });
+        }
         let mut grants: Vec<_> = grants.iter().map(|grant| (*grant.get_ref(), at(grant.span()))).collect();
         let mut settings = Vec::new();
         if let Some(config) = self.config {
@@ -124,14 +139,25 @@ impl HandlerTable {
             model.into_inner().check(source)
         });
         let model = model.transpose()?;
+        let path = folder.join(self.path);
+        let keyvalue = self.keyvalue.map(|table| {
+            grants.push((Grant::Keyvalue, at(table.span())));
+            table.into_inner().check(folder, &path)
+        });
+        let http = self.http.map(|table| {
+            grants.push((Grant::Http, at(table.span())));
+            table.into_inner().check()
+        });
         Ok(Policy {
-            path: folder.join(self.path),
+            path,
             at: at(span),
             digest: digest.transpose()?,
             grants,
             grants_at,
             settings,
             model,
+            keyvalue: keyvalue.transpose()?,
+            http: http.transpose()?,
             clocks: self.clocks.map_or(Ok(Clocks::Real), clocks)?,
             random: self.random.map_or_else(|| Ok(Random::default()), random)?,
         })
@@ -207,7 +233,12 @@ impl Policy {
     pub(super) async fn load(&self, engine: &Engine, user: Option<Arc<TerminalUser>>) -> anyhow::Result<Handler> {
         let bytes = self.read(engine).await?;
         let name = self.path.display().to_string();
-        Handler::from_bytes(engine, &name, bytes, self.grants(user)?).await.map_err(|error| match &error {
+        let mut grants = self.grants(user)?;
+        if let Some(keyvalue) = &self.keyvalue {
+            let at = || self.granted_at(Grant::Keyvalue.name()).unwrap_or_default().to_owned();
+            grants.keyvalue = Some(keyvalue.open().await.with_context(at)? as Arc<dyn KeyValue>);
+        }
+        Handler::from_bytes(engine, &name, bytes, grants).await.map_err(|error| match &error {
             Error::NotGranted { grant, .. } => anyhow!("{error}; {}", self.remedy(grant)),
             _ => error.into(),
         })
@@ -233,7 +264,7 @@ impl Policy {
     /// What would give a grant.
     pub(super) fn remedy(&self, grant: &str) -> String {
         match &self.grants_at {
-            _ if [Grant::Config, Grant::Model].iter().any(|table| table.name() == grant) => {
+            _ if grant == Grant::Config.name() || BY_TABLE.iter().any(|by_table| by_table.name() == grant) => {
                 format!("add a table [handler.{grant}] to the handler at {}", self.at)
             }
             Some(at) => format!("add \"{grant}\" to the grants at {at}"),
@@ -260,6 +291,13 @@ impl Policy {
         self.model.as_ref().map(ModelPolicy::facts).unwrap_or_default()
     }
 
+    /// What else is said of its grants, each with the grant's name.
+    pub(super) fn details(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let keyvalue = self.keyvalue.iter().map(|keyvalue| ("keyvalue", keyvalue.to_string()));
+        let rules = self.http.iter().flat_map(Http::rules).map(|rule| ("http", rule.to_string()));
+        keyvalue.chain(rules)
+    }
+
     /// Whether the handler may ask the person at the terminal.
     pub(super) fn asks_the_user(&self) -> bool {
         self.grants.iter().any(|(grant, _)| *grant == Grant::User)
@@ -278,11 +316,28 @@ impl Policy {
             config: has(Grant::Config).then(|| settings.into_iter().collect()),
             model: self.model.as_ref().map(ModelPolicy::model).transpose()?,
             user: user.filter(|_| self.asks_the_user()).map(|user| user as Arc<dyn User>),
+            http: self.http.clone(),
             clocks: self.clocks,
             random: self.random.clone(),
             ..Grants::default()
         })
     }
+}
+
+/// Refuses two handlers with the same keys and values: each has its own.
+pub(super) fn keep_apart(handlers: &[Policy]) -> anyhow::Result<()> {
+    let mut seen: Vec<(PathBuf, &str)> = Vec::new();
+    for policy in handlers {
+        let Some(keyvalue) = &policy.keyvalue else { continue };
+        let place = (std::path::absolute(keyvalue.file()?)?, keyvalue.name());
+        let at = policy.granted_at(Grant::Keyvalue.name()).unwrap_or_default();
+        anyhow::ensure!(
+            !seen.contains(&place),
+            "{at}: another handler has the same keys and values; give each a name of its own"
+        );
+        seen.push(place);
+    }
+    Ok(())
 }
 
 impl Value {

@@ -89,6 +89,12 @@ impl Http {
         Self { shared: Arc::new(Shared { rules: rules.into_iter().collect(), limits, resolver, clients }) }
     }
 
+    /// What is allowed.
+    #[must_use]
+    pub fn rules(&self) -> &[HttpRule] {
+        &self.shared.rules
+    }
+
     fn client(&self, private: bool) -> Result<&reqwest::Client, &str> {
         let [public, all] = &self.shared.clients;
         let make = || {

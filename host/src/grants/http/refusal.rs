@@ -91,7 +91,9 @@ impl About {
             };
         }
         match cause::<Unresolved>(error) {
-            Some(prohibited @ Unresolved::Prohibited(_)) => return self.refused(Refused::Address(prohibited.to_string())),
+            Some(prohibited @ Unresolved::Prohibited(_)) => {
+                return self.refused(Refused::Address(prohibited.to_string()));
+            }
             Some(Unresolved::None(_)) => {
                 self.log(error);
                 return Error::DnsError { rcode: None, info_code: None };

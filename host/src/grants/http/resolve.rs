@@ -58,7 +58,8 @@ impl Resolve for Checked {
                 Reach::Private => private,
                 Reach::Special => false,
             };
-            let allowed: Vec<_> = found.into_iter().filter(allowed).map(|address| SocketAddr::new(address, 0)).collect();
+            let allowed: Vec<_> =
+                found.into_iter().filter(allowed).map(|address| SocketAddr::new(address, 0)).collect();
             match first {
                 None => Err(Unresolved::None(io::ErrorKind::NotFound.into()).into()),
                 Some(first) if allowed.is_empty() => Err(Unresolved::Prohibited(first).into()),

@@ -91,6 +91,23 @@ impl HttpRule {
     }
 }
 
+impl std::fmt::Display for HttpRule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for method in &self.methods {
+            write!(f, "{method} ")?;
+        }
+        f.write_str(if self.plain { "http://" } else { "https://" })?;
+        match &self.host {
+            Pattern::Exactly(host) => write!(f, "{host}")?,
+            Pattern::Below(end) => write!(f, "*{end}")?,
+        }
+        if let Some(port) = self.port {
+            write!(f, ":{port}")?;
+        }
+        f.write_str(if self.private { ", private addresses, too" } else { "" })
+    }
+}
+
 /// Where an allowed request may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Allowed {
@@ -194,7 +211,9 @@ mod tests {
 
     #[test]
     fn what_is_no_rule_is_refused() {
-        for host in ["", "*", "*.", "*.*.com", "a.*.com", "*.10.0.0.1", "https://a.test", "a.test:80", "a.test/b", "a b"] {
+        for host in
+            ["", "*", "*.", "*.*.com", "a.*.com", "*.10.0.0.1", "https://a.test", "a.test:80", "a.test/b", "a b"]
+        {
             assert!(HttpRule::new(host).is_err(), "{host}");
         }
         for method in ["CONNECT", "connect", "TRACE", "", "G E T"] {

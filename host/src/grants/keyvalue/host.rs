@@ -20,6 +20,7 @@ const MAX_LOGGED: u32 = 10;
 
 /// A bucket that a guest has opened.
 #[derive(Debug)]
+#[allow(unreachable_pub, reason = "generated code names it again, as public")]
 pub struct Bucket(Arc<str>);
 
 /// What a host function gives: a trap, or what the guest gets.
@@ -185,11 +186,7 @@ impl atomics::Host for &mut CellState {
 }
 
 impl batch::Host for &mut CellState {
-    async fn get_many(
-        &mut self,
-        bucket: Resource<Bucket>,
-        keys: Vec<String>,
-    ) -> Given<Vec<Option<(String, Vec<u8>)>>> {
+    async fn get_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> Given<Vec<Option<(String, Vec<u8>)>>> {
         let outcome = self.bucket(&bucket)?.get_many(keys).await;
         self.told(outcome)
     }

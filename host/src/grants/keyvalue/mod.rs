@@ -18,6 +18,7 @@ mod sqlite;
 
 use async_trait::async_trait;
 
+#[allow(unreachable_pub, reason = "generated code names it again, as public")]
 pub use host::Bucket;
 pub use memory::MemoryKeyValue;
 pub use quota::{Excess, Quota};

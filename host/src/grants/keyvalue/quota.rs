@@ -88,20 +88,16 @@ impl Held {
         let names = bucket.len() as u64 + key.len() as u64;
         match old {
             Some(old) => Self { bytes: self.bytes.saturating_sub(old).saturating_add(new), ..self },
-            None => Self {
-                keys: self.keys.saturating_add(1),
-                bytes: self.bytes.saturating_add(names).saturating_add(new),
-            },
+            None => {
+                Self { keys: self.keys.saturating_add(1), bytes: self.bytes.saturating_add(names).saturating_add(new) }
+            }
         }
     }
 
     /// After a key with a value of so many bytes was removed.
     pub(super) fn delete(self, bucket: &str, key: &str, old: u64) -> Self {
         let names = bucket.len() as u64 + key.len() as u64;
-        Self {
-            keys: self.keys.saturating_sub(1),
-            bytes: self.bytes.saturating_sub(names).saturating_sub(old),
-        }
+        Self { keys: self.keys.saturating_sub(1), bytes: self.bytes.saturating_sub(names).saturating_sub(old) }
     }
 }
 

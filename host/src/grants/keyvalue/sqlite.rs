@@ -152,7 +152,8 @@ impl KeyValue for SqliteKeyValue {
     }
 
     async fn list_keys(&self, bucket: &str, after: u64, most: usize) -> Result<Vec<Listed>, KeyValueError> {
-        let sql = "SELECT key, number FROM entry WHERE space = ?1 AND bucket = ?2 AND number > ?3 ORDER BY number LIMIT ?4";
+        let sql =
+            "SELECT key, number FROM entry WHERE space = ?1 AND bucket = ?2 AND number > ?3 ORDER BY number LIMIT ?4";
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let list = sqlx::query_as(sql).bind(self.space).bind(bucket).bind(number(after)).bind(most);
         let rows: Vec<(String, i64)> = list.fetch_all(&self.pool).await.map_err(|error| self.failed(&error))?;
@@ -179,7 +180,10 @@ async fn bring_up(connection: &mut SqliteConnection, path: &Path, name: &str) ->
             let known = MIGRATIONS.len();
             if usize::try_from(found).map_or(true, |found| found > known) {
                 let what = format!("it was written by a newer taskcell (schema {found}, this one knows {known})");
-                return Err(about(path, &format!("{what}, and was not touched: use that version, or name another file")));
+                return Err(about(
+                    path,
+                    &format!("{what}, and was not touched: use that version, or name another file"),
+                ));
             }
         }
         0 if empty => {
