@@ -34,7 +34,7 @@ fn steps(script: &str) -> Value {
 
 fn told(answer: &Value) -> Vec<String> {
     let text = answer["result"]["content"]["text"].as_str().unwrap_or_else(|| panic!("{answer}"));
-    text.lines().map(str::to_owned).collect()
+    text.split('\n').map(str::to_owned).collect()
 }
 
 /// A handler over a store, in a session.
