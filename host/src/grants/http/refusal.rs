@@ -8,6 +8,7 @@ use std::time::Duration;
 use wasmtime_wasi_http::Error;
 
 use super::resolve::Unresolved;
+use crate::hit;
 use crate::printable::one_line;
 
 /// What the policy does not allow.
@@ -76,6 +77,9 @@ impl About {
             }
         };
         let handler = &**handler;
+        if limit.is_some() {
+            hit::count("http");
+        }
         tracing::warn!(handler, error.r#type = "http", method, host, current, limit, "a request is refused: {why}");
         error
     }

@@ -6,7 +6,9 @@ use wasmtime::component::Resource;
 use wasmtime_wasi::WasiView;
 
 use super::{Excess, KeyValue, KeyValueError};
+use crate::error::Usage;
 use crate::grants::generated::wasi::keyvalue::{atomics, batch, store};
+use crate::hit;
 use crate::sandbox::CellState;
 use store::{Error, KeyResponse};
 
@@ -57,7 +59,10 @@ impl CellState {
             KeyValueError::Quota(excess) => {
                 let Excess { current, limit, .. } = excess;
                 if logs {
-                    tracing::warn!(handler, error.r#type = "keyvalue", current, limit, "refused: {excess}");
+                    let usage = Usage { current: Some(current), limit };
+                    hit::log("keyvalue", usage, Some(handler), &excess, "a change of keys and values is refused");
+                } else {
+                    hit::count("keyvalue");
                 }
                 Error::Other(excess.to_string())
             }
