@@ -23,9 +23,6 @@ use wasmtime::component::Linker;
 pub use clocks::Clocks;
 pub use config::{Secret, Setting, Settings};
 pub(crate) use created::Created;
-pub use model::{Model, ModelContext, ModelUse, SessionIdentity};
-#[cfg(feature = "model")]
-pub use model::{ModelGuards, Provider, ProviderModel, WrongProvider};
 #[cfg(feature = "http")]
 pub(crate) use http::Outgoing;
 #[cfg(feature = "http")]
@@ -33,6 +30,9 @@ pub use http::{Http, HttpLimits, HttpRule, Resolver};
 #[cfg(feature = "sqlite")]
 pub use keyvalue::SqliteKeyValue;
 pub use keyvalue::{Excess, KeyValue, KeyValueError, Listed, MemoryKeyValue, Quota};
+pub use model::{Model, ModelContext, ModelUse, SessionIdentity};
+#[cfg(feature = "model")]
+pub use model::{ModelGuards, Provider, ProviderModel, WrongProvider};
 pub use progress::Progress;
 pub use random::Random;
 pub use user::{Confirmation, User};

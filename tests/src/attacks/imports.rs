@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use taskcell::grants::{Confirmation, Model, User};
+use taskcell::grants::{Confirmation, Model, ModelContext, User};
 use taskcell::protocol::types::{
     CreateMessageRequest, CreateMessageResult, ElicitRequest, ElicitResult, Implementation, RpcError,
 };
@@ -191,7 +191,7 @@ fn refused() -> RpcError {
 
 #[async_trait]
 impl Model for Nobody {
-    async fn create_message(&self, _: CreateMessageRequest) -> Result<CreateMessageResult, RpcError> {
+    async fn create_message(&self, _: &ModelContext, _: CreateMessageRequest) -> Result<CreateMessageResult, RpcError> {
         Err(refused())
     }
 }
