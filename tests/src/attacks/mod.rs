@@ -41,6 +41,8 @@ pub struct Attack {
 pub enum By {
     /// The answer to a request, and once more as the work of a task: `tests/guests/hostile/src/behaviours/answers`.
     Answer,
+    /// The answer to a request, but not the work of a task: also there.
+    Request,
     /// A request that becomes a task: `.../behaviours/beginnings`.
     Beginning,
     /// The work of a task: `.../behaviours/work`.
@@ -103,7 +105,7 @@ impl Attack {
             fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
         };
         match self.by {
-            By::Answer | By::Beginning | By::Work => {
+            By::Answer | By::Request | By::Beginning | By::Work => {
                 Ok(fs::read(build_guest(&repository().join("tests/guests/hostile"))?)?)
             }
             By::Raw => raw::component(&read("requests")?, &[], &[]),
@@ -135,11 +137,10 @@ impl Attack {
     /// When an answer does not come, or is no JSON.
     pub async fn attack(&self, session: &Session) -> Result<Vec<Value>> {
         let begin = request(1, "sampling/createMessage", &task_prompt(self.name));
+        let plain = request(1, "sampling/createMessage", &prompt(self.name));
         match self.by {
-            By::Answer => {
-                let answer = ask(session, &request(1, "sampling/createMessage", &prompt(self.name))).await?;
-                Ok(vec![answer, work(session, &begin).await?])
-            }
+            By::Answer => Ok(vec![ask(session, &plain).await?, work(session, &begin).await?]),
+            By::Request => Ok(vec![ask(session, &plain).await?]),
             By::Beginning => Ok(vec![ask(session, &begin).await?]),
             By::Work => Ok(vec![work(session, &begin).await?]),
             By::Raw => Ok(vec![ask(session, &raw::roots_list(true)).await?]),

@@ -3,7 +3,7 @@
 use super::made;
 use super::{Attack, By, Ends};
 
-use By::{Absurd, Answer, Beginning, Imports, Load, Made, Raw, Work};
+use By::{Absurd, Answer, Beginning, Imports, Load, Made, Raw, Request, Work};
 use Ends::{Code, Good, Kind, Various};
 
 const fn row(name: &'static str, by: By, ends: Ends) -> Attack {
@@ -98,7 +98,7 @@ pub const ATTACKS: &[Attack] = &[
     // Tasks.
     row("create-then-wait",        Beginning, Kind("wall_time")),
     row("create-thousands",        Beginning, Kind("tasks")),
-    row("create-for-ever",         Answer,    Good),
+    row("create-for-ever",         Request,   Good),
     row("done-at-once",            Beginning, Good),
     row("spawn-thousands",         Beginning, Kind("tasks")),
     row("spawn-then-fail",         Beginning, Code(-7)),
