@@ -442,8 +442,8 @@ fn the_configuration_grants_it() {
     let ran = cli::run(PROGRAM, &["inspect", "--config", config]).unwrap();
     for words in [
         &format!("grant http granted: {config}:5:1") as &str,
-        "GET HEAD https://api.example.com\n",
-        "GET HEAD http://127.0.0.1:",
+        "GET HEAD https://api.example.com; GET HEAD http://127.0.0.1:",
+        "1024\n",
     ] {
         assert!(ran.stdout.contains(words), "{words} is not in {ran:?}");
     }

@@ -258,10 +258,10 @@ async fn imports_need_their_grant() {
 #[tokio::test]
 async fn unknown_imports_are_refused() {
     let thing = "package example:thing;\ninterface api { call: func(); }";
-    let http = "package wasi:http@0.2.6;\ninterface outgoing-handler { handle: func(); }";
+    let blobs = "package wasi:blobstore@0.2.6;\ninterface blobstore { handle: func(); }";
     let rows = [
         ("example:thing/api", Some(thing)),
-        ("wasi:http/outgoing-handler@0.2.6", Some(http)),
+        ("wasi:blobstore/blobstore@0.2.6", Some(blobs)),
         ("taskcell:handlers/sampling@0.1.0", None),
         ("taskcell:handlers/background@0.1.0", None),
     ];

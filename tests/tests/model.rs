@@ -227,7 +227,7 @@ async fn each_failure_has_its_kind() {
         let call = json!({ "id": "1", "type": "function", "function": { "name": "t", "arguments": arguments } });
         Answer::choice(json!({ "tool_calls": [call] }), "tool_calls", json!({}))
     };
-    let deep = format!("{{\"a\":{}{}}}", "[".repeat(80), "]".repeat(80));
+    let deep = format!("{{\"a\":{}{}}}", "[".repeat(120), "]".repeat(120));
     #[rustfmt::skip]
     let table = [
         (status(401),                                                   "model", "The model's provider answered with the status 401: it does not take the key"),

@@ -1,13 +1,13 @@
 //! Which handlers a command uses, and what they are granted.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
-use super::config::Config;
-use super::policy::Policy;
+use super::config::{Config, read_text};
+use super::policy::{MAX_SETTING, Policy};
 use super::user::TerminalUser;
 use crate::grants::User;
 use crate::{Engine, EngineOptions, Error, Grants, Handler, Handlers, Limits};
@@ -92,7 +92,7 @@ pub(super) struct Loaded {
 fn key_and_value(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
     let value = match value.strip_prefix('@') {
-        Some(file) => std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?,
+        Some(file) => read_text(Path::new(file), MAX_SETTING).map_err(|error| format!("{error:#}"))?,
         None => value.to_owned(),
     };
     Ok((key.to_owned(), value))

@@ -143,13 +143,10 @@ impl Inspected<'_> {
         if let (Says::Granted(policy), Value::Object(document)) = (says, &mut document) {
             let settings = policy.settings().map(|(key, origin)| (key.to_owned(), origin.into()));
             document.insert("settings".to_owned(), Value::Object(settings.collect()));
-            let model: Map<_, _> =
-                policy.model().into_iter().map(|(key, fact)| (key.to_owned(), fact.into())).collect();
-            if !model.is_empty() {
-                document.insert("model".to_owned(), Value::Object(model));
-            }
-            let details = policy.details().map(|(grant, detail)| json!({ "grant": grant, "allows": detail }));
-            document.insert("details".to_owned(), details.collect());
+            document.extend(policy.facts().map(|(grant, facts)| {
+                let facts = facts.into_iter().map(|(key, fact)| (key.to_owned(), fact.into()));
+                (grant.to_owned(), Value::Object(facts.collect()))
+            }));
         }
         document
     }
@@ -198,15 +195,11 @@ impl Inspected<'_> {
             for (key, origin) in settings {
                 writeln!(out, "  {:<53} {origin}", terminal::one_line(key))?;
             }
-            let model = policy.model();
-            if !model.is_empty() {
-                writeln!(out, "\nmodel")?;
-            }
-            for (key, fact) in model {
-                writeln!(out, "  {key:<53} {fact}")?;
-            }
-            for (grant, detail) in policy.details() {
-                writeln!(out, "\n{grant:<13} {}", terminal::one_line(&detail))?;
+            for (grant, facts) in policy.facts() {
+                writeln!(out, "\n{grant}")?;
+                for (key, fact) in facts {
+                    writeln!(out, "  {key:<53} {}", terminal::one_line(&fact))?;
+                }
             }
         }
         Ok(())

@@ -43,14 +43,28 @@ impl HttpTable {
     pub(super) fn check(self) -> Result<Http, Wrong> {
         let rules: Vec<_> = self.allow.into_iter().map(rule).collect::<Result<_, _>>()?;
         let mut limits = HttpLimits::default();
-        let (second, hour) = (Duration::from_millis(1), Duration::from_secs(60 * 60));
-        set(&mut limits.time, &self.time, second..=hour, "a server needs some time, and must come to its end")?;
+        let times = Duration::from_millis(1)..=Duration::from_secs(60 * 60);
+        set(&mut limits.time, &self.time, times, "a server needs some time, and must come to its end")?;
         set(&mut limits.request_size, &self.request_size, 0..=1 << 30, "a request must come to its end")?;
         set(&mut limits.response_size, &self.response_size, 0..=1 << 30, "a response must come to its end")?;
         set(&mut limits.requests, &self.requests, 1..=1_000_000, "some request must be possible, and a limit")?;
         set(&mut limits.at_once, &self.at_once, 1..=1_000, "some request must be possible, and a limit")?;
         Ok(Http::new(rules, limits))
     }
+}
+
+/// What `inspect` says of it.
+pub(super) fn facts(http: &Http) -> Vec<(&'static str, String)> {
+    let allow: Vec<_> = http.rules().iter().map(ToString::to_string).collect();
+    let HttpLimits { time, request_size, response_size, requests, at_once } = http.limits();
+    vec![
+        ("allow", allow.join("; ")),
+        ("time", format!("{time:?}")),
+        ("request-size", request_size.to_string()),
+        ("response-size", response_size.to_string()),
+        ("requests", requests.to_string()),
+        ("at-once", at_once.to_string()),
+    ]
 }
 
 fn rule(row: Spanned<TextOr<RuleTable>>) -> Result<HttpRule, Wrong> {

@@ -62,18 +62,20 @@ fn is_name(name: &str) -> bool {
     (1..=200).contains(&name.chars().count()) && !name.contains('/') && !name.chars().any(char::is_control)
 }
 
-impl std::fmt::Display for KeyValuePolicy {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Quota { bytes, keys, .. } = self.quota;
-        match self.file() {
-            Ok(file) => write!(f, "{}", file.display())?,
-            Err(_) => write!(f, "no file")?,
-        }
-        write!(f, " as {:?}, {bytes} bytes and {keys} keys at most", self.name)
-    }
-}
-
 impl KeyValuePolicy {
+    /// What `inspect` says of it.
+    pub(super) fn facts(&self) -> Vec<(&'static str, String)> {
+        let Quota { bytes, keys, key_size, value_size } = self.quota;
+        vec![
+            ("file", self.file().map_or_else(|error| error.to_string(), |file| file.display().to_string())),
+            ("name", self.name.clone()),
+            ("quota", bytes.to_string()),
+            ("keys", keys.to_string()),
+            ("key-size", key_size.to_string()),
+            ("value-size", value_size.to_string()),
+        ]
+    }
+
     /// The file that they are in.
     pub(in super::super) fn file(&self) -> anyhow::Result<PathBuf> {
         use etcetera::BaseStrategy;

@@ -29,7 +29,7 @@ use crate::{Engine, Error, Grants, Handler};
 use model::{ModelPolicy, ModelTable};
 
 /// Bytes of a file that is a setting.
-const MAX_SETTING: u64 = 4 << 20;
+pub(super) const MAX_SETTING: u64 = 4 << 20;
 
 /// Grants that a table of their own gives, not the list.
 const BY_TABLE: &[Grant] = &[Grant::Http, Grant::Keyvalue, Grant::Model];
@@ -286,16 +286,12 @@ impl Policy {
         self.settings.iter().map(|Value { key, origin, at }| (key.as_str(), origin.told(at)))
     }
 
-    /// The model that it may run, and what bounds that; nothing where it may run none.
-    pub(super) fn model(&self) -> Vec<(&'static str, String)> {
-        self.model.as_ref().map(ModelPolicy::facts).unwrap_or_default()
-    }
-
-    /// What else is said of its grants, each with the grant's name.
-    pub(super) fn details(&self) -> impl Iterator<Item = (&'static str, String)> {
-        let keyvalue = self.keyvalue.iter().map(|keyvalue| ("keyvalue", keyvalue.to_string()));
-        let rules = self.http.iter().flat_map(Http::rules).map(|rule| ("http", rule.to_string()));
-        keyvalue.chain(rules)
+    /// What the tables of grants say: each grant with its facts, in the order to show them.
+    pub(super) fn facts(&self) -> impl Iterator<Item = (&'static str, Vec<(&'static str, String)>)> {
+        let model = self.model.as_ref().map(|model| (Grant::Model.name(), model.facts()));
+        let keyvalue = self.keyvalue.as_ref().map(|keyvalue| (Grant::Keyvalue.name(), keyvalue.facts()));
+        let http = self.http.as_ref().map(|http| (Grant::Http.name(), http::facts(http)));
+        [model, keyvalue, http].into_iter().flatten()
     }
 
     /// Whether the handler may ask the person at the terminal.

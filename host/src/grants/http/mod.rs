@@ -95,6 +95,12 @@ impl Http {
         &self.shared.rules
     }
 
+    /// What bounds it.
+    #[must_use]
+    pub fn limits(&self) -> &HttpLimits {
+        &self.shared.limits
+    }
+
     fn client(&self, private: bool) -> Result<&reqwest::Client, &str> {
         let [public, all] = &self.shared.clients;
         let make = || {
