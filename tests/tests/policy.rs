@@ -132,8 +132,7 @@ fn what_is_not_granted_is_refused() {
 /// What the program has not got is not granted, even where the file says so.
 #[test]
 fn what_is_not_there_cannot_be_granted() {
-    let table =
-        [("model", "taskcell.toml:3:11: which model is meant? add a table [handler.model]"), ("user", "terminal")];
+    let table = [("model", "taskcell.toml:3:11: model is granted by a table [handler.model]"), ("user", "terminal")];
     for (grant, why) in table {
         let (_folder, config) =
             configuration(&format!("[[handler]]\npath = 'HANDLER'\ngrants = ['{grant}']"), &stock());

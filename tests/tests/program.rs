@@ -294,7 +294,7 @@ fn what_cannot_be_run_is_explained() {
     assert_refused(&with(&stock), &[&stock, "taskcell:handlers/tasks@0.1.0", "not granted", "add --grant tasks"]);
     let some = call(&["--handler", &stock, "--grant", "tasks", "--grant", "progress"]);
     assert_refused(&some, &[&stock, "wasi:config/store", "not granted", "add --grant config"]);
-    assert_refused(&with(&model), &[&model, "taskcell:handlers/model@0.1.0", "embedding application"]);
+    assert_refused(&with(&model), &[&model, "taskcell:handlers/model@0.1.0", "a table [handler.model]"]);
     for command in [&["call", SAMPLING, PROMPT][..], &["demo", "-q"], &["run", "-q", "--", SERVER, "ok"]] {
         let (command, rest) = command.split_first().unwrap();
         let ran = run(&[&[*command, "--handler", &one, "--handler", &two], rest].concat());

@@ -53,9 +53,9 @@ impl Output {
         }
         let bytes = (*all, *limit, "bytes");
         let lines = (text.lines().count(), MAX_LINES, "lines");
-        if let Some((current, limit, what)) = [bytes, lines].into_iter().find(|(current, limit, _)| current > limit) {
+        for (current, limit, what) in [bytes, lines].into_iter().filter(|(current, limit, _)| current > limit) {
             let usage = Usage { current: Some(current as u64), limit: limit as u64 };
-            let why = format!("it printed {current} {what}, of which {limit} are shown");
+            let why = format!("it printed {current} {what}, of which at most {limit} are shown");
             hit::log("output", usage, Some(handler), &why, "what a cell printed is cut");
         }
     }

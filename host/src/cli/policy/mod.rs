@@ -300,9 +300,6 @@ impl Policy {
     }
 
     fn grants(&self, user: Option<Arc<TerminalUser>>) -> anyhow::Result<Grants> {
-        if let (None, Some(at)) = (&self.model, self.granted_at(Grant::Model.name())) {
-            bail!("{at}: which model is meant? {}", self.remedy(Grant::Model.name()));
-        }
         let has = |wanted| self.grants.iter().any(|(grant, _)| *grant == wanted);
         let settings: anyhow::Result<Vec<_>> = self.settings.iter().map(Value::read).collect();
         let settings = settings?;

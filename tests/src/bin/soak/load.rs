@@ -40,7 +40,7 @@ const FAULTS: &[(&str, &str)] = &[
     ("many", "answer_size"),
     ("nan", "invalid_answer"),
     ("bad-meta", "invalid_answer"),
-    ("deepest-json", "invalid_answer"),
+    ("deepest-json", "json_depth"),
 ];
 
 /// Work that the hostile guest is left at when its session ends.
