@@ -43,7 +43,9 @@ impl Answer {
     /// A message of the model, why it stopped, and what it used.
     #[must_use]
     pub fn choice(mut message: Value, finish: &str, usage: Value) -> Self {
-        message["role"] = "assistant".into();
+        if let Value::Object(message) = &mut message {
+            message.insert("role".to_owned(), "assistant".into());
+        }
         let choices = json!([{ "index": 0, "message": message, "finish_reason": finish }]);
         Self::Json(200, json!({ "id": "1", "model": "served-model", "choices": choices, "usage": usage }))
     }

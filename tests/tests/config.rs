@@ -47,7 +47,7 @@ fn make_task(options: &[&str], ttl: Option<u32>) -> Value {
 fn a_wrong_file_is_explained() {
     let folder = tempfile::tempdir().unwrap();
     #[rustfmt::skip]
-    let table: [(&str, &str, &[&str]); 78] = [
+    let table: [(&str, &str, &[&str]); 79] = [
         // What TOML does not allow.
         ("tasks = ", "1:9", &["string"]),
         ("tasks = own", "1:9", &["must be quoted"]),

@@ -16,8 +16,11 @@ use super::ask;
 use crate::compose::{component_of, protocol_with};
 use crate::conversation::{prompt, request};
 
-/// The kinds: an export, a method, and the parameters of a request that a good answer answers.
-const KINDS: &[(&str, &str, fn() -> Value)] = &[
+/// An export, a method, and the parameters of a request that a good answer answers.
+type Row = (&'static str, &'static str, fn() -> Value);
+
+/// The kinds.
+const KINDS: &[Row] = &[
     ("sampling", "sampling/createMessage", || prompt("x")),
     ("augmented-sampling", "sampling/createMessage", || with_task(prompt("x"))),
     ("elicitation", "elicitation/create", form),
