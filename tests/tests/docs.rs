@@ -190,7 +190,8 @@ fn every_attack_is_documented() {
         }
     }
     let mut attacks: Vec<_> = ATTACKS.iter().map(|attack| attack.name).collect();
-    (named.sort_unstable(), attacks.sort_unstable());
+    named.sort_unstable();
+    attacks.sort_unstable();
     assert_eq!(named, attacks);
     let test = "attacks.rs::an_attack_is_named_forgotten_and_leaves_nothing";
     assert!(section.contains(test) && exists(&sources, test));

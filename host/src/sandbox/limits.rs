@@ -157,8 +157,7 @@ mod tests {
     /// All memories count together, and what a memory may not have by itself does not count at all.
     #[test]
     fn memory_is_that_of_all_memories() {
-        let mut limits = Limits::default();
-        limits.memory = 1_000;
+        let limits = Limits { memory: 1_000, ..Limits::default() };
         let mut limiter = Limiter::new(&limits);
         for (current, desired, most, taken) in [
             (0, 400, None, true),

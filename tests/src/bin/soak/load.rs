@@ -1,4 +1,5 @@
 //! The conversations of a soak: what is asked, and what must come back.
+#![allow(clippy::indexing_slicing, reason = "in a JSON value, what is not there is null")]
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -171,8 +172,8 @@ impl Load {
 
     /// All nine kinds, progress and cancellations; the tasks are the handler's own or the host's, in memory or on disk.
     async fn well_behaved(&self, tally: &Tally, number: usize) -> Result<()> {
-        let handlers = if number % 2 == 0 { &self.own } else { &self.managed };
-        let server = Conversation::new(handlers.clone(), self.options(number / 2 % 2 == 0));
+        let handlers = if number.is_multiple_of(2) { &self.own } else { &self.managed };
+        let server = Conversation::new(handlers.clone(), self.options((number / 2).is_multiple_of(2)));
         let mut server = Asked { server, tally };
 
         let mut hi = prompt("hi");
@@ -202,12 +203,12 @@ impl Load {
 
         // Work that is still being done when the conversation ends, be it closed or dropped.
         server.task("sampling/createMessage", &task_prompt("slow")).await?;
-        if number % 3 == 0 { server.server.close().await } else { server.server.end().await.map(drop) }
+        if number.is_multiple_of(3) { server.server.close().await } else { server.server.end().await.map(drop) }
     }
 
     /// Some of what a hostile guest does to a request, to tasks and to the loader, and that it still answers.
     async fn hostile(&self, tally: &Tally, number: usize) -> Result<()> {
-        let server = Conversation::new(self.hostile.clone(), self.options(number % 2 == 0));
+        let server = Conversation::new(self.hostile.clone(), self.options(number.is_multiple_of(2)));
         let mut server = Asked { server, tally };
         for (behaviour, kind) in FAULTS.iter().cycle().skip(number * FAULTS_EACH % FAULTS.len()).take(FAULTS_EACH) {
             let params = prompt(behaviour);
