@@ -40,10 +40,11 @@ pub(super) fn start(shared: &Arc<Shared>, work: Work) {
     }
     shared.tasks.keep(shared);
     for claim in work.claims {
+        let id = claim.lease.id.clone();
         if let Some(progress) = &work.progress {
-            shared.progress.open(&claim.lease.id, progress);
+            shared.progress.open(&id, progress);
         }
-        shared.tasks.start(claim, shared);
+        shared.tasks.start(claim, &Arc::new(Begun { shared: Arc::clone(shared), id }));
     }
 }
 
@@ -96,8 +97,6 @@ impl Drop for Unsent<'_> {
 impl Runner for Shared {
     async fn run(&self, claim: &Claim) -> Outcome {
         let id = &claim.lease.id;
-        // Closed however the work ends: by itself, by being dropped, by failing.
-        let _open = Open { shared: self, id };
         let kind = Kind::of_export(&claim.job.kind).ok_or_else(gone)?;
         let mut context = claim.job.context.clone();
         context.attempt = u32::try_from(claim.lease.fence).unwrap_or(u32::MAX);
@@ -182,15 +181,23 @@ impl Shared {
     }
 }
 
-/// The progress of a task that is being worked on.
-struct Open<'a> {
-    shared: &'a Shared,
-    id: &'a str,
+/// Work that this session began. Dropped with it, however it ends, also when nothing of it was ever run because its task had
+/// ended by then: its progress is closed.
+struct Begun {
+    shared: Arc<Shared>,
+    id: String,
 }
 
-impl Drop for Open<'_> {
+#[async_trait]
+impl Runner for Begun {
+    async fn run(&self, claim: &Claim) -> Outcome {
+        self.shared.run(claim).await
+    }
+}
+
+impl Drop for Begun {
     fn drop(&mut self) {
-        self.shared.progress.close(self.id);
+        self.shared.progress.close(&self.id);
     }
 }
 

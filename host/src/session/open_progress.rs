@@ -34,3 +34,53 @@ impl OpenProgress {
         self.by_task.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::grants::Progress;
+    use crate::protocol::types::{Implementation, ProgressToken, RequestContext, RpcError, TaskInput, TaskMetadata};
+    use crate::session::background::{self, Work};
+    use crate::session::{Handlers, Session, SessionOptions};
+    use crate::tasks::{By, CreateOptions, Job};
+    use std::sync::Arc;
+
+    /// A session may last for weeks.
+    #[tokio::test]
+    async fn a_task_that_ended_before_its_work_began_leaves_no_progress() {
+        let server = Implementation {
+            name: "test".to_owned(),
+            title: None,
+            version: "1".to_owned(),
+            description: None,
+            website_url: None,
+            icons: None,
+        };
+        let (session, _outbox) = Session::new(Handlers::default(), SessionOptions::new(server));
+        let shared = Arc::clone(&session.shared);
+        for number in 0..100 {
+            let context = RequestContext {
+                request_id: number.to_string(),
+                progress_token: None,
+                meta: None,
+                server: Arc::clone(&shared.server),
+                protocol_version: Arc::clone(&shared.protocol_version),
+                attempt: 1,
+            };
+            let job = Job { kind: "sampling".to_owned(), context, input: TaskInput::Custom("{}".to_owned()) };
+            let options = CreateOptions::new(TaskMetadata { ttl: None }, Arc::default());
+            let (task, claim) = shared.tasks.create_with_work(options, job).await.unwrap();
+            let progress = Arc::new(Progress::new(ProgressToken::Number(number), |_| ()));
+            let ended = Err(RpcError::internal("test", "by the handler itself"));
+            // Half of them end before their work is handed over, half before it is polled.
+            if number % 2 == 0 {
+                shared.tasks.finish(&task.task_id, &ended, By::default()).await.unwrap();
+            }
+            background::start(&shared, Work { claims: vec![claim], progress: Some(progress) });
+            if number % 2 == 1 {
+                shared.tasks.cancel(&task.task_id).await.unwrap();
+            }
+        }
+        shared.tasks.close().await;
+        assert_eq!(shared.progress.lock().len(), 0);
+    }
+}

@@ -22,6 +22,9 @@ const AT_ONCE: usize = 500;
 /// The longest time of a worker: past any process, and a time that a clock can hold.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
+/// How long a worker whose time ran out is remembered, so that it is told when it comes back.
+const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// A store that lives as long as the process.
 #[derive(Debug)]
 pub struct MemoryStore {
@@ -42,6 +45,8 @@ struct State {
     workers: HashMap<String, Worker>,
     /// When the time of each worker runs out that may hold something.
     times: BTreeSet<(Instant, String)>,
+    /// When the time of each worker ran out that has lost what it held.
+    lost: BTreeSet<(Instant, String)>,
 }
 
 #[derive(Debug)]
@@ -126,31 +131,36 @@ impl State {
         let entry = self.tasks.get_mut(id)?;
         let job = Arc::clone(entry.job.as_ref()?);
         entry.fence = entry.fence.saturating_add(1);
-        entry.worker = Some(worker.to_owned());
-        let fence = entry.fence;
-        // A worker that has resigned meanwhile counts as one whose time has run out: the job is free at the next claim.
-        let resigned = || Worker { until: Instant::now(), holds: BTreeSet::new() };
-        let holder = self.workers.entry(worker.to_owned()).or_insert_with(resigned);
-        holder.holds.insert(id.to_owned());
-        self.times.insert((holder.until, worker.to_owned()));
-        let lost = entry.lost;
+        let (fence, lost) = (entry.fence, entry.lost);
+        match self.workers.get_mut(worker) {
+            Some(holder) => {
+                entry.worker = Some(worker.to_owned());
+                holder.holds.insert(id.to_owned());
+                self.times.insert((holder.until, worker.to_owned()));
+            }
+            // One that has resigned meanwhile holds nothing, and is not remembered for it.
+            None => self.set_free(id),
+        }
         Some(Claim { lease: Lease { id: id.to_owned(), worker: worker.to_owned(), fence }, lost, job })
     }
 
     fn forget_worker(&mut self, name: &str) {
         let Some(worker) = self.workers.remove(name) else { return };
-        self.times.remove(&(worker.until, name.to_owned()));
+        let time = (worker.until, name.to_owned());
+        self.times.remove(&time);
+        self.lost.remove(&time);
         for id in worker.holds {
             self.set_free(&id);
         }
     }
 
-    /// Frees what workers hold whose time has run out. They are kept, with nothing to hold, so that they learn of
-    /// their end when they come to renew their time.
+    /// Frees what workers hold whose time has run out. They are kept for long, with nothing to hold, so that they learn
+    /// of their end when they come to renew their time.
     fn free_lost(&mut self, now: Instant) {
         while self.times.first().is_some_and(|(until, _)| *until <= now)
-            && let Some((_, name)) = self.times.pop_first()
+            && let Some((until, name)) = self.times.pop_first()
         {
+            self.lost.insert((until, name.clone()));
             let holds = self.workers.get_mut(&name).map(|worker| std::mem::take(&mut worker.holds));
             for id in holds.unwrap_or_default() {
                 if let Some(entry) = self.tasks.get_mut(&id) {
@@ -158,6 +168,16 @@ impl State {
                 }
                 self.set_free(&id);
             }
+        }
+    }
+
+    /// Forgets the workers whose time ran out long ago.
+    fn forget_lost(&mut self, now: Instant) {
+        let long_ago = |until: &Instant| now.saturating_duration_since(*until) >= REMEMBERED;
+        while self.lost.first().is_some_and(|(until, _)| long_ago(until))
+            && let Some((_, name)) = self.lost.pop_first()
+        {
+            self.forget_worker(&name);
         }
     }
 }
@@ -293,6 +313,8 @@ impl TaskStore for MemoryStore {
                 state.times.remove(&before);
             }
             None => {
+                // A worker comes seldom: a good time to forget old ones.
+                state.forget_lost(now);
                 state.workers.insert(name.clone(), Worker { until, holds: BTreeSet::new() });
             }
         }
@@ -346,5 +368,93 @@ impl TaskStore for MemoryStore {
     async fn resign(&self, worker: &str) -> Result<(), StoreError> {
         self.lock().forget_worker(worker);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::types::{Implementation, RequestContext, TaskInput, TaskMetadata};
+    use crate::tasks::{CreateOptions, TaskLimits, Tasks};
+
+    /// Workers that come and go in each of these tests.
+    const MANY: usize = 100;
+
+    fn options() -> CreateOptions {
+        CreateOptions::new(TaskMetadata { ttl: None }, Arc::default())
+    }
+
+    fn job() -> Job {
+        let server = Implementation {
+            name: "test".to_owned(),
+            title: None,
+            version: "1".to_owned(),
+            description: None,
+            website_url: None,
+            icons: None,
+        };
+        let context = RequestContext {
+            request_id: "1".to_owned(),
+            progress_token: None,
+            meta: None,
+            server: Arc::new(server),
+            protocol_version: "2025-11-25".into(),
+            attempt: 1,
+        };
+        Job { kind: "sampling".to_owned(), context, input: TaskInput::Custom("{}".to_owned()) }
+    }
+
+    fn tasks(store: &Arc<MemoryStore>) -> Tasks {
+        let store = Arc::clone(store) as Arc<dyn TaskStore>;
+        Tasks::new(store, "somebody", TaskLimits::default(), Box::new(|_| ()))
+    }
+
+    /// Neither for what is stored under its name afterwards, which is free at once.
+    #[tokio::test]
+    async fn a_worker_that_has_resigned_is_not_kept() {
+        let store = Arc::new(MemoryStore::new());
+        for _ in 0..MANY {
+            let name = uuid::Uuid::new_v4().to_string();
+            assert!(store.renew(&name, LONGEST).await.unwrap());
+            let task = tasks(&store).create(options()).await.unwrap();
+            store.resign(&name).await.unwrap();
+            store.enqueue(Whose::Anyone, &task.task_id, &job(), &name).await.unwrap().unwrap();
+        }
+        let held = |store: &MemoryStore| (store.lock().workers.len(), store.lock().times.len());
+        assert_eq!(held(&store), (0, 0));
+        assert!(store.renew("next", LONGEST).await.unwrap());
+        let claims = store.claim("somebody", "next", 2 * MANY).await.unwrap();
+        assert_eq!(claims.len(), MANY);
+        assert!(claims.iter().all(|claim| claim.lost == 0), "nobody was lost at it");
+    }
+
+    /// Nobody would resign for it any more.
+    #[tokio::test]
+    async fn work_that_is_stored_after_the_end_leaves_no_worker() {
+        let store = Arc::new(MemoryStore::new());
+        for _ in 0..MANY {
+            let tasks = tasks(&store);
+            tasks.close().await;
+            tasks.create_with_work(options(), job()).await.unwrap();
+        }
+        // What was spawned on this thread runs now.
+        tokio::task::yield_now().await;
+        assert_eq!(store.lock().workers.len(), 0);
+    }
+
+    /// It is told of its end for a day.
+    #[tokio::test]
+    async fn a_worker_that_is_lost_is_forgotten_in_the_end() {
+        let store = MemoryStore::new();
+        for number in 0..MANY {
+            assert!(store.renew(&number.to_string(), Duration::ZERO).await.unwrap());
+        }
+        let now = Instant::now();
+        store.lock().free_lost(now);
+        store.lock().forget_lost(now);
+        assert!(!store.renew("0", LONGEST).await.unwrap(), "it learns of it");
+        store.lock().forget_lost(now + REMEMBERED);
+        let state = store.lock();
+        assert_eq!((state.workers.len(), state.times.len(), state.lost.len()), (0, 0, 0));
     }
 }

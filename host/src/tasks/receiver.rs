@@ -124,7 +124,7 @@ impl Tasks {
     /// # Errors
     /// Those of [`Tasks::create`].
     pub async fn create_with_work(&self, options: CreateOptions, job: Job) -> Result<(Task, Claim), TaskError> {
-        let worker = self.worker.name(&*self.store, self.limits.lease).await?;
+        let worker = self.worker.name(&self.store, self.limits.lease).await?;
         let (record, job) = (self.new_record(options), Arc::new(job));
         let lease = Lease { id: record.id.clone(), worker: worker.clone(), fence: 1 };
         let task = self.store_new(record, Some((Arc::clone(&job), worker))).await?;

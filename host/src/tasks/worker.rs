@@ -82,7 +82,7 @@ impl State {
 
 impl Worker {
     /// The name under which the store knows this worker, which it is told at the first use.
-    pub(super) async fn name(&self, store: &dyn TaskStore, lease: Duration) -> Result<String, TaskError> {
+    pub(super) async fn name(&self, store: &Arc<dyn TaskStore>, lease: Duration) -> Result<String, TaskError> {
         if let Some(name) = &self.lock().name {
             return Ok(name.clone());
         }
@@ -91,9 +91,14 @@ impl Worker {
             return Ok(name.clone());
         }
         let (name, asked) = (uuid::Uuid::new_v4().to_string(), Instant::now());
+        let mut nobodys = Nobodys { store, name: Some(name.clone()) };
         store.renew(&name, lease).await?;
         let mut state = self.lock();
-        (state.name, state.until) = (Some(name.clone()), asked.checked_add(lease));
+        // One that has stopped resigned before: nobody would do it for this name.
+        if !state.stopped {
+            nobodys.name = None;
+            (state.name, state.until) = (Some(name.clone()), asked.checked_add(lease));
+        }
         Ok(name)
     }
 
@@ -152,7 +157,7 @@ impl Tasks {
     /// # Errors
     /// [`TaskError::NotFound`] when the task is gone, has ended or has work, or a failing store.
     pub async fn spawn(&self, id: &str, job: Job) -> Result<Claim, TaskError> {
-        let worker = self.worker.name(&*self.store, self.limits.lease).await?;
+        let worker = self.worker.name(&self.store, self.limits.lease).await?;
         let unknown = Unknown { store: &self.store, lease: Some(Lease { id: id.to_owned(), worker, fence: 1 }) };
         let lease = self.store.enqueue(self.mine(), id, &job, unknown.worker()).await?;
         unknown.known();
@@ -243,7 +248,7 @@ impl Tasks {
         if room == 0 {
             return Ok(());
         }
-        let name = self.worker.name(&*self.store, self.limits.lease).await?;
+        let name = self.worker.name(&self.store, self.limits.lease).await?;
         for claim in self.store.claim(&self.principal, &name, room).await? {
             let Lease { id, fence, .. } = &claim.lease;
             tracing::info!(task.id = id, attempt = fence, "work that a stopped host left is begun again");
@@ -320,6 +325,22 @@ impl Drop for Unknown<'_> {
         if let (Some(lease), Ok(runtime)) = (self.lease.take(), tokio::runtime::Handle::try_current()) {
             let store = Arc::clone(self.store);
             runtime.spawn(async move { store.release(&lease).await });
+        }
+    }
+}
+
+/// A name that the store is told. When that is dropped or fails, or the worker has stopped meanwhile, the store may know it
+/// all the same, and would for a day: it resigns.
+struct Nobodys<'a> {
+    store: &'a Arc<dyn TaskStore>,
+    name: Option<String>,
+}
+
+impl Drop for Nobodys<'_> {
+    fn drop(&mut self) {
+        if let (Some(name), Ok(runtime)) = (self.name.take(), tokio::runtime::Handle::try_current()) {
+            let store = Arc::clone(self.store);
+            runtime.spawn(async move { store.resign(&name).await });
         }
     }
 }

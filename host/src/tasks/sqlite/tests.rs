@@ -1,5 +1,6 @@
 //! What only shows from inside: plans of statements, batches, a disk that is full.
 
+use std::task::Poll;
 use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Row};
@@ -8,6 +9,7 @@ use tokio::task::JoinSet;
 use super::writer::{Operation, Step};
 use super::*;
 use crate::protocol::types::TaskStatus;
+use crate::tasks::{TaskLimits, Tasks};
 
 /// Every statement, and how SQLite finds the rows it needs of each table. A search by equal values, or from a place on
 /// in the order of the answer, costs the same however many tasks there are. Only the workers, which are few, are
@@ -120,6 +122,25 @@ async fn each_of_a_batch_is_told_what_became_of_it() {
     // What was taken back is not counted.
     assert!(store.create(task("last", 1), 92).await.unwrap().is_some());
     assert!(store.create(task("one too many", 1), 92).await.unwrap().is_none());
+}
+
+/// A session may end while its worker registers. The rows of workers are looked through at each claim.
+#[tokio::test]
+async fn a_worker_whose_session_ends_while_it_registers_is_not_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(store(&folder).await);
+    for _ in 0..20 {
+        let tasks = Tasks::new(Arc::clone(&store) as _, "somebody", TaskLimits::default(), Box::new(|_| ()));
+        let mut naming = Box::pin(tasks.worker.name(&tasks.store, Duration::from_secs(60)));
+        let first = std::future::poll_fn(|context| Poll::Ready(naming.as_mut().poll(context).is_pending()));
+        assert!(first.await, "it waits for the disk");
+        drop(naming);
+        // What was spawned on this thread is queued now, and done before what is queued behind it.
+        tokio::task::yield_now().await;
+        store.resign("somebody else").await.unwrap();
+    }
+    let workers: i64 = sqlx::query_scalar("SELECT count(*) FROM workers").fetch_one(&store.readers).await.unwrap();
+    assert_eq!(workers, 0);
 }
 
 #[tokio::test]

@@ -146,6 +146,11 @@ impl Load {
         sizes.sum()
     }
 
+    /// Bytes that the engine's pool keeps for the next cells.
+    pub(crate) fn pool_size(&self) -> usize {
+        self.engine.pool().idle
+    }
+
     /// Holds the next conversation.
     pub(crate) async fn converse(&self, tally: &Tally) {
         let number = self.begun.fetch_add(1, Relaxed);

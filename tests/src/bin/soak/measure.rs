@@ -19,12 +19,20 @@ const COLUMNS: [(&str, f64); 5] = [
     ("p50 ms", 1.0),
 ];
 
+/// How much the bytes in use may rise in the second half, in MB: they are exact, but for what is under way.
+const RISE: f64 = 0.1;
+const MB: f64 = 1_048_576.0;
+
 /// What was seen at one time.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Row {
     /// Since the start.
     elapsed: Duration,
+    /// Bytes of the heap that are in use, in MB: the fewest since the last row.
+    live: f64,
     resident: f64,
+    /// What the engine's pool keeps for the next cells, in MB: it has a bound.
+    pool: f64,
     files: f64,
     threads: f64,
     store: f64,
@@ -38,11 +46,10 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    pub(crate) const HEADINGS: &str =
-        "    time  resident MB  open files  threads  store MB  requests/s   p50 ms   p99 ms  errors due  unexpected";
+    pub(crate) const HEADINGS: &str = "    time  live MB  resident MB  pool MB  open files  threads  store MB  requests/s   p50 ms   p99 ms  errors due  unexpected";
 
-    /// Takes what was counted since the last row, which was `since` ago.
-    pub(crate) fn take(tally: &Tally, load: &Load, elapsed: Duration, since: Duration) -> Result<Self> {
+    /// Takes what was counted since the last row, which was `since` ago; at least `live` bytes were in use meanwhile.
+    pub(crate) fn take(tally: &Tally, load: &Load, live: usize, elapsed: Duration, since: Duration) -> Result<Self> {
         let mut latencies = tally.take_latencies();
         latencies.sort_unstable();
         let at = |share: f64| {
@@ -52,10 +59,12 @@ impl Row {
         let (requests, errors) = tally.take_counts();
         Ok(Self {
             elapsed,
+            live: live as f64 / MB,
+            pool: load.pool_size() as f64 / MB,
             resident: status("VmRSS:")? / 1024.0,
             files: std::fs::read_dir("/proc/self/fd")?.count() as f64,
             threads: status("Threads:")?,
-            store: load.store_size()? as f64 / f64::from(1 << 20),
+            store: load.store_size()? as f64 / MB,
             per_second: requests as f64 / since.as_secs_f64(),
             p50: at(0.5),
             p99: at(0.99),
@@ -71,11 +80,12 @@ impl Row {
 
 impl Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { elapsed, resident, files, threads, store, per_second, p50, p99, errors, unexpected } = self;
+        let Self { elapsed, live, resident, pool, files, threads, store, per_second, p50, p99, errors, unexpected } =
+            self;
         let seconds = elapsed.as_secs();
         write!(
             f,
-            "{:>5}:{:02}  {resident:>11.1}  {files:>10}  {threads:>7}  {store:>8.1}  {per_second:>10.0}  {p50:>7.2}  {p99:>7.2}  {errors:>10}  {unexpected:>10}",
+            "{:>5}:{:02}  {live:>7.3}  {resident:>11.1}  {pool:>7.1}  {files:>10}  {threads:>7}  {store:>8.1}  {per_second:>10.0}  {p50:>7.2}  {p99:>7.2}  {errors:>10}  {unexpected:>10}",
             seconds / 60,
             seconds % 60
         )
@@ -135,6 +145,46 @@ pub(crate) fn verdict(rows: &[Row]) -> Vec<Column> {
         .collect()
 }
 
+/// How the bytes in use moved in the second half.
+#[derive(Debug)]
+pub(crate) struct Rise {
+    /// In MB, from the beginning of the half to its end.
+    whole: f64,
+    per_minute: f64,
+}
+
+impl Rise {
+    pub(crate) fn grew(&self) -> bool {
+        self.whole > RISE
+    }
+}
+
+impl Display for Rise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { whole, per_minute } = self;
+        let (end, bytes) = (if self.grew() { "GROWTH" } else { "no growth" }, per_minute * MB);
+        write!(
+            f,
+            "live MB: {whole:+.3} over the second half, {bytes:+.0} bytes a minute (at most {RISE} MB more): {end}"
+        )
+    }
+}
+
+/// The slope of the bytes in use over the second half: the median of those between any two rows, which no single row moves.
+pub(crate) fn rise(rows: &[Row]) -> Rise {
+    let half = rows.split_at(rows.len() / 2).1;
+    let slopes = half.iter().enumerate().flat_map(|(place, from)| {
+        half.iter().skip(place.saturating_add(1)).map(move |to| {
+            let minutes = to.elapsed.saturating_sub(from.elapsed).as_secs_f64() / 60.0;
+            (to.live - from.live) / minutes
+        })
+    });
+    let per_minute = median(slopes.filter(|slope| slope.is_finite()).collect());
+    let ends = half.first().zip(half.last());
+    let time = ends.map_or(Duration::ZERO, |(first, last)| last.elapsed.saturating_sub(first.elapsed));
+    Rise { whole: per_minute * time.as_secs_f64() / 60.0, per_minute }
+}
+
 fn median(mut numbers: Vec<f64>) -> f64 {
     numbers.sort_by(f64::total_cmp);
     numbers.get(numbers.len() / 2).copied().unwrap_or_default()
@@ -156,5 +206,20 @@ mod tests {
         assert!(!grew(|row| if row < 8 { f64::from(row) * 10.0 } else { 100.0 }));
         assert!(!grew(|row| if row % 5 == 0 { 300.0 } else { 100.0 }));
         assert!(grew(|row| if row < 24 { 100.0 } else { 114.0 }));
+    }
+
+    fn rose(live: impl Fn(u32) -> f64) -> bool {
+        let row = |row: u32| Row { elapsed: Duration::from_secs(28) * row, live: live(row), ..Row::default() };
+        rise(&(0..32).map(row).collect::<Vec<_>>()).grew()
+    }
+
+    /// The slow one is 20 KB a minute, which resident memory would hide for hours.
+    #[test]
+    fn a_slow_leak_is_growth_and_what_is_under_way_is_none() {
+        assert!(!rose(|_| 10.0));
+        assert!(rose(|row| 10.0 + f64::from(row) * 0.01));
+        assert!(rose(|row| 10.0 + f64::from(row) * 0.01 + f64::from(row % 3) * 0.02));
+        assert!(!rose(|row| if row < 16 { f64::from(row) } else { 16.0 }));
+        assert!(!rose(|row| 10.0 + f64::from(row % 3) * 0.5));
     }
 }
