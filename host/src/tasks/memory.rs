@@ -420,8 +420,10 @@ mod tests {
             store.resign(&name).await.unwrap();
             store.enqueue(Whose::Anyone, &task.task_id, &job(), &name).await.unwrap().unwrap();
         }
-        let held = |store: &MemoryStore| (store.lock().workers.len(), store.lock().times.len());
-        assert_eq!(held(&store), (0, 0));
+        {
+            let state = store.lock();
+            assert_eq!((state.workers.len(), state.times.len()), (0, 0));
+        }
         assert!(store.renew("next", LONGEST).await.unwrap());
         let claims = store.claim("somebody", "next", 2 * MANY).await.unwrap();
         assert_eq!(claims.len(), MANY);
@@ -436,9 +438,9 @@ mod tests {
             let tasks = tasks(&store);
             tasks.close().await;
             tasks.create_with_work(options(), job()).await.unwrap();
+            // What was spawned on this thread runs now.
+            tokio::task::yield_now().await;
         }
-        // What was spawned on this thread runs now.
-        tokio::task::yield_now().await;
         assert_eq!(store.lock().workers.len(), 0);
     }
 
