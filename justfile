@@ -34,6 +34,10 @@ docs:
 stock:
     TASKCELL_BLESS=1 cargo test -p taskcell-tests --test stock
 
+# Fuzz TARGET for SECONDS; docs/fuzzing.md says which there are and what to install
+fuzz TARGET SECONDS:
+    fuzz/run {{ TARGET }} {{ SECONDS }}
+
 # The benches: requests, ratios to the floor, ten thousand waiting cells
 bench:
     cargo bench -p taskcell

@@ -52,16 +52,21 @@ pub fn component_with(packages: &[&str], exports: &[&str], imports: &[&str]) -> 
     build(resolve, VERSION, exports, imports)
 }
 
-/// A component over a core module that is written as text, which implements these interfaces by wit-component's names:
+/// A component over a core module, binary or written as text, which implements these interfaces by wit-component's names:
 /// `taskcell:handlers/sampling@0.1.0#handle`, `cabi_realloc`. The packages are those of [`component_with`], before which
 /// the handler protocol stands.
 ///
 /// # Errors
-/// When the text is no module, or does not implement the interfaces.
-pub fn component_of(module: &str, packages: &[&str], exports: &[&str], imports: &[&str]) -> Result<Vec<u8>> {
+/// When it is no module, or does not implement the interfaces.
+pub fn component_of(
+    module: impl AsRef<[u8]>,
+    packages: &[&str],
+    exports: &[&str],
+    imports: &[&str],
+) -> Result<Vec<u8>> {
     let mut resolve = protocol_with(packages)?;
     let world = world(&mut resolve, VERSION, exports, imports)?;
-    let mut module = wat::parse_str(module)?;
+    let mut module = wat::parse_bytes(module.as_ref())?.into_owned();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
     ComponentEncoder::default().validate(true).module(&module)?.encode()
 }

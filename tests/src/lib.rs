@@ -4,6 +4,7 @@ pub mod attacks;
 pub mod cli;
 pub mod compose;
 pub mod conversation;
+pub mod fuzz;
 pub mod guests;
 pub mod handlers;
 pub mod mcp;

@@ -91,6 +91,16 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Reads a `taskcell.toml` for the fuzzer: gives what is said of its handlers' settings, or the error as it is shown.
+///
+/// # Errors
+/// The line that the program would end with.
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub fn fuzz_config(file: &std::path::Path, bytes: &[u8]) -> Result<Vec<String>, String> {
+    config::fuzz(file, bytes)
+}
+
 fn block_on(command: Command) -> anyhow::Result<Ended> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -54,11 +54,16 @@ impl<'a> Message<'a> {
     /// # Errors
     /// With the error to answer: -32700 where the text is no JSON, -32600 where it is no JSON-RPC 2.0 message.
     pub fn read(text: &'a [u8]) -> Result<Self, RpcError> {
+        Self::read_text(utf8(text)?)
+    }
+
+    /// The same of text.
+    pub(crate) fn read_text(text: &'a str) -> Result<Self, RpcError> {
         // A struct may be written as a list of its members as far as serde is concerned; a message may not.
-        if text.trim_ascii_start().starts_with(b"[") {
+        if text.trim_ascii_start().starts_with('[') {
             return Err(RpcError::new(code::INVALID_REQUEST, "Not a JSON-RPC message: a list, and MCP has no batches"));
         }
-        let message: Message<'a> = serde_json::from_slice(text).map_err(|error| {
+        let message: Message<'a> = serde_json::from_str(text).map_err(|error| {
             let code = if error.is_data() { code::INVALID_REQUEST } else { code::PARSE_ERROR };
             RpcError::new(code, format!("Not a JSON-RPC message: {error}"))
         })?;
@@ -75,6 +80,12 @@ impl<'a> Message<'a> {
         }
         Ok(())
     }
+}
+
+/// The text of a message. JSON between systems is UTF-8, also where nobody looks. [RFC 8259, 8.1]
+pub(crate) fn utf8(text: &[u8]) -> Result<&str, RpcError> {
+    std::str::from_utf8(text)
+        .map_err(|error| RpcError::new(code::PARSE_ERROR, format!("Not a JSON-RPC message: {error}")))
 }
 
 #[derive(Serialize)]

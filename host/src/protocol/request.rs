@@ -9,7 +9,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
-use super::jsonrpc::{Message, code};
+use super::jsonrpc::{Message, utf8};
 use super::params::{self, ParamsError, RequestBody, RequestParams};
 use super::types::{CreateMessageRequest, ElicitRequest, RpcError};
 use super::wire::tagged::Text;
@@ -87,12 +87,11 @@ pub(crate) struct Incoming<'a> {
 impl<'a> Incoming<'a> {
     /// Reads a message.
     pub(crate) fn read(text: &'a [u8]) -> Result<Self, RpcError> {
-        let text = std::str::from_utf8(text)
-            .map_err(|error| RpcError::new(code::PARSE_ERROR, format!("Not a JSON-RPC message: {error}")))?;
+        let text = utf8(text)?;
         match serde_json::from_str::<Incoming<'a>>(text) {
             Ok(incoming) => incoming.message.check().map(|()| incoming),
             // Whatever is wrong, the slow way says it better.
-            Err(_) => Message::read(text.as_bytes()).map(|message| Self { message, read: None }),
+            Err(_) => Message::read_text(text).map(|message| Self { message, read: None }),
         }
     }
 

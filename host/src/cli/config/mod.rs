@@ -130,6 +130,11 @@ pub(super) fn read_text(file: &Path, max: u64) -> anyhow::Result<String> {
     let read = opened.and_then(|opened| opened.take(max + 1).read_to_end(&mut bytes));
     read.with_context(|| format!("{name} cannot be read"))?;
     anyhow::ensure!(bytes.len() as u64 <= max, "{name} has more than {max} bytes");
+    text(file, bytes)
+}
+
+/// The text of a file that holds these bytes.
+fn text(file: &Path, bytes: Vec<u8>) -> anyhow::Result<String> {
     String::from_utf8(bytes).map_err(|error| {
         let before = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
         let before = String::from_utf8_lossy(before);
@@ -141,8 +146,13 @@ impl Config {
     /// Reads a file. Paths in it are taken from the folder it is in.
     pub(super) fn load(file: &Path) -> anyhow::Result<Self> {
         let text = read_text(file, MAX_SIZE).context("the configuration")?;
-        let source = Source { file, text: &text };
-        let mut config: Self = toml::from_str(&text).map_err(|error| {
+        Self::parse(file, &text)
+    }
+
+    /// Reads the text of a file.
+    fn parse(file: &Path, text: &str) -> anyhow::Result<Self> {
+        let source = Source { file, text };
+        let mut config: Self = toml::from_str(text).map_err(|error| {
             let why = error.message().trim().replace('\n', ", ");
             source.wrong(Wrong { at: error.span().unwrap_or_default(), why })
         })?;
@@ -161,4 +171,13 @@ impl Config {
         }
         Ok(config)
     }
+}
+
+/// Reads a configuration for the fuzzer: gives what is said of its handlers' settings, or the error as it is shown.
+#[cfg(feature = "fuzzing")]
+pub(super) fn fuzz(file: &Path, bytes: &[u8]) -> Result<Vec<String>, String> {
+    let config = text(file, bytes.to_vec()).and_then(|text| Config::parse(file, &text));
+    let config = config.map_err(|error| super::terminal::one_line(&format!("{error:#}")))?;
+    let settings = config.handlers.iter().flat_map(Policy::settings);
+    Ok(settings.map(|(_, origin)| origin).collect())
 }

@@ -184,6 +184,19 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for TextOr<T> {
                 Ok(TextOr::Text(text.to_owned()))
             }
 
+            // Serde's own errors show the value, and a setting may be a secret.
+            fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<TextOr<T>, E> {
+                Err(E::invalid_type(Unexpected::Other("true or false"), &self))
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<TextOr<T>, E> {
+                Err(E::invalid_type(Unexpected::Other("a whole number"), &self))
+            }
+
+            fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<TextOr<T>, E> {
+                Err(E::invalid_type(Unexpected::Other("a number"), &self))
+            }
+
             fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<TextOr<T>, M::Error> {
                 T::deserialize(MapAccessDeserializer::new(map)).map(TextOr::Table)
             }

@@ -53,9 +53,23 @@ pub(super) struct HandlerTable {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SettingTable {
-    env: Option<String>,
+    env: Option<TextOr<NoTable>>,
     file: Option<PathBuf>,
 }
+
+/// What no table is: `env` is a text, and an error does not show what else stands there.
+#[derive(Debug)]
+enum NoTable {}
+
+impl<'de> Deserialize<'de> for NoTable {
+    fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Err(serde::de::Error::custom(NAME_OF_VARIABLE))
+    }
+}
+
+/// Why an `env` is none. Who writes the secret itself there must not find it in a log.
+const NAME_OF_VARIABLE: &str = "`env` takes the name of an environment variable: letters, digits and _, no digit first. What stands there is not \
+                                shown, for it may be a secret";
 
 /// `[handler.clocks]`
 #[derive(Debug, Deserialize)]
@@ -178,15 +192,10 @@ fn origin(value: Spanned<TextOr<SettingTable>>, folder: &Path) -> Result<Origin,
     let at = value.span();
     match value.into_inner() {
         TextOr::Text(text) => Ok(Origin::Text(text)),
-        TextOr::Table(SettingTable { env: Some(name), file: None }) if is_variable(&name) => {
+        TextOr::Table(SettingTable { env: Some(TextOr::Text(name)), file: None }) if is_variable(&name) => {
             Ok(Origin::Environment(name))
         }
-        // Who writes the secret itself there must not find it in a log.
-        TextOr::Table(SettingTable { env: Some(_), file: None }) => {
-            let why = "`env` takes the name of an environment variable: letters, digits and _, no digit first. What stands \
-                       there is not shown, for it may be a secret";
-            Err(Wrong { at, why: why.to_owned() })
-        }
+        TextOr::Table(SettingTable { env: Some(_), file: None }) => Err(Wrong { at, why: NAME_OF_VARIABLE.to_owned() }),
         TextOr::Table(SettingTable { env: None, file: Some(file) }) => Ok(Origin::File(folder.join(file))),
         TextOr::Table(_) => {
             let why = "a setting is a text, { env = \"VARIABLE\" } or { file = \"PATH\" }";

@@ -1,0 +1,105 @@
+//! Any bytes as a component, and real components with changes.
+//!
+//! An input that begins as WebAssembly is taken as it is. Otherwise it says what to change in one of the components
+//! below: its first byte chooses the component, and each five bytes after it are a change: three of the place, the kind
+//! of the change, and a value. So a change deep in a component takes no luck, and what is found is small.
+
+use std::sync::LazyLock;
+
+use super::block_on;
+use super::cell::exercise;
+use crate::compose::{component, component_of, component_text};
+
+/// Changes that are made at most.
+const MAX_CHANGES: usize = 16;
+
+pub(super) fn run(input: &[u8]) {
+    let bytes = if input.starts_with(b"\0asm") { input.to_vec() } else { changed(input) };
+    // Most are not loaded; why is told in `exercise`.
+    let _ = block_on(exercise(bytes));
+}
+
+fn changed(input: &[u8]) -> Vec<u8> {
+    static BASES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| bases().expect("the components"));
+
+    let Some((which, changes)) = input.split_first() else { return Vec::new() };
+    let mut bytes = BASES[usize::from(*which) % BASES.len()].clone();
+    for change in changes.chunks_exact(5).take(MAX_CHANGES) {
+        let [a, b, c, kind, value] = *change else { return bytes };
+        let at = u32::from_be_bytes([0, a, b, c]) as usize % bytes.len().max(1);
+        match kind % 6 {
+            0 => bytes[at] = value,
+            1 => bytes[at] = bytes[at].wrapping_add(value),
+            2 => bytes[at] ^= 1 << (value % 8),
+            3 => bytes.insert(at, value),
+            4 => drop(bytes.remove(at)),
+            // A piece of it comes twice.
+            _ => {
+                let piece = bytes[at..(at + usize::from(value)).min(bytes.len())].to_vec();
+                bytes.splice(at..at, piece);
+            }
+        }
+        if bytes.is_empty() {
+            return bytes;
+        }
+    }
+    bytes
+}
+
+/// Components that are loaded as they are: each kind, all grants, memory and tables of their own, a start function.
+fn bases() -> anyhow::Result<Vec<Vec<u8>>> {
+    let all = ["sampling", "elicitation", "roots", "get-task", "get-task-result", "list-tasks", "cancel-task"];
+    Ok(vec![
+        component(&["roots"], &[])?,
+        component(&["sampling"], &["progress"])?,
+        component(&all, &["tasks", "progress"])?,
+        component(&["augmented-sampling", "augmented-elicitation", "background"], &["tasks"])?,
+        component(&["roots"], &["wasi:config/store@0.2.0-rc.1"])?,
+        component_of(
+            r#"(module
+                (memory (export "memory") 1)
+                (table 10 funcref)
+                (elem (i32.const 0) $handle)
+                (global $free (mut i32) (i32.const 4096))
+                (data (i32.const 2048) "file:///a")
+                (data (i32.const 1024) "\00\00\00\00\10\04\00\00\01\00\00\00\00\00\00\00\00\08\00\00\09\00\00\00")
+                (func $handle (export "taskcell:handlers/roots@0.1.0#handle") (param i32) (result i32) (i32.const 1024))
+                (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+                    (global.set $free (i32.add (global.get $free) (i32.const 1024)))
+                    (global.get $free))
+                (func $start (drop (memory.grow (i32.const 1))))
+                (start $start))"#,
+            &[],
+            &["roots"],
+            &[],
+        )?,
+        component_text(
+            "(component (core module $m (memory 1) (func $f (loop br 0)) (start $f)) (core instance (instantiate $m)))",
+        )?,
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The changes are made to components that are good without them; the last one is not.
+    #[test]
+    fn the_components_are_loaded() {
+        let mut bases = bases().unwrap();
+        let looping = bases.pop().unwrap();
+        for base in bases {
+            block_on(exercise(base)).unwrap();
+        }
+        assert_eq!(block_on(exercise(looping)).unwrap_err().kind(), "start");
+    }
+
+    #[test]
+    fn changes_are_made() {
+        let base = changed(&[0]);
+        assert_eq!(changed(&[0, 0, 0, 9, 0, 7])[9], 7);
+        assert_eq!(changed(&[0, 0, 0, 9, 3, 7]).len(), base.len() + 1);
+        assert_eq!(changed(&[0, 0, 0, 9, 4, 7]).len(), base.len() - 1);
+        assert_eq!(changed(&[0, 0, 0, 9, 5, 7]).len(), base.len() + 7);
+    }
+}
