@@ -91,7 +91,7 @@ mod tests {
         for base in bases {
             block_on(exercise(base)).unwrap();
         }
-        assert_eq!(block_on(exercise(looping)).unwrap_err().kind(), "start");
+        assert_eq!(block_on(exercise(looping)).unwrap_err().kind(), "cpu_time");
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub(super) fn run(input: &[u8]) {
 fn config() -> Config {
     Config {
         gc_enabled: false,
+        // References to anything but functions need a collector, too.
+        reference_types_enabled: false,
         exceptions_enabled: false,
         memory64_enabled: false,
         relaxed_simd_enabled: false,
@@ -45,8 +47,8 @@ fn config() -> Config {
         threads_enabled: false,
         max_memory32_bytes: 1 << 20,
         max_table_elements: 500,
-        max_memories: 2,
-        max_tables: 2,
+        max_memories: 1,
+        max_tables: 1,
         ..Config::default()
     }
 }
