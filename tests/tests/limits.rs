@@ -212,12 +212,12 @@ async fn what_wasi_makes_is_bounded() {
         (
             RANDOM,
             "wasi:random/random@0.2.6",
-            format!(r#"(import "wasi:random/random@0.2.6" "get-random-bytes" (func $wasi (param i64 i32)))"#),
+            r#"(import "wasi:random/random@0.2.6" "get-random-bytes" (func $wasi (param i64 i32)))"#.to_owned(),
             format!("(call $wasi (i64.const {bytes}) (i32.const 2048))"),
         )
     };
-    let socket = (SOCKETS, "wasi:sockets/tcp-create-socket@0.2.6", format!(
-        r#"(import "wasi:sockets/tcp-create-socket@0.2.6" "create-tcp-socket" (func $wasi (param i32 i32)))"#),
+    let socket = (SOCKETS, "wasi:sockets/tcp-create-socket@0.2.6",
+        r#"(import "wasi:sockets/tcp-create-socket@0.2.6" "create-tcp-socket" (func $wasi (param i32 i32)))"#.to_owned(),
         "(call $wasi (i32.const 0) (i32.const 2048)) (if (i32.ne (i32.load8_u (i32.const 2048)) (i32.const 1)) (then unreachable))".to_owned());
     let rows = [(random(1 << 10), None), (random((64 << 10) + 1), Some("host_call")), (socket, None)];
     for ((package, interface, import, call), refused) in rows {

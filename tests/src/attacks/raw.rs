@@ -59,7 +59,7 @@ pub fn module(program: &str) -> String {
 /// When the program is none, or does not implement the interfaces.
 pub fn component(program: &str, packages: &[&str], exports: &[&str]) -> Result<Vec<u8>> {
     let exports: Vec<_> = exports.iter().chain(&["roots"]).copied().collect();
-    component_of(&module(program), packages, &exports, &[])
+    component_of(module(program), packages, &exports, &[])
 }
 
 /// A request that provokes the program, or does not.
