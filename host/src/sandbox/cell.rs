@@ -17,6 +17,7 @@ use super::handler::Handler;
 use super::limits::{Limiter, Limits};
 use super::meter;
 use super::output::Output;
+use super::turns::{Slice, Turn};
 use crate::Error;
 use crate::first_poll::first_poll;
 #[cfg(feature = "http")]
@@ -103,23 +104,26 @@ impl CellState {
 
 /// Calls one export of a handler in a cell of its own.
 ///
-/// Gives the handler's answer, or why there is none, and in either case what the cell did through its grants.
-pub(crate) async fn call<E: Export>(
-    handler: &Handler,
+/// Gives the handler's answer, or why there is none, in either case what the cell did through its grants, and the slice
+/// that it ended in: whoever makes something of the answer keeps it until that is made, but never waits with it.
+pub(crate) async fn call<'a, E: Export>(
+    handler: &'a Handler,
     scope: Scope,
     params: E::Params<'_>,
-) -> (Result<Answer<E::Output>, Error>, Scope) {
+) -> (Result<Answer<E::Output>, Error>, Scope, Option<Slice<'a>>) {
     let engine = handler.engine();
     let limits = engine.limits();
     let _place = match engine.admit() {
         Ok(place) => place,
         Err(error) => {
             error.log(Some(handler.name()), "a request is refused");
-            return (Err(error), scope);
+            return (Err(error), scope, None);
         }
     };
     let mut store = new_store(engine, scope);
-    let ended = within_limits(engine, pin!(run::<E>(handler, &mut store, params))).await;
+    let lately = handler.lately();
+    let (ended, turn) = within_limits(engine, lately.is_long(), pin!(run::<E>(handler, &mut store, params))).await;
+    let slice = Slice::new(lately, turn);
     let answer = match ended {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(why(&error, store.data(), limits)),
@@ -131,7 +135,8 @@ pub(crate) async fn call<E: Export>(
     if let Err(error) = &answer {
         error.log(Some(handler.name()), "a cell ended without an answer");
     }
-    (answer, store.into_data().scope)
+    // The cell ends here, within the slice.
+    (answer, store.into_data().scope, Some(slice))
 }
 
 async fn run<E: Export>(
@@ -146,20 +151,31 @@ async fn run<E: Export>(
 
 /// Runs a guest's future in its CPU and wall time.
 ///
+/// Gives also the turn of its last slice. Who takes turns at once does not begin without one.
+///
 /// # Errors
 /// [`Error::Time`], and [`Error::Cpu`] for who used up the CPU time bit by bit; who does so at once traps.
-pub(super) async fn within_limits<F: Future>(engine: &Engine, guest: Pin<&mut F>) -> Result<F::Output, Error> {
-    let limits = engine.limits();
+pub(super) async fn within_limits<'a, F: Future>(
+    engine: &'a Engine,
+    at_once: bool,
+    guest: Pin<&mut F>,
+) -> (Result<F::Output, Error>, Turn<'a>) {
+    let (limits, start) = (engine.limits(), Instant::now());
     let mut guest = pin!(meter::metered(limits.cpu_time, || engine.touch(), guest));
-    let ended = match first_poll(guest.as_mut()).await {
-        Poll::Ready(ended) => ended,
-        Poll::Pending => {
-            let (start, limit) = (Instant::now(), limits.wall_time);
-            let ended = tokio::time::timeout(limit, engine.turns().taking(guest)).await;
-            ended.map_err(|_| Error::Time { current: start.elapsed(), limit })?
+    let mut computed = None;
+    if !at_once {
+        if let Poll::Ready(ended) = first_poll(guest.as_mut()).await {
+            let turn = Turn::none(start.elapsed());
+            return (ended.map_err(|current| Error::Cpu { current, limit: limits.cpu_time }), turn);
         }
-    };
-    ended.map_err(|current| Error::Cpu { current, limit: limits.cpu_time })
+        computed = Some(start.elapsed());
+    }
+    let (start, limit) = (Instant::now(), limits.wall_time);
+    match tokio::time::timeout(limit, engine.turns().taking(computed, guest)).await {
+        Ok((ended, turn)) => (ended.map_err(|current| Error::Cpu { current, limit: limits.cpu_time }), turn),
+        // How much of it was computed is not known: it was long enough to take turns, or waited.
+        Err(_) => (Err(Error::Time { current: start.elapsed(), limit }), Turn::none(Duration::ZERO)),
+    }
 }
 
 /// A store with every limit set.

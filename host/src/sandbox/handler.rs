@@ -12,6 +12,7 @@ use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 use super::cell::{self, CellState};
 use super::compile::compile;
 use super::exports::{EXPORTS, Export};
+use super::turns::Lately;
 use super::{Engine, Limits, PACKAGE, PACKAGE_VERSION, file};
 use crate::Error;
 use crate::grants::{self, Grants, Scope};
@@ -46,6 +47,7 @@ pub struct Handler {
     pre: InstancePre<CellState>,
     exports: Exports,
     grants: Arc<Grants>,
+    lately: Lately,
 }
 
 impl std::fmt::Debug for Handler {
@@ -99,7 +101,18 @@ impl Handler {
         let exports = Exports::find(&component, &interfaces.exports);
         exports.check(engine, name, &pre, &interfaces.exports).await?;
         let (name, digest, engine) = (Arc::from(name), Arc::from(digest), engine.clone());
-        Ok(Self { name, digest, size, imports, version, engine, pre, exports, grants: Arc::new(grants) })
+        Ok(Self {
+            name,
+            digest,
+            size,
+            imports,
+            version,
+            engine,
+            pre,
+            exports,
+            grants: Arc::new(grants),
+            lately: Lately::default(),
+        })
     }
 
     /// The name it was loaded under.
@@ -165,6 +178,11 @@ impl Handler {
 
     pub(super) fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// What its calls computed of late.
+    pub(super) fn lately(&self) -> &Lately {
+        &self.lately
     }
 
     pub(super) fn pre(&self) -> &InstancePre<CellState> {
@@ -284,7 +302,7 @@ impl Exports {
         let _place = engine.admit()?;
         let mut store = cell::new_store(engine, Scope::default());
         let limits = engine.limits();
-        let instance = cell::within_limits(engine, pin!(pre.instantiate_async(&mut store))).await;
+        let (instance, _) = cell::within_limits(engine, false, pin!(pre.instantiate_async(&mut store))).await;
         let instance = match instance {
             Ok(instance) => instance.map_err(|error| cell::why(&error, store.data(), limits)),
             Err(error) => Err(error),

@@ -25,6 +25,7 @@ pub(crate) use exports::{
 };
 pub use handler::{Handler, Import};
 pub use limits::Limits;
+pub(crate) use turns::Slice;
 
 /// The WIT package of the handler protocol.
 pub const PACKAGE: &str = "taskcell:handlers";

@@ -4,10 +4,15 @@
 //! two of them: a request that takes microseconds would wait for milliseconds. So a cell that has computed for a while needs a
 //! turn for each further slice, and there is one turn less than threads that poll. What is new finds a thread that is free, or
 //! soon will be. Turns go round in the order in which they are asked for.
+//!
+//! Who ends each call within that while and begins the next at once would never need one. So what the calls of a handler
+//! computed of late counts for its next: when that is long, it begins with a turn. To compute is also to make the cell, to
+//! end it, and what the host does with the answer.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -15,28 +20,40 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// What a cell may compute before it needs turns: most requests end sooner.
 const SHORT: Duration = Duration::from_millis(1);
+/// Calls that the average of what a handler computes is over.
+const CALLS: u32 = 8;
+/// What it is counted in: most requests compute less.
+const UNIT: Duration = Duration::from_micros(64);
+/// From this average on, in units, the calls of a handler take turns at once.
+const LONG: u32 = 3;
+/// What a call counts at most, in units: half of what makes a handler long.
+const MOST: u32 = LONG * CALLS / 2;
 
 /// The turns of an engine.
 #[derive(Debug, Default)]
 pub(super) struct Turns(OnceLock<Semaphore>);
 
 impl Turns {
-    /// Polls a cell, in its turn once it has computed for long.
-    pub(super) fn taking<'a, F: Future>(&'a self, mut cell: Pin<&'a mut F>) -> impl Future<Output = F::Output> + 'a {
-        let (mut computed, mut next) = (Duration::ZERO, None);
+    /// Polls a cell, in its turn once it has computed for long: `computed` is what it has before; none for who takes turns
+    /// at once. Gives also the turn of the last slice.
+    pub(super) fn taking<'a, F: Future>(
+        &'a self,
+        computed: Option<Duration>,
+        mut cell: Pin<&mut F>,
+    ) -> impl Future<Output = (F::Output, Turn<'a>)> {
+        let (at_once, mut computed, mut next) = (computed.is_none(), computed.unwrap_or_default(), None);
         std::future::poll_fn(move |context| {
-            let turn = match computed < SHORT {
+            let permit = match !at_once && computed < SHORT {
                 true => None,
                 false => match self.turn(&mut next, context) {
-                    Poll::Ready(turn) => turn,
+                    Poll::Ready(permit) => permit,
                     Poll::Pending => return Poll::Pending,
                 },
             };
             let start = Instant::now();
             let poll = cell.as_mut().poll(context);
             computed = computed.saturating_add(start.elapsed());
-            drop(turn);
-            poll
+            poll.map(|output| (output, Turn { computed, permit }))
         })
     }
 
@@ -52,6 +69,66 @@ impl Turns {
             *next = None;
         }
         turn
+    }
+}
+
+/// What a cell has computed, and the turn of its last slice, if it needed one.
+pub(super) struct Turn<'a> {
+    computed: Duration,
+    permit: Option<SemaphorePermit<'a>>,
+}
+
+impl Turn<'_> {
+    /// Of a cell that needed none.
+    pub(super) fn none(computed: Duration) -> Self {
+        Self { computed, permit: None }
+    }
+}
+
+/// What a call computes after its cell's last poll, until this is dropped: in the same turn, and counted for the handler.
+#[must_use]
+pub(crate) struct Slice<'a> {
+    lately: &'a Lately,
+    turn: Turn<'a>,
+    start: Instant,
+}
+
+impl<'a> Slice<'a> {
+    pub(super) fn new(lately: &'a Lately, turn: Turn<'a>) -> Self {
+        Self { lately, turn, start: Instant::now() }
+    }
+}
+
+impl Drop for Slice<'_> {
+    fn drop(&mut self) {
+        self.lately.add(self.turn.computed.saturating_add(self.start.elapsed()));
+        self.turn.permit = None;
+    }
+}
+
+/// What the calls of a handler computed of late: a moving average over [`CALLS`], in units of [`UNIT`].
+///
+/// A call shorter than a unit counts as nothing: where all are, nothing is written, and processors share the value. Calls
+/// that end at the same moment may overwrite each other's: the next ones tell the same.
+#[derive(Debug, Default)]
+pub(super) struct Lately(AtomicU32);
+
+impl Lately {
+    /// Whether the next call takes turns at once.
+    pub(super) fn is_long(&self) -> bool {
+        self.0.load(Relaxed) >= LONG.saturating_mul(CALLS)
+    }
+
+    /// Counts a call.
+    fn add(&self, computed: Duration) {
+        let units = computed.as_micros() / UNIT.as_micros();
+        // The clock goes on while another thread has the processor: no call alone makes a handler long.
+        let units = u32::try_from(units).unwrap_or(MOST).min(MOST);
+        let old = self.0.load(Relaxed);
+        let new = old.saturating_sub(old.div_ceil(CALLS)).saturating_add(units);
+        if new != old {
+            self.0.store(new, Relaxed);
+        }
     }
 }
 
@@ -90,7 +167,7 @@ mod tests {
             context.waker().wake_by_ref();
             if slices == 20 { Poll::Ready(()) } else { Poll::Pending }
         });
-        turns.taking(pin!(computes)).await;
+        turns.taking(Some(Duration::ZERO), pin!(computes)).await;
     }
 
     /// However many compute, one thread is free of them.
@@ -103,6 +180,52 @@ mod tests {
             assert!(computing.await.is_ok());
         }
         assert_eq!(inside.last().map(|most| most.load(SeqCst)), Some(1));
+    }
+
+    /// Who takes turns at once does not begin without one, and keeps the last for what is made of the answer.
+    #[tokio::test]
+    async fn a_turn_is_waited_for_and_kept() {
+        let (turns, lately) = (Turns::default(), Lately::default());
+        let short = turns.taking(Some(Duration::ZERO), pin!(async {})).await.1;
+        assert!(short.permit.is_none(), "who is short needs no turn");
+        let first = turns.taking(None, pin!(async {})).await.1;
+        let slice = Slice::new(&lately, first);
+        let mut second = pin!(async {});
+        let mut second = pin!(turns.taking(None, second.as_mut()));
+        let begun = std::future::poll_fn(|context| Poll::Ready(second.as_mut().poll(context).is_ready())).await;
+        assert!(!begun, "the only turn is taken");
+        drop(slice);
+        assert!(second.await.1.permit.is_some());
+    }
+
+    /// What calls compute of late decides; a few that are long among short ones do not.
+    #[test]
+    fn what_a_handler_computes_counts_for_its_next_call() {
+        let (short, long) = (Duration::from_micros(60), Duration::from_micros(400));
+        let cases: [(&str, &[(usize, Duration)], bool); 7] = [
+            ("none", &[], false),
+            ("short ones", &[(1_000, short)], false),
+            ("long ones", &[(20, long)], true),
+            ("one that is as long as can be", &[(10, short), (1, Duration::MAX)], false),
+            ("one of ten", &[(9, short), (1, long), (9, short), (1, long), (9, short), (1, long)], false),
+            ("short ones after long ones", &[(100, long), (40, short)], false),
+            ("one short one after long ones", &[(100, long), (1, short)], true),
+        ];
+        for (name, calls, is_long) in cases {
+            let lately = Lately::default();
+            for (count, computed) in calls {
+                (0..*count).for_each(|_| lately.add(*computed));
+            }
+            assert_eq!(lately.is_long(), is_long, "{name}: {lately:?}");
+        }
+    }
+
+    /// Short calls write nothing.
+    #[test]
+    fn short_calls_leave_the_value_alone() {
+        let lately = Lately::default();
+        (0..100).for_each(|_| lately.add(Duration::from_micros(63)));
+        assert_eq!(lately.0.load(Relaxed), 0);
     }
 
     /// Who gives up waiting for its turn keeps nobody else from one.

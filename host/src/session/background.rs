@@ -169,7 +169,8 @@ impl Shared {
         };
         let mut pauses = PAUSES.iter();
         loop {
-            let (answer, scope) = self.cells.call::<E>(handler, scope(), params).await;
+            let (answer, scope, slice) = self.cells.call::<E>(handler, scope(), params).await;
+            drop(slice);
             scope.created.keep();
             match (answer, pauses.next()) {
                 (Err(Error::Overloaded { .. } | Error::SessionOverloaded { .. }), Some(pause)) => {

@@ -5,7 +5,7 @@ use tokio::sync::Semaphore;
 use crate::Error;
 use crate::grants::Scope;
 use crate::protocol::types::RpcError;
-use crate::sandbox::{self, Export, Handler};
+use crate::sandbox::{self, Export, Handler, Slice};
 
 /// The places that a session has for cells.
 pub(super) struct Cells {
@@ -21,16 +21,16 @@ impl Cells {
     }
 
     /// Calls an export in a cell, when there is a place: see [`sandbox::call`].
-    pub(super) async fn call<E: Export>(
+    pub(super) async fn call<'a, E: Export>(
         &self,
-        handler: &Handler,
+        handler: &'a Handler,
         scope: Scope,
         params: E::Params<'_>,
-    ) -> (Result<Result<E::Output, RpcError>, Error>, Scope) {
+    ) -> (Result<Result<E::Output, RpcError>, Error>, Scope, Option<Slice<'a>>) {
         let Ok(_place) = self.places.try_acquire() else {
             let error = Error::SessionOverloaded { limit: self.limit };
             error.log(Some(handler.name()), "a request is refused");
-            return (Err(error), scope);
+            return (Err(error), scope, None);
         };
         sandbox::call::<E>(handler, scope, params).await
     }

@@ -79,12 +79,14 @@ impl Shared {
             ..Scope::default()
         };
         let bounds = Bounds::of(handler.limits());
-        let (answer, mut scope) = self.cells.call::<E>(handler, scope, params).await;
+        let (answer, mut scope, slice) = self.cells.call::<E>(handler, scope, params).await;
         let reply = match answer {
             Ok(Ok(output)) => finish(output, &scope).and_then(|result| Reply::result(id, &result, bounds)),
             Ok(Err(error)) => Err(bounded(id, error, bounds)),
             Err(error) => Err(error.to_rpc()),
         };
+        // What the answer costs the host counts for the handler, too.
+        drop(slice);
         let reply = match reply {
             Ok(reply) => self.store_work(reply, kind, call, std::mem::take(&mut scope.spawned)).await,
             error => error,
