@@ -41,7 +41,7 @@ pub(super) struct HandlerTable {
     path: PathBuf,
     sha256: Option<Spanned<String>>,
     grants: Option<Spanned<Vec<Spanned<Grant>>>>,
-    config: Option<Spanned<BTreeMap<String, Spanned<TextOr<SettingTable>>>>>,
+    config: Option<Spanned<TextOr<BTreeMap<String, Spanned<TextOr<SettingTable>>>>>>,
     model: Option<Spanned<ModelTable>>,
     keyvalue: Option<Spanned<keyvalue::KeyValueTable>>,
     http: Option<Spanned<http::HttpTable>>,
@@ -143,7 +143,12 @@ impl HandlerTable {
         let mut settings = Vec::new();
         if let Some(config) = self.config {
             grants.push((Grant::Config, at(config.span())));
-            for (key, value) in config.into_inner() {
+            let span = config.span();
+            let TextOr::Table(config) = config.into_inner() else {
+                let why = "`config` is a table of settings; what stands there is not shown, for it may be a secret";
+                return Err(Wrong { at: span, why: why.to_owned() });
+            };
+            for (key, value) in config {
                 let place = at(value.span());
                 settings.push(Value { key, origin: origin(value, folder)?, at: place });
             }
