@@ -120,7 +120,7 @@ fn a_wrong_file_is_explained() {
         ("[[handler]]\npath = \"a\"\ngrants = \"tasks\"", "3:10", &["string \"tasks\"", "sequence"]),
         ("[[handler]]\npath = \"a\"\ngrants = [\n\"tasks\",\n  \"http\"]", "5:3", &["http is granted by a table [handler.http]"]),
         ("[[handler]]\npath = \"a\"\ngrants = [\n\"tasks\",\n  \"files\"]", "5:3", &["unknown variant `files`", "`tasks`", "`user`"]),
-        ("[[handler]]\npath = \"a\"\n[handler.config]\nkey = 1", "4:7", &["integer `1`", "a text or a table"]),
+        ("[[handler]]\npath = \"a\"\n[handler.config]\nkey = 1", "4:7", &["a whole number", "a text or a table"]),
         ("[[handler]]\npath = \"a\"\n[handler.config]\nkey = { from = \"x\" }", "4:9", &["unknown field `from`", "`env`", "`file`"]),
         ("[[handler]]\npath = \"a\"\nconfig.key = {}", "3:14", &["{ env = \"VARIABLE\" }"]),
         ("[[handler]]\npath = \"a\"\nconfig.key = { env = \"A\", file = \"b\" }", "3:14", &["{ file = \"PATH\" }"]),
@@ -132,7 +132,7 @@ fn a_wrong_file_is_explained() {
         ("[[handler]]\npath = \"a\"\nclocks = { seed = 1 }", "3:12", &["unknown field `seed`", "`now`"]),
         ("[[handler]]\npath = \"a\"\nrandom = \"fixed\"", "3:10", &["either \"real\" or { seed"]),
         ("[[handler]]\npath = \"a\"\nrandom = { seed = -1 }", "3:19", &["integer `-1`", "a whole number"]),
-        ("[[handler]]\npath = \"a\"\nrandom = 7", "3:10", &["integer `7`", "a text or a table"]),
+        ("[[handler]]\npath = \"a\"\nrandom = 7", "3:10", &["a whole number", "a text or a table"]),
     ];
     for (text, place, words) in table {
         let file = write(&folder, text);
