@@ -201,8 +201,10 @@ mod tests {
     /// What calls compute of late decides; a few that are long among short ones do not.
     #[test]
     fn what_a_handler_computes_counts_for_its_next_call() {
+        type Calls<'a> = &'a [(usize, Duration)];
+
         let (short, long) = (Duration::from_micros(60), Duration::from_micros(400));
-        let cases: [(&str, &[(usize, Duration)], bool); 7] = [
+        let cases: [(&str, Calls<'_>, bool); 7] = [
             ("none", &[], false),
             ("short ones", &[(1_000, short)], false),
             ("long ones", &[(20, long)], true),

@@ -41,13 +41,16 @@ pub(super) struct HandlerTable {
     path: PathBuf,
     sha256: Option<Spanned<String>>,
     grants: Option<Spanned<Vec<Spanned<Grant>>>>,
-    config: Option<Spanned<TextOr<BTreeMap<String, Spanned<TextOr<SettingTable>>>>>>,
+    config: Option<Spanned<TextOr<SettingsTable>>>,
     model: Option<Spanned<ModelTable>>,
     keyvalue: Option<Spanned<keyvalue::KeyValueTable>>,
     http: Option<Spanned<http::HttpTable>>,
     clocks: Option<Spanned<TextOr<ClocksTable>>>,
     random: Option<Spanned<TextOr<RandomTable>>>,
 }
+
+/// `[handler.config]`
+type SettingsTable = BTreeMap<String, Spanned<TextOr<SettingTable>>>;
 
 /// `{ env = "NAME" }` or `{ file = "PATH" }`
 #[derive(Debug, Deserialize)]
