@@ -67,7 +67,7 @@ pub fn component_of(
     let mut resolve = protocol_with(packages)?;
     let world = world(&mut resolve, VERSION, exports, imports)?;
     let mut module = wat::parse_bytes(module.as_ref())?.into_owned();
-    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false)?;
     ComponentEncoder::default().validate(true).module(&module)?.encode()
 }
 
@@ -114,7 +114,7 @@ fn world(resolve: &mut Resolve, version: &str, exports: &[&str], imports: &[&str
 
 fn encode(resolve: &Resolve, world: WorldId) -> Result<Vec<u8>> {
     let mut module = dummy_module(resolve, world, ManglingAndAbi::Standard32);
-    embed_component_metadata(&mut module, resolve, world, StringEncoding::UTF8)?;
+    embed_component_metadata(&mut module, resolve, world, StringEncoding::UTF8, false)?;
     ComponentEncoder::default().validate(true).module(&module)?.encode()
 }
 
@@ -129,7 +129,7 @@ fn protocol(version: &str) -> Result<Resolve> {
             map.push(&path, text.replacen(&header, &format!("package {PACKAGE}@{version};"), 1));
         }
     }
-    let package = map.parse().map_err(|(map, error)| anyhow!("{}", error.highlight(&map)))?;
+    let package = map.parse().map_err(|(map, error)| anyhow!("{}", error.render(&map)))?;
     let mut resolve = Resolve::default();
     resolve.push_groups(package, dependencies()?)?;
     Ok(resolve)
