@@ -47,7 +47,7 @@ fn make_task(options: &[&str], ttl: Option<u32>) -> Value {
 fn a_wrong_file_is_explained() {
     let folder = tempfile::tempdir().unwrap();
     #[rustfmt::skip]
-    let table: [(&str, &str, &[&str]); 79] = [
+    let table: [(&str, &str, &[&str]); 81] = [
         // What TOML does not allow.
         ("tasks = ", "1:9", &["string"]),
         ("tasks = own", "1:9", &["must be quoted"]),
@@ -116,6 +116,8 @@ fn a_wrong_file_is_explained() {
         ("[[handler]]\ngrants = []", "1:1", &["missing field `path`"]),
         ("[[handler]]\npath = 1", "2:8", &["integer `1`", "path string"]),
         ("[[handler]]\npath = \"a\"\nallow = []", "3:1", &["unknown field `allow`", "`grants`", "`sha256`", "`random`"]),
+        ("[[handler]]\npath = \"a\"\nreuse = 0", "3:9", &["0 is not between 1 and 1000000"]),
+        ("[[handler]]\npath = \"a\"\nreuse = \"all\"", "3:9", &["string \"all\"", "a whole number"]),
         ("[[handler]]\npath = \"a\"\nsha256 = \"abc\"", "3:10", &["64 hexadecimal digits", "taskcell inspect"]),
         ("[[handler]]\npath = \"a\"\ngrants = \"tasks\"", "3:10", &["string \"tasks\"", "sequence"]),
         ("[[handler]]\npath = \"a\"\ngrants = [\n\"tasks\",\n  \"http\"]", "5:3", &["http is granted by a table [handler.http]"]),

@@ -141,6 +141,7 @@ impl Inspected<'_> {
             "grants": grants_needed(handler),
         });
         if let (Says::Granted(policy), Value::Object(document)) = (says, &mut document) {
+            document.insert("reuse".to_owned(), policy.reuse.into());
             let settings = policy.settings().map(|(key, origin)| (key.to_owned(), origin.into()));
             document.insert("settings".to_owned(), Value::Object(settings.collect()));
             document.extend(policy.facts().map(|(grant, facts)| {
@@ -159,6 +160,9 @@ impl Inspected<'_> {
         writeln!(out, "WIT version   {}", handler.protocol_version().unwrap_or("uses none of taskcell:handlers"))?;
         writeln!(out, "capabilities  {}", handlers.capabilities())?;
         let grants = grants_needed(handler);
+        if let Says::Granted(Policy { reuse: reuse @ 2.., .. }) = says {
+            writeln!(out, "reuse         an instance answers up to {reuse} requests of a session")?;
+        }
         writeln!(out, "grants needed {}", if grants.is_empty() { "none".to_owned() } else { grants.join(", ") })?;
         writeln!(out, "\nkinds")?;
         for row in &KINDS {

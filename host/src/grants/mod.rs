@@ -13,6 +13,7 @@ mod keyvalue;
 mod model;
 mod progress;
 mod random;
+mod scope;
 mod tasks;
 mod user;
 
@@ -35,13 +36,11 @@ pub use model::{Model, ModelContext, ModelUse, SessionIdentity};
 pub use model::{ModelGuards, Provider, ProviderModel, WrongProvider};
 pub use progress::Progress;
 pub use random::Random;
+pub(crate) use scope::{Conversation, Owner, Scope};
 pub use user::{Confirmation, User};
 
 use crate::Error;
-use crate::kinds::Kind;
-use crate::protocol::types::{Implementation, TaskInput};
 use crate::sandbox::{CellState, Import, PACKAGE};
-use crate::tasks::{By, Expects, Lease, Origin, Tasks};
 
 /// The bindings of the imported interfaces, generated from `wit/`.
 mod generated {
@@ -211,52 +210,4 @@ pub(crate) fn explain(imports: &[String]) -> Vec<Import> {
 pub(crate) fn is_known(interface: &str) -> bool {
     let of_package = |name: &str| name.strip_prefix(PACKAGE).and_then(|name| name.strip_prefix('/')) == Some(interface);
     interface == "types" || GRANTS.iter().any(|(name, _)| of_package(name))
-}
-
-/// What a cell's grants know of the request being served.
-#[derive(Default)]
-pub(crate) struct Scope {
-    /// The grants of the handler.
-    pub(crate) grants: Arc<Grants>,
-    /// The handler by the name it was loaded under.
-    pub(crate) handler: Arc<str>,
-    /// The digest of the handler.
-    pub(crate) digest: Arc<str>,
-    /// The kind of the request, and what the result of a task made for it has to be.
-    pub(crate) kind: Option<Kind>,
-    pub(crate) expects: Expects,
-    /// The lease under which this cell works on a task; none when it serves a request.
-    pub(crate) lease: Option<Lease>,
-    /// Who asks.
-    pub(crate) server: Option<Arc<Implementation>>,
-    /// In which session.
-    pub(crate) session: Option<Arc<SessionIdentity>>,
-    /// The tasks of the conversation.
-    pub(crate) tasks: Option<Arc<Tasks>>,
-    /// Where progress goes.
-    pub(crate) progress: Option<Arc<Progress>>,
-    /// Whether work may be spawned: by a handler with a `background`, while it serves a request. Work that
-    /// spawned work could go on for ever.
-    pub(crate) may_spawn: bool,
-    /// The tasks made in this cell. Their requestor does not know them before the answer is out.
-    pub(crate) created: Created,
-    /// What of this cell's limits the operator was told of.
-    pub(crate) told: Vec<&'static str>,
-    /// How often a store refused something of this cell.
-    pub(crate) refusals: u32,
-    /// The work to start once the answer is out.
-    pub(crate) spawned: Vec<(String, TaskInput)>,
-}
-
-impl Scope {
-    /// What a task made in this cell is made from.
-    pub(crate) fn origin(&self) -> Arc<Origin> {
-        let kind = self.kind.map(|kind| kind.info().export).unwrap_or_default().to_owned();
-        Arc::new(Origin { kind, handler: self.digest.as_ref().to_owned(), expects: self.expects.clone() })
-    }
-
-    /// On whose behalf this cell changes a task.
-    pub(crate) fn by(&self, task: &str) -> By<'_> {
-        By { quiet: self.created.contains(task), lease: self.lease.as_ref().filter(|lease| lease.id == task) }
-    }
 }

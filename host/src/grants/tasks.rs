@@ -12,10 +12,7 @@ type Given<T> = wasmtime::Result<Result<T, RpcError>>;
 
 impl CellState {
     fn tasks(&self) -> wasmtime::Result<Arc<Tasks>> {
-        self.scope
-            .tasks
-            .clone()
-            .ok_or_else(|| wasmtime::format_err!("tasks cannot be used while a component is loaded"))
+        self.scope.tasks().ok_or_else(|| wasmtime::format_err!("tasks cannot be used while a component is loaded"))
     }
 
     async fn finish(&mut self, task_id: &str, outcome: Outcome) -> Given<Task> {

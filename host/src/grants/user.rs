@@ -39,15 +39,15 @@ pub trait User: Send + Sync + 'static {
 
 impl generated::Host for &mut CellState {
     async fn elicit(&mut self, request: ElicitRequest) -> wasmtime::Result<Result<ElicitResult, RpcError>> {
-        match (self.scope.grants.user.clone(), self.scope.server.clone()) {
-            (Some(user), Some(server)) => Ok(user.elicit(&server, request).await),
+        match (self.scope.owner.grants.user.clone(), self.scope.conversation.clone()) {
+            (Some(user), Some(asked)) => Ok(user.elicit(&asked.server, request).await),
             _ => Err(wasmtime::format_err!("no user is granted")),
         }
     }
 
     async fn confirm(&mut self, message: String) -> wasmtime::Result<Result<generated::Confirmation, RpcError>> {
-        match (self.scope.grants.user.clone(), self.scope.server.clone()) {
-            (Some(user), Some(server)) => Ok(user.confirm(&server, message).await.map(|answer| match answer {
+        match (self.scope.owner.grants.user.clone(), self.scope.conversation.clone()) {
+            (Some(user), Some(asked)) => Ok(user.confirm(&asked.server, message).await.map(|answer| match answer {
                 Confirmation::Accepted => generated::Confirmation::Accepted,
                 Confirmation::Declined => generated::Confirmation::Declined,
                 Confirmation::Cancelled => generated::Confirmation::Cancelled,

@@ -1,22 +1,26 @@
 //! A cell: a fresh store and instance for one call.
 //!
-//! Nothing of a call is left in the next one, and dropping the call's future drops the cell, wherever the guest
-//! is: that is how a request is cancelled.
+//! Nothing of a call is left in the next one, unless the operator lets an instance go on ([`Kept`]); and dropping the
+//! call's future drops the cell, wherever the guest is: that is how a request is cancelled.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use wasmtime::component::Instance;
 use wasmtime::{Store, Trap, UpdateDeadline};
 use wasmtime_wasi::{ResourceTable, ResourceTableError, WasiCtx, WasiCtxView, WasiView};
 
 use super::Engine;
 use super::exports::{Answer, Export, call_checked};
 use super::handler::Handler;
+use super::kept::{Kept, KeptCell};
 use super::limits::{Limiter, Limits};
 use super::meter;
 use super::output::Output;
+use super::places::{Place, Places};
 use super::turns::{Slice, Turn};
 use crate::Error;
 use crate::first_poll::first_poll;
@@ -57,7 +61,7 @@ impl Wasi {
     /// is printed is kept for the log.
     fn new(scope: &Scope, bounds: WasiBounds) -> Self {
         let WasiBounds { handles, output, host_call } = bounds;
-        let grants = &scope.grants;
+        let grants = &scope.owner.grants;
         let output = Output::new(output);
         let mut builder = WasiCtx::builder();
         builder.stdout(output.clone()).stderr(output.clone());
@@ -75,7 +79,7 @@ impl Wasi {
             table,
             output,
             #[cfg(feature = "http")]
-            http: Outgoing::new(grants.http.as_ref(), &scope.handler),
+            http: Outgoing::new(grants.http.as_ref(), &scope.owner.name),
         }
     }
 }
@@ -96,57 +100,123 @@ impl wasmtime_wasi_http::WasiHttpView for CellState {
 }
 
 impl CellState {
+    /// Begins the next request in a cell that has answered one.
+    fn begin(&mut self, scope: Scope) {
+        self.overdrawn = Duration::ZERO;
+        #[cfg(feature = "http")]
+        if let Some(wasi) = &mut self.wasi {
+            wasi.http = Outgoing::new(scope.owner.grants.http.as_ref(), &scope.owner.name);
+        }
+        self.scope = scope;
+    }
+
     fn wasi(&mut self) -> &mut Wasi {
         let (scope, bounds) = (&self.scope, self.bounds);
         self.wasi.get_or_insert_with(|| Box::new(Wasi::new(scope, bounds)))
     }
 }
 
-/// Calls one export of a handler in a cell of its own.
+/// Calls one export of a handler in a cell of its own, or in one of `kept` where the handler allows it.
 ///
 /// Gives the handler's answer, or why there is none, in either case what the cell did through its grants, and the slice
 /// that it ended in: whoever makes something of the answer keeps it until that is made, but never waits with it.
 pub(crate) async fn call<'a, E: Export>(
     handler: &'a Handler,
+    kept: &Kept,
     scope: Scope,
     params: E::Params<'_>,
 ) -> (Result<Answer<E::Output>, Error>, Scope, Option<Slice<'a>>) {
     let engine = handler.engine();
     let limits = engine.limits();
-    let _place = match engine.admit() {
-        Ok(place) => place,
-        Err(error) => {
+    let mut cell = match Cell::take(handler, kept, scope) {
+        Ok(cell) => cell,
+        Err((error, scope)) => {
             error.log(Some(handler.name()), "a request is refused");
             return (Err(error), scope, None);
         }
     };
-    let mut store = new_store(engine, scope);
     let lately = handler.lately();
-    let (ended, turn) = within_limits(engine, lately.is_long(), pin!(run::<E>(handler, &mut store, params))).await;
+    let (ended, turn) = within_limits(engine, lately.is_long(), pin!(run::<E>(handler, &mut cell, params))).await;
     let slice = Slice::new(lately, turn);
     let answer = match ended {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => Err(why(&error, store.data(), limits)),
+        Ok(Err(error)) => Err(why(&error, cell.store.data(), limits)),
         Err(error) => Err(error),
     };
-    if let Some(wasi) = &store.data().wasi {
-        wasi.output.log(handler.name(), handler.grants().config.as_ref());
-    }
+    let all_printed = cell.store.data().wasi.as_ref().is_none_or(|wasi| {
+        let settings = handler.owner().grants.config.as_ref();
+        wasi.output.log(handler.name(), settings)
+    });
     if let Err(error) = &answer {
         error.log(Some(handler.name()), "a cell ended without an answer");
     }
+    let scope = if answer.is_ok() && all_printed { cell.give(handler, kept) } else { cell.store.into_data().scope };
     // The cell ends here, within the slice.
-    (answer, store.into_data().scope, Some(slice))
+    (answer, scope, Some(slice))
+}
+
+/// A store, and the instance in it once there is one.
+struct Cell<'a> {
+    store: Store<CellState>,
+    instance: Option<Instance>,
+    /// Requests that it may answer.
+    left: u32,
+    place: CellPlace<'a>,
+}
+
+/// A fresh cell's place, or that of one that waited.
+enum CellPlace<'a> {
+    Fresh(Place<&'a Places>),
+    Kept(Place<Arc<Places>>),
+}
+
+impl<'a> Cell<'a> {
+    /// A cell that waits for a request like this, or a fresh one.
+    fn take(handler: &'a Handler, kept: &Kept, scope: Scope) -> Result<Self, (Error, Scope)> {
+        let engine = handler.engine();
+        if let Some(KeptCell { mut store, instance, left, place }) = kept.take(handler) {
+            store.data_mut().begin(scope);
+            store.set_epoch_deadline(1);
+            return Ok(Self { store, instance: Some(instance), left, place: CellPlace::Kept(place) });
+        }
+        match engine.admit() {
+            Ok(place) => {
+                let (store, left) = (new_store(engine, scope), handler.reuse());
+                Ok(Self { store, instance: None, left, place: CellPlace::Fresh(place) })
+            }
+            Err(error) => Err((error, scope)),
+        }
+    }
+
+    /// Leaves the cell to the next request, if it may answer one more. Gives what it did for this one.
+    fn give(self, handler: &Handler, kept: &Kept) -> Scope {
+        let Self { mut store, instance, left, place } = self;
+        let left = left.saturating_sub(1);
+        let (Some(instance), true) = (instance, left > 0 && store.data().limiter.hit().is_none()) else {
+            return store.into_data().scope;
+        };
+        // What waits must not keep a conversation alive.
+        let scope = std::mem::replace(&mut store.data_mut().scope, Scope::new(handler.owner()));
+        let place = match place {
+            CellPlace::Fresh(place) => place.keep(handler.engine().places()),
+            CellPlace::Kept(place) => place,
+        };
+        kept.put(handler, KeptCell { store, instance, left, place });
+        scope
+    }
 }
 
 async fn run<E: Export>(
     handler: &Handler,
-    store: &mut Store<CellState>,
+    cell: &mut Cell<'_>,
     params: E::Params<'_>,
 ) -> wasmtime::Result<Answer<E::Output>> {
     let index = handler.export::<E>().ok_or_else(|| wasmtime::format_err!("the handler does not export this"))?;
-    let instance = handler.pre().instantiate_async(&mut *store).await?;
-    call_checked::<E>(store, &instance, index, params).await
+    let instance = match cell.instance {
+        Some(instance) => instance,
+        None => *cell.instance.insert(handler.pre().instantiate_async(&mut cell.store).await?),
+    };
+    call_checked::<E>(&mut cell.store, &instance, index, params).await
 }
 
 /// Runs a guest's future in its CPU and wall time.

@@ -6,13 +6,15 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use wasmtime::component::Linker;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::cache::Cache;
 use super::cell::CellState;
+use super::kept::{Sessions, Waiting};
 use super::limits::Limits;
+use super::places::{Place, Places};
 use super::ticker::Ticker;
 use super::turns::Turns;
 use crate::Error;
@@ -64,7 +66,9 @@ struct Shared {
     /// WASI alone; each handler adds what it is granted.
     linker: Linker<CellState>,
     limits: Limits,
-    cells: Arc<Semaphore>,
+    cells: Arc<Places>,
+    /// Whose cells wait for another request.
+    sessions: Sessions,
     compiling: Arc<Semaphore>,
     cache: Option<Cache>,
     ticker: Ticker,
@@ -99,10 +103,22 @@ impl Engine {
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(|error| Error::Engine(format!("{error:#}")))?;
         let cache = cache.map(|folder| Cache::open(folder, &engine)).transpose()?;
-        let cells = Arc::new(Semaphore::new(limits.cells as usize));
+        let cells = Arc::new(Places::new(limits.cells));
         let compiling = Arc::new(Semaphore::new(COMPILING));
         let (ticker, turns) = (Ticker::start(engine.clone())?, Turns::default());
-        Ok(Self { shared: Arc::new(Shared { engine, linker, limits, cells, compiling, cache, ticker, turns }) })
+        Ok(Self {
+            shared: Arc::new(Shared {
+                engine,
+                linker,
+                limits,
+                cells,
+                sessions: Sessions::default(),
+                compiling,
+                cache,
+                ticker,
+                turns,
+            }),
+        })
     }
 
     /// The limits it was set up with.
@@ -146,10 +162,21 @@ impl Engine {
         &self.shared.turns
     }
 
-    /// A place for one more cell.
-    pub(super) fn admit(&self) -> Result<OwnedSemaphorePermit, Error> {
-        let limit = self.shared.limits.cells;
-        Arc::clone(&self.shared.cells).try_acquire_owned().map_err(|_| Error::Overloaded { limit })
+    /// A place for one more cell. When there is none, a cell that only waits for another request makes room.
+    pub(super) fn admit(&self) -> Result<Place<&Places>, Error> {
+        let Shared { cells, sessions, .. } = &*self.shared;
+        let place = cells.take().or_else(|| sessions.end_one().then(|| cells.take()).flatten());
+        place.ok_or(Error::Overloaded { limit: cells.limit() })
+    }
+
+    /// The places for cells.
+    pub(super) fn places(&self) -> &Arc<Places> {
+        &self.shared.cells
+    }
+
+    /// Makes room by ending cells that wait there.
+    pub(super) fn may_take_from(&self, waiting: &Arc<Waiting>) {
+        self.shared.sessions.add(waiting);
     }
 
     /// The places of those who compile.

@@ -15,7 +15,7 @@ use super::exports::{EXPORTS, Export};
 use super::turns::Lately;
 use super::{Engine, Limits, PACKAGE, PACKAGE_VERSION, file};
 use crate::Error;
-use crate::grants::{self, Grants, Scope};
+use crate::grants::{self, Grants, Owner, Scope};
 use crate::kinds::{KINDS, Kind};
 
 /// The four bytes that every WebAssembly binary starts with.
@@ -38,21 +38,22 @@ pub struct Import {
 
 /// A component that was loaded.
 pub struct Handler {
-    name: Arc<str>,
-    digest: Arc<str>,
+    owner: Arc<Owner>,
     size: usize,
     imports: Vec<Import>,
     version: Option<String>,
     engine: Engine,
     pre: InstancePre<CellState>,
     exports: Exports,
-    grants: Arc<Grants>,
+    reuse: u32,
     lately: Lately,
 }
 
 impl std::fmt::Debug for Handler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Handler").field("name", &self.name).field("digest", &self.digest).finish_non_exhaustive()
+        let Owner { name, digest, grants } = &*self.owner;
+        let mut f = f.debug_struct("Handler");
+        f.field("name", name).field("digest", digest).field("grants", grants).finish_non_exhaustive()
     }
 }
 
@@ -99,32 +100,41 @@ impl Handler {
         component.initialize_copy_on_write_image().map_err(invalid)?;
 
         let exports = Exports::find(&component, &interfaces.exports);
-        exports.check(engine, name, &pre, &interfaces.exports).await?;
-        let (name, digest, engine) = (Arc::from(name), Arc::from(digest), engine.clone());
-        Ok(Self {
-            name,
-            digest,
-            size,
-            imports,
-            version,
-            engine,
-            pre,
-            exports,
-            grants: Arc::new(grants),
-            lately: Lately::default(),
-        })
+        let owner = Arc::new(Owner { name: Arc::from(name), digest: Arc::from(digest), grants });
+        exports.check(engine, &owner, &pre, &interfaces.exports).await?;
+        let engine = engine.clone();
+        Ok(Self { owner, size, imports, version, engine, pre, exports, reuse: 1, lately: Lately::default() })
+    }
+
+    /// Lets an instance of the component answer up to so many requests of a session, one after the other; 1 is the
+    /// default: each request has a fresh one.
+    ///
+    /// For runtimes that are slow to start. What a request leaves in memory is there for the session's next one,
+    /// so this is for handlers that are trusted to keep the requests of one server apart. A trap, a limit that was hit
+    /// or a request that was cancelled ends the instance at once. The limits of memory, tables and resources are the instance's,
+    /// all others each request's.
+    #[must_use]
+    pub fn with_reuse(mut self, requests: u32) -> Self {
+        self.reuse = requests.max(1);
+        self
+    }
+
+    /// The requests of a session that one instance may answer.
+    #[must_use]
+    pub fn reuse(&self) -> u32 {
+        self.reuse
     }
 
     /// The name it was loaded under.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        &self.owner.name
     }
 
     /// The SHA-256 digest of the component, in hexadecimal.
     #[must_use]
     pub fn digest(&self) -> &str {
-        &self.digest
+        &self.owner.digest
     }
 
     /// The component's size in bytes.
@@ -157,23 +167,14 @@ impl Handler {
         self.exports.get(None).is_some()
     }
 
-    /// The name, to keep.
-    pub(crate) fn shared_name(&self) -> Arc<str> {
-        Arc::clone(&self.name)
-    }
-
-    /// The digest, to keep.
-    pub(crate) fn shared_digest(&self) -> Arc<str> {
-        Arc::clone(&self.digest)
+    /// What its cells know of it.
+    pub(crate) fn owner(&self) -> &Arc<Owner> {
+        &self.owner
     }
 
     /// The limits of its cells and messages.
     pub(crate) fn limits(&self) -> &Limits {
         self.engine.limits()
-    }
-
-    pub(crate) fn grants(&self) -> &Arc<Grants> {
-        &self.grants
     }
 
     pub(super) fn engine(&self) -> &Engine {
@@ -290,17 +291,18 @@ impl Exports {
     async fn check(
         &self,
         engine: &Engine,
-        name: &str,
+        owner: &Arc<Owner>,
         pre: &InstancePre<CellState>,
         exports: &[String],
     ) -> Result<(), Error> {
+        let name = &*owner.name;
         let wrong = |export: &str, reason: String| Error::Signature {
             handler: name.to_owned(),
             export: export.to_owned(),
             reason,
         };
         let _place = engine.admit()?;
-        let mut store = cell::new_store(engine, Scope::default());
+        let mut store = cell::new_store(engine, Scope::new(owner));
         let limits = engine.limits();
         let (instance, _) = cell::within_limits(engine, false, pin!(pre.instantiate_async(&mut store))).await;
         let instance = match instance {

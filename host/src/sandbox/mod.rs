@@ -11,9 +11,11 @@ mod engine;
 mod exports;
 pub(crate) mod file;
 mod handler;
+mod kept;
 mod limits;
 mod meter;
 mod output;
+mod places;
 mod ticker;
 mod turns;
 
@@ -24,7 +26,9 @@ pub(crate) use exports::{
     ListTasks, Roots, Sampling,
 };
 pub use handler::{Handler, Import};
+pub(crate) use kept::Kept;
 pub use limits::Limits;
+pub(crate) use places::Places;
 pub(crate) use turns::Slice;
 
 /// The WIT package of the handler protocol.

@@ -43,9 +43,9 @@ impl Output {
     }
 
     /// Logs what was printed, a line at a time, printable, so that none can fake another, and without the handler's
-    /// secrets.
-    pub(super) fn log(&self, handler: &str, settings: Option<&Settings>) {
-        let Printed { kept, all, limit } = &*self.lock();
+    /// secrets; begins anew. Gives whether all of it was.
+    pub(super) fn log(&self, handler: &str, settings: Option<&Settings>) -> bool {
+        let Printed { kept, all, limit } = &self.take();
         let text = String::from_utf8_lossy(kept);
         let text = settings.map_or(Cow::Borrowed(&*text), |settings| settings.without_secrets(&text));
         for line in text.lines().take(MAX_LINES) {
@@ -53,11 +53,18 @@ impl Output {
         }
         let bytes = (*all, *limit, "bytes");
         let lines = (text.lines().count(), MAX_LINES, "lines");
-        for (current, limit, what) in [bytes, lines].into_iter().filter(|(current, limit, _)| current > limit) {
-            let usage = Usage { current: Some(current as u64), limit: limit as u64 };
+        for (current, limit, what) in [bytes, lines].iter().filter(|(current, limit, _)| current > limit) {
+            let usage = Usage { current: Some(*current as u64), limit: *limit as u64 };
             let why = format!("it printed {current} {what}, of which at most {limit} are shown");
             hit::log("output", usage, Some(handler), &why, "what a cell printed is cut");
         }
+        [bytes, lines].iter().all(|(current, limit, _)| current <= limit)
+    }
+
+    fn take(&self) -> Printed {
+        let mut printed = self.lock();
+        let limit = printed.limit;
+        std::mem::replace(&mut *printed, Printed { limit, ..Printed::default() })
     }
 
     fn lock(&self) -> MutexGuard<'_, Printed> {

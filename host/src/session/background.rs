@@ -156,16 +156,11 @@ impl Shared {
         params: E::Params<'_>,
     ) -> Result<E::Output, RpcError> {
         let scope = || Scope {
-            grants: Arc::clone(handler.grants()),
-            handler: handler.shared_name(),
-            digest: handler.shared_digest(),
             kind: Some(kind),
             lease: Some(claim.lease.clone()),
-            server: Some(Arc::clone(&self.server)),
-            session: Some(Arc::clone(&self.identity)),
-            tasks: Some(Arc::clone(&self.tasks)),
+            conversation: Some(Arc::clone(&self.conversation)),
             progress: self.progress.get(&claim.lease.id),
-            ..Scope::default()
+            ..Scope::new(handler.owner())
         };
         let mut pauses = PAUSES.iter();
         loop {

@@ -1,23 +1,22 @@
 //! The cells of a session: so many at once, that one server cannot take all there are.
 
-use tokio::sync::Semaphore;
-
 use crate::Error;
 use crate::grants::Scope;
 use crate::protocol::types::RpcError;
-use crate::sandbox::{self, Export, Handler, Slice};
+use crate::sandbox::{self, Export, Handler, Kept, Places, Slice};
+use crate::session::Handlers;
 
-/// The places that a session has for cells.
+/// The places that a session has for cells, and the cells that go on to its next request.
 pub(super) struct Cells {
-    places: Semaphore,
-    limit: u32,
+    places: Places,
+    kept: Kept,
 }
 
 impl Cells {
-    /// As many as `limit`; without handlers there is none, and nothing to bound.
-    pub(super) fn new(limit: Option<u32>) -> Self {
-        let limit = limit.unwrap_or_default();
-        Self { places: Semaphore::new(limit as usize), limit }
+    /// As many as the handlers' engines allow; without components there is none, and nothing to bound.
+    pub(super) fn new(handlers: &Handlers) -> Self {
+        let limit = handlers.session_cells().unwrap_or_default();
+        Self { places: Places::new(limit), kept: Kept::new(handlers.components()) }
     }
 
     /// Calls an export in a cell, when there is a place: see [`sandbox::call`].
@@ -27,11 +26,11 @@ impl Cells {
         scope: Scope,
         params: E::Params<'_>,
     ) -> (Result<Result<E::Output, RpcError>, Error>, Scope, Option<Slice<'a>>) {
-        let Ok(_place) = self.places.try_acquire() else {
-            let error = Error::SessionOverloaded { limit: self.limit };
+        let Some(_place) = self.places.take() else {
+            let error = Error::SessionOverloaded { limit: self.places.limit() };
             error.log(Some(handler.name()), "a request is refused");
             return (Err(error), scope, None);
         };
-        sandbox::call::<E>(handler, scope, params).await
+        sandbox::call::<E>(handler, &self.kept, scope, params).await
     }
 }

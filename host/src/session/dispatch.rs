@@ -15,7 +15,7 @@ use super::serve::{Call, Route};
 use super::{Event, QUEUE, Served, Shared, Undeclared, notify};
 use crate::error::Usage;
 use crate::first_poll::first_poll;
-use crate::grants::{Progress, Scope};
+use crate::grants::{Created, Progress};
 use crate::hit;
 use crate::kinds::Kind;
 use crate::printable::one_line;
@@ -169,13 +169,13 @@ impl Shared {
                     return self.managed_task(kind, &task_id, id).await;
                 }
                 let params = (&call.context, &task_id);
-                let named = |result: TaskResult, _: &Scope| match result.task.task_id == task_id {
+                let named = |result: TaskResult, _: &Created| match result.task.task_id == task_id {
                     true => Ok(result),
                     false => Err(invalid("it is about another task than was asked for".to_owned())),
                 };
                 match kind {
                     Kind::GetTaskResult => {
-                        let mark = |output, _: &Scope| Payload::new(output, &task_id).map_err(|error| broken(&error));
+                        let mark = |output, _: &Created| Payload::new(output, &task_id).map_err(|error| broken(&error));
                         self.serve::<sandbox::GetTaskResult, _>(route, &call, params, id, mark).await
                     }
                     Kind::CancelTask => self.serve::<sandbox::CancelTask, _>(route, &call, params, id, named).await,
@@ -204,8 +204,9 @@ impl Shared {
                         self.serve::<sandbox::AugmentedSampling, _>(route, &call, params, id, begun).await
                     }
                     (None, _) => {
-                        let related =
-                            |mut result: CreateMessageResult, _: &Scope| call.relate(&mut result.meta).map(|()| result);
+                        let related = |mut result: CreateMessageResult, _: &Created| {
+                            call.relate(&mut result.meta).map(|()| result)
+                        };
                         let params = (&call.context, &body);
                         self.serve::<sandbox::Sampling, _>(route, &call, params, id, related).await
                     }
@@ -226,7 +227,7 @@ impl Shared {
                         self.serve::<sandbox::AugmentedElicitation, _>(route, &call, params, id, begun).await
                     }
                     (None, _) => {
-                        let checked = |result, _: &Scope| {
+                        let checked = |result, _: &Created| {
                             let mut result = rules::elicitation::check(schema.as_deref(), result).map_err(invalid)?;
                             call.relate(&mut result.meta).map(|()| result)
                         };
@@ -237,7 +238,7 @@ impl Shared {
             }
             Params::Roots(params) => {
                 let (call, NoParams {}) = self.open(params, id);
-                let checked = |mut result: ListRootsResult, _: &Scope| {
+                let checked = |mut result: ListRootsResult, _: &Created| {
                     rules::roots::check(&result).map_err(invalid)?;
                     call.relate(&mut result.meta).map(|()| result)
                 };
@@ -296,15 +297,15 @@ impl Shared {
 }
 
 /// The output is the result.
-fn unchanged<T>(output: T, _: &Scope) -> Result<T, RpcError> {
+fn unchanged<T>(output: T, _: &Created) -> Result<T, RpcError> {
     Ok(output)
 }
 
 /// A task begins `working`, as whoever asked for it is told, though its handler may have ended it by now.
 /// [basic/utilities/tasks, Task Status Lifecycle]
-fn begun(mut result: CreateTaskResult, scope: &Scope) -> Result<CreateTaskResult, RpcError> {
+fn begun(mut result: CreateTaskResult, created: &Created) -> Result<CreateTaskResult, RpcError> {
     if result.task.status != TaskStatus::Working {
-        let made = scope.created.get(&result.task.task_id);
+        let made = created.get(&result.task.task_id);
         result.task = made.cloned().ok_or_else(|| invalid("a task begins `working`".to_owned()))?;
     }
     Ok(result)

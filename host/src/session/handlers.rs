@@ -203,7 +203,7 @@ impl Handlers {
     }
 
     /// The components among what takes a kind.
-    fn components(&self) -> impl Iterator<Item = &Handler> {
+    pub(super) fn components(&self) -> impl Iterator<Item = &Handler> {
         self.by_kind.iter().flatten().filter_map(|taker| match taker {
             Taker::Component(handler) => Some(handler.as_ref()),
             Taker::Native(_) => None,

@@ -25,7 +25,7 @@ use tokio::sync::mpsc;
 pub use handlers::{Features, Handlers, Served};
 pub use native::{Native, NativeContext};
 
-use crate::grants::SessionIdentity;
+use crate::grants::{Conversation, SessionIdentity};
 use crate::kinds::Kind;
 use crate::protocol::jsonrpc::{self, Message};
 use crate::protocol::types::{Implementation, RpcError, Task};
@@ -132,7 +132,8 @@ pub struct Session {
 pub(crate) struct Shared {
     handlers: Handlers,
     server: Arc<Implementation>,
-    identity: Arc<SessionIdentity>,
+    /// What cells know of it.
+    conversation: Arc<Conversation>,
     protocol_version: Arc<str>,
     tasks: Arc<Tasks>,
     principal: String,
@@ -177,17 +178,23 @@ impl Session {
                 notify(&outbox, "notifications/tasks/status", task);
             }
         };
-        let (cells, bounds) = (Cells::new(handlers.session_cells()), handlers.bounds());
+        let (cells, bounds) = (Cells::new(&handlers), handlers.bounds());
         let tasks = Tasks::new(store, &principal, tasks, Box::new(on_change));
         let tasks = tasks.with_audit(audit.clone()).with_json_depth(bounds.depth);
+        let (server, tasks) = (Arc::new(server), Arc::new(tasks));
+        let conversation = Conversation {
+            server: Arc::clone(&server),
+            session: Arc::new(SessionIdentity::new(&principal, audit.clone())),
+            tasks: Arc::clone(&tasks),
+        };
         let shared = Arc::new(Shared {
             handlers,
             cells,
             bounds,
-            server: Arc::new(server),
-            identity: Arc::new(SessionIdentity::new(&principal, audit.clone())),
+            server,
+            conversation: Arc::new(conversation),
             protocol_version: protocol_version.into(),
-            tasks: Arc::new(tasks),
+            tasks,
             principal,
             audit,
             undeclared,

@@ -10,7 +10,7 @@ use super::background::{Unsent, Work};
 use super::handlers::Taker;
 use super::native::{Native, NativeContext};
 use super::reply::{Bounds, Reply, bounded, broken};
-use crate::grants::{Progress, Scope};
+use crate::grants::{Created, Progress, Scope};
 use crate::kinds::Kind;
 use crate::protocol::types::{Json, RequestContext, RpcError, TaskInput};
 use crate::rules::related;
@@ -52,7 +52,7 @@ impl Shared {
         call: &Call,
         params: E::Params<'_>,
         id: &RawValue,
-        finish: impl FnOnce(E::Output, &Scope) -> Result<R, RpcError>,
+        finish: impl FnOnce(E::Output, &Created) -> Result<R, RpcError>,
     ) -> Result<Reply, RpcError> {
         let Some(kind) = E::KIND else { return Err(RpcError::internal("kind", "The export is no kind")) };
         let Some(taker) = self.handlers.taker(kind) else { return Err(kind.default_answer()) };
@@ -62,26 +62,21 @@ impl Shared {
             Taker::Native(native) => {
                 let output = self.call_native::<E>(native, kind, call, params, id).await?;
                 // No cell, so nothing was made in one.
-                return finish(output, &Scope::default()).and_then(|result| Reply::result(id, &result, self.bounds));
+                return finish(output, &Created::default()).and_then(|result| Reply::result(id, &result, self.bounds));
             }
         };
         let scope = Scope {
-            grants: Arc::clone(handler.grants()),
-            handler: handler.shared_name(),
-            digest: handler.shared_digest(),
             kind: Some(kind),
             expects: call.expects.clone(),
-            server: Some(Arc::clone(&self.server)),
-            session: Some(Arc::clone(&self.identity)),
-            tasks: Some(Arc::clone(&self.tasks)),
+            conversation: Some(Arc::clone(&self.conversation)),
             progress: call.progress.clone(),
             may_spawn: handler.has_background(),
-            ..Scope::default()
+            ..Scope::new(handler.owner())
         };
         let bounds = Bounds::of(handler.limits());
         let (answer, mut scope, slice) = self.cells.call::<E>(handler, scope, params).await;
         let reply = match answer {
-            Ok(Ok(output)) => finish(output, &scope).and_then(|result| Reply::result(id, &result, bounds)),
+            Ok(Ok(output)) => finish(output, &scope.created).and_then(|result| Reply::result(id, &result, bounds)),
             Ok(Err(error)) => Err(bounded(id, error, bounds)),
             Err(error) => Err(error.to_rpc()),
         };

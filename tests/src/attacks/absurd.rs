@@ -126,7 +126,7 @@ pub fn component(export: &str) -> Result<(Vec<u8>, Vec<Change>)> {
     let function = found.functions.get("handle").context("no `handle`")?;
     let result = function.result.context("no result")?;
     let mut sizes = SizeAlign::default();
-    sizes.fill(&resolve);
+    sizes.fill(&resolve)?;
     let mut answer =
         Answer { resolve: &resolve, sizes, memory: vec![0; 4 << 10], changes: Vec::new(), base: 0, deep: None };
     for (good, ty) in answer.cases_of(&result)?.into_iter().enumerate() {

@@ -31,6 +31,9 @@ use model::{ModelPolicy, ModelTable};
 /// Bytes of a file that is a setting.
 pub(super) const MAX_SETTING: u64 = 4 << 20;
 
+/// Requests that one instance may answer at most: what it leaks is bounded by its memory, and ends some time.
+const MAX_REUSE: u32 = 1_000_000;
+
 /// Grants that a table of their own gives, not the list.
 const BY_TABLE: &[Grant] = &[Grant::Http, Grant::Keyvalue, Grant::Model];
 
@@ -40,6 +43,7 @@ const BY_TABLE: &[Grant] = &[Grant::Http, Grant::Keyvalue, Grant::Model];
 pub(super) struct HandlerTable {
     path: PathBuf,
     sha256: Option<Spanned<String>>,
+    reuse: Option<Spanned<Whole<u32>>>,
     grants: Option<Spanned<Vec<Spanned<Grant>>>>,
     config: Option<Spanned<TextOr<SettingsTable>>>,
     model: Option<Spanned<ModelTable>>,
@@ -97,6 +101,8 @@ pub(super) struct Policy {
     pub(super) at: String,
     /// The digest that it must have, and where that stands.
     digest: Option<(String, String)>,
+    /// Requests of a session that one instance may answer.
+    pub(super) reuse: u32,
     /// What is granted, and where that stands.
     grants: Vec<(Grant, String)>,
     /// Where the list of grants is.
@@ -174,6 +180,7 @@ impl HandlerTable {
             path,
             at: at(span),
             digest: digest.transpose()?,
+            reuse: self.reuse.map_or(Ok(1), reuse)?,
             grants,
             grants_at,
             settings,
@@ -184,6 +191,16 @@ impl HandlerTable {
             random: self.random.map_or_else(|| Ok(Random::default()), random)?,
         })
     }
+}
+
+fn reuse(reuse: Spanned<Whole<u32>>) -> Result<u32, Wrong> {
+    let (at, Whole(reuse)) = (reuse.span(), reuse.into_inner());
+    if !(1..=MAX_REUSE).contains(&reuse) {
+        let why =
+            format!("{reuse} is not between 1 and {MAX_REUSE}: an instance answers a request, or so many, and ends");
+        return Err(Wrong { at, why });
+    }
+    Ok(reuse)
 }
 
 fn sha256(digest: Spanned<String>) -> Result<String, Wrong> {
@@ -255,10 +272,11 @@ impl Policy {
             let at = || self.granted_at(Grant::Keyvalue.name()).unwrap_or_default().to_owned();
             grants.keyvalue = Some(keyvalue.open().await.with_context(at)? as Arc<dyn KeyValue>);
         }
-        Handler::from_bytes(engine, &name, bytes, grants).await.map_err(|error| match &error {
+        let handler = Handler::from_bytes(engine, &name, bytes, grants).await.map_err(|error| match &error {
             Error::NotGranted { grant, .. } => anyhow!("{error}; {}", self.remedy(grant)),
             _ => error.into(),
-        })
+        });
+        handler.map(|handler: Handler| handler.with_reuse(self.reuse))
     }
 
     /// Reads the component, which must be the one that is meant.

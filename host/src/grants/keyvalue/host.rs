@@ -36,7 +36,7 @@ struct Place {
 
 impl CellState {
     fn keyvalue(&self) -> wasmtime::Result<Arc<dyn KeyValue>> {
-        self.scope.grants.keyvalue.clone().ok_or_else(|| wasmtime::format_err!("no keys and values are granted"))
+        self.scope.owner.grants.keyvalue.clone().ok_or_else(|| wasmtime::format_err!("no keys and values are granted"))
     }
 
     fn bucket(&mut self, bucket: &Resource<Bucket>) -> wasmtime::Result<Place> {
@@ -54,7 +54,7 @@ impl CellState {
         // A guest that tries again and again must not flood the log.
         let logs = self.scope.refusals < MAX_LOGGED;
         self.scope.refusals = self.scope.refusals.saturating_add(1);
-        let handler = &*self.scope.handler;
+        let handler = &*self.scope.owner.name;
         Ok(Err(match error {
             KeyValueError::Quota(excess) => {
                 let Excess { current, limit, .. } = excess;

@@ -42,11 +42,11 @@ impl Host for &mut CellState {
         request: CreateMessageRequest,
     ) -> wasmtime::Result<Result<CreateMessageResult, RpcError>> {
         let scope = &self.scope;
-        let (Some(model), Some(server)) = (scope.grants.model.clone(), scope.server.clone()) else {
+        let (Some(model), Some(conversation)) = (scope.owner.grants.model.clone(), &scope.conversation) else {
             return Err(wasmtime::format_err!("no model is granted"));
         };
-        let mut context = ModelContext::new(server, scope.session.clone().unwrap_or_default());
-        context.handler = Arc::clone(&scope.digest);
+        let mut context = ModelContext::new(Arc::clone(&conversation.server), Arc::clone(&conversation.session));
+        context.handler = Arc::clone(&scope.owner.digest);
         context.kind = scope.kind;
         let task = scope.lease.as_ref().map(|lease| lease.id.clone());
         let audit = Audit::new(&context, task, &request);

@@ -1,0 +1,92 @@
+//! What a cell's grants know of the request being served.
+//!
+//! Cells of one handler, and requests of one conversation, share what is the same for all of them: a request counts two
+//! references, not one for each thing it could ask for. Two processors that count the same reference wait for each other.
+
+use std::sync::Arc;
+
+use super::{Created, Grants, Progress, SessionIdentity};
+use crate::kinds::Kind;
+use crate::protocol::types::{Implementation, TaskInput};
+use crate::tasks::{By, Expects, Lease, Origin, Tasks};
+
+/// A handler, as its cells know it.
+pub(crate) struct Owner {
+    /// The name it was loaded under.
+    pub(crate) name: Arc<str>,
+    /// The digest of the component.
+    pub(crate) digest: Arc<str>,
+    /// What it is granted.
+    pub(crate) grants: Grants,
+}
+
+/// A conversation, as the cells that serve it know it.
+pub(crate) struct Conversation {
+    /// Who asks.
+    pub(crate) server: Arc<Implementation>,
+    /// In which session.
+    pub(crate) session: Arc<SessionIdentity>,
+    /// The tasks of the conversation.
+    pub(crate) tasks: Arc<Tasks>,
+}
+
+/// What a cell's grants know of the request being served.
+pub(crate) struct Scope {
+    /// Whose cell it is.
+    pub(crate) owner: Arc<Owner>,
+    /// The kind of the request, and what the result of a task made for it has to be.
+    pub(crate) kind: Option<Kind>,
+    pub(crate) expects: Expects,
+    /// The lease under which this cell works on a task; none when it serves a request.
+    pub(crate) lease: Option<Lease>,
+    /// Who asks; none when nobody does.
+    pub(crate) conversation: Option<Arc<Conversation>>,
+    /// Where progress goes.
+    pub(crate) progress: Option<Arc<Progress>>,
+    /// Whether work may be spawned: by a handler with a `background`, while it serves a request. Work that
+    /// spawned work could go on for ever.
+    pub(crate) may_spawn: bool,
+    /// The tasks made in this cell. Their requestor does not know them before the answer is out.
+    pub(crate) created: Created,
+    /// What of this cell's limits the operator was told of.
+    pub(crate) told: Vec<&'static str>,
+    /// How often a store refused something of this cell.
+    pub(crate) refusals: u32,
+    /// The work to start once the answer is out.
+    pub(crate) spawned: Vec<(String, TaskInput)>,
+}
+
+impl Scope {
+    /// Of a handler's cell that serves nobody.
+    pub(crate) fn new(owner: &Arc<Owner>) -> Self {
+        Self {
+            owner: Arc::clone(owner),
+            kind: None,
+            expects: Expects::default(),
+            lease: None,
+            conversation: None,
+            progress: None,
+            may_spawn: false,
+            created: Created::default(),
+            told: Vec::new(),
+            refusals: 0,
+            spawned: Vec::new(),
+        }
+    }
+
+    /// What a task made in this cell is made from.
+    pub(crate) fn origin(&self) -> Arc<Origin> {
+        let kind = self.kind.map(|kind| kind.info().export).unwrap_or_default().to_owned();
+        Arc::new(Origin { kind, handler: self.owner.digest.as_ref().to_owned(), expects: self.expects.clone() })
+    }
+
+    /// On whose behalf this cell changes a task.
+    pub(crate) fn by(&self, task: &str) -> By<'_> {
+        By { quiet: self.created.contains(task), lease: self.lease.as_ref().filter(|lease| lease.id == task) }
+    }
+
+    /// The tasks of the conversation.
+    pub(crate) fn tasks(&self) -> Option<Arc<Tasks>> {
+        self.conversation.as_ref().map(|conversation| Arc::clone(&conversation.tasks))
+    }
+}
