@@ -128,12 +128,15 @@ pub(crate) async fn call<'a, E: Export>(
 ) -> (Result<Answer<E::Output>, Error>, Scope, Option<Slice<'a>>) {
     let engine = handler.engine();
     let limits = engine.limits();
-    let mut cell = match Cell::take(handler, kept, scope) {
-        Ok(cell) => cell,
-        Err((error, scope)) => {
-            error.log(Some(handler.name()), "a request is refused");
-            return (Err(error), scope, None);
-        }
+    let mut cell = match kept.take(handler) {
+        Some(cell) => Cell::again(cell, scope),
+        None => match engine.admit() {
+            Ok(place) => Cell::fresh(handler, place, scope),
+            Err(error) => {
+                error.log(Some(handler.name()), "a request is refused");
+                return (Err(error), scope, None);
+            }
+        },
     };
     let lately = handler.lately();
     let (ended, turn) = within_limits(engine, lately.is_long(), pin!(run::<E>(handler, &mut cell, params))).await;
@@ -171,21 +174,17 @@ enum CellPlace<'a> {
 }
 
 impl<'a> Cell<'a> {
-    /// A cell that waits for a request like this, or a fresh one.
-    fn take(handler: &'a Handler, kept: &Kept, scope: Scope) -> Result<Self, (Error, Scope)> {
-        let engine = handler.engine();
-        if let Some(KeptCell { mut store, instance, left, place }) = kept.take(handler) {
-            store.data_mut().begin(scope);
-            store.set_epoch_deadline(1);
-            return Ok(Self { store, instance: Some(instance), left, place: CellPlace::Kept(place) });
-        }
-        match engine.admit() {
-            Ok(place) => {
-                let (store, left) = (new_store(engine, scope), handler.reuse());
-                Ok(Self { store, instance: None, left, place: CellPlace::Fresh(place) })
-            }
-            Err(error) => Err((error, scope)),
-        }
+    /// A fresh one, in its place.
+    fn fresh(handler: &Handler, place: Place<&'a Places>, scope: Scope) -> Self {
+        let store = new_store(handler.engine(), scope);
+        Self { store, instance: None, left: handler.reuse(), place: CellPlace::Fresh(place) }
+    }
+
+    /// One that waited for this request.
+    fn again(KeptCell { mut store, instance, left, place }: KeptCell, scope: Scope) -> Self {
+        store.data_mut().begin(scope);
+        store.set_epoch_deadline(1);
+        Self { store, instance: Some(instance), left, place: CellPlace::Kept(place) }
     }
 
     /// Leaves the cell to the next request, if it may answer one more. Gives what it did for this one.
