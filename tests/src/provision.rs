@@ -1,5 +1,6 @@
-//! The real MCP peers that tests run against (npm packages, a Python environment), installed once under the target
-//! directory from pinned lock files; and what it takes to make something once.
+//! The real MCP peers that tests run against and the toolchains that guests are built with (npm packages, Python
+//! environments), installed once under the target directory from pinned lock files; and what it takes to make something
+//! once.
 //!
 //! Test processes run side by side, so whatever is made is made under a file lock, which the system releases when its
 //! holder dies.
@@ -15,6 +16,8 @@ use std::process::Command;
 use anyhow::{Context, Result, anyhow, bail};
 
 const PEERS_ADVICE: &str = "set TASKCELL_SKIP_PEERS=1 to go without the tests that need it";
+const LANGUAGES_ADVICE: &str =
+    "name the language in TASKCELL_SKIP_LANGUAGES (such as `python,go`) to go without the tests that need it";
 const NODE_ADVICE: &str = "install Node.js 20 or newer with npm, see that npm reaches its registry";
 const PYTHON_ADVICE: &str = "install Python 3.10 or newer with its venv module, see that pip reaches its index";
 
@@ -28,21 +31,23 @@ pub fn peers_skipped(test: &str) -> bool {
     skipped
 }
 
+/// Whether the test named `test` is to be left out because the comma-separated list `TASKCELL_SKIP_LANGUAGES` names
+/// its `language`. Says so on stderr, for the same reason.
+pub fn language_skipped(language: &str, test: &str) -> bool {
+    let skipped =
+        env::var("TASKCELL_SKIP_LANGUAGES").is_ok_and(|list| list.split(',').any(|name| name.trim() == language));
+    if skipped {
+        eprintln!("SKIPPED by TASKCELL_SKIP_LANGUAGES: {test}");
+    }
+    skipped
+}
+
 /// The folder whose `node_modules` holds the npm packages of `tests/peers/node`, installed if they are not yet.
 ///
 /// # Errors
 /// When npm is missing or fails.
 pub fn node_peers() -> Result<PathBuf> {
-    let source = repository().join("tests/peers/node");
-    let lock = read(&source.join("package-lock.json"))?;
-    once(&target().join("peers"), &format!("node-{}", hash(&[&lock])), |folder, held| {
-        for file in ["package.json", "package-lock.json"] {
-            fs::write(folder.join(file), read(&source.join(file))?)?;
-        }
-        let mut npm = Command::new("npm");
-        npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder).stdin(held);
-        run(&mut npm, &format!("{NODE_ADVICE}, or {PEERS_ADVICE}")).map(drop)
-    })
+    npm_packages("peers", "node", PEERS_ADVICE)
 }
 
 /// The interpreter of a virtual environment with the packages of `tests/peers/python`, installed if they are not yet.
@@ -50,25 +55,58 @@ pub fn node_peers() -> Result<PathBuf> {
 /// # Errors
 /// When Python 3.10 or newer is missing, or the environment cannot be made.
 pub fn python_peers() -> Result<PathBuf> {
-    let advice = format!("{PYTHON_ADVICE}, or {PEERS_ADVICE}");
-    let requirements = repository().join("tests/peers/python/requirements.txt");
+    Ok(python_packages("peers", PEERS_ADVICE)?.join("bin/python"))
+}
+
+/// The folder with the programs of `tests/toolchains/node`: `componentize-qjs`, `tsc`. Installed if they are not yet.
+///
+/// # Errors
+/// When npm is missing or fails.
+pub fn node_tools() -> Result<PathBuf> {
+    Ok(npm_packages("toolchains", "node", LANGUAGES_ADVICE)?.join("node_modules/.bin"))
+}
+
+/// The folder with the programs of `tests/toolchains/python`: `componentize-py`, `go`. Installed if they are not yet.
+///
+/// # Errors
+/// When Python 3.10 or newer is missing, or the environment cannot be made.
+pub fn python_tools() -> Result<PathBuf> {
+    Ok(python_packages("toolchains", LANGUAGES_ADVICE)?.join("bin"))
+}
+
+/// The folder whose `node_modules` holds the npm packages of `tests/KIND/NAME`.
+fn npm_packages(kind: &str, name: &str, or: &str) -> Result<PathBuf> {
+    let source = repository().join("tests").join(kind).join(name);
+    let lock = read(&source.join("package-lock.json"))?;
+    once(&target().join(kind), &format!("{name}-{}", hash(&[&lock])), |folder, held| {
+        for file in ["package.json", "package-lock.json"] {
+            fs::write(folder.join(file), read(&source.join(file))?)?;
+        }
+        let mut npm = Command::new("npm");
+        npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder).stdin(held);
+        run(&mut npm, &format!("{NODE_ADVICE}, or {or}")).map(drop)
+    })
+}
+
+/// A virtual environment with the packages of `tests/KIND/python`.
+fn python_packages(kind: &str, or: &str) -> Result<PathBuf> {
+    let advice = format!("{PYTHON_ADVICE}, or {or}");
+    let requirements = repository().join("tests").join(kind).join("python/requirements.txt");
     let lock = read(&requirements)?;
     // An environment belongs to the interpreter it was made with, so that is part of its name.
     let check = "import sys; print(sys.executable, sys.version); sys.exit(sys.version_info < (3, 10))";
     let python = run(Command::new("python3").args(["-c", check]), &advice)?;
-    let interpreter = |folder: &Path| folder.join("bin/python");
     let name = format!("python-{}", hash(&[&lock, python.as_bytes()]));
-    let folder = once(&target().join("peers"), &name, |folder, held| {
+    once(&target().join(kind), &name, |folder, held| {
         let mut venv = Command::new("python3");
         venv.args(["-m", "venv"]).arg(folder).stdin(held.try_clone()?);
         run(&mut venv, &advice)?;
-        let mut pip = Command::new(interpreter(folder));
+        let mut pip = Command::new(folder.join("bin/python"));
         // Wheels only: a source package would run its own build, with tools that no lock pins.
         pip.args(["-m", "pip", "install", "--no-input", "--disable-pip-version-check"]);
         pip.args(["--only-binary", ":all:", "--require-hashes", "-r"]).arg(&requirements).stdin(held);
         run(&mut pip, &advice).map(drop)
-    })?;
-    Ok(interpreter(&folder))
+    })
 }
 
 /// The repository's root.
@@ -87,7 +125,7 @@ pub(crate) fn target() -> PathBuf {
 ///
 /// `make` also gets the lock's file, to give as (empty) standard input to what it starts: a tool that outlives a killed
 /// test then keeps the lock, and nobody removes the folder under it.
-fn once(parent: &Path, name: &str, make: impl FnOnce(&Path, File) -> Result<()>) -> Result<PathBuf> {
+pub(crate) fn once(parent: &Path, name: &str, make: impl FnOnce(&Path, File) -> Result<()>) -> Result<PathBuf> {
     let lock = lock(parent, name)?;
     let folder = parent.join(name);
     let stamp = folder.join(".complete");
@@ -135,12 +173,12 @@ fn tail(text: &str, count: usize) -> String {
     lines.into_iter().skip(skipped).collect::<Vec<_>>().join("\n")
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 /// A short name for these contents. It need not outlast the compiler: another one only installs once more.
-fn hash(parts: &[&[u8]]) -> String {
+pub(crate) fn hash(parts: &[&[u8]]) -> String {
     let mut hasher = DefaultHasher::new();
     parts.iter().for_each(|part| hasher.write(part));
     format!("{:016x}", hasher.finish())
