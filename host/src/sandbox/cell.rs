@@ -234,7 +234,7 @@ pub(super) async fn within_limits<'a, F: Future>(
     let mut computed = None;
     if !at_once {
         if let Poll::Ready(ended) = first_poll(guest.as_mut()).await {
-            let turn = Turn::none(start.elapsed());
+            let turn = Turn::none(start, Instant::now());
             return (ended.map_err(|current| Error::Cpu { current, limit: limits.cpu_time }), turn);
         }
         computed = Some(start.elapsed());
@@ -243,7 +243,10 @@ pub(super) async fn within_limits<'a, F: Future>(
     match tokio::time::timeout(limit, engine.turns().taking(computed, guest)).await {
         Ok((ended, turn)) => (ended.map_err(|current| Error::Cpu { current, limit: limits.cpu_time }), turn),
         // How much of it was computed is not known: it was long enough to take turns, or waited.
-        Err(_) => (Err(Error::Time { current: start.elapsed(), limit }), Turn::none(Duration::ZERO)),
+        Err(_) => {
+            let now = Instant::now();
+            (Err(Error::Time { current: now.saturating_duration_since(start), limit }), Turn::none(now, now))
+        }
     }
 }
 

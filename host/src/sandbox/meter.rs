@@ -6,6 +6,9 @@
 //! through a thread-local, because the callback runs on the polling thread and the future's own state is out of its
 //! reach. Between polls the sum tells by itself: who computes a little and waits in turn is ended by it however late the
 //! ticker is.
+//!
+//! To ask for the time of a thread is a call of the system, a twentieth of a short request. So nobody asks before the first
+//! tick, which most requests do not live to see: what is computed until then, or until the cell first waits, counts a tick.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -13,9 +16,22 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use super::ticker::TICK;
+
+/// When the cell being polled on a thread has used up its time.
+#[derive(Debug, Clone, Copy)]
+enum Deadline {
+    /// No cell is polled.
+    None,
+    /// So much after the next tick.
+    AfterTick(Duration),
+    /// At this time of the thread's clock.
+    At(Duration),
+}
+
 thread_local! {
-    /// When, by its own clock, the cell being polled on this thread has used up its time.
-    static DEADLINE: Cell<Option<Duration>> = const { Cell::new(None) };
+    /// Of the cell being polled on this thread.
+    static DEADLINE: Cell<Deadline> = const { Cell::new(Deadline::None) };
 }
 
 /// Runs a cell's future with `allowance` to compute in; `started` is called before each poll.
@@ -30,21 +46,34 @@ pub(super) fn metered<'a, F: Future>(
     std::future::poll_fn(move |context| {
         let Some(left) = allowance.checked_sub(used) else { return Poll::Ready(Err(used)) };
         started();
-        let start = thread_time();
-        let outer = DEADLINE.replace(start.checked_add(left));
+        let deadline = match used.is_zero() {
+            true => Deadline::AfterTick(left.saturating_sub(TICK)),
+            false => Deadline::At(thread_time().saturating_add(left)),
+        };
+        let outer = DEADLINE.replace(deadline);
         let poll = future.as_mut().poll(context);
-        DEADLINE.set(outer);
-        // Who is done has no use for what is left, and asking for the time is a call of the system.
+        let deadline = DEADLINE.replace(outer);
+        // Who is done has no use for what is left.
         if poll.is_pending() {
-            used = used.saturating_add(thread_time().saturating_sub(start));
+            used = match deadline {
+                Deadline::At(end) => allowance.saturating_add(thread_time()).saturating_sub(end),
+                Deadline::AfterTick(_) | Deadline::None => TICK,
+            };
         }
         poll.map(Ok)
     })
 }
 
-/// By how much the cell being polled on this thread has overdrawn its time; none while it has some left.
+/// By how much the cell being polled on this thread has overdrawn its time; none while it has some left. Asked at each tick.
 pub(super) fn overdrawn() -> Option<Duration> {
-    thread_time().checked_sub(DEADLINE.get()?)
+    match DEADLINE.get() {
+        Deadline::None => None,
+        Deadline::At(end) => thread_time().checked_sub(end),
+        Deadline::AfterTick(left) => {
+            DEADLINE.set(Deadline::At(thread_time().saturating_add(left)));
+            None
+        }
+    }
 }
 
 /// What this thread has computed so far.
@@ -85,6 +114,7 @@ mod tests {
         });
         let allowance = Duration::from_millis(21);
         let used = metered(allowance, || (), pin!(computes)).await.unwrap_err();
-        assert!(used > allowance && turns <= 11, "{used:?} in {turns} turns");
+        // The first counts a tick, whatever it computes.
+        assert!(used > allowance && turns <= 12, "{used:?} in {turns} turns");
     }
 }

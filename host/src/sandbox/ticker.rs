@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::Error;
 
 /// How long a guest computes before it yields.
-const TICK: Duration = Duration::from_millis(1);
+pub(super) const TICK: Duration = Duration::from_millis(1);
 /// Quiet ticks before the thread parks.
 const PATIENCE: u32 = 100;
 

@@ -52,8 +52,9 @@ impl Turns {
             };
             let start = Instant::now();
             let poll = cell.as_mut().poll(context);
-            computed = computed.saturating_add(start.elapsed());
-            poll.map(|output| (output, Turn { computed, permit }))
+            let end = Instant::now();
+            computed = computed.saturating_add(end.saturating_duration_since(start));
+            poll.map(|output| (output, Turn { computed, end, permit }))
         })
     }
 
@@ -72,16 +73,17 @@ impl Turns {
     }
 }
 
-/// What a cell has computed, and the turn of its last slice, if it needed one.
+/// What a cell has computed until when, and the turn of its last slice, if it needed one.
 pub(super) struct Turn<'a> {
     computed: Duration,
+    end: Instant,
     permit: Option<SemaphorePermit<'a>>,
 }
 
 impl Turn<'_> {
-    /// Of a cell that needed none.
-    pub(super) fn none(computed: Duration) -> Self {
-        Self { computed, permit: None }
+    /// Of a cell that needed none and computed in one piece.
+    pub(super) fn none(start: Instant, end: Instant) -> Self {
+        Self { computed: end.saturating_duration_since(start), end, permit: None }
     }
 }
 
@@ -90,18 +92,17 @@ impl Turn<'_> {
 pub(crate) struct Slice<'a> {
     lately: &'a Lately,
     turn: Turn<'a>,
-    start: Instant,
 }
 
 impl<'a> Slice<'a> {
     pub(super) fn new(lately: &'a Lately, turn: Turn<'a>) -> Self {
-        Self { lately, turn, start: Instant::now() }
+        Self { lately, turn }
     }
 }
 
 impl Drop for Slice<'_> {
     fn drop(&mut self) {
-        self.lately.add(self.turn.computed.saturating_add(self.start.elapsed()));
+        self.lately.add(self.turn.computed.saturating_add(self.turn.end.elapsed()));
         self.turn.permit = None;
     }
 }
