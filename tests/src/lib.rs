@@ -14,6 +14,7 @@ pub mod observed;
 pub mod process;
 pub mod provision;
 pub mod pty;
+pub mod scripted_server;
 pub mod server;
 pub mod shape;
 pub mod test_names;

@@ -14,6 +14,7 @@ mod native;
 mod open_progress;
 mod payload;
 mod reply;
+pub mod rounds;
 mod serve;
 
 use std::sync::Arc;
@@ -153,6 +154,15 @@ impl std::fmt::Debug for Shared {
     }
 }
 
+impl Shared {
+    /// See [`Session::answer`].
+    async fn answer(self: &Arc<Self>, message: &[u8]) -> Option<Vec<u8>> {
+        let reply = self.reply(message).await?;
+        background::start(self, reply.work);
+        Some(reply.message)
+    }
+}
+
 /// What a session has to send, a message at a time: one JSON text without a line break. Ends with the session.
 pub type Outbox = mpsc::Receiver<Vec<u8>>;
 
@@ -222,9 +232,7 @@ impl Session {
     /// The same, giving the answer to the caller. There is none for a notification, a response, or a request that
     /// was cancelled meanwhile.
     pub async fn answer(&self, message: &[u8]) -> Option<Vec<u8>> {
-        let reply = self.shared.reply(message).await?;
-        background::start(&self.shared, reply.work);
-        Some(reply.message)
+        self.shared.answer(message).await
     }
 
     /// Whether a message is a request of a kind that the handlers take. An application that answers some requests itself

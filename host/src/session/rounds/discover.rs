@@ -1,0 +1,157 @@
+//! Which revision a server speaks, by what it answers to `server/discover`. [basic/versioning, Backward Compatibility;
+//! basic/transports/stdio, Backward Compatibility]
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::members::Members;
+use super::meta::{self, Meta};
+use super::{Options, PROTOCOL_VERSION, Response};
+use crate::protocol::types::{Implementation, RpcError};
+use crate::session::Handlers;
+
+/// The errors that this revision brings. [basic, Error Codes]
+const HEADER_MISMATCH: i32 = -32020;
+const MISSING_REQUIRED_CLIENT_CAPABILITY: i32 = -32021;
+const UNSUPPORTED_PROTOCOL_VERSION: i32 = -32022;
+
+/// Where a result says what its server is.
+const SERVER_INFO: &str = "/_meta/io.modelcontextprotocol~1serverInfo";
+
+/// What the answer to `server/discover` says of a server.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Discovered {
+    /// It speaks [`PROTOCOL_VERSION`]: make calls with a [`Caller`](super::Caller).
+    Modern {
+        /// What it says it is; none where it does not say.
+        server: Option<Implementation>,
+        /// The result, with its capabilities and instructions.
+        result: Value,
+    },
+    /// It speaks an earlier revision: send `initialize`.
+    Legacy,
+    /// It speaks per-request revisions only, and not this one.
+    Incompatible {
+        /// Those that it speaks, as it writes them.
+        supported: Vec<String>,
+    },
+}
+
+/// The parameters of `server/discover`, with which a client of both eras begins. The request goes out before the session is,
+/// for who serves is not known yet.
+#[must_use]
+pub fn discover(handlers: &Handlers, options: &Options) -> Box<RawValue> {
+    let mut params = Members::default();
+    let capabilities = meta::capabilities(handlers, options.tasks);
+    // There is no `_meta` yet that it could fail on.
+    let _ = Meta::new(PROTOCOL_VERSION, options.client.as_ref(), &capabilities).add_to(&mut params);
+    params.write()
+}
+
+/// Reads the answer to [`discover`]. No answer within a reasonable time means [`Discovered::Legacy`], too; so does any
+/// error that earlier revisions know, whichever it is.
+#[must_use]
+pub fn discovered(response: &Response) -> Discovered {
+    match response {
+        Ok(result) => from_result(result),
+        Err(error) => match error.code {
+            UNSUPPORTED_PROTOCOL_VERSION => from_supported(supported(error)),
+            // Errors that only this revision has: it is spoken, whatever is wrong.
+            HEADER_MISMATCH | MISSING_REQUIRED_CLIENT_CAPABILITY => {
+                Discovered::Modern { server: None, result: Value::Null }
+            }
+            _ => Discovered::Legacy,
+        },
+    }
+}
+
+fn from_result(result: &RawValue) -> Discovered {
+    let Ok(result) = serde_json::from_str::<Value>(result.get()) else { return Discovered::Legacy };
+    let versions = result.get("supportedVersions").cloned().and_then(|versions| serde_json::from_value(versions).ok());
+    let Some(versions) = versions else { return Discovered::Legacy };
+    match from_supported(versions) {
+        Discovered::Modern { .. } => {
+            // Published in `_meta`; drafts had it beside the versions. [basic, Per-response protocol fields]
+            let info = result.pointer(SERVER_INFO).or_else(|| result.get("serverInfo"));
+            let server = info.and_then(|info| serde_json::from_value(info.clone()).ok());
+            Discovered::Modern { server, result }
+        }
+        other => other,
+    }
+}
+
+fn supported(error: &RpcError) -> Vec<String> {
+    let data = error.data.as_deref().and_then(|data| serde_json::from_str::<Value>(data).ok());
+    let versions = data.and_then(|mut data| data.get_mut("supported").map(Value::take));
+    versions.and_then(|versions| serde_json::from_value(versions).ok()).unwrap_or_default()
+}
+
+fn from_supported(supported: Vec<String>) -> Discovered {
+    // Revisions are dates, so they compare as text. An empty list says nothing of a later era.
+    let modern = |version: &String| version.as_str() >= PROTOCOL_VERSION;
+    if supported.iter().any(|version| version == PROTOCOL_VERSION) {
+        Discovered::Modern { server: None, result: Value::Null }
+    } else if !supported.is_empty() && supported.iter().all(modern) {
+        Discovered::Incompatible { supported }
+    } else {
+        Discovered::Legacy
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[test]
+    fn the_era_of_a_server_follows_from_its_answer() {
+        let incompatible = |version: &str| Discovered::Incompatible { supported: vec![version.to_owned()] };
+        #[rustfmt::skip]
+        let rows = [
+            (r#"{"error":{"code":-32601,"message":"Method not found"}}"#,       Discovered::Legacy),
+            (r#"{"error":{"code":-32602,"message":"Invalid params"}}"#,         Discovered::Legacy),
+            (r#"{"error":{"code":-32600,"message":"Not initialized"}}"#,        Discovered::Legacy),
+            (r#"{"error":{"code":-32022,"message":"","data":{"supported":["2025-11-25"]}}}"#, Discovered::Legacy),
+            (r#"{"error":{"code":-32022,"message":"","data":{"supported":["2027-01-01"]}}}"#, incompatible("2027-01-01")),
+            (r#"{"error":{"code":-32022,"message":"","data":{"supported":["2027-01-01","2025-06-18"]}}}"#, Discovered::Legacy),
+            (r#"{"error":{"code":-32022,"message":""}}"#,                       Discovered::Legacy),
+            (r#"{"result":{}}"#,                                                Discovered::Legacy),
+            (r#"{"result":[]}"#,                                                Discovered::Legacy),
+            (r#"{"result":{"supportedVersions":[]}}"#,                          Discovered::Legacy),
+            (r#"{"result":{"supportedVersions":"2026-07-28"}}"#,                Discovered::Legacy),
+            (r#"{"result":{"supportedVersions":["2025-11-25"]}}"#,              Discovered::Legacy),
+            (r#"{"result":{"supportedVersions":["2027-01-01"]}}"#,              incompatible("2027-01-01")),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(discovered(&response(text)), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_server_of_this_revision_says_who_it_is_where_the_revision_or_its_drafts_do() {
+        #[rustfmt::skip]
+        let rows = [
+            (r#"{"result":{"supportedVersions":["2025-11-25","2026-07-28"],"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"a","version":"1"}}}}"#, Some("a")),
+            (r#"{"result":{"supportedVersions":["2026-07-28"],"serverInfo":{"name":"b","version":"1"}}}"#, Some("b")),
+            (r#"{"result":{"supportedVersions":["2026-07-28"]}}"#,                                         None),
+            (r#"{"result":{"supportedVersions":["2026-07-28"],"serverInfo":{"name":7}}}"#,                 None),
+            (r#"{"error":{"code":-32021,"message":"Missing required client capability"}}"#,                None),
+        ];
+        for (text, expected) in rows {
+            let Discovered::Modern { server, .. } = discovered(&response(text)) else { panic!("{text}") };
+            assert_eq!(server.map(|server| server.name).as_deref(), expected, "{text}");
+        }
+    }
+
+    fn response(text: &str) -> Response {
+        #[derive(Deserialize)]
+        struct Either {
+            result: Option<Box<RawValue>>,
+            error: Option<RpcError>,
+        }
+        let Either { result, error } = serde_json::from_str(text).unwrap();
+        error.map_or_else(|| Ok(result.unwrap()), Err)
+    }
+}

@@ -1,0 +1,178 @@
+//! An input that a server asks for: made the request that a server of 2025-11-25 would send, and answered as that.
+//!
+//! Both revisions ask the same. What differs is in the parameters: this one has neither tasks of clients nor
+//! `elicitationId`, which the handlers know [changelog, Major changes 6, Minor changes 11].
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+use tokio::task::JoinSet;
+use tracing::Instrument;
+
+use super::error::MAX_QUOTE;
+use super::members::Members;
+use super::{CallError, Caller};
+use crate::kinds::Kind;
+use crate::printable::one_line;
+use crate::protocol::jsonrpc::Message;
+use crate::protocol::types::RpcError;
+use crate::session::Shared;
+
+/// Numbers the inputs of this process, for inputs have no ids and handlers tell their requests apart by them.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+/// One input.
+struct Input {
+    /// The server's name for it.
+    key: String,
+    method: String,
+    /// The request that asks the same.
+    message: Vec<u8>,
+}
+
+/// MCP 2025-11-25: `JSONRPCRequest`.
+#[derive(Serialize)]
+struct Request<'a> {
+    jsonrpc: &'static str,
+    id: String,
+    method: &'a str,
+    params: Members,
+}
+
+impl Input {
+    /// Reads an input of `inputRequests`.
+    fn read(key: String, input: &RawValue) -> Result<Self, CallError> {
+        let quoted = one_line(&key, MAX_QUOTE);
+        let broken = |why: String| CallError::Answer(format!("the input `{quoted}`: {why}"));
+        let members = Members::read(input.get()).map_err(broken)?;
+        let method = members.text("method").and_then(|method| method.ok_or_else(|| "it has no `method`".to_owned()));
+        let method = method.map_err(broken)?;
+        // [basic/patterns/mrtr, Server Requirements]: sampling, elicitation and roots are all that may be asked.
+        let Some(kind) = Kind::of(&method, false).filter(|kind| !kind.is_of_tasks()) else {
+            return Err(broken(format!("`{}` is nothing that can be asked of a client", one_line(&method, MAX_QUOTE))));
+        };
+        let mut params =
+            match members.get("params").map_or(Ok(Members::default()), |params| Members::read(params.get())) {
+                Ok(params) => params,
+                Err(why) => {
+                    let error = RpcError::invalid_params(one_line(&format!("Invalid params: {why}"), MAX_QUOTE));
+                    return Err(CallError::Input { key, method, error });
+                }
+            };
+        params.remove("task");
+        if kind == Kind::Elicitation
+            && params.get("mode").is_some_and(|mode| mode.get() == "\"url\"")
+            && params.get("elicitationId").is_none()
+            && let Ok(id) = to_raw_value(&key)
+        {
+            params.set("elicitationId", id);
+        }
+        let id = format!("input-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let message = serde_json::to_vec(&Request { jsonrpc: "2.0", id, method: &method, params });
+        let message = message.map_err(|error| broken(error.to_string()))?;
+        Ok(Self { key, method, message })
+    }
+
+    /// Has the handlers answer it, as any request. Gives the result as it would go out.
+    async fn answer(self, shared: &Arc<Shared>) -> Result<(String, Box<RawValue>), CallError> {
+        let answer = shared.answer(&self.message).await;
+        let outcome = match answer.as_deref().map(Message::read) {
+            Some(Ok(Message { result: Some(result), .. })) => Ok(result.to_owned()),
+            Some(Ok(Message { error: Some(error), .. })) => {
+                Err(serde_json::from_str(error.get()).unwrap_or_else(|error| lost(&error.to_string())))
+            }
+            Some(Ok(_)) => Err(lost("it is neither result nor error")),
+            Some(Err(error)) => Err(error),
+            None => Err(RpcError::internal("cancelled", "The request was cancelled")),
+        };
+        let Self { key, method, .. } = self;
+        match outcome {
+            Ok(result) => Ok((key, result)),
+            Err(error) => Err(CallError::Input { key, method, error }),
+        }
+    }
+}
+
+/// What the session wrote cannot be read.
+fn lost(why: &str) -> RpcError {
+    RpcError::internal("answer", format!("The answer is not JSON-RPC: {why}"))
+}
+
+impl Caller {
+    /// Has the handlers answer all inputs side by side, and gives the answers by the same names. MCP: `InputResponses`.
+    ///
+    /// The first that fails ends the others: without it there is no retry. [basic/patterns/mrtr, Client Requirements]
+    pub(super) async fn gather(&self, inputs: Members) -> Result<Members, CallError> {
+        let (count, limit) = (inputs.len(), self.options.inputs);
+        if count > limit {
+            return Err(CallError::Inputs { count, limit });
+        }
+        // All are read before any is asked: nobody is asked in vain.
+        let inputs: Result<Vec<_>, _> = inputs.into_iter().map(|(key, input)| Input::read(key, &input)).collect();
+        let mut asked = JoinSet::new();
+        for input in inputs? {
+            let (shared, places) = (Arc::clone(&self.shared), Arc::clone(&self.places));
+            let answer = async move {
+                let _place = places.acquire_owned().await;
+                input.answer(&shared).await
+            };
+            asked.spawn(answer.in_current_span());
+        }
+        let (mut answers, mut size) = (Vec::new(), 0usize);
+        let limit = self.shared.bounds.size;
+        while let Some(answer) = asked.join_next().await {
+            let failed = |error| CallError::Transport(Box::new(error));
+            let (key, result) = answer.map_err(failed)??;
+            size = size.saturating_add(key.len()).saturating_add(result.get().len());
+            if size > limit {
+                return Err(CallError::Size { size, limit });
+            }
+            answers.push((key, result));
+        }
+        Ok(answers.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An input, and the parameters of the request that it is made; or why it is none.
+    #[test]
+    fn an_input_becomes_the_request_that_asks_the_same() {
+        #[rustfmt::skip]
+        let rows = [
+            (r#"{"method":"roots/list"}"#,                                    Ok("{}")),
+            (r#"{"method":"roots/list","params":null}"#,                      Ok("{}")),
+            (r#"{"method":"roots/list","params":{"_meta":{"a":1.0}}}"#,       Ok(r#"{"_meta":{"a":1.0}}"#)),
+            // No task of a client: it would be answered with one.
+            (r#"{"method":"sampling/createMessage","params":{"task":{}}}"#,   Ok("{}")),
+            (r#"{"method":"elicitation/create","params":{"mode":"form"}}"#,   Ok(r#"{"mode":"form"}"#)),
+            (r#"{"method":"elicitation/create","params":{"mode":"url"}}"#,    Ok(r#"{"elicitationId":"a\"key","mode":"url"}"#)),
+            (r#"{"method":"elicitation/create","params":{"mode":"url","elicitationId":"7"}}"#,
+                Ok(r#"{"elicitationId":"7","mode":"url"}"#)),
+            // Nothing but the three may be asked.
+            (r#"{"method":"ping"}"#,          Err("the input `a\"key`: `ping` is nothing that can be asked of a client")),
+            (r#"{"method":"tasks/get","params":{"taskId":"1"}}"#,
+                Err("the input `a\"key`: `tasks/get` is nothing that can be asked of a client")),
+            (r#"{"method":"tools/call"}"#,    Err("the input `a\"key`: `tools/call` is nothing that can be asked of a client")),
+            (r#"{"method":7}"#,               Err("the input `a\"key`: `method`: invalid type: integer `7`, expected a string at line 1 column 1")),
+            (r#"{"params":{}}"#,              Err("the input `a\"key`: it has no `method`")),
+            (r#"[]"#,                         Err("the input `a\"key`: invalid type: sequence, expected an object at line 1 column 0")),
+            (r#"{"method":"roots/list","params":[]}"#,
+                Err("Invalid params: invalid type: sequence, expected an object at line 1 column 0")),
+            (r#"{"method":"roots/list","params":{"task":{},"task":{}}}"#, Err("Invalid params: a member comes twice at line 1 column 21")),
+        ];
+        for (text, expected) in rows {
+            let input = Input::read("a\"key".to_owned(), serde_json::from_str(text).unwrap());
+            let params = match &input {
+                Ok(input) => Ok(Message::read(&input.message).unwrap().params.unwrap().get()),
+                Err(CallError::Answer(why)) => Err(why.as_str()),
+                Err(error) => Err(error.rpc().unwrap().message.as_str()),
+            };
+            assert_eq!(params, expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What each request says of the client. [basic, Per-request protocol fields]
+
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Value, json};
+
+use super::TASKS_EXTENSION;
+use super::members::Members;
+use crate::protocol::types::Implementation;
+use crate::session::Handlers;
+
+/// The keys of `_meta` that this revision reserves.
+const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
+const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+
+/// The capabilities of handlers as this revision has them: what follows from the plain kinds, and the extension of
+/// tasks where the caller polls them. It knows no tasks of clients. [basic/versioning, Extension Negotiation]
+pub(super) fn capabilities(handlers: &Handlers, tasks: bool) -> Value {
+    let mut capabilities = handlers.capabilities();
+    if let Some(members) = capabilities.as_object_mut() {
+        members.remove("tasks");
+        if tasks {
+            members.insert("extensions".to_owned(), json!({ TASKS_EXTENSION: {} }));
+        }
+    }
+    capabilities
+}
+
+/// The members of `_meta` that are the same in all requests of a caller.
+pub(super) struct Meta(Vec<(&'static str, Box<RawValue>)>);
+
+impl Meta {
+    pub(super) fn new(version: &str, client: Option<&Implementation>, capabilities: &Value) -> Self {
+        let client = client.map(|client| (CLIENT_INFO, to_raw_value(client)));
+        let members = [(PROTOCOL_VERSION, to_raw_value(version)), (CLIENT_CAPABILITIES, to_raw_value(capabilities))];
+        // Text and trees of JSON can be written.
+        Self(members.into_iter().chain(client).filter_map(|(name, value)| Some((name, value.ok()?))).collect())
+    }
+
+    /// Adds them to `_meta` of a request's parameters, whose other members stay.
+    pub(super) fn add_to(&self, params: &mut Members) -> Result<(), String> {
+        let mut meta = match params.get("_meta") {
+            Some(meta) => Members::read(meta.get()).map_err(|error| format!("`_meta`: {error}"))?,
+            None => Members::default(),
+        };
+        for (name, value) in &self.0 {
+            meta.set(name, value.clone());
+        }
+        params.set("_meta", meta.write());
+        Ok(())
+    }
+}

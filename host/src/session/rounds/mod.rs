@@ -1,0 +1,253 @@
+//! Calls of revision 2026-07-28, in which the server asks by its result.
+//!
+//! A server of that revision sends no requests. What it wants of the client stands in the result of `tools/call`,
+//! `prompts/get` or `resources/read`; the client gathers it and makes the same call again, as often as the server asks
+//! [basic/patterns/mrtr]. With the tasks extension it stands in the task that the client polls [ext-tasks, Tasks].
+//! Each input is the request that a server of 2025-11-25 would send, so it is made one and goes the way of all requests
+//! of the [`Session`]: the same handlers answer it, under the same rules and limits. What is here is what goes around
+//! that: rounds, polls, and what each request has to say of the client.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use taskcell::protocol::types::{Implementation, ListRootsResult};
+//! use taskcell::session::rounds::{self, Caller, Options, Response, SendError, Server};
+//! use taskcell::{Handlers, Native, Session, SessionOptions};
+//! use serde_json::value::{RawValue, to_raw_value};
+//!
+//! /// The transport of an application; this one is a server itself.
+//! struct Transport;
+//!
+//! #[async_trait::async_trait]
+//! impl Server for Transport {
+//!     async fn request(&self, _method: &str, params: Box<RawValue>) -> Result<Response, SendError> {
+//!         let params: serde_json::Value = serde_json::from_str(params.get())?;
+//!         let result = match params.pointer("/inputResponses/where/roots") {
+//!             Some(roots) => serde_json::json!({ "resultType": "complete", "content": [], "structuredContent": roots }),
+//!             None => serde_json::json!({
+//!                 "resultType": "input_required", "inputRequests": { "where": { "method": "roots/list" } },
+//!             }),
+//!         };
+//!         Ok(Ok(to_raw_value(&result)?))
+//!     }
+//! }
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let roots = Native::roots(|_context| async { Ok(ListRootsResult { roots: Vec::new(), meta: None }) });
+//! let handlers = Handlers::default().native(roots)?;
+//! // From the result of `server/discover`; see `rounds::discovered`.
+//! let server: Implementation = serde_json::from_str(r#"{"name":"a server","version":"1"}"#)?;
+//! let mut options = SessionOptions::new(server);
+//! options.protocol_version = rounds::PROTOCOL_VERSION.to_owned();
+//! // Nothing of the outbox is for a server of this revision.
+//! let (session, _) = Session::new(handlers, options);
+//! let caller = Caller::new(&session, Arc::new(Transport), Options::default());
+//!
+//! let params = to_raw_value(&serde_json::json!({ "name": "count-roots", "arguments": {} }))?;
+//! let result = caller.call("tools/call", &params).await?;
+//! assert!(result.get().contains(r#""structuredContent":[]"#));
+//! # Ok(()) }
+//! ```
+
+mod answer;
+mod discover;
+mod error;
+mod input;
+mod members;
+mod meta;
+mod task;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::value::RawValue;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+
+pub use discover::{Discovered, discover, discovered};
+pub use error::CallError;
+pub use task::RemoteTask;
+
+use super::{Session, Shared};
+use crate::protocol::types::{Implementation, RpcError};
+use crate::sandbox::Limits;
+use answer::Answer;
+use members::Members;
+use meta::Meta;
+
+/// The revision of MCP whose calls these are.
+pub const PROTOCOL_VERSION: &str = "2026-07-28";
+
+/// The extension by which a server answers a call with a task. [ext-tasks, Extension Identifier]
+pub const TASKS_EXTENSION: &str = "io.modelcontextprotocol/tasks";
+
+/// The requests whose results may ask for input. [basic/patterns/mrtr, Supported Requests]
+pub const MAY_ASK: [&str; 3] = ["tools/call", "prompts/get", "resources/read"];
+
+/// The request that may be answered with a task. [ext-tasks, Supported Methods]
+const MAY_BE_A_TASK: &str = "tools/call";
+
+/// How long to wait before a call is made again of which the server wants nothing but that: it sheds load.
+const PAUSES: [Duration; 4] =
+    [Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(200), Duration::from_millis(250)];
+
+/// What a server answers to a request: the result as it was written, or an error.
+pub type Response = Result<Box<RawValue>, RpcError>;
+
+/// Why a request got no answer: the transport's own error.
+pub type SendError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The way to a server: what an application's transport does.
+#[async_trait]
+pub trait Server: Send + Sync + 'static {
+    /// Sends a request and waits for its answer. Each request gets an id of its own, also one that repeats another
+    /// [basic/patterns/mrtr, Client Requirements]. When the future is dropped, the request is cancelled as the transport
+    /// does that [basic/patterns/cancellation].
+    ///
+    /// # Errors
+    /// When there is no answer.
+    async fn request(&self, method: &str, params: Box<RawValue>) -> Result<Response, SendError>;
+}
+
+/// Told of each state of a server's task that the client sees.
+pub type TaskObserver = Arc<dyn Fn(&RemoteTask) + Send + Sync>;
+
+/// How calls are made.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// What the client says it is, in each request. Nothing by default. [basic, Per-request protocol fields]
+    pub client: Option<Implementation>,
+    /// Whether the server may answer a call with a task: the extension [`TASKS_EXTENSION`]. Yes by default.
+    pub tasks: bool,
+    /// How often one call may be answered with a wish for more input, or a task may be given some. Default 10, as in the
+    /// SDKs.
+    pub rounds: u32,
+    /// Inputs that a server may want at once. Default 64.
+    pub inputs: usize,
+    /// How long a task may take, from the answer that named it. Default 1 hour.
+    pub task_time: Duration,
+    /// Told of each state of a task that the client sees. It must not block.
+    pub observer: Option<TaskObserver>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            client: None,
+            tasks: true,
+            rounds: 10,
+            inputs: 64,
+            task_time: Duration::from_secs(60 * 60),
+            observer: None,
+        }
+    }
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options").field("client", &self.client).field("tasks", &self.tasks).finish_non_exhaustive()
+    }
+}
+
+/// Makes calls to one server of revision 2026-07-28 and answers what the server asks on the way.
+///
+/// Calls run side by side. Dropping the future of one ends the cells that gather input for it; a task of it is cancelled.
+pub struct Caller {
+    shared: Arc<Shared>,
+    server: Arc<dyn Server>,
+    options: Options,
+    meta: Meta,
+    /// Inputs wait here for a cell, where requests of a server that does not wait would be refused.
+    places: Arc<Semaphore>,
+    cancelling: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl std::fmt::Debug for Caller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Caller").field("session", &self.shared).field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl Caller {
+    /// A caller whose inputs the session answers. The session's `protocol_version` is the one that requests name, so it
+    /// has to be [`PROTOCOL_VERSION`]; its outbox has nothing that a server of this revision takes, and can be dropped.
+    #[must_use]
+    pub fn new(session: &Session, server: Arc<dyn Server>, options: Options) -> Self {
+        let shared = Arc::clone(&session.shared);
+        let capabilities = meta::capabilities(&shared.handlers, options.tasks);
+        let meta = Meta::new(&shared.protocol_version, options.client.as_ref(), &capabilities);
+        let places = shared.handlers.session_cells().unwrap_or(Limits::default().session_cells).max(1);
+        let places = Arc::new(Semaphore::new(places as usize));
+        Self { shared, server, options, meta, places, cancelling: Mutex::default() }
+    }
+
+    /// Makes a call and gives its final result as the server wrote it. Inputs that the server asks for on the way are
+    /// gathered side by side, and tasks are polled to their end.
+    ///
+    /// Any method will do; only the results of [`MAY_ASK`] may ask for input. `_meta` of the parameters goes out with what
+    /// the revision demands of it.
+    ///
+    /// # Errors
+    /// See [`CallError`]. A handler's error ends the call, for a retry has no place for one.
+    pub async fn call(&self, method: &str, params: &RawValue) -> Result<Box<RawValue>, CallError> {
+        let mut params = Members::read(params.get()).map_err(CallError::Params)?;
+        self.meta.add_to(&mut params).map_err(CallError::Params)?;
+        let mut pauses = PAUSES.iter();
+        for _ in 0..=self.options.rounds {
+            let result = self.request(method, &params).await?;
+            let asked = match Answer::read(result, self.shared.bounds).map_err(CallError::Answer)? {
+                Answer::Complete(result) => return Ok(result),
+                Answer::Task(task) if self.options.tasks && method == MAY_BE_A_TASK => return self.finish(task).await,
+                Answer::InputRequired(asked) if MAY_ASK.contains(&method) => asked,
+                Answer::Task(_) => return Err(CallError::Answer(format!("{method} was answered with a task"))),
+                Answer::InputRequired(_) => return Err(CallError::Answer(format!("{method} asks for input"))),
+            };
+            // Whatever the call began with, a retry carries only what this answer asks for.
+            params.remove("inputResponses");
+            params.remove("requestState");
+            if asked.inputs.is_empty() {
+                let pause = pauses.next().or(PAUSES.last()).copied().unwrap_or_default();
+                tokio::time::sleep(pause).await;
+            } else {
+                params.set("inputResponses", self.gather(asked.inputs).await?.write());
+                pauses = PAUSES.iter();
+            }
+            if let Some(state) = asked.state {
+                params.set("requestState", state);
+            }
+        }
+        Err(CallError::Rounds { limit: self.options.rounds })
+    }
+
+    /// Polls a task that an earlier call was answered with, until it has ended.
+    ///
+    /// # Errors
+    /// As [`Caller::call`].
+    pub async fn resume(&self, task_id: &str) -> Result<Box<RawValue>, CallError> {
+        self.finish(task::TaskState::begun(task_id)).await
+    }
+
+    /// Tells the server that nobody waits for a task any more. It need not stop. [ext-tasks, Task Cancellation]
+    ///
+    /// # Errors
+    /// As [`Caller::call`].
+    pub async fn cancel_task(&self, task_id: &str) -> Result<(), CallError> {
+        self.request("tasks/cancel", &self.task_params(task_id)).await.map(drop)
+    }
+
+    /// Waits until the tasks of calls that were dropped are cancelled. To be awaited before the transport is closed.
+    pub async fn settle(&self) {
+        let cancelling = std::mem::take(&mut *self.cancelling());
+        for cancelling in cancelling {
+            let _ = cancelling.await;
+        }
+    }
+
+    /// Sends a request whose `_meta` is complete.
+    async fn request(&self, method: &str, params: &Members) -> Result<Box<RawValue>, CallError> {
+        let answer = self.server.request(method, params.write()).await.map_err(CallError::Transport)?;
+        answer.map_err(CallError::Refused)
+    }
+}

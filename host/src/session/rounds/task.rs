@@ -1,0 +1,234 @@
+//! Tasks of a server: polled until they end, given the input that they ask for, cancelled when nobody waits any more.
+
+use std::collections::HashSet;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::value::{RawValue, to_raw_value};
+use tokio::time::Instant;
+
+use super::answer::{inputs, type_of};
+use super::error::MAX_QUOTE;
+use super::members::Members;
+use super::{CallError, Caller};
+use crate::printable::one_line;
+use crate::protocol::types::{RpcError, TaskStatus};
+use crate::session::reply::Bounds;
+
+/// How long to wait between two polls where the server says nothing, and the least that it is waited: a server that wants
+/// to be polled all the time would have the client do nothing else.
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
+const LEAST_INTERVAL: Duration = Duration::from_millis(20);
+
+/// How long a server may take to acknowledge that a task is cancelled.
+const CANCEL_TIME: Duration = Duration::from_secs(5);
+
+/// What a client sees of a task that runs at the server. [ext-tasks, Tasks]
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct RemoteTask {
+    /// The server's name for the task. Whoever keeps it can [`Caller::resume`] after a restart.
+    pub id: String,
+    /// Its state.
+    pub status: TaskStatus,
+    /// What the server says of its state, unfiltered.
+    pub message: Option<String>,
+}
+
+/// One state of a task, with what comes with it. [ext-tasks, Task Status]
+pub(super) struct TaskState {
+    task: RemoteTask,
+    interval: Duration,
+    inputs: Members,
+    /// Of a completed task.
+    result: Option<Box<RawValue>>,
+    /// Of a failed task.
+    error: Option<RpcError>,
+}
+
+impl TaskState {
+    /// A task of which only the id is known.
+    pub(super) fn begun(id: &str) -> Self {
+        let task = RemoteTask { id: id.to_owned(), status: TaskStatus::InputRequired, message: None };
+        Self { task, interval: Duration::ZERO, inputs: Members::default(), result: None, error: None }
+    }
+
+    /// Reads a `CreateTaskResult`, or the result of `tasks/get`.
+    pub(super) fn read(members: &Members, bounds: Bounds) -> Result<Self, String> {
+        let id = members.text("taskId")?.ok_or("the task has no `taskId`")?;
+        let status = members.get("status").ok_or("the task has no `status`")?;
+        let status = serde_json::from_str(status.get()).map_err(|error| format!("`status`: {error}"))?;
+        let message = members.text("statusMessage")?;
+        // A hint: what cannot be read is none.
+        let interval =
+            members.get("pollIntervalMs").and_then(|interval| serde_json::from_str::<f64>(interval.get()).ok());
+        let interval = interval.and_then(|interval| Duration::try_from_secs_f64(interval / 1e3).ok());
+        let error = members.get("error").map(|error| serde_json::from_str(error.get()));
+        Ok(Self {
+            task: RemoteTask { id, status, message },
+            interval: interval.unwrap_or(DEFAULT_INTERVAL).max(LEAST_INTERVAL),
+            inputs: inputs(members, bounds)?,
+            result: members.get("result").map(ToOwned::to_owned),
+            error: error.transpose().map_err(|error| format!("`error`: {error}"))?,
+        })
+    }
+
+    /// What the call ends with, once the task has ended.
+    fn outcome(self) -> Option<Result<Box<RawValue>, CallError>> {
+        let broken = |why: &str| CallError::Answer(why.to_owned());
+        Some(match self.task.status {
+            TaskStatus::Working | TaskStatus::InputRequired => return None,
+            TaskStatus::Completed => match self.result.as_ref().map(|result| type_of(result)) {
+                Some(Ok(None)) => self.result.ok_or_else(|| broken("the task is completed and has no `result`")),
+                Some(Ok(Some(_))) => Err(broken("the result of the task is not complete")),
+                Some(Err(why)) => Err(CallError::Answer(why)),
+                None => Err(broken("the task is completed and has no `result`")),
+            },
+            TaskStatus::Failed => Err(match self.error {
+                Some(error) => CallError::Refused(error),
+                None => broken("the task has failed and has no `error`"),
+            }),
+            TaskStatus::Cancelled => Err(CallError::Cancelled { message: self.task.message }),
+        })
+    }
+}
+
+impl Caller {
+    /// Follows a task to its end. One that the client gives up is cancelled.
+    pub(super) async fn finish(&self, task: TaskState) -> Result<Box<RawValue>, CallError> {
+        let limit = self.options.task_time;
+        let mut running = Running { caller: self, id: task.task.id.clone(), over: false };
+        let outcome = match tokio::time::timeout(limit, self.follow(task)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(CallError::TaskTime { limit }),
+        };
+        running.over = true;
+        match outcome {
+            // Of these the server knows, or they say that it is gone.
+            Ok(_) | Err(CallError::Refused(_) | CallError::Cancelled { .. } | CallError::Transport(_)) => {}
+            Err(_) => cancel(self, &running.id).await,
+        }
+        outcome
+    }
+
+    /// Polls and answers, as long as the task asks. [ext-tasks, Task Polling, Task Update Requests]
+    async fn follow(&self, mut state: TaskState) -> Result<Box<RawValue>, CallError> {
+        let id = state.task.id.clone();
+        let mut given = HashSet::new();
+        let mut rounds = 0u32;
+        self.observe(&state);
+        // The answer to the call names the task, but has neither its inputs nor its result.
+        let mut next = Instant::now();
+        if state.task.status == TaskStatus::Working {
+            next = next.checked_add(state.interval).unwrap_or(next);
+        }
+        state = self.poll(&id, next).await?;
+        loop {
+            let now = Instant::now();
+            let next = now.checked_add(state.interval).unwrap_or(now);
+            let wanted = std::mem::take(&mut state.inputs);
+            let asks = state.task.status == TaskStatus::InputRequired;
+            if let Some(outcome) = state.outcome() {
+                return outcome;
+            }
+            // A server may show for a while what it was given already.
+            let wanted: Members = wanted.into_iter().filter(|(key, _)| asks && !given.contains(key)).collect();
+            if wanted.is_empty() {
+                state = self.poll(&id, next).await?;
+                continue;
+            }
+            rounds = rounds.saturating_add(1);
+            if rounds > self.options.rounds {
+                return Err(CallError::Rounds { limit: self.options.rounds });
+            }
+            let answers = tokio::select! {
+                biased;
+                answers = self.gather(wanted) => answers?,
+                // Whoever is asked need not answer for a task that has ended.
+                outcome = self.until_ended(&id, next) => return outcome,
+            };
+            let mut params = self.task_params(&id);
+            params.set("inputResponses", answers.write());
+            self.request("tasks/update", &params).await?;
+            given.extend(answers.into_iter().map(|(key, _)| key));
+            state = self.poll(&id, next).await?;
+        }
+    }
+
+    async fn until_ended(&self, id: &str, mut next: Instant) -> Result<Box<RawValue>, CallError> {
+        loop {
+            let state = self.poll(id, next).await?;
+            let now = Instant::now();
+            next = now.checked_add(state.interval).unwrap_or(now);
+            if let Some(outcome) = state.outcome() {
+                return outcome;
+            }
+        }
+    }
+
+    /// Asks for the task's state, not before it is time.
+    async fn poll(&self, id: &str, next: Instant) -> Result<TaskState, CallError> {
+        tokio::time::sleep_until(next).await;
+        let result = self.request("tasks/get", &self.task_params(id)).await?;
+        let state = type_of(&result).and_then(|name| match name {
+            None => TaskState::read(&Members::read(result.get())?, self.shared.bounds),
+            Some(name) => Err(format!("`tasks/get` gave a `{}`", one_line(&name, MAX_QUOTE))),
+        });
+        let state = state.map_err(CallError::Answer)?;
+        if state.task.id != id {
+            return Err(CallError::Answer("`tasks/get` gave another task".to_owned()));
+        }
+        self.observe(&state);
+        Ok(state)
+    }
+
+    fn observe(&self, state: &TaskState) {
+        if let Some(observer) = &self.options.observer {
+            observer(&state.task);
+        }
+    }
+
+    /// The parameters of a request about a task.
+    pub(super) fn task_params(&self, id: &str) -> Members {
+        let mut params = Members::default();
+        if let Ok(id) = to_raw_value(id) {
+            params.set("taskId", id);
+        }
+        // There is no `_meta` yet that it could fail on.
+        let _ = self.meta.add_to(&mut params);
+        params
+    }
+
+    pub(super) fn cancelling(&self) -> MutexGuard<'_, Vec<tokio::task::JoinHandle<()>>> {
+        self.cancelling.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells the server, and does not care what it says.
+async fn cancel(caller: &Caller, id: &str) {
+    if let Ok(Err(error)) = tokio::time::timeout(CANCEL_TIME, caller.cancel_task(id)).await {
+        tracing::debug!(task.id = one_line(id, MAX_QUOTE), %error, "a task of the server could not be cancelled");
+    }
+}
+
+/// A task that a call waits for. When the call is dropped, the task is cancelled.
+struct Running<'a> {
+    caller: &'a Caller,
+    id: String,
+    over: bool,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        // Without a runtime the process is ending, and the server with it.
+        if let (false, Ok(runtime)) = (self.over, tokio::runtime::Handle::try_current()) {
+            let (server, params) = (Arc::clone(&self.caller.server), self.caller.task_params(&self.id).write());
+            let cancelling = runtime.spawn(async move {
+                let _ = tokio::time::timeout(CANCEL_TIME, server.request("tasks/cancel", params)).await;
+            });
+            let mut all = self.caller.cancelling();
+            all.retain(|cancelling| !cancelling.is_finished());
+            all.push(cancelling);
+        }
+    }
+}
