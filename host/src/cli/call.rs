@@ -6,7 +6,7 @@ use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::Ended;
-use super::client::this_program;
+use super::started::this_program;
 use super::handlers::HandlerArgs;
 use super::screen;
 use super::store::Place;

@@ -1,4 +1,7 @@
-//! An MCP client over a server's stdio: initializes, calls tools, and lets a session answer the server.
+//! An MCP client over a server's stdio: agrees on a revision, calls tools, and lets a session answer the server.
+//!
+//! Servers of both eras are served by the same session. One of 2025-11-25 sends requests, which [`serve`] hands to it; one
+//! of 2026-07-28 asks by its results, which a [`Caller`] reads.
 
 use std::convert::Infallible;
 use std::ffi::OsString;
@@ -6,31 +9,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use async_trait::async_trait;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
-use tokio::process::{ChildStdin, ChildStdout};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::process::ChildStdout;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::negotiate::{Protocol, Spoken};
 use super::peer::{self, Answer, Closed, Lines, Peer};
 use super::process::{GRACE, ServerProcess};
+use super::started::{Started, forward, gone, message, named, this_program};
 use super::tasks_args::TaskKeeping;
 use super::terminal::{self, Progress};
-use crate::protocol::types::Implementation;
+use crate::protocol::types::{Implementation, RpcError};
 use crate::protocol::{PROTOCOL_VERSION, jsonrpc};
+use crate::session::rounds::{self, CallError, Caller, RemoteTask, Response, SendError};
 use crate::session::{Observer, Undeclared};
 use crate::{Handlers, Session, SessionOptions};
-
-/// What this program says it is.
-pub(super) fn this_program() -> Implementation {
-    Implementation {
-        name: "taskcell".to_owned(),
-        title: None,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        description: None,
-        website_url: None,
-        icons: None,
-    }
-}
 
 /// Older revisions that differ in nothing that this client does.
 const ALSO_SPOKEN: &[&str] = &["2025-06-18", "2025-03-26", "2024-11-05"];
@@ -41,6 +37,7 @@ const MAX_PAGES: usize = 1_000;
 
 /// How to connect.
 pub(super) struct Options<'a> {
+    pub(super) protocol: Protocol,
     pub(super) handlers: Handlers,
     /// Environment variables that the server does not get.
     pub(super) secrets: &'a [String],
@@ -51,79 +48,137 @@ pub(super) struct Options<'a> {
     pub(super) undeclared: Undeclared,
 }
 
-/// A connection to a server that was initialized.
+/// A connection to a server whose revision is known.
 pub(super) struct Client {
     process: ServerProcess,
-    peer: Arc<Peer>,
+    link: Arc<Link>,
+    /// Makes the calls of revision 2026-07-28.
+    caller: Option<Caller>,
     /// Reads the server; none once it has ended and said how.
     reader: Option<JoinHandle<anyhow::Result<()>>>,
     /// Ends the reader, and the session with it, when it is dropped.
     reading: oneshot::Sender<Infallible>,
-    timeout: Duration,
-    /// The result of `initialize`.
+    /// What the server says it is, and the revision that is spoken: `serverInfo` and `protocolVersion`.
     pub(super) server: Value,
+    /// What was declared to it.
+    pub(super) capabilities: Value,
+}
+
+/// The way to the server.
+struct Link {
+    peer: Arc<Peer>,
+    timeout: Duration,
+}
+
+#[async_trait]
+impl rounds::Server for Link {
+    async fn request(&self, method: &str, params: Box<RawValue>) -> Result<Response, SendError> {
+        let answer = self.peer.request_raw(method, &params, self.timeout).await;
+        // As it is, so that it is found again.
+        answer.map_err(|error| if error.is::<Closed>() { Closed.into() } else { error.into() })
+    }
 }
 
 impl Client {
-    /// Starts a server and initializes it.
+    /// Starts a server and agrees with it on a revision.
     pub(super) async fn connect(command: &[OsString], options: Options<'_>) -> anyhow::Result<Self> {
-        let Options { handlers, secrets, tasks, timeout, progress, observer, undeclared } = options;
-        let (mut process, stdin, stdout) = ServerProcess::start(command, secrets, progress)?;
-        let (peer, requests) = Peer::new();
-        let mut lines = peer::lines(stdout);
-        let (to_server, outgoing) = mpsc::channel(64);
-        tokio::spawn(forward(requests, to_server.clone()));
-        tokio::spawn(write(outgoing, stdin));
-
-        let capabilities = handlers.capabilities();
-        progress.line(format!("declared     {capabilities}"));
-        let initialize = peer.request(
-            "initialize",
-            json!({
-                "protocolVersion": PROTOCOL_VERSION,
-                "capabilities": capabilities,
-                "clientInfo": this_program(),
-            }),
-            timeout,
-        );
-        let answer = tokio::select! {
-            answer = initialize => answer,
-            Err(error) = until_response(&mut lines, &peer) => Err(error),
+        let mut started = Started::new(command, options.secrets, options.progress)?;
+        let calls = calls(options.progress);
+        let probe = rounds::discover(&options.handlers, &calls);
+        let mut spoken = match options.protocol {
+            Protocol::Initialize => Spoken::Legacy,
+            Protocol::Auto | Protocol::Discover => match started.probe(&probe, options.timeout).await {
+                Ok(spoken) => spoken,
+                // Some end when the first request is another than `initialize`.
+                Err(error) if gone(&error) && options.protocol == Protocol::Auto => {
+                    started = Started::new(command, options.secrets, options.progress)?;
+                    Spoken::Legacy
+                }
+                Err(error) => return Err(started.ended(error).await),
+            },
         };
-        let server = match answer {
-            Ok(Ok(server)) => server,
-            Ok(Err(error)) => bail!("the server refused initialize: {} {}", error.code, error.message),
-            Err(error) if error.is::<Ended>() || error.is::<Closed>() => bail!(process.how_it_ended().await),
-            Err(error) => return Err(error),
-        };
-        let mut session_options = SessionOptions::new(identity(&server)?);
-        session_options.protocol_version = negotiated(&server)?;
-        session_options.observer = Some(observer);
-        session_options.undeclared = undeclared;
-        tasks.set(&mut session_options);
-        let name = &session_options.server;
-        progress.line(format!("connected to {} {} ({})", name.name, name.version, session_options.protocol_version));
+        if options.protocol == Protocol::Discover && !matches!(spoken, Spoken::Modern(_)) {
+            bail!("the server does not speak MCP {}; --protocol auto speaks others, too", rounds::PROTOCOL_VERSION);
+        }
+        let mut initialized = None;
+        if !matches!(spoken, Spoken::Modern(_)) {
+            let capabilities = options.handlers.capabilities();
+            options.progress.line(format!("declared     {capabilities}"));
+            match started.initialize(&capabilities, options.timeout).await {
+                Ok(Ok(server)) => initialized = Some(server),
+                Ok(Err(error)) => {
+                    // It may have been slow to start, and knows no `initialize`.
+                    if matches!(spoken, Spoken::Silent) {
+                        let again = started.probe(&probe, options.timeout).await;
+                        spoken = again.unwrap_or(Spoken::Legacy);
+                    }
+                    if !matches!(spoken, Spoken::Modern(_)) {
+                        bail!("the server refused initialize: {} {}", error.code, error.message);
+                    }
+                }
+                Err(error) => return Err(started.ended(error).await),
+            }
+        }
+        match (spoken, initialized) {
+            (_, Some(server)) => Self::legacy(started, options, server).await,
+            (Spoken::Modern(server), None) => Ok(Self::modern(started, options, calls, server)),
+            (Spoken::Legacy | Spoken::Silent, None) => bail!("the server speaks no revision that this client does"),
+        }
+    }
 
+    /// The connection to a server that was initialized.
+    async fn legacy(started: Started, options: Options<'_>, server: Value) -> anyhow::Result<Self> {
+        let Started { process, peer, lines, to_server } = started;
+        let (timeout, progress, capabilities) = (options.timeout, options.progress, options.handlers.capabilities());
+        let (handlers, session_options) = session(options, identity(&server)?, negotiated(&server)?);
         let (session, outbox) = Session::new(handlers, session_options);
         tokio::spawn(forward(outbox, to_server));
         let (reading, stop) = oneshot::channel();
-        let reader = tokio::spawn(read(lines, Arc::clone(&peer), session, stop, progress));
-        let client = Self { process, peer, reader: Some(reader), reading, timeout, server };
-        if let Err(error) = client.peer.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).await
-        {
+        let reader = tokio::spawn(read(lines, Arc::clone(&peer), session, Asks::BySending, stop, progress));
+        let link = Arc::new(Link { peer, timeout });
+        let client = Self { process, link, caller: None, reader: Some(reader), reading, server, capabilities };
+        let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+        if let Err(error) = client.link.peer.send(&initialized).await {
             client.close().await;
             return Err(error);
         }
         Ok(client)
     }
 
-    /// Sends a request. A connection that ends meanwhile is an error that says how.
+    /// The connection to a server of revision 2026-07-28, which needs nothing more.
+    fn modern(started: Started, options: Options<'_>, calls: rounds::Options, server: Option<Implementation>) -> Self {
+        let Started { process, peer, lines, .. } = started;
+        let (timeout, progress) = (options.timeout, options.progress);
+        // It need not say what it is. [2026-07-28, basic, Per-response protocol fields]
+        let server = server.unwrap_or_else(|| named("unnamed", ""));
+        let said = json!({ "protocolVersion": rounds::PROTOCOL_VERSION, "serverInfo": server });
+        let (handlers, session_options) = session(options, server, rounds::PROTOCOL_VERSION.to_owned());
+        // The revision has no messages of a client but requests and their cancellation.
+        let (session, _) = Session::new(handlers, session_options);
+        let link = Arc::new(Link { peer: Arc::clone(&peer), timeout });
+        let caller = Caller::new(&session, Arc::<Link>::clone(&link), calls);
+        let capabilities = caller.capabilities().clone();
+        progress.line(format!("declared     {capabilities}"));
+        let (reading, stop) = oneshot::channel();
+        let reader = tokio::spawn(read(lines, peer, session, Asks::ByResults, stop, progress));
+        let caller = Some(caller);
+        Self { process, link, caller, reader: Some(reader), reading, server: said, capabilities }
+    }
+
+    /// Sends a request, and whatever it takes to have its result. A connection that ends meanwhile is an error that says
+    /// how.
     pub(super) async fn request(&mut self, method: &str, params: Value) -> anyhow::Result<Answer> {
         let Some(reader) = &mut self.reader else { bail!("the connection has ended") };
+        let answer = async {
+            match &self.caller {
+                Some(caller) => called(caller.call(method, &to_raw_value(&params)?).await),
+                None => self.link.peer.request(method, params, self.link.timeout).await,
+            }
+        };
         let ended = tokio::select! {
             // An answer that came just before the end counts.
             biased;
-            answer = self.peer.request(method, params, self.timeout) => {
+            answer = answer => {
                 if !answer.as_ref().is_err_and(|error| error.is::<Closed>()) {
                     return answer;
                 }
@@ -143,7 +198,7 @@ impl Client {
     }
 
     /// All tools of the server.
-    pub(super) async fn tools(&mut self) -> anyhow::Result<Result<Vec<Value>, crate::protocol::types::RpcError>> {
+    pub(super) async fn tools(&mut self) -> anyhow::Result<Result<Vec<Value>, RpcError>> {
         let mut tools = Vec::new();
         let mut cursor = None::<String>;
         for _ in 0..MAX_PAGES {
@@ -165,40 +220,61 @@ impl Client {
 
     /// Ends the connection and the server. Work that is not finished is given back: another run can do it at once.
     pub(super) async fn close(self) {
+        // Tasks that were given up are cancelled while the server still listens.
+        if let Some(caller) = &self.caller {
+            caller.settle().await;
+        }
+        drop(self.caller);
         // With the session and the peer the last sender to the writer goes, which closes the server's stdin.
         drop(self.reading);
         if let Some(reader) = self.reader {
             let _ = reader.await;
         }
-        drop(self.peer);
+        drop(self.link);
         self.process.stop().await;
     }
 }
 
-/// The server closed its stdout.
-#[derive(Debug, thiserror::Error)]
-#[error("the server closed its stdout")]
-struct Ended;
+/// How calls of revision 2026-07-28 are made.
+fn calls(progress: Progress) -> rounds::Options {
+    let mut calls = rounds::Options::default();
+    calls.client = Some(this_program());
+    calls.observer = Some(Arc::new(move |task: &RemoteTask| {
+        let RemoteTask { id, status, message, .. } = task;
+        let message = message.as_deref().unwrap_or_default();
+        progress.line(format!("server's task {id} is {}  {message}", terminal::status(*status)));
+    }));
+    calls
+}
 
-/// Reads until a response came, answering pings: before it nothing else may be asked. [basic/lifecycle,
-/// Initialization] Ends only with an error; the response wakes whoever asked for it.
-async fn until_response(lines: &mut Lines<ChildStdout>, peer: &Peer) -> anyhow::Result<Infallible> {
-    loop {
-        let Some(line) = peer::next_line(lines).await.context("reading from the server failed")? else {
-            return Err(Ended.into());
-        };
-        let message = message(&line)?;
-        match (message.method.as_deref(), message.id) {
-            (Some("ping"), Some(id)) => {
-                peer.send(&json!({ "jsonrpc": "2.0", "id": id, "result": {} })).await?;
-            }
-            (None, Some(_)) => {
-                peer.response(&message);
-                std::future::pending::<()>().await;
-            }
-            _ => {}
-        }
+/// What came of a call, in the words of a request.
+fn called(outcome: Result<Box<RawValue>, CallError>) -> anyhow::Result<Answer> {
+    match outcome {
+        Ok(result) => Ok(Ok(serde_json::from_str(result.get()).unwrap_or_default())),
+        Err(CallError::Refused(error) | CallError::Input { error, .. }) => Ok(Err(error)),
+        Err(CallError::Transport(error)) if error.is::<Closed>() => Err(Closed.into()),
+        Err(error) => Err(error.into()),
     }
+}
+
+/// The handlers and how their session is set up.
+fn session(options: Options<'_>, server: Implementation, version: String) -> (Handlers, SessionOptions) {
+    options.progress.line(format!("connected to {} {} ({version})", server.name, server.version));
+    let mut session_options = SessionOptions::new(server);
+    session_options.protocol_version = version;
+    session_options.observer = Some(options.observer);
+    session_options.undeclared = options.undeclared;
+    options.tasks.set(&mut session_options);
+    (options.handlers, session_options)
+}
+
+/// How a server asks the client for something.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asks {
+    /// By requests of its own.
+    BySending,
+    /// By its results alone. [2026-07-28, basic/transports/stdio, Receiving Messages]
+    ByResults,
 }
 
 /// Reads what the server sends until it ends or is to be stopped, and ends the session.
@@ -206,13 +282,14 @@ async fn read(
     lines: Lines<ChildStdout>,
     peer: Arc<Peer>,
     session: Session,
+    asks: Asks,
     stop: oneshot::Receiver<Infallible>,
     progress: Progress,
 ) -> anyhow::Result<()> {
     let session = Arc::new(session);
     let mut work = JoinSet::new();
     let ended = tokio::select! {
-        ended = serve(lines, &peer, &session, &mut work, progress) => ended,
+        ended = serve(lines, &peer, &session, asks, &mut work, progress) => ended,
         _ = stop => Ok(()),
     };
     peer.close();
@@ -228,6 +305,7 @@ async fn serve(
     mut lines: Lines<ChildStdout>,
     peer: &Peer,
     session: &Arc<Session>,
+    asks: Asks,
     work: &mut JoinSet<()>,
     progress: Progress,
 ) -> anyhow::Result<()> {
@@ -241,6 +319,13 @@ async fn serve(
         if message.id.is_none() {
             show_notification(&message, progress);
         }
+        if asks == Asks::ByResults {
+            if message.id.is_some() {
+                let method = message.method.as_deref().unwrap_or_default();
+                progress.line(format!("server asked {method}, which it must not in this revision: there is no answer"));
+            }
+            continue;
+        }
         while work.try_join_next().is_some() {}
         let place = Arc::clone(&places).acquire_owned().await;
         let session = Arc::clone(session);
@@ -250,10 +335,6 @@ async fn serve(
         });
     }
     Ok(())
-}
-
-fn message(line: &str) -> anyhow::Result<jsonrpc::Message<'_>> {
-    peer::message(line).context("the server's stdout has what is no MCP (a server logs on stderr)")
 }
 
 fn show_notification(message: &jsonrpc::Message<'_>, progress: Progress) {
@@ -284,19 +365,4 @@ fn negotiated(server: &Value) -> anyhow::Result<String> {
         bail!("the server speaks MCP {:?}, this client {PROTOCOL_VERSION}", terminal::one_line(version));
     }
     Ok(version.to_owned())
-}
-
-async fn forward(mut from: mpsc::Receiver<Vec<u8>>, to: mpsc::Sender<Vec<u8>>) {
-    while let Some(message) = from.recv().await {
-        if to.send(message).await.is_err() {
-            return;
-        }
-    }
-}
-
-async fn write(messages: mpsc::Receiver<Vec<u8>>, stdin: ChildStdin) {
-    if let Err(error) = peer::write_lines(messages, stdin).await {
-        // A server that closed its stdin has ended or will; the reader says how.
-        tracing::debug!(%error, "the server takes no more messages");
-    }
 }

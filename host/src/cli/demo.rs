@@ -11,6 +11,7 @@ use super::Ended;
 use super::client::{Client, Options};
 use super::demo_server::TOOLS;
 use super::handlers::{HandlerArgs, Loaded};
+use super::negotiate::Protocol;
 use super::store::Place;
 use super::tasks_args::{Defaults, TaskArgs};
 use super::terminal::{self, Progress};
@@ -36,6 +37,8 @@ pub(super) async fn demo(args: Args) -> anyhow::Result<Ended> {
     let Loaded { handlers, secrets } = args.handlers.load(&config).await?;
     let (handlers, tasks) = tasks.open(handlers).await?;
     let options = Options {
+        // The demo's server makes tasks of the client's, which the next revision has not.
+        protocol: Protocol::Initialize,
         handlers,
         secrets: &secrets,
         tasks: &tasks,

@@ -38,7 +38,7 @@ pub(super) async fn serve() -> anyhow::Result<Ended> {
     while let Some(line) = peer::next_line(&mut lines).await? {
         let message = peer::message(&line)?;
         let Some(method) = message.method.as_deref() else {
-            client.response(&message);
+            let _ = client.response(&message);
             continue;
         };
         let Some(id) = message.id else { continue };

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::bail;
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
@@ -17,12 +18,17 @@ use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
 use super::terminal;
 use crate::protocol::jsonrpc::Message;
 use crate::protocol::types::RpcError;
+use crate::session::rounds::Response;
 
 /// Longest line to read, in bytes: above a session's limit for messages, so that the session answers those.
 pub(super) const MAX_LINE: usize = 16 << 20;
 
 /// The answer to a request.
 pub(super) type Answer = Result<Value, RpcError>;
+
+/// Requests that are not cancelled: a client may not, or whoever gets it may not know cancellation yet.
+/// [2025-11-25, basic/utilities/cancellation, Behavior Requirements]
+const OPENING: [&str; 2] = ["initialize", "server/discover"];
 
 /// The connection ended; whoever reads it knows why.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +38,7 @@ pub(super) struct Closed;
 /// One end of a connection.
 pub(super) struct Peer {
     outgoing: mpsc::Sender<Vec<u8>>,
-    pending: Mutex<HashMap<u64, oneshot::Sender<Answer>>>,
+    pending: Mutex<HashMap<u64, oneshot::Sender<Response>>>,
     next_id: AtomicU64,
 }
 
@@ -45,35 +51,45 @@ impl Peer {
 
     /// Sends a request and waits for its answer.
     pub(super) async fn request(&self, method: &str, params: Value, timeout: Duration) -> anyhow::Result<Answer> {
+        let answer = self.request_raw(method, &params, timeout).await?;
+        Ok(answer.map(|result| serde_json::from_str(result.get()).unwrap_or_default()))
+    }
+
+    /// The same with parameters and a result that stay as they were written. A request that nobody waits for any more is
+    /// cancelled.
+    pub(super) async fn request_raw<P: Serialize>(
+        &self,
+        method: &str,
+        params: &P,
+        timeout: Duration,
+    ) -> anyhow::Result<Response> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (answer, answered) = oneshot::channel();
         self.pending().insert(id, answer);
-        self.send(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })).await?;
+        let _waiting = Waiting { peer: self, id, cancels: !OPENING.contains(&method) };
+        self.send(&Request { jsonrpc: "2.0", id, method, params }).await?;
         match tokio::time::timeout(timeout, answered).await {
             Ok(answer) => answer.map_err(|_| Closed.into()),
-            Err(_) => {
-                self.pending().remove(&id);
-                bail!("no answer to {method} within {} s; --timeout gives it longer", timeout.as_secs())
-            }
+            Err(_) => bail!("no answer to {method} within {} s; --timeout gives it longer", timeout.as_secs()),
         }
     }
 
     /// Sends any message.
-    pub(super) async fn send(&self, message: &Value) -> anyhow::Result<()> {
-        self.outgoing.send(message.to_string().into_bytes()).await.map_err(|_| Closed.into())
+    pub(super) async fn send<M: Serialize>(&self, message: &M) -> anyhow::Result<()> {
+        self.outgoing.send(serde_json::to_vec(message)?).await.map_err(|_| Closed.into())
     }
 
-    /// Takes a response. One that was not asked for is dropped.
-    pub(super) fn response(&self, message: &Message<'_>) {
+    /// Takes a response, and says whether anybody waited for it. One that was not asked for is dropped.
+    pub(super) fn response(&self, message: &Message<'_>) -> bool {
         let id = message.id.and_then(|id| id.get().parse::<u64>().ok());
-        let Some(waiting) = id.and_then(|id| self.pending().remove(&id)) else { return };
+        let Some(waiting) = id.and_then(|id| self.pending().remove(&id)) else { return false };
         let answer = match (message.result, message.error) {
             (_, Some(error)) => Err(serde_json::from_str(error.get())
                 .unwrap_or_else(|_| RpcError::internal("peer", "The peer's error is none of JSON-RPC"))),
-            (Some(result), None) => Ok(serde_json::from_str(result.get()).unwrap_or_default()),
+            (Some(result), None) => Ok(result.to_owned()),
             (None, None) => Err(RpcError::internal("peer", "The peer's response has neither result nor error")),
         };
-        let _ = waiting.send(answer);
+        waiting.send(answer).is_ok()
     }
 
     /// Wakes all who wait for an answer: there will be none.
@@ -81,8 +97,35 @@ impl Peer {
         self.pending().clear();
     }
 
-    fn pending(&self) -> MutexGuard<'_, HashMap<u64, oneshot::Sender<Answer>>> {
+    fn pending(&self) -> MutexGuard<'_, HashMap<u64, oneshot::Sender<Response>>> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Serialize)]
+struct Request<'a, P> {
+    jsonrpc: &'static str,
+    id: u64,
+    method: &'a str,
+    params: &'a P,
+}
+
+/// A request that somebody waits for. When nobody does any more and there was no answer, the other end is told.
+/// [basic/patterns/cancellation; 2025-11-25, basic/utilities/cancellation]
+struct Waiting<'a> {
+    peer: &'a Peer,
+    id: u64,
+    cancels: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if self.peer.pending().remove(&self.id).is_some() && self.cancels {
+            let params = json!({ "requestId": self.id });
+            let message = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": params });
+            // When the queue is full the server does not read, so it would not hear of it either.
+            let _ = self.peer.outgoing.try_send(message.to_string().into_bytes());
+        }
     }
 }
 

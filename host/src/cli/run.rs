@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::Ended;
 use super::client::{Client, Options};
 use super::handlers::{HandlerArgs, Loaded};
+use super::negotiate::Protocol;
 use super::principal;
 use super::screen;
 use super::store::Place;
@@ -49,6 +50,9 @@ pub(super) struct Args {
     /// Serve a request for a task as a plain one where no handler takes tasks, instead of refusing it
     #[arg(long)]
     process_undeclared: bool,
+    /// The revision of MCP to speak
+    #[arg(long, value_name = "REVISION", value_enum, default_value_t)]
+    protocol: Protocol,
     /// The server and its arguments
     #[arg(last = true, required = true, value_name = "SERVER")]
     server: Vec<OsString>,
@@ -71,10 +75,10 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Ended> {
     let Loaded { handlers, secrets } = args.handlers.load(&config).await?;
     let (handlers, tasks) = tasks.open(handlers).await?;
     let timeout = args.timeout.unwrap_or(if args.handlers.asks_the_user(&config) { WITH_USER } else { WITHOUT_USER });
-    let capabilities = handlers.capabilities();
     let progress = Progress::new(args.quiet);
     let record = Arc::new(Mutex::new(Record::default()));
     let options = Options {
+        protocol: args.protocol,
         handlers,
         secrets: &secrets,
         tasks: &tasks,
@@ -89,7 +93,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Ended> {
     let served = serve(&args.server, options, args.tool.as_deref(), arguments).await;
     tasks.store.close().await;
     screen::leave();
-    let (server, outcome) = served?;
+    let Served { server, capabilities, outcome } = served?;
     let failed = outcome.get("error").is_some() || outcome.pointer("/result/isError") == Some(&Value::Bool(true));
 
     let mut out = std::io::stdout().lock();
@@ -112,14 +116,23 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Ended> {
     Ok(if failed { Ended::WithError } else { Ended::Well })
 }
 
-/// Gives what the server said of itself, and what came of talking to it. However that ends, the server ends too, and
-/// unfinished work is given back.
+/// A conversation that is over.
+struct Served {
+    /// What the server said of itself, and the revision that was spoken.
+    server: Value,
+    /// What was declared to it.
+    capabilities: Value,
+    /// What came of it.
+    outcome: Value,
+}
+
+/// Talks to a server. However that ends, the server ends too, and unfinished work is given back.
 async fn serve(
     server: &[OsString],
     options: Options<'_>,
     tool: Option<&str>,
     arguments: Value,
-) -> anyhow::Result<(Value, Value)> {
+) -> anyhow::Result<Served> {
     const INTERRUPTED: &str = "interrupted; the server was stopped";
     let mut interrupt = pin!(interrupted());
     // Before it is connected there is no work; dropping it kills the server with all that it started.
@@ -131,13 +144,13 @@ async fn serve(
         outcome = talk(&mut client, tool, arguments) => outcome,
         () = interrupt => Err(anyhow!(INTERRUPTED)),
     };
-    let server = client.server.clone();
+    let (server, capabilities) = (client.server.clone(), client.capabilities.clone());
     // Who is in a hurry asks again.
     tokio::select! {
         () = client.close() => {}
         () = interrupted() => bail!(INTERRUPTED),
     }
-    Ok((server, outcome?))
+    Ok(Served { server, capabilities, outcome: outcome? })
 }
 
 /// Calls the tool, or lists all; gives `result`, `tools` or `error`.

@@ -348,7 +348,7 @@ fn quoted(message: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::client::this_program;
+    use super::super::started::this_program;
     use super::*;
 
     fn somebody() -> Arc<TerminalUser> {

@@ -61,6 +61,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -158,6 +159,7 @@ pub struct Caller {
     shared: Arc<Shared>,
     server: Arc<dyn Server>,
     options: Options,
+    capabilities: Value,
     meta: Meta,
     /// Inputs wait here for a cell, where requests of a server that does not wait would be refused.
     places: Arc<Semaphore>,
@@ -180,7 +182,14 @@ impl Caller {
         let meta = Meta::new(&shared.protocol_version, options.client.as_ref(), &capabilities);
         let places = shared.handlers.session_cells().unwrap_or(Limits::default().session_cells).max(1);
         let places = Arc::new(Semaphore::new(places as usize));
-        Self { shared, server, options, meta, places, cancelling: Mutex::default() }
+        Self { shared, server, options, capabilities, meta, places, cancelling: Mutex::default() }
+    }
+
+    /// What each request declares: what follows from the session's handlers in this revision's shape, and the extension
+    /// [`TASKS_EXTENSION`]. [basic, Per-request protocol fields]
+    #[must_use]
+    pub fn capabilities(&self) -> &Value {
+        &self.capabilities
     }
 
     /// Makes a call and gives its final result as the server wrote it. Inputs that the server asks for on the way are
