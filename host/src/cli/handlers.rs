@@ -89,7 +89,8 @@ pub(super) struct Loaded {
     pub(super) secrets: Vec<String>,
 }
 
-fn key_and_value(text: &str) -> Result<(String, String), String> {
+/// A setting of the command line.
+pub(super) fn key_and_value(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
     let value = match value.strip_prefix('@') {
         Some(file) => read_text(Path::new(file), MAX_SETTING).map_err(|error| format!("{error:#}"))?,

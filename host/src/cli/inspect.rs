@@ -1,7 +1,7 @@
 //! `taskcell inspect`: what a component exports, imports and needs, and which line of the configuration grants it.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -66,9 +66,7 @@ pub(super) async fn inspect(args: Args) -> anyhow::Result<Ended> {
         Ok(())
     };
     if let Some(file) = &args.file {
-        // The same file may be written in many ways.
-        let same = |policy: &&Policy| policy.path == *file || is_same(&policy.path, file);
-        let says = match config.handlers.iter().find(same) {
+        let says = match config.handlers.iter().find(|policy| policy.is_of(file)) {
             Some(policy) => Says::Granted(policy),
             None if config.handlers.is_empty() => Says::Nothing,
             None => Says::Otherwise,
@@ -102,11 +100,6 @@ pub(super) async fn inspect(args: Args) -> anyhow::Result<Ended> {
         }
     }
     Ok(Ended::Well)
-}
-
-fn is_same(one: &Path, other: &Path) -> bool {
-    let (one, other) = (one.canonicalize(), other.canonicalize());
-    one.is_ok_and(|one| other.is_ok_and(|other| one == other))
 }
 
 impl Inspected<'_> {

@@ -4,6 +4,7 @@
 //! error, 2 when the command could not be run, which a single line on stderr explains.
 
 mod call;
+mod check;
 mod client;
 mod config;
 mod demo;
@@ -57,6 +58,8 @@ enum Command {
     Call(call::Args),
     /// Show what a component exports, imports and needs
     Inspect(inspect::Args),
+    /// Is a component a correct handler? Say what passed and what to fix
+    Check(check::Args),
     /// Look into a store of tasks, cancel one, clear it up
     Tasks(tasks::Args),
     /// See and change the keys and values of a handler
@@ -115,6 +118,7 @@ fn block_on(command: Command) -> anyhow::Result<Ended> {
             Command::Run(args) => run::run(args).await,
             Command::Call(args) => call::call(args).await,
             Command::Inspect(args) => inspect::inspect(args).await,
+            Command::Check(args) => check::command(args).await,
             Command::Tasks(args) => tasks::tasks(args).await,
             Command::Keyvalue(args) => keyvalue::keyvalue(args).await,
             Command::DemoServer => demo_server::serve().await,

@@ -74,10 +74,11 @@ pub(super) struct AuditArgs {
 }
 
 /// Who takes requests about tasks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum TaskMode {
     /// The handlers that export their kinds
+    #[default]
     Own,
     /// The host, around handlers of plain requests; kinds that a handler exports stay its own
     Managed,
@@ -118,6 +119,7 @@ pub(super) struct TaskKeeping {
 }
 
 /// What is declared of handlers.
+#[derive(Default)]
 pub(super) struct Declared {
     mode: TaskMode,
     features: Features,

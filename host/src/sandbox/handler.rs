@@ -125,6 +125,29 @@ impl Handler {
         self.reuse
     }
 
+    /// The same component with other grants. It is not compiled again, and is linked with what it was loaded with: the
+    /// new grants say what is behind the imports.
+    ///
+    /// # Errors
+    /// [`Error::NotGranted`]
+    pub(crate) fn with_grants(&self, grants: Grants) -> Result<Self, Error> {
+        for import in &self.imports {
+            grants.allow(&self.name, import)?;
+        }
+        Ok(Self {
+            name: Arc::clone(&self.name),
+            digest: Arc::clone(&self.digest),
+            size: self.size,
+            imports: self.imports.clone(),
+            version: self.version.clone(),
+            engine: self.engine.clone(),
+            pre: self.pre.clone(),
+            exports: self.exports.clone(),
+            grants: Arc::new(grants),
+            lately: Lately::default(),
+        })
+    }
+
     /// The name it was loaded under.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -264,6 +287,7 @@ fn exported(name: &str) -> Option<usize> {
 }
 
 /// Where the handlers' functions stand in the component: a place for each row of [`EXPORTS`].
+#[derive(Clone)]
 struct Exports([Option<ComponentExportIndex>; EXPORTS.len()]);
 
 impl Exports {

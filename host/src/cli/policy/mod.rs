@@ -23,7 +23,7 @@ use toml::Spanned;
 use super::config::{Source, TextOr, Whole, Wrong, read_text};
 use super::handlers::Grant;
 use super::user::TerminalUser;
-use crate::grants::{Clocks, Http, KeyValue, Random, Secret, Setting, User};
+use crate::grants::{Clocks, Http, KeyValue, Random, Secret, Setting, Settings, User};
 use crate::sandbox::file;
 use crate::{Engine, Error, Grants, Handler};
 use model::{ModelPolicy, ModelTable};
@@ -272,11 +272,22 @@ impl Policy {
             let at = || self.granted_at(Grant::Keyvalue.name()).unwrap_or_default().to_owned();
             grants.keyvalue = Some(keyvalue.open().await.with_context(at)? as Arc<dyn KeyValue>);
         }
-        let handler = Handler::from_bytes(engine, &name, bytes, grants).await.map_err(|error| match &error {
+        let handler = self.refusal(Handler::from_bytes(engine, &name, bytes, grants).await)?;
+        Ok(handler.with_reuse(self.reuse))
+    }
+
+    /// Says what would give a grant that is missing.
+    pub(super) fn refusal(&self, loaded: Result<Handler, Error>) -> anyhow::Result<Handler> {
+        loaded.map_err(|error| match &error {
             Error::NotGranted { grant, .. } => anyhow!("{error}; {}", self.remedy(grant)),
             _ => error.into(),
-        });
-        handler.map(|handler: Handler| handler.with_reuse(self.reuse))
+        })
+    }
+
+    /// Whether it is about the component of this path, which may be written in many ways.
+    pub(super) fn is_of(&self, file: &Path) -> bool {
+        let (one, other) = (self.path.canonicalize(), file.canonicalize());
+        self.path == file || one.is_ok_and(|one| other.is_ok_and(|other| one == other))
     }
 
     /// Reads the component, which must be the one that is meant.
@@ -334,14 +345,37 @@ impl Policy {
         self.grants.iter().any(|(grant, _)| *grant == Grant::User)
     }
 
-    fn grants(&self, user: Option<Arc<TerminalUser>>) -> anyhow::Result<Grants> {
-        let has = |wanted| self.grants.iter().any(|(grant, _)| *grant == wanted);
+    fn has(&self, wanted: Grant) -> bool {
+        self.grants.iter().any(|(grant, _)| *grant == wanted)
+    }
+
+    /// Its settings, with what they take from the environment and from files.
+    pub(super) fn read_settings(&self) -> anyhow::Result<Settings> {
         let settings: anyhow::Result<Vec<_>> = self.settings.iter().map(Value::read).collect();
-        let settings = settings?;
+        Ok(settings?.into_iter().collect())
+    }
+
+    /// Those of `all` that are granted, with its own clocks and random numbers.
+    pub(super) fn of(&self, all: &Grants) -> Grants {
+        Grants {
+            tasks: all.tasks && self.has(Grant::Tasks),
+            progress: all.progress && self.has(Grant::Progress),
+            config: all.config.clone().filter(|_| self.has(Grant::Config)),
+            model: all.model.clone().filter(|_| self.has(Grant::Model)),
+            user: all.user.clone().filter(|_| self.has(Grant::User)),
+            keyvalue: all.keyvalue.clone().filter(|_| self.has(Grant::Keyvalue)),
+            http: all.http.clone().filter(|_| self.has(Grant::Http)),
+            clocks: self.clocks,
+            random: self.random.clone(),
+        }
+    }
+
+    fn grants(&self, user: Option<Arc<TerminalUser>>) -> anyhow::Result<Grants> {
+        let settings = self.read_settings()?;
         Ok(Grants {
-            tasks: has(Grant::Tasks),
-            progress: has(Grant::Progress),
-            config: has(Grant::Config).then(|| settings.into_iter().collect()),
+            tasks: self.has(Grant::Tasks),
+            progress: self.has(Grant::Progress),
+            config: Some(settings).filter(|_| self.has(Grant::Config)),
             model: self.model.as_ref().map(ModelPolicy::model).transpose()?,
             user: user.filter(|_| self.asks_the_user()).map(|user| user as Arc<dyn User>),
             http: self.http.clone(),

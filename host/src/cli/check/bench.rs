@@ -1,0 +1,133 @@
+//! Where a handler is tried: a conversation of its own for each case, with everything in memory.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::super::client::this_program;
+use crate::kinds::Kind;
+use crate::protocol::types::RpcError;
+use crate::session::{Event, Features, Outbox};
+use crate::tasks::{TaskLimits, Tasks};
+use crate::{Grants, Handler, Handlers, Session, SessionOptions};
+
+/// Tasks on a page of a list, so that a few tasks have more than one.
+pub(super) const PAGE: usize = 2;
+
+/// A handler, and how it is tried.
+pub(super) struct Bench<'a> {
+    handler: Handler,
+    grants: Box<dyn Fn() -> Grants + Send + Sync + 'a>,
+    of: Box<dyn Fn(Handlers) -> Handlers + Send + Sync + 'a>,
+    /// How long an answer, and the work of a task, may take.
+    pub(super) patience: Duration,
+}
+
+/// What came of a request.
+#[derive(Debug)]
+pub(super) enum Came {
+    Result(Value),
+    Error(RpcError),
+    /// Nothing, and nothing will: a notification, or a request that was cancelled.
+    Nothing,
+    /// Nothing in time.
+    Late,
+}
+
+/// A conversation with the handler.
+pub(super) struct Conversation {
+    session: Session,
+    /// Notifications have somewhere to go.
+    _outbox: Outbox,
+    /// The tasks of the conversation, as the host sees them.
+    pub(super) tasks: Tasks,
+    reached: Arc<AtomicBool>,
+    patience: Duration,
+}
+
+impl<'a> Bench<'a> {
+    /// `grants` makes what each case gets anew; `of` says what is declared of the handler.
+    pub(super) fn new(
+        handler: Handler,
+        grants: impl Fn() -> Grants + Send + Sync + 'a,
+        of: impl Fn(Handlers) -> Handlers + Send + Sync + 'a,
+        patience: Duration,
+    ) -> Self {
+        Self { handler, grants: Box::new(grants), of: Box::new(of), patience }
+    }
+
+    /// The handler.
+    pub(super) fn handler(&self) -> &Handler {
+        &self.handler
+    }
+
+    /// The kinds that are served, and what is declared of them.
+    pub(super) fn served(&self) -> anyhow::Result<(Vec<Kind>, Features)> {
+        let handlers = self.handlers()?;
+        Ok((handlers.kinds().collect(), handlers.features().clone()))
+    }
+
+    fn handlers(&self) -> anyhow::Result<Handlers> {
+        let handler = self.handler.with_grants((self.grants)())?;
+        Ok((self.of)(Handlers::new([handler])?))
+    }
+
+    /// Begins a conversation.
+    pub(super) fn converse(&self) -> anyhow::Result<Conversation> {
+        let reached = Arc::new(AtomicBool::new(false));
+        let mut options = SessionOptions::new(this_program());
+        options.tasks = TaskLimits { page: PAGE, ..TaskLimits::default() };
+        options.observer = Some(Arc::new({
+            let reached = Arc::clone(&reached);
+            move |event: &Event<'_>| {
+                if let Event::Answered { handler: Some(_), .. } = event {
+                    reached.store(true, Ordering::Relaxed);
+                }
+            }
+        }));
+        let (store, limits) = (Arc::clone(&options.store), options.tasks.clone());
+        let tasks = Tasks::new(store, &options.principal, limits, Box::new(|_| {}));
+        let (session, outbox) = Session::new(self.handlers()?, options);
+        Ok(Conversation { session, _outbox: outbox, tasks, reached, patience: self.patience })
+    }
+}
+
+impl Conversation {
+    /// Sends a request and waits for its answer.
+    pub(super) async fn ask(&self, method: &str, params: &Value) -> anyhow::Result<Came> {
+        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        self.send(&request).await
+    }
+
+    /// Sends a message and waits for its answer.
+    pub(super) async fn send(&self, message: &Value) -> anyhow::Result<Came> {
+        #[derive(Deserialize)]
+        struct Response {
+            result: Option<Box<RawValue>>,
+            error: Option<RpcError>,
+        }
+        let message = message.to_string();
+        let answer = self.session.answer(message.as_bytes());
+        let answer = match tokio::time::timeout(self.patience, answer).await {
+            Ok(Some(answer)) => answer,
+            Ok(None) => return Ok(Came::Nothing),
+            Err(_) => return Ok(Came::Late),
+        };
+        let response: Response = serde_json::from_slice(&answer).context("the answer is no response")?;
+        Ok(match (response.result, response.error) {
+            (_, Some(error)) => Came::Error(error),
+            (Some(result), None) => Came::Result(serde_json::from_str(result.get())?),
+            (None, None) => Came::Nothing,
+        })
+    }
+
+    /// Whether the handler answered any request so far, rather than the host.
+    pub(super) fn reached(&self) -> bool {
+        self.reached.load(Ordering::Relaxed)
+    }
+}

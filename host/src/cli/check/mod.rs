@@ -1,0 +1,151 @@
+//! `taskcell check`: is this component a correct handler?
+//!
+//! It is loaded under the limits, with stand-ins for what it imports, and driven: each kind that it exports with a table
+//! of requests, and the tasks that it takes part in through their lives. What the host keeps for every handler is not
+//! tried twice; what a handler can get wrong is.
+//!
+//! | file | knows |
+//! |---|---|
+//! | `cases` | the requests |
+//! | `drive` | how a kind is driven with them |
+//! | `task_rules` | what must hold of tasks |
+//! | `verdict` | what must hold of an answer, and what to change |
+//! | `bench` | a conversation in which a case is tried |
+//! | `stand_ins` | the model, the user and the rest that a handler reaches |
+//! | `report` | the table and the document |
+
+mod bench;
+mod cases;
+mod drive;
+mod report;
+mod stand_ins;
+mod task_rules;
+mod verdict;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::Ended;
+use super::handlers::{CacheArgs, key_and_value};
+use super::policy::Policy;
+use super::tasks_args::{ConfigArg, Declared, DeclaredArgs};
+use crate::{Engine, Handler, printable};
+use bench::Bench;
+pub(super) use report::Report;
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// The component
+    file: PathBuf,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+    /// A setting for the handler, from the value or, with @, from a file
+    #[arg(long = "set", value_name = "KEY=VALUE|KEY=@FILE", value_parser = key_and_value)]
+    settings: Vec<(String, String)>,
+    /// Seconds that each answer, and the work of each task, may take
+    #[arg(long, value_name = "SECONDS", default_value_t = PATIENCE.as_secs())]
+    timeout: u64,
+    #[command(flatten)]
+    declared: DeclaredArgs,
+    #[command(flatten)]
+    config: ConfigArg,
+    #[command(flatten)]
+    cache: CacheArgs,
+}
+
+/// How long an answer may take when nobody says otherwise.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How a component is checked.
+pub(super) struct Checked<'a> {
+    /// What the grant `config` gives, where no policy does.
+    pub(super) settings: Vec<(String, String)>,
+    /// What it may reach, of which the check takes stand-ins; all of them without.
+    pub(super) policy: Option<&'a Policy>,
+    /// What is declared of it.
+    pub(super) declared: Declared,
+    /// How long each answer, and the work of each task, may take.
+    pub(super) patience: Duration,
+}
+
+impl Default for Checked<'_> {
+    fn default() -> Self {
+        Self { settings: Vec::new(), policy: None, declared: Declared::default(), patience: PATIENCE }
+    }
+}
+
+pub(super) async fn command(args: Args) -> anyhow::Result<Ended> {
+    let config = args.config.load()?;
+    let policy = config.handlers.iter().find(|policy| policy.is_of(&args.file));
+    anyhow::ensure!(
+        policy.is_some() || config.handlers.is_empty(),
+        "no [[handler]] of the configuration has this path: {}",
+        args.file.display()
+    );
+    anyhow::ensure!(
+        policy.is_none() || args.settings.is_empty(),
+        "--set is for a handler that the configuration does not name; this one has its settings there, at {}",
+        policy.map_or("", |policy| &policy.at)
+    );
+    let engine = args.cache.engine(&config.limits)?;
+    let how = Checked {
+        settings: args.settings,
+        policy,
+        declared: args.declared.settle(&config)?,
+        patience: Duration::from_secs(args.timeout),
+    };
+    let report = check(&engine, &args.file, how).await?;
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", printable::json(&report.document()))?;
+    } else {
+        report.table(&mut out)?;
+    }
+    Ok(if report.has_failed() { Ended::WithError } else { Ended::Well })
+}
+
+/// Checks a component.
+///
+/// # Errors
+/// When it cannot be loaded, or cannot be tried. What is wrong with its answers is in the report.
+pub(super) async fn check(engine: &Engine, file: &Path, how: Checked<'_>) -> anyhow::Result<Report> {
+    let Checked { settings, policy, declared, patience } = how;
+    let settings = policy.map_or_else(|| Ok(settings.into_iter().collect()), Policy::read_settings)?;
+    let grants = move || {
+        let all = stand_ins::all(settings.clone());
+        policy.map_or_else(|| all.clone(), |policy| policy.of(&all))
+    };
+    let handler = match policy {
+        Some(policy) => {
+            let name = file.display().to_string();
+            policy.refusal(Handler::from_bytes(engine, &name, policy.read(engine).await?, grants()).await)?
+        }
+        None => Handler::from_file(engine, file, grants()).await?,
+    };
+    let bench = Bench::new(handler, grants, move |handlers| declared.of(handlers), patience);
+    let (kinds, features) = bench.served()?;
+    let mut rows = Vec::new();
+    for kind in &kinds {
+        rows.extend(drive::kind(&bench, *kind, &features).await?);
+        rows.extend(task_rules::kind(&bench, *kind, &kinds).await?);
+    }
+    let handler = bench.handler();
+    let mut stand_ins: Vec<_> = handler.imports().iter().filter_map(|import| import.grant).collect();
+    stand_ins.retain(|grant| STAND_INS.contains(grant));
+    stand_ins.sort_unstable();
+    stand_ins.dedup();
+    Ok(Report {
+        file: handler.name().to_owned(),
+        digest: handler.digest().to_owned(),
+        size: handler.size(),
+        background: handler.has_background(),
+        stand_ins,
+        kinds,
+        rows,
+    })
+}
+
+/// The grants that a check gives a stand-in for, rather than the real thing.
+const STAND_INS: &[&str] = &["http", "keyvalue", "model", "user"];

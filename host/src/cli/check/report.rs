@@ -1,0 +1,155 @@
+//! What a check found: as a table for people, and as a document for programs.
+
+use std::io::Write;
+
+use serde_json::{Value, json};
+
+use super::super::terminal;
+use super::verdict::{Fault, Verdict};
+use crate::kinds::{KINDS, Kind};
+
+/// Characters of a request that are shown; --json has it whole.
+const MAX_REQUEST: usize = 400;
+
+/// The groups of rows, in the order of the table.
+const GROUPS: &[&str] = &["well-formed", "edge", "malformed", "tasks", "fixture"];
+
+/// A case, and what came of it.
+pub(super) struct Row {
+    /// The kind; none for a fixture.
+    pub(super) kind: Option<Kind>,
+    /// One of [`GROUPS`].
+    pub(super) group: &'static str,
+    pub(super) name: String,
+    pub(super) verdict: Verdict,
+    /// The request that it was tried with: `method` and `params`.
+    pub(super) request: Option<Value>,
+}
+
+/// What was found.
+pub(in super::super) struct Report {
+    pub(super) file: String,
+    pub(super) digest: String,
+    pub(super) size: usize,
+    pub(super) kinds: Vec<Kind>,
+    pub(super) background: bool,
+    /// The grants that it was given a stand-in for.
+    pub(super) stand_ins: Vec<&'static str>,
+    pub(super) rows: Vec<Row>,
+}
+
+impl Report {
+    /// How many passed, were warned and failed.
+    fn counts(&self) -> (usize, usize, usize) {
+        let count = |is: fn(&Verdict) -> bool| self.rows.iter().filter(|row| is(&row.verdict)).count();
+        (
+            count(|verdict| matches!(verdict, Verdict::Passed(_))),
+            count(|verdict| matches!(verdict, Verdict::Warned(_))),
+            count(|verdict| matches!(verdict, Verdict::Failed(_))),
+        )
+    }
+
+    /// Whether any case failed; a warning is none.
+    pub(in super::super) fn has_failed(&self) -> bool {
+        self.rows.iter().any(|row| matches!(row.verdict, Verdict::Failed(_)))
+    }
+
+    /// The document of --json; `docs/check.md` says what is in it.
+    pub(in super::super) fn document(&self) -> Value {
+        let (passed, warned, failed) = self.counts();
+        let checks: Vec<_> = self.rows.iter().map(Row::document).collect();
+        json!({
+            "file": self.file,
+            "sha256": self.digest,
+            "size": self.size,
+            "kinds": self.kinds.iter().map(|kind| kind.info().export).collect::<Vec<_>>(),
+            "background": self.background,
+            "standIns": self.stand_ins,
+            "ok": !self.has_failed(),
+            "passed": passed,
+            "warned": warned,
+            "failed": failed,
+            "checks": checks,
+        })
+    }
+
+    /// The table.
+    pub(in super::super) fn table(&self, out: &mut impl Write) -> std::io::Result<()> {
+        let or_none = |words: Vec<&str>| if words.is_empty() { "none".to_owned() } else { words.join(", ") };
+        writeln!(out, "file       {}", terminal::one_line(&self.file))?;
+        writeln!(out, "sha256     {}", self.digest)?;
+        writeln!(out, "size       {} bytes", self.size)?;
+        writeln!(out, "kinds      {}", or_none(self.kinds.iter().map(|kind| kind.info().export).collect()))?;
+        writeln!(out, "stand-ins  {}\n", or_none(self.stand_ins.clone()))?;
+        let kinds =
+            KINDS.iter().map(|row| Some(row.kind)).filter(|kind| kind.is_some_and(|kind| self.kinds.contains(&kind)));
+        for kind in kinds.chain([None]) {
+            for group in GROUPS {
+                self.line(out, kind, group)?;
+            }
+        }
+        for row in &self.rows {
+            let (word, Fault { got, fix, see }) = match &row.verdict {
+                Verdict::Passed(_) => continue,
+                Verdict::Warned(fault) => ("warning", fault),
+                Verdict::Failed(fault) => ("failed", fault),
+            };
+            writeln!(out, "\n{word}: {}: {}: {}", row.of(), row.group, terminal::one_line(&row.name))?;
+            if let Some(request) = &row.request {
+                writeln!(out, "  request  {}", crate::printable::one_line(&shown(request), MAX_REQUEST))?;
+            }
+            for (key, text) in [("got", got), ("fix", fix), ("see", see)] {
+                let mut lines = text.lines();
+                writeln!(out, "  {key:<8} {}", lines.next().unwrap_or_default())?;
+                for line in lines {
+                    writeln!(out, "           {line}")?;
+                }
+            }
+        }
+        let (passed, warned, failed) = self.counts();
+        writeln!(out, "\n{passed} passed, {warned} warned, {failed} failed")
+    }
+
+    /// The line of a kind and a group, where there is anything.
+    fn line(&self, out: &mut impl Write, kind: Option<Kind>, group: &str) -> std::io::Result<()> {
+        let rows = || self.rows.iter().filter(|row| row.kind == kind && row.group == group);
+        let all = rows().count();
+        if all == 0 {
+            return Ok(());
+        }
+        let passed = rows().filter(|row| matches!(row.verdict, Verdict::Passed(_))).count();
+        let kind = kind.map_or("fixtures", |kind| kind.info().export);
+        writeln!(out, "{kind:<22} {group:<12} {passed} of {all} passed")
+    }
+}
+
+impl Row {
+    fn of(&self) -> &'static str {
+        self.kind.map_or("fixtures", |kind| kind.info().export)
+    }
+
+    fn document(&self) -> Value {
+        let (verdict, got, fault) = match &self.verdict {
+            Verdict::Passed(got) => ("passed", got, None),
+            Verdict::Warned(fault) => ("warned", &fault.got, Some(fault)),
+            Verdict::Failed(fault) => ("failed", &fault.got, Some(fault)),
+        };
+        json!({
+            "kind": self.kind.map(|kind| kind.info().export),
+            "group": self.group,
+            "name": self.name,
+            "verdict": verdict,
+            "got": got,
+            "fix": fault.map(|fault| &fault.fix),
+            "see": fault.map(|fault| &fault.see),
+            "request": self.request,
+        })
+    }
+}
+
+fn shown(request: &Value) -> String {
+    match (request.get("method").and_then(Value::as_str), request.get("params")) {
+        (Some(method), Some(params)) => format!("{method} {params}"),
+        _ => request.to_string(),
+    }
+}
