@@ -6,9 +6,9 @@ use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::Ended;
-use super::started::this_program;
 use super::handlers::HandlerArgs;
 use super::screen;
+use super::started::this_program;
 use super::store::Place;
 use super::tasks_args::{Defaults, TaskArgs};
 use crate::{Session, SessionOptions, printable};

@@ -132,18 +132,18 @@ impl Handler {
     /// [`Error::NotGranted`]
     pub(crate) fn with_grants(&self, grants: Grants) -> Result<Self, Error> {
         for import in &self.imports {
-            grants.allow(&self.name, import)?;
+            grants.allow(self.name(), import)?;
         }
+        let owner = Owner { name: Arc::clone(&self.owner.name), digest: Arc::clone(&self.owner.digest), grants };
         Ok(Self {
-            name: Arc::clone(&self.name),
-            digest: Arc::clone(&self.digest),
+            owner: Arc::new(owner),
             size: self.size,
             imports: self.imports.clone(),
             version: self.version.clone(),
             engine: self.engine.clone(),
             pre: self.pre.clone(),
             exports: self.exports.clone(),
-            grants: Arc::new(grants),
+            reuse: self.reuse,
             lately: Lately::default(),
         })
     }

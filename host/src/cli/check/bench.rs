@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::super::client::this_program;
+use super::super::started::this_program;
 use crate::kinds::Kind;
 use crate::protocol::types::RpcError;
 use crate::session::{Event, Features, Outbox};
