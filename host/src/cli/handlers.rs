@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::config::{Config, read_text};
 use super::policy::{MAX_SETTING, Policy};
+use super::progress_line::while_loading;
 use super::user::TerminalUser;
 use crate::grants::User;
 use crate::{Engine, EngineOptions, Error, Grants, Handler, Handlers, Limits};
@@ -100,6 +101,11 @@ pub(super) fn key_and_value(text: &str) -> Result<(String, String), String> {
 }
 
 impl CacheArgs {
+    /// Whether compiled components are not kept.
+    pub(super) fn keeps_nothing(&self) -> bool {
+        self.no_cache
+    }
+
     /// An engine with these limits.
     pub(super) fn engine(&self, limits: &Limits) -> Result<Engine, Error> {
         use etcetera::BaseStrategy;
@@ -124,7 +130,8 @@ impl HandlerArgs {
         let mut secrets = Vec::new();
         for file in &self.files {
             let grants = self.granted(&self.grants, user.clone());
-            handlers.push(Handler::from_file(&engine, file, grants).await.map_err(with_remedy)?);
+            let loading = Handler::from_file(&engine, file, grants);
+            handlers.push(while_loading(file, loading).await.map_err(with_remedy)?);
         }
         if let (true, Some(first)) = (self.files.is_empty(), config.handlers.first()) {
             // The file says all that its handlers may do; a flag that is meant for others must not add to it.
@@ -134,7 +141,7 @@ impl HandlerArgs {
                 first.at
             );
             for policy in &config.handlers {
-                handlers.push(policy.load(&engine, user.clone()).await?);
+                handlers.push(while_loading(&policy.path, policy.load(&engine, user.clone())).await?);
                 secrets.extend(policy.secrets().map(str::to_owned));
             }
         }

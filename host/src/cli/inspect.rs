@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::Ended;
 use super::handlers::CacheArgs;
 use super::policy::Policy;
+use super::progress_line::while_loading;
 use super::tasks_args::{ConfigArg, DeclaredArgs};
 use super::terminal;
 use crate::grants::{Confirmation, Http, HttpLimits, MemoryKeyValue, Model, ModelContext, Settings, User};
@@ -74,7 +75,7 @@ pub(super) async fn inspect(args: Args) -> anyhow::Result<Ended> {
         if let Says::Granted(policy) = says {
             policy.read(&engine).await?;
         }
-        add(Handler::from_file(&engine, file, everything()).await?, says)?;
+        add(while_loading(file, Handler::from_file(&engine, file, everything())).await?, says)?;
     } else {
         anyhow::ensure!(
             !config.handlers.is_empty(),
@@ -82,7 +83,9 @@ pub(super) async fn inspect(args: Args) -> anyhow::Result<Ended> {
         );
         for policy in &config.handlers {
             let name = policy.path.display().to_string();
-            let handler = Handler::from_bytes(&engine, &name, policy.read(&engine).await?, everything()).await?;
+            let bytes = policy.read(&engine).await?;
+            let loading = Handler::from_bytes(&engine, &name, bytes, everything());
+            let handler = while_loading(&policy.path, loading).await?;
             add(handler, Says::Granted(policy))?;
         }
     }
@@ -226,7 +229,7 @@ fn grants_needed(handler: &Handler) -> Vec<&'static str> {
 }
 
 /// Every grant, to load a component that will serve no request.
-fn everything() -> Grants {
+pub(super) fn everything() -> Grants {
     Grants {
         tasks: true,
         progress: true,

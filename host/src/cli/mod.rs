@@ -6,6 +6,7 @@
 mod call;
 mod check;
 mod client;
+mod compile;
 mod config;
 mod demo;
 mod demo_server;
@@ -18,7 +19,9 @@ mod peer;
 mod policy;
 mod principal;
 mod process;
+mod progress_line;
 mod question;
+mod record;
 mod run;
 mod screen;
 mod started;
@@ -60,6 +63,10 @@ enum Command {
     Inspect(inspect::Args),
     /// Is a component a correct handler? Say what passed and what to fix
     Check(check::Args),
+    /// Compile components ahead of time, into the cache
+    Compile(compile::Args),
+    /// Be the MCP client of a server, as `run` is, and write each request and its answer as a fixture for `check`
+    Record(record::Args),
     /// Look into a store of tasks, cancel one, clear it up
     Tasks(tasks::Args),
     /// See and change the keys and values of a handler
@@ -119,6 +126,8 @@ fn block_on(command: Command) -> anyhow::Result<Ended> {
             Command::Call(args) => call::call(args).await,
             Command::Inspect(args) => inspect::inspect(args).await,
             Command::Check(args) => check::command(args).await,
+            Command::Compile(args) => compile::compile(args).await,
+            Command::Record(args) => record::record(args).await,
             Command::Tasks(args) => tasks::tasks(args).await,
             Command::Keyvalue(args) => keyvalue::keyvalue(args).await,
             Command::DemoServer => demo_server::serve().await,

@@ -14,6 +14,7 @@ use super::client::{Client, Options};
 use super::handlers::{HandlerArgs, Loaded};
 use super::negotiate::Protocol;
 use super::principal;
+use super::record::Recorder;
 use super::screen;
 use super::store::Place;
 use super::tasks_args::{Defaults, TaskArgs};
@@ -66,6 +67,11 @@ struct Record {
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<Ended> {
+    run_with(args, None).await
+}
+
+/// The same, with somebody who sees what the server asks and what it is answered.
+pub(super) async fn run_with(args: Args, recorder: Option<Arc<Recorder>>) -> anyhow::Result<Ended> {
     let arguments: Value = serde_json::from_str(&args.args).context("--args is not JSON")?;
     anyhow::ensure!(arguments.is_object(), "--args is not a JSON object");
     let config = args.tasks.config()?;
@@ -86,7 +92,12 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Ended> {
         progress,
         observer: progress.observer({
             let record = Arc::clone(&record);
-            move |event| record.lock().unwrap_or_else(PoisonError::into_inner).add(event)
+            move |event| {
+                record.lock().unwrap_or_else(PoisonError::into_inner).add(event);
+                if let (Some(recorder), Event::Answered { request, response, .. }) = (&recorder, event) {
+                    recorder.answered(request, response);
+                }
+            }
         }),
         undeclared: if args.process_undeclared { Undeclared::Process } else { Undeclared::Refuse },
     };
@@ -170,7 +181,7 @@ async fn talk(client: &mut Client, tool: Option<&str>, arguments: Value) -> anyh
 impl Record {
     fn add(&mut self, event: &Event<'_>) {
         match event {
-            Event::Answered { method, kind, handler, error, elapsed } => self.requests.push(json!({
+            Event::Answered { method, kind, handler, error, elapsed, .. } => self.requests.push(json!({
                 "method": method,
                 "kind": kind.map(|kind| kind.info().export),
                 "handler": handler,

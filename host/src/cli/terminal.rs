@@ -49,7 +49,7 @@ impl Progress {
 
     fn event(self, event: &Event<'_>) {
         match event {
-            Event::Answered { method, kind, handler, error, elapsed } => {
+            Event::Answered { method, kind, handler, error, elapsed, .. } => {
                 let kind = kind.map_or("", |kind| kind.info().export);
                 let by = handler.unwrap_or("the host");
                 let outcome = error.map_or_else(String::new, |error| format!(": {} {}", error.code, error.message));

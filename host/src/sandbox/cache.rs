@@ -68,6 +68,11 @@ impl Cache {
         Ok(written?)
     }
 
+    /// The file of a compiled component, when there is one.
+    pub(super) fn file(&self, digest: &str) -> Option<PathBuf> {
+        Some(self.path(digest)).filter(|path| path.exists())
+    }
+
     fn path(&self, digest: &str) -> PathBuf {
         self.folder.join(format!("{digest}-{}.cwasm", self.engine))
     }

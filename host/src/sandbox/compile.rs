@@ -4,12 +4,14 @@
 //! thread goes on, and what it compiles is in the cache for the next who asks. It comes to its end, for the work is
 //! bounded by the component's size, and few such threads run at once.
 
+use std::time::Instant;
+
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
 use super::{Engine, Limits};
 use crate::Error;
-use crate::error::Part;
+use crate::error::{Part, milliseconds};
 
 /// What the compiler says of a component that is made of too much, before and after the number that it has. wasmtime has
 /// no type for it.
@@ -30,12 +32,20 @@ const SHAPES: &[(&str, &str, Part)] = &[
 /// [`Error::Invalid`], [`Error::Shape`] and [`Error::CompileTime`].
 pub(super) async fn compile(engine: &Engine, name: &str, bytes: Vec<u8>) -> Result<(Component, String), Error> {
     let limit = engine.limits().compile_time;
+    let size = bytes.len();
+    let start = Instant::now();
     let invalid = |reason: &str| Error::Invalid {
         handler: name.to_owned(),
         reason: format!("is not a valid component: {reason}"),
     };
     match tokio::time::timeout(limit, compiled(engine, bytes)).await {
-        Ok(Ok(Ok(compiled))) => Ok(compiled),
+        Ok(Ok(Ok((component, digest, cached)))) => {
+            if !cached {
+                let milliseconds = milliseconds(start.elapsed());
+                tracing::info!(handler = name, bytes = size, milliseconds, "a component was compiled");
+            }
+            Ok((component, digest))
+        }
         Ok(Ok(Err(error))) => {
             let reason = format!("{error:#}");
             Err(shape(name, &reason, engine.limits()).unwrap_or_else(|| invalid(&reason)))
@@ -48,7 +58,10 @@ pub(super) async fn compile(engine: &Engine, name: &str, bytes: Vec<u8>) -> Resu
 /// The thread that compiled is gone, and left no result.
 struct Panicked;
 
-async fn compiled(engine: &Engine, bytes: Vec<u8>) -> Result<wasmtime::Result<(Component, String)>, Panicked> {
+/// A component with its digest, and whether it was found in the cache.
+type Compiled = (Component, String, bool);
+
+async fn compiled(engine: &Engine, bytes: Vec<u8>) -> Result<wasmtime::Result<Compiled>, Panicked> {
     let looking = engine.clone();
     let looked = tokio::task::spawn_blocking(move || {
         let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
@@ -57,7 +70,7 @@ async fn compiled(engine: &Engine, bytes: Vec<u8>) -> Result<wasmtime::Result<(C
     });
     let (found, digest, bytes) = looked.await.map_err(|_| Panicked)?;
     if let Some(component) = found {
-        return Ok(Ok((component, digest)));
+        return Ok(Ok((component, digest, true)));
     }
     let place = engine.compiling().acquire_owned().await.map_err(|_| Panicked)?;
     let engine = engine.clone();
@@ -70,7 +83,7 @@ async fn compiled(engine: &Engine, bytes: Vec<u8>) -> Result<wasmtime::Result<(C
         }
         drop(place);
         // Nobody takes it any more, when it took too long.
-        let _ = send.send(component.map(|component| (component, digest)));
+        let _ = send.send(component.map(|component| (component, digest, false)));
     });
     if let Err(error) = thread {
         return Ok(Err(error.into()));

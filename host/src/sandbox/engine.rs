@@ -142,6 +142,12 @@ impl Engine {
         }
     }
 
+    /// The file of the cache with the component of this digest, when it is there.
+    #[cfg(feature = "cli")]
+    pub(crate) fn cached(&self, digest: &str) -> Option<PathBuf> {
+        self.shared.cache.as_ref().and_then(|cache| cache.file(digest))
+    }
+
     pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
         &self.shared.engine
     }

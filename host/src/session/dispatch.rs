@@ -106,6 +106,8 @@ impl Shared {
                 handler,
                 error: error.as_ref(),
                 elapsed: start.elapsed(),
+                request: text,
+                response: &reply.message,
             });
         }
         Some(reply)

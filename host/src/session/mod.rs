@@ -118,6 +118,10 @@ pub enum Event<'a> {
         error: Option<&'a RpcError>,
         /// How long it took.
         elapsed: Duration,
+        /// The request as it came, which is private to whoever it is about.
+        request: &'a [u8],
+        /// The response as it goes out; private, too.
+        response: &'a [u8],
     },
     /// A task changed.
     Task(&'a Task),

@@ -68,17 +68,22 @@ impl<'a> Bench<'a> {
 
     /// The kinds that are served, and what is declared of them.
     pub(super) fn served(&self) -> anyhow::Result<(Vec<Kind>, Features)> {
-        let handlers = self.handlers()?;
+        let handlers = self.handlers(|grants| grants)?;
         Ok((handlers.kinds().collect(), handlers.features().clone()))
     }
 
-    fn handlers(&self) -> anyhow::Result<Handlers> {
-        let handler = self.handler.with_grants((self.grants)())?;
+    fn handlers(&self, change: impl FnOnce(Grants) -> Grants) -> anyhow::Result<Handlers> {
+        let handler = self.handler.with_grants(change((self.grants)()))?;
         Ok((self.of)(Handlers::new([handler])?))
     }
 
     /// Begins a conversation.
     pub(super) fn converse(&self) -> anyhow::Result<Conversation> {
+        self.converse_with(|grants| grants)
+    }
+
+    /// The same with other grants of the same imports.
+    pub(super) fn converse_with(&self, change: impl FnOnce(Grants) -> Grants) -> anyhow::Result<Conversation> {
         let reached = Arc::new(AtomicBool::new(false));
         let mut options = SessionOptions::new(this_program());
         options.tasks = TaskLimits { page: PAGE, ..TaskLimits::default() };
@@ -92,7 +97,7 @@ impl<'a> Bench<'a> {
         }));
         let (store, limits) = (Arc::clone(&options.store), options.tasks.clone());
         let tasks = Tasks::new(store, &options.principal, limits, Box::new(|_| {}));
-        let (session, outbox) = Session::new(self.handlers()?, options);
+        let (session, outbox) = Session::new(self.handlers(change)?, options);
         Ok(Conversation { session, _outbox: outbox, tasks, reached, patience: self.patience })
     }
 }

@@ -10,6 +10,7 @@
 //! | `drive` | how a kind is driven with them |
 //! | `task_rules` | what must hold of tasks |
 //! | `verdict` | what must hold of an answer, and what to change |
+//! | `fixtures`, `matching` | the author's own requests, and what is expected of them |
 //! | `bench` | a conversation in which a case is tried |
 //! | `stand_ins` | the model, the user and the rest that a handler reaches |
 //! | `report` | the table and the document |
@@ -17,6 +18,8 @@
 mod bench;
 mod cases;
 mod drive;
+pub(super) mod fixtures;
+pub(super) mod matching;
 mod report;
 mod stand_ins;
 mod task_rules;
@@ -29,6 +32,7 @@ use std::time::Duration;
 use super::Ended;
 use super::handlers::{CacheArgs, key_and_value};
 use super::policy::Policy;
+use super::progress_line::while_loading;
 use super::tasks_args::{ConfigArg, Declared, DeclaredArgs};
 use crate::{Engine, Handler, printable};
 use bench::Bench;
@@ -41,6 +45,9 @@ pub(super) struct Args {
     /// Print one JSON document
     #[arg(long)]
     json: bool,
+    /// Also play the fixtures of this folder: folders with request.json and expected.json
+    #[arg(long, value_name = "DIR")]
+    fixtures: Option<PathBuf>,
     /// A setting for the handler, from the value or, with @, from a file
     #[arg(long = "set", value_name = "KEY=VALUE|KEY=@FILE", value_parser = key_and_value)]
     settings: Vec<(String, String)>,
@@ -66,13 +73,15 @@ pub(super) struct Checked<'a> {
     pub(super) policy: Option<&'a Policy>,
     /// What is declared of it.
     pub(super) declared: Declared,
+    /// The folder of fixtures that are played, too.
+    pub(super) fixtures: Option<PathBuf>,
     /// How long each answer, and the work of each task, may take.
     pub(super) patience: Duration,
 }
 
 impl Default for Checked<'_> {
     fn default() -> Self {
-        Self { settings: Vec::new(), policy: None, declared: Declared::default(), patience: PATIENCE }
+        Self { settings: Vec::new(), policy: None, declared: Declared::default(), fixtures: None, patience: PATIENCE }
     }
 }
 
@@ -94,6 +103,7 @@ pub(super) async fn command(args: Args) -> anyhow::Result<Ended> {
         settings: args.settings,
         policy,
         declared: args.declared.settle(&config)?,
+        fixtures: args.fixtures,
         patience: Duration::from_secs(args.timeout),
     };
     let report = check(&engine, &args.file, how).await?;
@@ -111,25 +121,28 @@ pub(super) async fn command(args: Args) -> anyhow::Result<Ended> {
 /// # Errors
 /// When it cannot be loaded, or cannot be tried. What is wrong with its answers is in the report.
 pub(super) async fn check(engine: &Engine, file: &Path, how: Checked<'_>) -> anyhow::Result<Report> {
-    let Checked { settings, policy, declared, patience } = how;
+    let Checked { settings, policy, declared, fixtures, patience } = how;
+    let fixtures = fixtures.as_deref().map(fixtures::read).transpose()?.unwrap_or_default();
     let settings = policy.map_or_else(|| Ok(settings.into_iter().collect()), Policy::read_settings)?;
     let grants = move || {
         let all = stand_ins::all(settings.clone());
         policy.map_or_else(|| all.clone(), |policy| policy.of(&all))
     };
-    let handler = match policy {
-        Some(policy) => {
-            let name = file.display().to_string();
-            policy.refusal(Handler::from_bytes(engine, &name, policy.read(engine).await?, grants()).await)?
-        }
-        None => Handler::from_file(engine, file, grants()).await?,
+    let loading = async {
+        let Some(policy) = policy else { return Ok(Handler::from_file(engine, file, grants()).await?) };
+        let name = file.display().to_string();
+        policy.refusal(Handler::from_bytes(engine, &name, policy.read(engine).await?, grants()).await)
     };
+    let handler: Handler = while_loading(file, loading).await?;
     let bench = Bench::new(handler, grants, move |handlers| declared.of(handlers), patience);
     let (kinds, features) = bench.served()?;
     let mut rows = Vec::new();
     for kind in &kinds {
         rows.extend(drive::kind(&bench, *kind, &features).await?);
         rows.extend(task_rules::kind(&bench, *kind, &kinds).await?);
+    }
+    for fixture in &fixtures {
+        rows.push(fixture.play(&bench).await?);
     }
     let handler = bench.handler();
     let mut stand_ins: Vec<_> = handler.imports().iter().filter_map(|import| import.grant).collect();

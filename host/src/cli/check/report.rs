@@ -88,22 +88,14 @@ impl Report {
                 self.line(out, kind, group)?;
             }
         }
+        let mut told: Vec<&Row> = Vec::new();
         for row in &self.rows {
-            let (word, Fault { got, fix, see }) = match &row.verdict {
-                Verdict::Passed(_) => continue,
-                Verdict::Warned(fault) => ("warning", fault),
-                Verdict::Failed(fault) => ("failed", fault),
-            };
-            writeln!(out, "\n{word}: {}: {}: {}", row.of(), row.group, terminal::one_line(&row.name))?;
-            if let Some(request) = &row.request {
-                writeln!(out, "  request  {}", crate::printable::one_line(&shown(request), MAX_REQUEST))?;
+            // One mistake is often seen in many cases.
+            if told.iter().any(|told| told.is_like(row)) {
+                continue;
             }
-            for (key, text) in [("got", got), ("fix", fix), ("see", see)] {
-                let mut lines = text.lines();
-                writeln!(out, "  {key:<8} {}", lines.next().unwrap_or_default())?;
-                for line in lines {
-                    writeln!(out, "           {line}")?;
-                }
+            if row.faults(out, self.rows.iter().filter(|other| other.is_like(row)))? {
+                told.push(row);
             }
         }
         let (passed, warned, failed) = self.counts();
@@ -126,6 +118,36 @@ impl Report {
 impl Row {
     fn of(&self) -> &'static str {
         self.kind.map_or("fixtures", |kind| kind.info().export)
+    }
+
+    /// Whether the same is wrong in both.
+    fn is_like(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.kind.is_some() && self.verdict == other.verdict
+    }
+
+    /// What is wrong, and in which cases; says whether anything is.
+    fn faults<'a>(&'a self, out: &mut impl Write, alike: impl Iterator<Item = &'a Self>) -> std::io::Result<bool> {
+        let (word, Fault { got, fix, see }) = match &self.verdict {
+            Verdict::Passed(_) => return Ok(false),
+            Verdict::Warned(fault) => ("warning", fault),
+            Verdict::Failed(fault) => ("failed", fault),
+        };
+        writeln!(out, "\n{word}: {}: {}: {}", self.of(), self.group, terminal::one_line(&self.name))?;
+        let alike: Vec<_> = alike.skip(1).map(|row| row.name.as_str()).collect();
+        if !alike.is_empty() {
+            writeln!(out, "  also     {}", alike.join("; "))?;
+        }
+        if let Some(request) = &self.request {
+            writeln!(out, "  request  {}", crate::printable::one_line(&shown(request), MAX_REQUEST))?;
+        }
+        for (key, text) in [("got", got), ("fix", fix), ("see", see)] {
+            let mut lines = text.lines();
+            writeln!(out, "  {key:<8} {}", lines.next().unwrap_or_default())?;
+            for line in lines {
+                writeln!(out, "           {line}")?;
+            }
+        }
+        Ok(true)
     }
 
     fn document(&self) -> Value {

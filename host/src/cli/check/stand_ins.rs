@@ -22,8 +22,8 @@ pub(super) fn all(settings: Settings) -> Grants {
         tasks: true,
         progress: true,
         config: Some(settings),
-        model: Some(Arc::new(Canned)),
-        user: Some(Arc::new(Willing)),
+        model: Some(model(canned())),
+        user: Some(user(None, None)),
         keyvalue: Some(Arc::new(MemoryKeyValue::default())),
         // No rule: each request is refused.
         http: Some(Http::new([], HttpLimits::default())),
@@ -31,29 +31,48 @@ pub(super) fn all(settings: Settings) -> Grants {
     }
 }
 
-/// A model that says the same whatever it is asked.
-struct Canned;
+/// A model that says this, whatever it is asked.
+pub(super) fn model(answer: CreateMessageResult) -> Arc<dyn Model> {
+    Arc::new(Canned(answer))
+}
+
+/// A user who does this, whatever they are asked. Where nothing is said: who says yes, fills in each form, and declines the
+/// few forms that they cannot.
+pub(super) fn user(elicited: Option<ElicitResult>, confirmed: Option<bool>) -> Arc<dyn User> {
+    Arc::new(Willing { elicited, confirmed: confirmed.unwrap_or(true) })
+}
+
+fn canned() -> CreateMessageResult {
+    let text = TextContent { text: "A canned answer.".to_owned(), annotations: None, meta: None };
+    CreateMessageResult {
+        role: Role::Assistant,
+        content: vec![SamplingContent::Text(text)],
+        model: "canned".to_owned(),
+        stop_reason: Some("endTurn".to_owned()),
+        meta: None,
+    }
+}
+
+struct Canned(CreateMessageResult);
 
 #[async_trait]
 impl Model for Canned {
     async fn create_message(&self, _: &ModelContext, _: CreateMessageRequest) -> Result<CreateMessageResult, RpcError> {
-        let text = TextContent { text: "A canned answer.".to_owned(), annotations: None, meta: None };
-        Ok(CreateMessageResult {
-            role: Role::Assistant,
-            content: vec![SamplingContent::Text(text)],
-            model: "canned".to_owned(),
-            stop_reason: Some("endTurn".to_owned()),
-            meta: None,
-        })
+        Ok(self.0.clone())
     }
 }
 
-/// A user who says yes and fills in each form; who declines the few forms that they cannot.
-struct Willing;
+struct Willing {
+    elicited: Option<ElicitResult>,
+    confirmed: bool,
+}
 
 #[async_trait]
 impl User for Willing {
     async fn elicit(&self, _: &Implementation, request: ElicitRequest) -> Result<ElicitResult, RpcError> {
+        if let Some(elicited) = &self.elicited {
+            return Ok(elicited.clone());
+        }
         let schema = rules::elicitation::schema(&request)?;
         let accepted = |content| ElicitResult { action: ElicitAction::Accept(content), meta: None };
         let declined = || ElicitResult { action: ElicitAction::Decline, meta: None };
@@ -65,7 +84,7 @@ impl User for Willing {
     }
 
     async fn confirm(&self, _: &Implementation, _: String) -> Result<Confirmation, RpcError> {
-        Ok(Confirmation::Accepted)
+        Ok(if self.confirmed { Confirmation::Accepted } else { Confirmation::Declined })
     }
 }
 

@@ -1,0 +1,45 @@
+//! A line that says what takes long: a component that is compiled for the first time.
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::pin::pin;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::terminal;
+
+/// What is done sooner needs no line: a component out of the cache, a small one.
+const LONG: Duration = Duration::from_millis(500);
+/// How often the line moves.
+const TICK: Duration = Duration::from_millis(200);
+
+/// Waits for a component to be loaded, which is compiled where it is not in the cache. A terminal shows that, once it has
+/// taken a while; nothing else does.
+pub(super) async fn while_loading<T>(file: &Path, loading: impl Future<Output = T>) -> T {
+    if !std::io::stderr().is_terminal() {
+        return loading.await;
+    }
+    let mut loading = pin!(loading);
+    if let Ok(loaded) = tokio::time::timeout(LONG, &mut loading).await {
+        return loaded;
+    }
+    let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy();
+    let size = std::fs::metadata(file).map_or(String::new(), |file| format!(" ({})", megabytes(file.len())));
+    let line = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("{msg} … {elapsed}") {
+        line.set_style(style);
+    }
+    line.set_elapsed(LONG);
+    line.set_message(format!("compiling {}{size}", terminal::one_line(&name)));
+    line.enable_steady_tick(TICK);
+    let loaded = loading.await;
+    line.finish_and_clear();
+    loaded
+}
+
+/// Bytes in the unit that people read sizes of components in.
+#[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
+pub(super) fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}
