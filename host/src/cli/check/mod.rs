@@ -9,6 +9,7 @@
 //! | `cases` | the requests |
 //! | `drive` | how a kind is driven with them |
 //! | `task_rules` | what must hold of tasks |
+//! | `whole` | what must hold of the handler as a whole |
 //! | `verdict` | what must hold of an answer, and what to change |
 //! | `fixtures`, `matching` | the author's own requests, and what is expected of them |
 //! | `bench` | a conversation in which a case is tried |
@@ -24,6 +25,7 @@ mod report;
 mod stand_ins;
 mod task_rules;
 mod verdict;
+mod whole;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -136,7 +138,7 @@ pub(super) async fn check(engine: &Engine, file: &Path, how: Checked<'_>) -> any
     let handler: Handler = while_loading(file, loading).await?;
     let bench = Bench::new(handler, grants, move |handlers| declared.of(handlers), patience);
     let (kinds, features) = bench.served()?;
-    let mut rows = Vec::new();
+    let mut rows: Vec<_> = whole::rows(&kinds).collect();
     for kind in &kinds {
         rows.extend(drive::kind(&bench, *kind, &features).await?);
         rows.extend(task_rules::kind(&bench, *kind, &kinds).await?);

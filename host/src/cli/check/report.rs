@@ -16,7 +16,7 @@ const GROUPS: &[&str] = &["well-formed", "edge", "malformed", "tasks", "fixture"
 
 /// A case, and what came of it.
 pub(super) struct Row {
-    /// The kind; none for a fixture.
+    /// The kind; none for a fixture, and for the handler as a whole.
     pub(super) kind: Option<Kind>,
     /// One of [`GROUPS`].
     pub(super) group: &'static str,
@@ -110,14 +110,15 @@ impl Report {
             return Ok(());
         }
         let passed = rows().filter(|row| matches!(row.verdict, Verdict::Passed(_))).count();
-        let kind = kind.map_or("fixtures", |kind| kind.info().export);
-        writeln!(out, "{kind:<22} {group:<12} {passed} of {all} passed")
+        let of = rows().next().map_or("", Row::of);
+        writeln!(out, "{of:<22} {group:<12} {passed} of {all} passed")
     }
 }
 
 impl Row {
     fn of(&self) -> &'static str {
-        self.kind.map_or("fixtures", |kind| kind.info().export)
+        let other = if self.group == "fixture" { "fixtures" } else { "handler" };
+        self.kind.map_or(other, |kind| kind.info().export)
     }
 
     /// Whether the same is wrong in both.

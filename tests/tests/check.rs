@@ -1,0 +1,451 @@
+//! `taskcell check`, `record` and `compile`, as an author uses them.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::fmt::Write;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use serde_json::{Value, json};
+use taskcell_tests::cli::{Ran, command, run};
+use taskcell_tests::compose::{component, component_of};
+use taskcell_tests::guests::build_guest;
+use taskcell_tests::provision::{node_peers, peers_skipped, repository};
+use taskcell_tests::pty::AtTerminal;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_taskcell-cli");
+const SERVER: &str = env!("CARGO_BIN_EXE_fake-server");
+
+static BROKEN: LazyLock<String> = LazyLock::new(|| guest("tests/guests/broken"));
+static STOCK: LazyLock<String> = LazyLock::new(|| text(&repository().join("host/assets/stock.wasm")));
+
+fn guest(folder: &str) -> String {
+    text(&build_guest(&repository().join(folder)).unwrap())
+}
+
+fn text(path: &Path) -> String {
+    path.to_str().unwrap().to_owned()
+}
+
+fn check(arguments: &[&str]) -> Ran {
+    run(PROGRAM, &[&["check"], arguments].concat()).unwrap()
+}
+
+/// The document, and the kind and the name of each case with this verdict.
+fn report(arguments: &[&str], verdict: &str) -> (Value, Vec<(String, String)>) {
+    let ran = check(&[arguments, &["--json"]].concat());
+    let document = ran.json().unwrap();
+    assert_eq!(ran.code, Some(if document["ok"] == true { 0 } else { 1 }), "{ran:?}");
+    let cases = document["checks"].as_array().unwrap().iter().filter(|case| case["verdict"] == verdict);
+    let word = |case: &Value, key: &str| case[key].as_str().unwrap_or("fixture").to_owned();
+    let cases = cases.map(|case| (word(case, "kind"), word(case, "name"))).collect();
+    (document, cases)
+}
+
+/// Correct handlers pass, and nothing of them is warned of.
+#[test]
+fn correct_handlers_pass() {
+    let minimal = guest("guest-examples/rust-minimal");
+    let everything = repository().join("guest-examples/rust-everything");
+    let mut handlers: Vec<Vec<&str>> =
+        vec![vec![&STOCK], vec![&BROKEN], vec![&minimal], vec![&minimal, "--tasks", "managed"]];
+    handlers.push(vec![&STOCK, "--sampling-tools", "--elicitation", "form"]);
+    for arguments in handlers {
+        let (document, warned) = report(&arguments, "warned");
+        assert_eq!((&document["ok"], &warned[..]), (&json!(true), &[][..]), "{arguments:?}: {document:#}");
+    }
+    if everything.exists() {
+        // It fills in forms without a look at their bounds, of which it is warned.
+        let (document, _) = report(&[&guest("guest-examples/rust-everything")], "warned");
+        assert_eq!(document["ok"], true, "{document:#}");
+    }
+}
+
+/// Managed, a handler of one function is checked as one of tasks.
+#[test]
+fn managed_tasks_are_checked() {
+    let (document, _) = report(&[&guest("guest-examples/rust-minimal"), "--tasks", "managed"], "passed");
+    let kinds = ["get-task", "get-task-result", "list-tasks", "cancel-task", "augmented-sampling", "sampling"];
+    assert_eq!(document["kinds"], json!(kinds));
+}
+
+enum Fails {
+    /// These cases and no others.
+    Cases(&'static [(&'static str, &'static str)]),
+    /// Among others of these kinds, these.
+    Among(&'static [&'static str], &'static [&'static str]),
+}
+
+/// A mistake, what fails of it, and what the report says.
+type Mistake = (&'static str, Fails, &'static str);
+
+const SAMPLING: &[&str] = &["sampling", "augmented-sampling"];
+const ELICITATION: &[&str] = &["elicitation", "augmented-elicitation"];
+
+#[rustfmt::skip]
+const MISTAKES: &[Mistake] = &[
+    ("takes the last of no messages", Fails::Cases(&[("augmented-sampling", "no messages"), ("sampling", "no messages")]), "return an rpc-error"),
+    ("cuts text between bytes", Fails::Cases(&[("augmented-sampling", "null, accents and emoji"), ("sampling", "null, accents and emoji")]), "return an rpc-error"),
+    ("cuts the meta", Fails::Among(SAMPLING, &["progress is wanted", "all optional members", "deep _meta and metadata"]), "CreateMessageResult"),
+    ("answers what was not asked", Fails::Cases(&[("augmented-elicitation", "no fields"), ("elicitation", "no fields")]), "as its schema says"),
+    ("answers yes to everything", Fails::Among(ELICITATION, &["a text", "a number", "a choice with labels", "every type of field"]), "as its schema says"),
+    ("names a page as a root", Fails::Cases(&[("roots", "the roots"), ("roots", "progress is wanted"), ("roots", "deep _meta"), ("roots", "members that nobody knows")]), "`file://`"),
+    ("names a path as a root", Fails::Cases(&[("roots", "the roots"), ("roots", "progress is wanted"), ("roots", "deep _meta"), ("roots", "members that nobody knows")]), "`file://`"),
+    ("makes an id up", Fails::Among(&["augmented-sampling"], &["a task begins working, and the store knows it", "one text"]), "`tasks.create`"),
+    ("forgets to spawn", Fails::Among(&["augmented-elicitation"], &["the work ends the task", "a text"]), "`tasks.spawn`"),
+    ("ends a task with something else", Fails::Among(&["augmented-sampling"], &["the work ends the task", "one text"]), "CreateMessageResult"),
+    ("shows every task working", Fails::Cases(&[("get-task", "a completed task stays completed"), ("get-task", "a failed task stays failed")]), "`tasks.get`"),
+    ("has errors of its own", Fails::Among(&["get-task"], &["an id that no task has", "an empty id"]), "-32602"),
+    ("does not wait", Fails::Cases(&[("get-task-result", "the result waits until the task has ended")]), "`tasks.wait-for-result`"),
+    ("ignores cursors", Fails::Among(&["list-tasks"], &["all tasks are listed, page by page", "a cursor that was never given"]), "`next-cursor`"),
+    ("says cancelled and goes on", Fails::Among(&["cancel-task", "augmented-sampling", "augmented-elicitation"], &["a task at work becomes cancelled", "a completed task cannot be cancelled"]), "`tasks.cancel`"),
+];
+
+/// Each mistake fails the cases that are about it, and the report says what to change.
+#[test]
+fn mistakes_are_found_and_named() {
+    for (mistake, fails, fix) in MISTAKES {
+        let setting = format!("mistake={mistake}");
+        // Nothing is slow here but the work that never ends, which each of its cases waits for.
+        let timeout = if *mistake == "forgets to spawn" { "1" } else { "30" };
+        let (document, failed) = report(&[&BROKEN, "--set", &setting, "--timeout", timeout], "failed");
+        let failed: Vec<_> = failed.iter().map(|(kind, name)| (kind.as_str(), name.as_str())).collect();
+        match fails {
+            Fails::Cases(cases) => assert_eq!(failed, *cases, "{mistake}"),
+            Fails::Among(kinds, names) => {
+                assert!(failed.iter().all(|(kind, _)| kinds.contains(kind)), "{mistake}: {failed:?}");
+                for name in *names {
+                    assert!(failed.iter().any(|(_, failed)| failed == name), "{mistake}: {name} is not in {failed:?}");
+                }
+            }
+        }
+        let fixes: Vec<_> =
+            document["checks"].as_array().unwrap().iter().filter_map(|case| case["fix"].as_str()).collect();
+        assert!(fixes.iter().any(|said| said.contains(fix)), "{mistake}: {fixes:?}");
+    }
+}
+
+/// What a handler may do and seldom means to is a warning: it passes, and hears of it.
+#[test]
+fn what_may_be_meant_is_a_warning() {
+    let cases = [
+        ("refuses everything", vec!["augmented-sampling", "sampling"], "any well-formed request has a result"),
+        ("leaves texts short", ELICITATION.to_vec(), "a text of at least 40 characters"),
+    ];
+    for (mistake, kinds, name) in cases {
+        let (document, warned) = report(&[&BROKEN, "--set", &format!("mistake={mistake}")], "warned");
+        assert_eq!(document["ok"], true, "{mistake}");
+        for kind in kinds {
+            assert!(warned.contains(&(kind.to_owned(), name.to_owned())), "{mistake}: {warned:?}");
+        }
+    }
+}
+
+/// The table says it once, with the request to try it with.
+#[test]
+fn the_table_says_what_to_fix() {
+    let ran = check(&[&BROKEN, "--set", "mistake=takes the last of no messages"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    for line in [
+        "kinds      get-task, get-task-result, list-tasks,",
+        "stand-ins  model, user",
+        "sampling               edge         17 of 18 passed",
+        "failed: sampling: edge: no messages",
+        "  request  sampling/createMessage {\"m",
+        "  got      error -32603 the handler trapped",
+        "  fix      return an rpc-error",
+        "  see      https://modelcontextprotocol.io/specification/2025-11-25/client/sampling, wit/sampling.wit",
+        "232 passed, 0 warned, 2 failed",
+    ] {
+        assert!(ran.stdout.contains(line), "{line:?} is not in {}", ran.stdout);
+    }
+    let ran = check(&[&BROKEN, "--set", "mistake=makes an id up"]);
+    assert_eq!(ran.stdout.matches("a task that is not in the store").count(), 1, "{}", ran.stdout);
+    assert!(ran.stdout.contains("  also     several messages; "), "{}", ran.stdout);
+}
+
+/// The members of the document, which programs read.
+#[test]
+fn the_document_has_these_members() {
+    let (document, _) = report(&[&BROKEN, "--set", "mistake=does not wait"], "failed");
+    let keys = |value: &Value| {
+        let mut keys: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
+        keys.sort_unstable();
+        keys.join(" ")
+    };
+    assert_eq!(keys(&document), "background checks failed file kinds ok passed sha256 size standIns warned");
+    assert_eq!((&document["failed"], &document["warned"], &document["passed"]), (&json!(1), &json!(0), &json!(233)));
+    assert_eq!(document["background"], true);
+    assert_eq!(document["standIns"], json!(["model", "user"]));
+    let docs = fs::read_to_string(repository().join("docs/check.md")).unwrap();
+    for case in document["checks"].as_array().unwrap() {
+        assert_eq!(keys(case), "fix got group kind name request see verdict");
+        let group = case["group"].as_str().unwrap();
+        assert!(docs.contains(&format!("`{group}`")), "docs/check.md does not explain {group}");
+        assert_eq!(case["fix"].is_null(), case["verdict"] == "passed", "{case}");
+    }
+    for key in document.as_object().unwrap().keys().chain(document["checks"][0].as_object().unwrap().keys()) {
+        assert!(docs.contains(&format!("`{key}`")), "docs/check.md does not explain {key}");
+    }
+}
+
+/// A component that cannot be loaded is no result of a check, and neither is a folder without fixtures.
+#[test]
+fn what_cannot_be_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        text(&path)
+    };
+    let unknown = file("unknown.wasm", &component(&["roots"], &["wasi:nn/graph@0.2.0"]).unwrap_or_default());
+    let garbage = file("garbage.wasm", b"garbage");
+    let empty = text(folder.path());
+    let wrong = folder.path().join("wrong");
+    fs::create_dir_all(wrong.join("one")).unwrap();
+    fs::write(wrong.join("one/request.json"), "{").unwrap();
+    let wrong = text(&wrong);
+    let nowhere = format!("{empty}/nowhere");
+    fs::create_dir(folder.path().join("empty")).unwrap();
+    let no_fixtures = format!("{empty}/empty");
+    for (arguments, said) in [
+        (vec![garbage.as_str()], "is not a WebAssembly component"),
+        (vec![&unknown], ""),
+        (vec![&STOCK, "--fixtures", &nowhere], "nowhere"),
+        (vec![&STOCK, "--fixtures", &no_fixtures], "holds no fixture"),
+        (vec![&STOCK, "--fixtures", &wrong], "is not JSON"),
+    ] {
+        let ran = check(&arguments);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{arguments:?}: {ran:?}");
+        assert!(ran.stderr.contains(said), "{arguments:?}: {ran:?}");
+    }
+}
+
+/// A configuration says which imports there are and which settings; what is behind them is a stand-in all the same.
+#[test]
+fn a_configuration_says_what_is_granted() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("taskcell.toml");
+    let check = |grants: &str, more: &str| {
+        let handler = format!("[[handler]]\npath = {:?}\ngrants = {grants}\n{more}", &**BROKEN);
+        fs::write(&config, handler).unwrap();
+        check(&[&BROKEN, "--json", "--config", config.to_str().unwrap()])
+    };
+    let settings = "[handler.config]\nmistake = \"does not wait\"\n[handler.model]\nprovider = \"openai\"\nkey = { env = \"NO_SUCH_KEY\" }\ndefault = \"m\"\n";
+    let ran = check("[\"tasks\", \"user\"]", settings);
+    assert_eq!((ran.code, &ran.json().unwrap()["failed"]), (Some(1), &json!(1)), "{ran:?}");
+    let ran = check("[\"user\"]", settings);
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert!(ran.stderr.contains("add \"tasks\" to the grants"), "{ran:?}");
+}
+
+fn write_fixture(folder: &Path, name: &str, files: &[(&str, Value)]) {
+    let folder = folder.join(name);
+    fs::create_dir_all(&folder).unwrap();
+    for (file, value) in files {
+        fs::write(folder.join(format!("{file}.json")), value.to_string()).unwrap();
+    }
+}
+
+/// Fixtures with settings of their own, wildcards, and references to an earlier answer.
+#[test]
+fn fixtures_are_played() {
+    let folder = tempfile::tempdir().unwrap();
+    let ask = |method: &str, params: Value| json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+    let prompt = json!({ "messages": [], "maxTokens": 1 });
+    let augmented = json!({ "messages": [], "maxTokens": 1, "task": {} });
+    let form =
+        json!({ "message": "m", "requestedSchema": { "type": "object", "properties": { "a": { "type": "string" } } } });
+    let said = |text: &str| json!({ "role": "assistant", "content": { "type": "text", "text": text }, "model": "m" });
+    let asks = json!({ "mistake": "asks the model" });
+    #[rustfmt::skip]
+    let fixtures = [
+        ("1-good", vec![("request", ask("sampling/createMessage", prompt.clone())), ("expected", json!({ "result": { "content": { "text": "good", "**": "*" }, "**": "*" } }))]),
+        ("2-model", vec![("request", ask("sampling/createMessage", prompt.clone())), ("expected", json!({ "jsonrpc": "2.0", "id": 1, "result": said("of the fixture") })), ("settings", json!({ "config": asks, "model": said("of the fixture") }))]),
+        ("3-user", vec![("request", ask("elicitation/create", form.clone())), ("expected", json!({ "result": { "action": "decline" } })), ("settings", json!({ "user": { "action": "decline" } }))]),
+        ("4-willing", vec![("request", ask("elicitation/create", form)), ("expected", json!({ "result": { "action": "accept", "content": { "a": "Ada" } } }))]),
+        ("5-error", vec![("request", ask("tasks/get", json!({ "taskId": "none" }))), ("expected", json!({ "error": { "code": -32602, "message": "*" } }))]),
+        ("6-task", vec![
+            ("request", json!([ask("sampling/createMessage", augmented), ask("tasks/result", json!({ "taskId": "$1.result.task.taskId" })), ask("tasks/list", json!({}))])),
+            ("expected", json!([
+                { "result": { "task": { "taskId": "*", "status": "working", "**": "*" } } },
+                { "result": { "content": { "text": "good", "**": "*" }, "_meta": { "io.modelcontextprotocol/related-task": { "taskId": "$1.result.task.taskId" } }, "**": "*" } },
+                { "result": { "tasks": [{ "taskId": "$1.result.task.taskId", "status": "completed", "**": "*" }] } },
+            ])),
+        ]),
+    ];
+    for (name, files) in &fixtures {
+        write_fixture(folder.path(), name, files);
+    }
+    let fixtures = text(folder.path());
+    let (document, failed) = report(&[&BROKEN, "--fixtures", &fixtures], "failed");
+    assert_eq!(failed, [], "{document:#}");
+    assert_eq!(document["checks"].as_array().unwrap().iter().filter(|case| case["group"] == "fixture").count(), 6);
+
+    write_fixture(
+        folder.path(),
+        "1-good",
+        &[("expected", json!({ "result": { "content": { "type": "text", "text": "bad" }, "role": "assistant" } }))],
+    );
+    let ran = check(&[&BROKEN, "--fixtures", &fixtures]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    for line in [
+        "fixtures               fixture      5 of 6 passed",
+        "failed: fixtures: fixture: 1-good",
+        "  got      result.content.text: expected \"bad\", got \"good\"",
+        "           result.model: expected nothing, got \"broken\"",
+        "1-good/expected.json",
+    ] {
+        assert!(ran.stdout.contains(line), "{line:?} is not in {}", ran.stdout);
+    }
+}
+
+fn record(folder: &Path, arguments: &[&str], server: &[&str]) -> Ran {
+    let folder = text(folder);
+    let ran = run(PROGRAM, &[&["record", &folder, "--quiet"], arguments, &["--"], server].concat()).unwrap();
+    assert!(ran.stderr.contains("fixtures were written to"), "{ran:?}");
+    ran
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| text(&entry.unwrap().path())).collect();
+    names.sort();
+    names.iter().map(|name| name.rsplit('/').next().unwrap().to_owned()).collect()
+}
+
+/// What is recorded of a run passes with the same handler, fails with one that answers otherwise, and stays as it is when
+/// more is recorded. Nobody else can read it.
+#[test]
+fn what_is_recorded_can_be_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let fixtures = folder.path().join("a/fixtures");
+    for tool in ["make-task", "use-task", "ask"] {
+        let ran = record(&fixtures, &["--tool", tool], &[SERVER, "any"]);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+    }
+    let expected = [
+        "001-sampling-createMessage-task",
+        "002-sampling-createMessage-task",
+        "003-elicitation-create",
+        "004-elicitation-create",
+    ];
+    assert_eq!(names(&fixtures), expected);
+    let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(fixtures.clone()), 0o700);
+    assert_eq!(mode(fixtures.join(expected[1])), 0o700);
+    assert_eq!(mode(fixtures.join(expected[1]).join("request.json")), 0o600);
+    assert_eq!(mode(fixtures.join(expected[1]).join("expected.json")), 0o600);
+    let (document, failed) = report(&[&STOCK, "--fixtures", &text(&fixtures)], "failed");
+    assert_eq!(failed, [], "{document:#}");
+    let script = json!({ "sampling": [{ "answer": "something else" }] });
+    let (_, failed) = report(&[&STOCK, "--fixtures", &text(&fixtures), "--set", &format!("script={script}")], "failed");
+    assert_eq!(failed, [("fixture".to_owned(), expected[1].to_owned())]);
+    assert_eq!(names(&folder.path().join("a")), ["fixtures"]);
+}
+
+#[test]
+fn what_is_recorded_of_server_everything_can_be_checked() {
+    if peers_skipped("what_is_recorded_of_server_everything_can_be_checked") {
+        return;
+    }
+    let script = node_peers().unwrap().join("node_modules/@modelcontextprotocol/server-everything/dist/index.js");
+    let server = ["node", &text(&script), "stdio"];
+    let folder = tempfile::tempdir().unwrap();
+    let tools = [
+        "trigger-sampling-request",
+        "trigger-elicitation-request",
+        "get-roots-list",
+        "trigger-sampling-request-async",
+        "trigger-elicitation-request-async",
+    ];
+    for tool in tools {
+        let arguments = if tool.contains("sampling") { r#"{"prompt":"hello","maxTokens":20}"# } else { "{}" };
+        let ran = record(folder.path(), &["--tool", tool, "--args", arguments], &server);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+    }
+    let recorded = names(folder.path()).join(" ");
+    for method in [
+        "sampling-createMessage",
+        "elicitation-create",
+        "roots-list",
+        "sampling-createMessage-task",
+        "elicitation-create-task",
+    ] {
+        assert!(recorded.contains(method), "{recorded}");
+    }
+    let (document, failed) = report(&[&STOCK, "--fixtures", &text(folder.path())], "failed");
+    assert_eq!(failed, [], "{document:#}");
+}
+
+/// A component that takes a while to compile.
+fn large() -> Vec<u8> {
+    let mut module = String::from("(module (memory 1)");
+    for number in 0..20_000 {
+        write!(module, "(func (param i32) (result i32) (local i32) (block (loop ").unwrap();
+        for step in 0..12 {
+            write!(
+                module,
+                "(local.set 1 (i32.add (i32.mul (local.get 0) (i32.const {number})) (i32.load (i32.const {step}))))"
+            )
+            .unwrap();
+        }
+        module.push_str("(br_if 1 (local.get 1)) (br 0))) (local.get 1))");
+    }
+    module.push(')');
+    component_of(module, &[], &[], &[]).unwrap()
+}
+
+/// Compiled once, found the next time by whatever command; a terminal sees that it takes a while, and nothing else does.
+#[test]
+fn compiling_ahead_of_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, cache) = (folder.path().join("large.wasm"), folder.path().join("cache"));
+    fs::write(&file, large()).unwrap();
+    let compile = |more: &[&str]| {
+        let mut command = command(PROGRAM);
+        command.env("TERM", "xterm").env("TASKCELL_CACHE", &cache).args(["compile"]).arg(&file).args(more);
+        command
+    };
+    let mut person = AtTerminal::start(compile(&[])).unwrap();
+    person.expect("compiling large.wasm (").unwrap();
+    let (code, stdout) = person.end().unwrap();
+    assert_eq!(code, Some(0), "{}", person.text());
+    assert!(stdout.contains("large.wasm: compiled in "), "{stdout}");
+    let kept = names(&cache);
+    assert!(kept.len() == 1 && stdout.contains(&kept[0]), "{kept:?} {stdout}");
+
+    let mut person = AtTerminal::start(compile(&["--json"])).unwrap();
+    let (code, stdout) = person.end().unwrap();
+    let documents: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((code, &documents[0]["cached"], &documents[0]["key"]), (Some(0), &json!(true), &json!(kept[0])));
+    assert!(!person.text().contains("compiling"), "{}", person.text());
+
+    fs::write(&file, component(&["roots"], &[]).unwrap()).unwrap();
+    let output = compile(&["-v"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("a component was compiled") && !said.contains("compiling large.wasm"), "{said}");
+    assert_eq!(names(&cache).len(), 2);
+}
+
+/// What cannot be kept is an error, and so is what is no component.
+#[test]
+fn what_cannot_be_compiled() {
+    let folder = tempfile::tempdir().unwrap();
+    let garbage = folder.path().join("garbage.wasm");
+    fs::write(&garbage, b"garbage").unwrap();
+    for (arguments, said) in [
+        (vec!["compile", STOCK.as_str(), "--no-cache"], "--no-cache leaves nowhere"),
+        (vec!["compile", garbage.to_str().unwrap()], "is not a WebAssembly component"),
+    ] {
+        let mut command = command(PROGRAM);
+        command.env_remove("TASKCELL_CACHE").args(&arguments);
+        if !arguments.contains(&"--no-cache") {
+            command.env("TASKCELL_CACHE", folder.path().join("cache"));
+        }
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(said), "{arguments:?}: {output:?}");
+    }
+}
