@@ -1,5 +1,6 @@
 //! What the integration tests share.
 
+pub mod application;
 pub mod attacks;
 pub mod cli;
 pub mod compose;
@@ -8,6 +9,7 @@ pub mod examples;
 pub mod fuzz;
 pub mod guests;
 pub mod handlers;
+pub mod languages;
 pub mod mcp;
 pub mod model_server;
 pub mod observed;

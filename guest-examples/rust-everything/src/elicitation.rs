@@ -22,7 +22,7 @@ pub fn answer(request: &ElicitRequest) -> Result<ElicitResult, RpcError> {
             return Err(RpcError { code: -1, message: "User rejected elicitation request".into(), data: None });
         }
         "trap" => panic!("trap"),
-        "ask" => return user::elicit(request),
+        message if message.starts_with("ask") => return user::elicit(request),
         "decline" => ElicitAction::Decline,
         "cancel" => ElicitAction::Cancel,
         _ => ElicitAction::Accept(content),

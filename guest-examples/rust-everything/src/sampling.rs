@@ -21,7 +21,7 @@ pub fn answer(request: &CreateMessageRequest) -> Result<CreateMessageResult, Rpc
             data: Some(r#"{"by":"everything"}"#.into()),
         }),
         "trap" => panic!("trap"),
-        "ask" => model::create_message(request),
+        _ if text.starts_with("ask") => model::create_message(request),
         "image" => Ok(said(first_image(&request.messages).into_iter().collect(), "endTurn")),
         "tool" => Ok(said(first_tool(request).into_iter().collect(), "toolUse")),
         _ => {

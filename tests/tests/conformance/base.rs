@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use taskcell_tests::conversation::{Conversation, prompt, request};
+use taskcell_tests::conversation::{Conversation, request};
 use taskcell_tests::server::options;
 
-use super::application::Application;
-use super::{ELICITATION, RELATED, SAMPLING, and, as_task, asking, both, create, error, form, id, page};
+use super::{ELICITATION, RELATED, SAMPLING, and, as_task, asking, create, each, error, form, id, page, prompt};
+use taskcell_tests::application::Application;
 
 /// Requests of all kinds, good and bad, with a task that has ended.
 fn requests(task: &str) -> Vec<(&'static str, Value)> {
@@ -36,7 +36,7 @@ fn requests(task: &str) -> Vec<(&'static str, Value)> {
 
 /// Sends all requests, with these ids in turn, and gives each with its answer.
 async fn answers(ids: &[Value], check: impl Fn(&Value, &Value)) {
-    both(async |handlers| {
+    each(async |handlers| {
         for id_of_request in ids {
             let mut server = Conversation::new(handlers.clone(), options());
             let task = create(&mut server, SAMPLING, prompt("hello")).await;
@@ -86,7 +86,7 @@ async fn errors_have_a_code_and_a_message() {
 /// What a session sends by itself is a notification: it has a method and no id.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_sent_unasked_has_no_id() {
-    both(async |handlers| {
+    each(async |handlers| {
         let mut server = Conversation::new(handlers, options());
         for (method, params) in [(SAMPLING, prompt("hello")), (ELICITATION, form("hello"))] {
             let params = and(params, json!({ "_meta": { "progressToken": method } }));
@@ -107,7 +107,7 @@ async fn what_is_sent_unasked_has_no_id() {
 /// Whatever stands at a reserved key, or at any other, the request is served.
 #[tokio::test(flavor = "multi_thread")]
 async fn meta_may_hold_anything() {
-    both(async |handlers| {
+    each(async |handlers| {
         let mut server = Conversation::new(handlers, options());
         let values =
             [json!(null), json!(7), json!(""), json!([]), json!({}), json!({ "taskId": 7 }), json!({ "a": {} })];

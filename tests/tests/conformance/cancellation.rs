@@ -2,10 +2,10 @@
 //! requests themselves; here is what cancellations mean for tasks.
 
 use serde_json::{Value, json};
-use taskcell_tests::conversation::{Conversation, prompt, request};
+use taskcell_tests::conversation::{Conversation, request};
 use taskcell_tests::server::options;
 
-use super::{ELICITATION, SAMPLING, as_task, both, create, form, id};
+use super::{ELICITATION, SAMPLING, as_task, create, each, form, id, prompt};
 
 fn cancelled(id: &Value) -> Value {
     let params = json!({ "requestId": id, "reason": "no longer wanted" });
@@ -15,7 +15,7 @@ fn cancelled(id: &Value) -> Value {
 /// A task is cancelled by `tasks/cancel` alone: the request that made it has been answered.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_notification_cancels_no_task() {
-    both(async |handlers| {
+    each(async |handlers| {
         let mut server = Conversation::new(handlers, options());
         for (number, method, params) in [(1, SAMPLING, prompt("soon")), (2, ELICITATION, form("soon"))] {
             server.send(&request(number, method, &as_task(params)));
@@ -32,7 +32,7 @@ async fn a_notification_cancels_no_task() {
 /// A `tasks/result` that is cancelled gets no answer; the task goes on, and its result can be asked for again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_wait_leaves_the_task_alone() {
-    both(async |handlers| {
+    each(async |handlers| {
         let mut server = Conversation::new(handlers, options());
         let task = create(&mut server, SAMPLING, prompt("soon")).await;
         let params = json!({ "taskId": id(&task) });
@@ -40,7 +40,7 @@ async fn a_cancelled_wait_leaves_the_task_alone() {
         server.handle(&cancelled(&json!("early"))).await.unwrap();
         server.send(&request("early", "tasks/result", &params));
         let result = server.ask("tasks/result", &params).await.unwrap();
-        assert_eq!(result["result"]["content"]["text"], "Scripted answer to: soon");
+        assert_eq!(result["result"]["content"]["text"], "Scripted answer to: ask soon");
         server.handle(&cancelled(&json!("late"))).await.unwrap();
         let all = server.end().await.unwrap();
         assert!(all.iter().all(|message| message["id"] != "early"), "{all:?}");

@@ -8,8 +8,8 @@ use taskcell::session::Features;
 use taskcell_tests::conversation::Conversation;
 use taskcell_tests::server::options;
 
-use super::application::Application;
-use super::{ELICITATION, and, as_task, asking, both, create, error, form, id, page, refused};
+use super::{ELICITATION, and, as_task, asking, create, each, error, form, id, page, refused};
+use taskcell_tests::application::Application;
 
 /// A conversation whose user is an application.
 async fn asked() -> (Conversation, Arc<Application>) {
@@ -33,7 +33,7 @@ fn field(schema: Value) -> Value {
 /// Both modes by default, and the request without a mode is served because `form` is among them.
 #[tokio::test]
 async fn elicitation_is_declared_with_its_modes() {
-    both(async |handlers| {
+    each(async |handlers| {
         assert_eq!(handlers.capabilities()["elicitation"], json!({ "form": {}, "url": {} }));
     })
     .await;
@@ -57,7 +57,7 @@ fn supporting(handlers: Handlers, form: bool, url: bool) -> Handlers {
 
 #[tokio::test]
 async fn only_supported_modes_are_declared() {
-    both(async |handlers| {
+    each(async |handlers| {
         for (form, url, declared) in modes() {
             let capabilities = supporting(handlers.clone(), form, url).capabilities();
             assert_eq!(capabilities["elicitation"], declared);
@@ -69,7 +69,7 @@ async fn only_supported_modes_are_declared() {
 /// An empty `elicitation` would say `form`: without any mode nothing of elicitation is declared, tasks included.
 #[tokio::test]
 async fn elicitation_without_a_mode_is_not_declared() {
-    both(async |handlers| {
+    each(async |handlers| {
         let capabilities = supporting(handlers, false, false).capabilities();
         assert_eq!(capabilities.get("elicitation"), None, "{capabilities}");
         assert_eq!(capabilities["tasks"]["requests"].get("elicitation"), None, "{capabilities}");
@@ -80,7 +80,7 @@ async fn elicitation_without_a_mode_is_not_declared() {
 /// A mode that was not declared is refused, plain and as a task; no task is made.
 #[tokio::test]
 async fn undeclared_modes_are_invalid_params() {
-    both(async |handlers| {
+    each(async |handlers| {
         for (form_is, url_is, _) in modes() {
             let mut server = Conversation::new(supporting(handlers.clone(), form_is, url_is), options());
             let explicit = and(form("hello"), json!({ "mode": "form" }));
@@ -147,7 +147,7 @@ async fn only_an_accepted_form_has_content() {
         (page("decline"), json!({ "action": "decline" })),
         (page("cancel"), json!({ "action": "cancel" })),
     ];
-    both(async |handlers| {
+    each(async |handlers| {
         let mut server = Conversation::new(handlers, options());
         for (params, expected) in &table {
             assert_eq!(server.ask(ELICITATION, params).await.unwrap()["result"], *expected);
@@ -209,7 +209,7 @@ async fn the_url_is_shown_as_written() {
 /// A user who says no says so at any time: while the work is under way, too.
 #[tokio::test(flavor = "multi_thread")]
 async fn declining_is_a_result_and_refusing_an_error() {
-    both(async |handlers| {
+    each(async |handlers| {
         let mut server = Conversation::new(handlers, options());
         for method in ["plain", "task"] {
             for (word, expected) in [("decline", "decline"), ("cancel", "cancel"), ("refuse", "")] {
@@ -294,7 +294,7 @@ async fn accepted_content_fits_the_schema() {
 /// The same for the work of a task, in both ways: the task fails.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_whose_content_does_not_fit_fails() {
-    both(async |handlers| {
+    each(async |handlers| {
         let mut server = Conversation::new(handlers, options());
         refused(&server.ask(ELICITATION, &form("misfit")).await.unwrap(), -32603, Some("invalid_answer"));
         let task = create(&mut server, ELICITATION, form("misfit")).await;

@@ -1,8 +1,8 @@
 //! Conformance with MCP 2025-11-25, as `docs/conformance.md` lists it: one file for each page of the specification, a
 //! function for each rule, over real components and a session.
 //!
-//! What holds for tasks holds in both ways in which a component may take part in them, so those tests are written over
-//! [`both`]. The same words in a request bring about the same in both:
+//! What holds for tasks holds in both ways in which a component may take part in them, and for a component in any
+//! language, so those tests are written over [`each`]. The same words in a request bring about the same in each:
 //!
 //! | word | brings about |
 //! |---|---|
@@ -14,7 +14,6 @@
 //! | anything else | a text that quotes the request, or a form with the name Ada |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
-mod application;
 mod base;
 mod cancellation;
 mod elicitation;
@@ -31,31 +30,35 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use taskcell::tasks::MemoryStore;
 use taskcell::{Grants, Handlers, SessionOptions};
-use taskcell_tests::conversation::Conversation;
+use taskcell_tests::application::{Application, MOMENT, REFUSAL};
+use taskcell_tests::conversation::{self, Conversation};
 use taskcell_tests::handlers::{cells, guest, guest_with, stock};
+use taskcell_tests::languages::LANGUAGES;
+use taskcell_tests::provision::language_skipped;
 use taskcell_tests::server::options;
-
-use application::Application;
 
 const SAMPLING: &str = "sampling/createMessage";
 const ELICITATION: &str = "elicitation/create";
 /// The key that associates a message with a task.
 const RELATED: &str = "io.modelcontextprotocol/related-task";
-/// The error of a user who refused.
-const REFUSAL: (i32, &str) = (-1, "User rejected sampling request");
 /// Longer than any test takes.
 const HOUR: u64 = 3_600_000;
-/// A moment, in milliseconds.
-const MOMENT: u64 = 50;
 /// Cells that a test needs at most.
 const CELLS: u32 = 64;
 
-/// Runs a test with a component that exports the task kinds itself, and with one that has them supplied.
-async fn both(test: impl AsyncFn(Handlers)) {
+/// Runs a test with a component that exports the task kinds itself, with one that has them supplied, and with the one of
+/// all kinds in each language.
+///
+/// The first two answer from the [script]; those of the languages ask the [`Application`], which knows the same words.
+async fn each(test: impl AsyncFn(Handlers)) {
     for (mode, handlers) in [("own handlers", own().await), ("managed", managed().await)] {
         // Shown when the test fails.
         println!("mode: {mode}");
         test(handlers).await;
+    }
+    for language in LANGUAGES.iter().filter(|language| !language_skipped(language.name, "conformance")) {
+        println!("language: {}", language.name);
+        test(language.everything(cells(CELLS), &Arc::default()).await.unwrap()).await;
     }
 }
 
@@ -64,7 +67,7 @@ fn script() -> Value {
     let refusal = json!({ "code": REFUSAL.0, "message": REFUSAL.1 });
     let common = [
         json!({ "match": "slow", "delayMs": HOUR }),
-        json!({ "match": "soon", "delayMs": MOMENT }),
+        json!({ "match": "soon", "delayMs": MOMENT.as_millis() }),
         json!({ "match": "refuse", "error": refusal }),
     ];
     let user = [
@@ -118,17 +121,27 @@ fn of(principal: &str, store: &Arc<MemoryStore>) -> SessionOptions {
     })
 }
 
-/// A form that asks for a name.
-fn form(message: &str) -> Value {
+/// A prompt with a word of [the table](self).
+fn prompt(word: &str) -> Value {
+    conversation::prompt(&asks(word))
+}
+
+/// A form that asks for a name, with a word of [the table](self).
+fn form(word: &str) -> Value {
     json!({
-        "message": message,
+        "message": asks(word),
         "requestedSchema": { "type": "object", "properties": { "name": { "type": "string" } }, "required": ["name"] },
     })
 }
 
-/// A page to visit.
-fn page(message: &str) -> Value {
-    json!({ "mode": "url", "message": message, "url": "https://example.com/pay", "elicitationId": "e-1" })
+/// A page to visit, with a word of [the table](self).
+fn page(word: &str) -> Value {
+    json!({ "mode": "url", "message": asks(word), "url": "https://example.com/pay", "elicitationId": "e-1" })
+}
+
+/// The examples of the languages ask the model or the user what begins so.
+fn asks(word: &str) -> String {
+    format!("ask {word}")
 }
 
 /// Parameters with more members.

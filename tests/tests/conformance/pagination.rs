@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use taskcell::tasks::MemoryStore;
 use taskcell::{Handlers, SessionOptions};
-use taskcell_tests::conversation::{Conversation, prompt};
+use taskcell_tests::conversation::Conversation;
 
-use super::{SAMPLING, both, create, error, id, of, refused};
+use super::{SAMPLING, create, each, error, id, of, prompt, refused};
 
 const PAGE: usize = 3;
 
@@ -40,7 +40,7 @@ async fn page(server: &mut Conversation, cursor: Option<&str>) -> (Vec<String>, 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_come_in_pages() {
-    both(async |handlers| {
+    each(async |handlers| {
         for count in [0, 1, PAGE - 1, PAGE, PAGE + 1, 2 * PAGE, 2 * PAGE + 1] {
             let (mut server, ids) = holding(&handlers, &Arc::default(), count).await;
             let (mut found, mut cursor) = (Vec::new(), None);
@@ -65,7 +65,7 @@ async fn lists_come_in_pages() {
 /// the principal.
 #[tokio::test(flavor = "multi_thread")]
 async fn cursors_are_stable() {
-    both(async |handlers| {
+    each(async |handlers| {
         let store = Arc::new(MemoryStore::new());
         let (mut server, ids) = holding(&handlers, &store, 2 * PAGE + 1).await;
         let (first, cursor) = page(&mut server, None).await;
@@ -84,7 +84,7 @@ async fn cursors_are_stable() {
 /// What is no cursor is refused.
 #[tokio::test]
 async fn unknown_cursors_are_invalid_params() {
-    both(async |handlers| {
+    each(async |handlers| {
         let (mut server, ids) = holding(&handlers, &Arc::default(), PAGE + 1).await;
         let long = "A".repeat(100_000);
         for cursor in ["", "0", "unknown", &ids[0], "\u{0}", "ü", "eyJwYWdlIjogMn0=", "../..", &long] {
@@ -102,7 +102,7 @@ async fn unknown_cursors_are_invalid_params() {
 /// A cursor that was altered anywhere is refused, by whatever it was altered.
 #[tokio::test(flavor = "multi_thread")]
 async fn altered_cursors_are_invalid_params() {
-    both(async |handlers| {
+    each(async |handlers| {
         let (mut server, _) = holding(&handlers, &Arc::default(), PAGE + 1).await;
         let cursor = page(&mut server, None).await.1.unwrap();
         let mut taken = Vec::new();
@@ -144,7 +144,7 @@ fn alterations(cursor: &str) -> Vec<String> {
 /// Another principal's cursor is no cursor.
 #[tokio::test(flavor = "multi_thread")]
 async fn foreign_cursors_are_invalid_params() {
-    both(async |handlers| {
+    each(async |handlers| {
         let store = Arc::new(MemoryStore::new());
         let (mut server, _) = holding(&handlers, &store, PAGE + 1).await;
         let cursor = page(&mut server, None).await.1.unwrap();
@@ -165,7 +165,7 @@ async fn foreign_cursors_are_invalid_params() {
 /// Absent and null are the same: the first page.
 #[tokio::test]
 async fn no_cursor_is_the_first_page() {
-    both(async |handlers| {
+    each(async |handlers| {
         let (mut server, ids) = holding(&handlers, &Arc::default(), PAGE + 1).await;
         for params in [Value::Null, json!({}), json!({ "cursor": null })] {
             let answer = server.ask("tasks/list", &params).await.unwrap();

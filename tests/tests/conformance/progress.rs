@@ -1,10 +1,10 @@
 //! basic/utilities/progress: what is asked of who is asked for progress.
 
 use serde_json::{Value, json};
-use taskcell_tests::conversation::{Conversation, prompt, request};
+use taskcell_tests::conversation::{self, Conversation, request};
 use taskcell_tests::server::options;
 
-use super::{ELICITATION, SAMPLING, and, both, create, form, hostile, id, notifications, refused};
+use super::{ELICITATION, SAMPLING, and, create, each, form, hostile, id, notifications, prompt, refused};
 
 fn with_token(params: Value, token: &Value) -> Value {
     and(params, json!({ "_meta": { "progressToken": token } }))
@@ -13,7 +13,7 @@ fn with_token(params: Value, token: &Value) -> Value {
 /// Only strings and whole numbers are tokens, and they come back as they were sent.
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_are_strings_or_integers() {
-    both(async |handlers| {
+    each(async |handlers| {
         let mut server = Conversation::new(handlers, options());
         for token in [json!("t"), json!(""), json!("0"), json!(0), json!(-1), json!(9_007_199_254_740_993_i64)] {
             let before = server.seen().len();
@@ -35,7 +35,7 @@ async fn tokens_are_strings_or_integers() {
 /// The progress of a task grows with each notification, over the whole of its life.
 #[tokio::test(flavor = "multi_thread")]
 async fn progress_grows() {
-    both(async |handlers| {
+    each(async |handlers| {
         let mut server = Conversation::new(handlers, options());
         for (method, params) in [(SAMPLING, prompt("soon")), (ELICITATION, form("soon"))] {
             let task = create(&mut server, method, with_token(params, &json!(method))).await;
@@ -43,7 +43,7 @@ async fn progress_grows() {
             let told = notifications(server.seen(), "notifications/progress");
             let told = told.iter().filter(|(_, told)| told["progressToken"] == method);
             let values: Vec<_> = told.map(|(_, told)| told["progress"].as_f64().unwrap()).collect();
-            assert_eq!(values, [1.0, 2.0]);
+            assert!(!values.is_empty() && values.is_sorted_by(|earlier, later| earlier < later), "{values:?}");
         }
     })
     .await;
@@ -52,7 +52,7 @@ async fn progress_grows() {
 /// Progress goes out for tokens that were given, each for its own request, and without one for none.
 #[tokio::test(flavor = "multi_thread")]
 async fn only_tokens_that_were_given_are_used() {
-    both(async |handlers| {
+    each(async |handlers| {
         let mut server = Conversation::new(handlers, options());
         let tokens = [None, Some(json!("a")), None, Some(json!(7))];
         for token in &tokens {
@@ -73,7 +73,7 @@ async fn only_tokens_that_were_given_are_used() {
 /// The token of the request that made the task is used after that request was answered, until the task has ended.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_lives_as_long_as_its_task() {
-    both(async |handlers| {
+    each(async |handlers| {
         for (method, params) in [(SAMPLING, prompt("soon")), (ELICITATION, form("soon"))] {
             let mut server = Conversation::new(handlers.clone(), options());
             let task = create(&mut server, method, with_token(params, &json!("t"))).await;
@@ -81,7 +81,7 @@ async fn a_token_lives_as_long_as_its_task() {
             server.ask_task("tasks/result", id(&task)).await.unwrap();
             let all = server.end().await.unwrap();
             let told = notifications(&all, "notifications/progress");
-            assert_eq!(told.len(), 2, "{all:?}");
+            assert!(!told.is_empty(), "{all:?}");
             assert!(told.iter().all(|(place, told)| *place >= created && told["progressToken"] == "t"), "{all:?}");
         }
     })
@@ -91,7 +91,7 @@ async fn a_token_lives_as_long_as_its_task() {
 /// Nothing more once the task has ended, however it did.
 #[tokio::test(flavor = "multi_thread")]
 async fn progress_stops_when_the_task_has_ended() {
-    both(async |handlers| {
+    each(async |handlers| {
         for (word, method) in [("soon", "tasks/result"), ("refuse", "tasks/result"), ("slow", "tasks/cancel")] {
             let mut server = Conversation::new(handlers.clone(), options());
             let task = create(&mut server, SAMPLING, with_token(prompt(word), &json!("t"))).await;
@@ -120,7 +120,7 @@ async fn progress_stops_when_the_task_has_ended() {
 #[tokio::test(flavor = "multi_thread")]
 async fn progress_stops_with_the_answer() {
     let mut server = Conversation::new(hostile().await, options());
-    let answer = server.ask(SAMPLING, &with_token(prompt("progress"), &json!("t"))).await.unwrap();
+    let answer = server.ask(SAMPLING, &with_token(conversation::prompt("progress"), &json!("t"))).await.unwrap();
     server.ask("ping", &json!({})).await.unwrap();
     let all = server.end().await.unwrap();
     let place = all.iter().position(|message| *message == answer).unwrap();
@@ -133,7 +133,7 @@ async fn progress_stops_with_the_answer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn floods_are_cut() {
     let mut server = Conversation::new(hostile().await, options());
-    let params = with_token(prompt("progress-for-ever"), &json!("t"));
+    let params = with_token(conversation::prompt("progress-for-ever"), &json!("t"));
     let task = create(&mut server, SAMPLING, params).await;
     while notifications(server.seen(), "notifications/progress").is_empty() {
         server.next().await.unwrap();
@@ -141,7 +141,11 @@ async fn floods_are_cut() {
     let read = server.seen().len();
     // Nothing is read from here on, while the guest reports and other requests are served.
     for _ in 0..100 {
-        server.session().answer(request(1, SAMPLING, &prompt("good")).to_string().as_bytes()).await.unwrap();
+        server
+            .session()
+            .answer(request(1, SAMPLING, &conversation::prompt("good")).to_string().as_bytes())
+            .await
+            .unwrap();
     }
     for number in 0..100 {
         server.handle(&request(number, "ping", &json!({}))).await.unwrap();

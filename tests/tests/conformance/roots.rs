@@ -8,8 +8,8 @@ use taskcell_tests::conversation::Conversation;
 use taskcell_tests::handlers::{cells, stock};
 use taskcell_tests::server::options;
 
-use super::application::Application;
 use super::{asking, error, own, refused};
+use taskcell_tests::application::Application;
 
 async fn listing(roots: &str) -> Conversation {
     Conversation::new(asking(&Arc::new(Application::default()), roots).await, options())

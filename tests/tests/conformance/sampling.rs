@@ -5,11 +5,11 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use taskcell::Handlers;
 use taskcell::session::Features;
-use taskcell_tests::conversation::{Conversation, prompt};
+use taskcell_tests::conversation::Conversation;
 use taskcell_tests::server::options;
 
-use super::application::Application;
-use super::{SAMPLING, and, asking, both, create, error, id, refused};
+use super::{SAMPLING, and, asking, create, each, error, id, prompt, refused};
+use taskcell_tests::application::Application;
 
 /// A conversation whose model is an application.
 async fn modelled() -> (Conversation, Arc<Application>) {
@@ -48,7 +48,7 @@ fn with_tools(handlers: Handlers) -> Handlers {
 
 #[tokio::test]
 async fn tools_are_declared_where_they_are_supported() {
-    both(async |handlers| {
+    each(async |handlers| {
         assert_eq!(handlers.capabilities()["sampling"], json!({}));
         assert_eq!(with_tools(handlers).capabilities()["sampling"], json!({ "tools": {} }));
     })
@@ -61,7 +61,7 @@ async fn tools_are_declared_where_they_are_supported() {
 async fn undeclared_tools_are_invalid_params() {
     let tools = json!({ "tools": [{ "name": "weather", "inputSchema": { "type": "object" } }] });
     let choice = json!({ "toolChoice": { "mode": "none" } });
-    both(async |handlers| {
+    each(async |handlers| {
         for members in [tools.clone(), choice.clone(), json!({ "tools": [] }), and(tools.clone(), choice.clone())] {
             for task in [json!({}), json!({ "task": {} })] {
                 let params = and(and(prompt("hello"), members.clone()), task);
@@ -94,7 +94,7 @@ async fn tools_and_their_choice_reach_the_model() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rejection_is_minus_one() {
-    both(async |handlers| {
+    each(async |handlers| {
         let mut server = Conversation::new(handlers, options());
         let plain = server.ask(SAMPLING, &prompt("refuse")).await.unwrap();
         assert_eq!(error(&plain), (-1, "User rejected sampling request"));
@@ -157,7 +157,7 @@ async fn every_tool_use_gets_its_result() {
 
 /// Each of these is refused, plain and as a task, and reaches no model.
 async fn refuse_all(table: &[Value]) {
-    both(async |handlers| {
+    each(async |handlers| {
         let mut server = Conversation::new(handlers, options());
         for params in table {
             for members in [json!({}), json!({ "task": {} })] {

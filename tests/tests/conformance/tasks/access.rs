@@ -8,7 +8,7 @@ use super::*;
 /// changes anything.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_principal_reaches_only_its_own_tasks() {
-    both(async |handlers| {
+    each(async |handlers| {
         let store = Arc::new(MemoryStore::new());
         let mut owner = Conversation::new(handlers.clone(), of("a", &store));
         let mut tasks = vec![id(&create(&mut owner, SAMPLING, prompt("slow")).await).to_owned()];
@@ -41,7 +41,7 @@ async fn a_principal_reaches_only_its_own_tasks() {
 /// Nobody who was not told whose a session is reaches what another session made.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_without_a_principal_is_its_own() {
-    both(async |handlers| {
+    each(async |handlers| {
         let store = Arc::new(MemoryStore::new());
         let unnamed = || with(|options| options.store = Arc::<MemoryStore>::clone(&store));
         let mut first = Conversation::new(handlers.clone(), unnamed());
@@ -56,7 +56,7 @@ async fn a_session_without_a_principal_is_its_own() {
 /// A principal that asks too often is told so; others are not concerned, nor are requests that are of no task.
 #[tokio::test(flavor = "multi_thread")]
 async fn task_operations_are_rate_limited() {
-    both(async |handlers| {
+    each(async |handlers| {
         let store = Arc::new(MemoryStore::new());
         let rate = RateLimit::per_second(NonZeroU32::new(1), NonZeroU32::new(3));
         let limited = |principal: &str| {
@@ -104,11 +104,11 @@ async fn task_operations_are_rate_limited() {
 /// What has expired is taken out of the store without anybody asking, and its work is stopped.
 #[tokio::test(flavor = "multi_thread")]
 async fn expired_tasks_are_removed_unasked() {
-    both(async |handlers| {
+    each(async |handlers| {
         let store = Arc::new(MemoryStore::new());
         let mut server = Conversation::new(handlers, of("a", &store));
         for (method, params) in [(SAMPLING, prompt("slow")), (ELICITATION, form("hello"))] {
-            let answer = server.ask(method, &and(params, json!({ "task": { "ttl": 1 } }))).await.unwrap();
+            let answer = server.ask(method, &and(params, json!({ "task": { "ttl": BRIEF } }))).await.unwrap();
             assert!(answer["result"]["task"].is_object(), "{answer}");
         }
         soon(async {
@@ -124,7 +124,7 @@ async fn expired_tasks_are_removed_unasked() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tasks_of_a_principal_are_limited() {
-    both(async |handlers| {
+    each(async |handlers| {
         let store = Arc::new(MemoryStore::new());
         let limited = |principal: &str| {
             let mut options = of(principal, &store);

@@ -51,7 +51,7 @@ async fn audited(handlers: &Handlers, story: &Story) -> (Vec<Value>, String) {
 /// Creation, end and each retrieval are in the log.
 #[tokio::test(flavor = "multi_thread")]
 async fn creation_completion_and_retrieval_are_logged() {
-    both(async |handlers| {
+    each(async |handlers| {
         for story in &STORIES {
             let (lines, task) = audited(&handlers, story).await;
             let of_task: Vec<_> = lines.iter().filter(|line| line["task"] == task).collect();
@@ -74,7 +74,7 @@ async fn creation_completion_and_retrieval_are_logged() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_says_who_it_was() {
-    both(async |handlers| {
+    each(async |handlers| {
         for story in &STORIES {
             let (lines, _) = audited(&handlers, story).await;
             assert!(lines.len() >= 6 && lines.iter().all(|line| line["principal"] == "who it was"), "{lines:?}");
@@ -86,7 +86,7 @@ async fn the_log_says_who_it_was() {
 /// Failed look-ups are in the log, each with its error and what was looked for: that is where patterns show.
 #[tokio::test(flavor = "multi_thread")]
 async fn failed_lookups_are_logged() {
-    both(async |handlers| {
+    each(async |handlers| {
         let (lines, _) = audited(&handlers, &STORIES[0]).await;
         let failed = lines.iter().find(|line| line["error"] == -32602).unwrap_or_else(|| panic!("{lines:?}"));
         assert_eq!((&failed["method"], &failed["task"]), (&json!("tasks/get"), &json!("unknown")));

@@ -7,7 +7,7 @@ use super::*;
 /// Whatever has become of a task: as long as it can be got, it is in the list, and looks the same there.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_can_be_got_is_listed() {
-    both(async |handlers| {
+    each(async |handlers| {
         let mut server = Conversation::new(handlers, with(|options| options.tasks.page = 4));
         let mut tasks = Vec::new();
         for story in &STORIES {
@@ -29,7 +29,7 @@ async fn what_can_be_got_is_listed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_terminal_task_is_not_cancelled() {
-    both(async |handlers| {
+    each(async |handlers| {
         let mut server = Conversation::new(handlers, options());
         for story in &STORIES {
             let task = story.tell(&mut server).await;
@@ -44,7 +44,7 @@ async fn a_terminal_task_is_not_cancelled() {
 /// When the cancellation is answered the task is cancelled for everybody, and its notification is out.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_is_cancelled_before_the_answer() {
-    both(async |handlers| {
+    each(async |handlers| {
         for (method, params) in [(SAMPLING, prompt("slow")), (ELICITATION, form("slow"))] {
             let store = Arc::new(MemoryStore::new());
             let mut server = Conversation::new(handlers.clone(), of("a", &store));
@@ -67,7 +67,7 @@ async fn a_task_is_cancelled_before_the_answer() {
 /// the work.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_task_stays_cancelled() {
-    both(async |handlers| {
+    each(async |handlers| {
         let mut server = Conversation::new(handlers, options());
         for (method, params) in [(SAMPLING, prompt("soon")), (ELICITATION, form("soon"))] {
             let task = id(&create(&mut server, method, params.clone()).await).to_owned();

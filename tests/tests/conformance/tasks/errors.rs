@@ -6,7 +6,7 @@ use super::*;
 
 #[tokio::test]
 async fn unknown_ids_are_invalid_params() {
-    both(async |handlers| {
+    each(async |handlers| {
         let mut server = Conversation::new(handlers, options());
         let known = id(&create(&mut server, SAMPLING, prompt("slow")).await).to_owned();
         let ids = [
@@ -41,7 +41,7 @@ async fn unknown_ids_are_invalid_params() {
 /// Each error says what was wrong.
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_say_what_is_wrong() {
-    both(async |handlers| {
+    each(async |handlers| {
         let mut server = Conversation::new(handlers, options());
         let ended = STORIES[0].tell(&mut server).await;
         let table = [
@@ -63,7 +63,7 @@ async fn errors_say_what_is_wrong() {
 /// A failed task says why, and the reason is that of its result.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_task_says_why() {
-    both(async |handlers| {
+    each(async |handlers| {
         let mut server = Conversation::new(handlers, options());
         for story in STORIES.iter().filter(|story| story.end == "failed") {
             let task = story.tell(&mut server).await;

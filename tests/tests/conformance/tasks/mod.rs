@@ -23,14 +23,17 @@ use taskcell::Handlers;
 use taskcell::kinds::Kind;
 use taskcell::session::Undeclared;
 use taskcell::tasks::{AuditLog, MemoryStore, RateLimit, TaskStore, Whose};
-use taskcell_tests::conversation::{Conversation, prompt, request, soon, start};
+use taskcell_tests::conversation::{self, Conversation, request, soon, start};
 use taskcell_tests::handlers::guest;
 use taskcell_tests::server::{json_lines, options};
 
 use super::{
-    ELICITATION, RELATED, SAMPLING, and, as_task, both, cells, create, error, form, hostile, id, notifications, of,
-    page, refused, with,
+    ELICITATION, RELATED, SAMPLING, and, as_task, cells, create, each, error, form, hostile, id, notifications, of,
+    page, prompt, refused, with,
 };
+
+/// A time to live in milliseconds that is soon over, yet longer than it takes to make a task in any language.
+const BRIEF: u32 = 300;
 
 /// How a task may come to its end.
 struct Story {

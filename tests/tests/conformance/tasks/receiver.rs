@@ -228,7 +228,7 @@ impl TaskStore for Failing {
 /// A store that fails is an internal error of every task operation, and its words stay here.
 #[tokio::test]
 async fn a_failing_store_is_an_internal_error() {
-    both(async |handlers| {
+    each(async |handlers| {
         let mut server = Conversation::new(handlers, with(|options| options.store = Arc::new(Failing)));
         let task = json!({ "taskId": "any" });
         let table = [

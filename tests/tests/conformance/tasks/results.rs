@@ -7,7 +7,7 @@ use super::*;
 /// The answer holds the task and nothing of its result, however fast that comes.
 #[tokio::test]
 async fn an_accepted_request_is_answered_with_its_task() {
-    both(async |handlers| {
+    each(async |handlers| {
         let mut server = Conversation::new(handlers, options());
         for story in &STORIES {
             let answer = server.ask(story.method, &as_task(story.params())).await.unwrap();
@@ -22,7 +22,7 @@ async fn an_accepted_request_is_answered_with_its_task() {
 /// Work that takes for ever holds up neither the answer nor anything else.
 #[tokio::test]
 async fn the_task_is_returned_before_its_work_is_done() {
-    both(async |handlers| {
+    each(async |handlers| {
         let mut server = Conversation::new(handlers, options());
         for (method, params) in [(SAMPLING, prompt("slow")), (ELICITATION, form("slow"))] {
             let task = create(&mut server, method, params).await;
@@ -35,7 +35,7 @@ async fn the_task_is_returned_before_its_work_is_done() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_result_waits_until_the_task_has_ended() {
-    both(async |handlers| {
+    each(async |handlers| {
         for (method, params) in [(SAMPLING, prompt("slow")), (ELICITATION, form("slow"))] {
             let mut server = Conversation::new(handlers.clone(), options());
             let task = create(&mut server, method, params).await;
@@ -56,7 +56,7 @@ async fn a_result_waits_until_the_task_has_ended() {
 /// Whoever has the result finds the task ended, and not before: a result that comes early would be seen by an open task.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_result_comes_after_the_end() {
-    both(async |handlers| {
+    each(async |handlers| {
         for (method, params) in [(SAMPLING, prompt("soon")), (ELICITATION, form("soon"))] {
             let mut server = Conversation::new(handlers.clone(), options());
             let task = create(&mut server, method, params).await;
@@ -96,7 +96,7 @@ async fn a_result_is_what_the_plain_request_would_have_given() {
         (ELICITATION, page("hello"), true),
         (ELICITATION, page("decline"), true),
     ];
-    both(async |handlers| {
+    each(async |handlers| {
         let mut server = Conversation::new(handlers, options());
         for (method, params, good) in &table {
             let plain = unmarked(server.ask(method, params).await.unwrap());
@@ -112,7 +112,7 @@ async fn a_result_is_what_the_plain_request_would_have_given() {
     // A cell that breaks is an error either way, with the same words.
     let mut server = Conversation::new(hostile().await, options());
     for fault in ["trap", "refuse", "bad-meta", "bad-error", "nan", "deep-json", "newline-json", "newline-error"] {
-        let plain = unmarked(server.ask(SAMPLING, &prompt(fault)).await.unwrap());
+        let plain = unmarked(server.ask(SAMPLING, &conversation::prompt(fault)).await.unwrap());
         let task = server.create(fault).await.unwrap();
         assert_eq!(unmarked(server.ask_task("tasks/result", &task).await.unwrap()), plain, "{fault}");
     }
@@ -121,7 +121,7 @@ async fn a_result_is_what_the_plain_request_would_have_given() {
 /// A cancelled task has a result, too: an error that says so.
 #[tokio::test]
 async fn the_result_of_a_cancelled_task_is_an_error() {
-    both(async |handlers| {
+    each(async |handlers| {
         let mut server = Conversation::new(handlers, options());
         for story in STORIES.iter().filter(|story| story.end == "cancelled") {
             let task = story.tell(&mut server).await;

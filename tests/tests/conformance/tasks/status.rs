@@ -6,7 +6,7 @@ use super::*;
 
 #[tokio::test]
 async fn what_takes_tasks_is_declared() {
-    both(async |handlers| {
+    each(async |handlers| {
         let requests = json!({ "sampling": { "createMessage": {} }, "elicitation": { "create": {} } });
         let tasks = json!({ "list": {}, "cancel": {}, "requests": requests });
         assert_eq!(handlers.capabilities()["tasks"], tasks);
@@ -27,7 +27,7 @@ async fn what_takes_tasks_is_declared() {
 async fn undeclared_augmentation_is_refused_or_ignored() {
     let minimal = guest(cells(4), "guest-examples/rust-minimal").await.unwrap();
     assert_eq!(minimal.capabilities().get("tasks"), None);
-    let plain = "You said: hello";
+    let plain = "You said: ask hello";
     for (undeclared, expected) in [
         (Undeclared::Refuse, json!({ "code": -32600, "message": "Task-augmented sampling not supported" })),
         (Undeclared::Process, json!(plain)),
@@ -46,7 +46,7 @@ async fn undeclared_augmentation_is_refused_or_ignored() {
 
 #[tokio::test]
 async fn ids_are_strings() {
-    both(async |handlers| {
+    each(async |handlers| {
         let mut server = Conversation::new(handlers, options());
         for story in &STORIES {
             let task = create(&mut server, story.method, story.params()).await;
@@ -58,7 +58,7 @@ async fn ids_are_strings() {
 
 #[tokio::test]
 async fn ids_are_made_by_the_receiver() {
-    both(async |handlers| {
+    each(async |handlers| {
         let mut server = Conversation::new(handlers, options());
         let wished = json!({
             "task": { "ttl": 60_000, "taskId": "mine" },
@@ -74,7 +74,7 @@ async fn ids_are_made_by_the_receiver() {
 
 #[tokio::test]
 async fn ids_are_unique() {
-    both(async |handlers| {
+    each(async |handlers| {
         let store = Arc::new(MemoryStore::new());
         let mut ids = BTreeSet::new();
         for principal in ["a", "b"] {
@@ -91,7 +91,7 @@ async fn ids_are_unique() {
 /// Random UUIDs, 122 bits: in 64 of them every bit that is drawn comes out both ways.
 #[tokio::test]
 async fn ids_cannot_be_guessed() {
-    both(async |handlers| {
+    each(async |handlers| {
         let mut server = Conversation::new(handlers, options());
         let (mut ones, mut zeros) = (0_u128, 0_u128);
         for _ in 0..64 {
@@ -112,7 +112,7 @@ async fn ids_cannot_be_guessed() {
 
 #[tokio::test]
 async fn tasks_begin_working() {
-    both(async |handlers| {
+    each(async |handlers| {
         let mut server = Conversation::new(handlers, options());
         for story in &STORIES {
             assert_eq!(create(&mut server, story.method, story.params()).await["status"], "working");
@@ -123,7 +123,7 @@ async fn tasks_begin_working() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_legal_transitions_are_made() {
-    both(async |handlers| {
+    each(async |handlers| {
         let mut server = Conversation::new(handlers, options());
         let mut told = Vec::new();
         for story in &STORIES {
@@ -154,7 +154,7 @@ fn legal(course: &[String], end: &str) {
 /// Whatever is tried with a task that has ended, it stays as it is, to the last member.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_terminal_status_never_changes() {
-    both(async |handlers| {
+    each(async |handlers| {
         let mut server = Conversation::new(handlers, options());
         for story in &STORIES {
             let task = story.tell(&mut server).await;
@@ -195,7 +195,7 @@ async fn a_task_may_wait_for_input() {
 /// Nothing is ever asked of the requestor for a task, so nothing has to be associated with it.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_asked_of_the_requestor() {
-    both(async |handlers| {
+    each(async |handlers| {
         let mut server = Conversation::new(handlers, options());
         for story in &STORIES {
             story.tell(&mut server).await;

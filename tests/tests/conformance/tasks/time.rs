@@ -32,7 +32,7 @@ async fn shown(server: &mut Conversation, story: &Story) -> Vec<Value> {
 
 /// Checks something of every message that shows a task.
 async fn all_shown(check: impl Fn(&[Value])) {
-    both(async |handlers| {
+    each(async |handlers| {
         let mut server = Conversation::new(handlers, options());
         for story in &STORIES {
             let shown = shown(&mut server, story).await;
@@ -69,7 +69,7 @@ async fn every_task_says_when_it_last_changed() {
     })
     .await;
     // Of one that takes a moment, the end is later than the beginning.
-    both(async |handlers| {
+    each(async |handlers| {
         let mut server = Conversation::new(handlers, options());
         let task = create(&mut server, SAMPLING, prompt("soon")).await;
         server.ask_task("tasks/result", id(&task)).await.unwrap();
@@ -82,7 +82,7 @@ async fn every_task_says_when_it_last_changed() {
 /// What was asked, up to the maximum; the default where nothing was asked.
 #[tokio::test]
 async fn the_actual_ttl_is_given() {
-    both(async |handlers| {
+    each(async |handlers| {
         let options = with(|options| {
             options.tasks.default_ttl = Duration::from_secs(50);
             options.tasks.max_ttl = Duration::from_secs(100);
@@ -112,9 +112,9 @@ async fn the_actual_ttl_is_given() {
 /// Past its time a task is like one that never was.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expired_task_is_unknown() {
-    both(async |handlers| {
+    each(async |handlers| {
         let mut server = Conversation::new(handlers, options());
-        let params = and(prompt("slow"), json!({ "task": { "ttl": 1 } }));
+        let params = and(prompt("slow"), json!({ "task": { "ttl": BRIEF } }));
         let task = server.ask(SAMPLING, &params).await.unwrap()["result"]["task"].clone();
         soon(async { while server.ask_task("tasks/get", id(&task)).await.unwrap().get("error").is_none() {} })
             .await

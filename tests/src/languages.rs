@@ -1,0 +1,59 @@
+//! The handlers of all kinds, one for each language that handlers are written in, which all do the same.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use taskcell::{Grants, Handler, Handlers, Limits};
+
+use crate::application::Application;
+use crate::guests::build_guest;
+use crate::handlers::engine;
+use crate::provision::repository;
+
+/// A language, by its example of all kinds.
+#[derive(Debug)]
+pub struct Language {
+    /// The name of the language, for `TASKCELL_SKIP_LANGUAGES` too.
+    pub name: &'static str,
+    /// The folder of the example, from the repository's root.
+    pub folder: &'static str,
+    /// Builds the example in a folder and gives the component.
+    build: fn(&Path) -> Result<PathBuf>,
+}
+
+/// All languages.
+pub const LANGUAGES: &[Language] =
+    &[Language { name: "rust", folder: "guest-examples/rust-everything", build: build_guest }];
+
+impl Language {
+    /// The language of this name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn named(name: &str) -> Result<&'static Self> {
+        LANGUAGES.iter().find(|language| language.name == name).with_context(|| format!("{name} is not in the table"))
+    }
+
+    /// The component of the example, built if it is not yet.
+    ///
+    /// # Errors
+    /// When the toolchain is missing or the build fails.
+    pub fn component(&self) -> Result<PathBuf> {
+        (self.build)(&repository().join(self.folder)).with_context(|| format!("the example in {}", self.name))
+    }
+
+    /// The example, granted all that it imports; an application is its model and its user.
+    ///
+    /// # Errors
+    /// When it cannot be built or loaded.
+    pub async fn everything(&self, limits: Limits, application: &Arc<Application>) -> Result<Handlers> {
+        let mut grants = Grants::default();
+        grants.tasks = true;
+        grants.progress = true;
+        grants.model = Some(Arc::<Application>::clone(application));
+        grants.user = Some(Arc::<Application>::clone(application));
+        let handler = Handler::from_file(&engine(limits)?, &self.component()?, grants).await?;
+        Ok(Handlers::new([handler])?)
+    }
+}
