@@ -42,13 +42,12 @@ function sample(request) {
   const contents = request.messages.flatMap((message) => message.content);
   const said = (content, stopReason) => ({ role: "assistant", content, model: "everything", stopReason });
   const text = lastUserText(request.messages);
+  if (text.startsWith("ask")) return model.createMessage(request);
   switch (text) {
     case "reject":
       throw { code: -1, message: "User rejected sampling request", data: '{"by":"everything"}' };
     case "trap":
       throw new Error("trap");
-    case "ask":
-      return model.createMessage(request);
     case "image":
       return said(contents.filter((content) => content.tag === "image").slice(0, 1), "endTurn");
     case "tool": {
@@ -72,13 +71,12 @@ function lastUserText(messages) {
 // The message says what is done, and a form is filled from its schema.
 function elicit(request) {
   const { message, requestedSchema } = request.val;
+  if (message.startsWith("ask")) return user.elicit(request);
   switch (message) {
     case "reject":
       throw { code: -1, message: "User rejected elicitation request" };
     case "trap":
       throw new Error("trap");
-    case "ask":
-      return user.elicit(request);
     case "decline":
     case "cancel":
       return { action: { tag: message } };

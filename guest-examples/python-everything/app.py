@@ -82,7 +82,7 @@ def sample(request: types.CreateMessageRequest) -> types.CreateMessageResult:
             raise Err(types.RpcError(-1, "User rejected sampling request", '{"by":"everything"}'))
         case "trap":
             raise RuntimeError("trap")
-        case "ask":
+        case text if text.startswith("ask"):
             return model.create_message(request)
         case "image":
             contents = [content for message in request.messages for content in message.content]
@@ -116,7 +116,7 @@ def elicit(request: types.ElicitRequest) -> types.ElicitResult:
             raise Err(types.RpcError(-1, "User rejected elicitation request", None))
         case "trap":
             raise RuntimeError("trap")
-        case "ask":
+        case message if message.startswith("ask"):
             return user.elicit(request)
         case "decline":
             action = types.ElicitAction_Decline()

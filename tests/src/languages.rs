@@ -1,12 +1,13 @@
 //! The handlers of all kinds, one for each language that handlers are written in, which all do the same.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use taskcell::{Grants, Handler, Handlers, Limits};
 
 use crate::application::Application;
+use crate::examples::build_example;
 use crate::guests::build_guest;
 use crate::handlers::engine;
 use crate::provision::repository;
@@ -16,15 +17,22 @@ use crate::provision::repository;
 pub struct Language {
     /// The name of the language, for `TASKCELL_SKIP_LANGUAGES` too.
     pub name: &'static str,
-    /// The folder of the example, from the repository's root.
+    /// The folder of the example in `guest-examples`.
     pub folder: &'static str,
-    /// Builds the example in a folder and gives the component.
-    build: fn(&Path) -> Result<PathBuf>,
+    /// Builds the example of a folder of `guest-examples` and gives the component.
+    build: fn(&str) -> Result<PathBuf>,
 }
 
 /// All languages.
-pub const LANGUAGES: &[Language] =
-    &[Language { name: "rust", folder: "guest-examples/rust-everything", build: build_guest }];
+pub const LANGUAGES: &[Language] = &[
+    Language { name: "rust", folder: "rust-everything", build: rust },
+    Language { name: "python", folder: "python-everything", build: build_example },
+    Language { name: "javascript", folder: "javascript-everything", build: build_example },
+];
+
+fn rust(folder: &str) -> Result<PathBuf> {
+    build_guest(&repository().join("guest-examples").join(folder))
+}
 
 impl Language {
     /// The language of this name.
@@ -40,7 +48,7 @@ impl Language {
     /// # Errors
     /// When the toolchain is missing or the build fails.
     pub fn component(&self) -> Result<PathBuf> {
-        (self.build)(&repository().join(self.folder)).with_context(|| format!("the example in {}", self.name))
+        (self.build)(self.folder).with_context(|| format!("the example in {}", self.name))
     }
 
     /// The example, granted all that it imports; an application is its model and its user.

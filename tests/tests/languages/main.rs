@@ -41,7 +41,7 @@ macro_rules! languages {
     }};
 }
 
-languages! { rust }
+languages! { rust python javascript }
 
 async fn all(name: &str) {
     if language_skipped(name, &format!("languages::{name}")) {
