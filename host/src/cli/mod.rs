@@ -3,6 +3,7 @@
 //! Results go to stdout, everything else to stderr. Exit codes: 0 for a good result, 1 for a result that is an
 //! error, 2 when the command could not be run, which a single line on stderr explains.
 
+mod build;
 mod call;
 mod check;
 mod client;
@@ -13,7 +14,9 @@ mod demo_server;
 mod handlers;
 mod inspect;
 mod keyvalue;
+mod languages;
 mod negotiate;
+mod new;
 mod page;
 mod peer;
 mod policy;
@@ -30,6 +33,7 @@ mod task_view;
 mod tasks;
 mod tasks_args;
 mod terminal;
+mod tool;
 mod user;
 
 use std::io::IsTerminal;
@@ -71,6 +75,12 @@ enum Command {
     Tasks(tasks::Args),
     /// See and change the keys and values of a handler
     Keyvalue(keyvalue::Args),
+    /// Write a project that is a handler, ready to build
+    New(new::Args),
+    /// Build a handler with its language's own tools, and look at what they made
+    Build(build::Args),
+    /// What the build files of `new` call: wit-bindgen and wasm-tools, built in
+    Tool(tool::Args),
     /// Be the server of the demo, on stdin and stdout
     #[command(hide = true)]
     DemoServer,
@@ -130,6 +140,9 @@ fn block_on(command: Command) -> anyhow::Result<Ended> {
             Command::Record(args) => record::record(args).await,
             Command::Tasks(args) => tasks::tasks(args).await,
             Command::Keyvalue(args) => keyvalue::keyvalue(args).await,
+            Command::New(args) => new::new(&args),
+            Command::Build(args) => build::build(args).await,
+            Command::Tool(args) => tool::tool(args),
             Command::DemoServer => demo_server::serve().await,
         }
     });

@@ -1,0 +1,98 @@
+//! The languages that `taskcell new` and `taskcell build` know: one table, a file for each language.
+//!
+//! A language is known by what its projects hold and built by its own tools, as its own build files say: what
+//! `build` adds is to see that the tools are there, and to look at the component they made. So whatever a project
+//! says works without this program, and an author who needs another flag writes it where the language has it.
+//!
+//! A new language is a file here with a [`Language`], its templates, and a line in [`LANGUAGES`]. The answers of its
+//! templates are those of `templates/fixtures`, which are the same for all.
+
+pub(super) mod bindings;
+mod clang;
+mod rust;
+pub(super) mod template;
+mod toolchain;
+pub(super) mod wit;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+use toolchain::Tool;
+
+/// A language that handlers are written in.
+pub(super) struct Language {
+    /// Its name for `--lang`.
+    pub(super) name: &'static str,
+    /// Its name for people.
+    pub(super) title: &'static str,
+    /// Whether a folder holds a project of this language.
+    is_in: fn(&Path) -> bool,
+    /// What [`is_in`](Self::is_in) looks for, in words.
+    known_by: &'static str,
+    /// What `new` writes beside what all languages share: the path in the project, and the [template](template::fill).
+    pub(super) files: &'static [(&'static str, &'static str)],
+    /// The path of the author's code in a new project.
+    pub(super) handler: &'static str,
+    /// The path of the component that a new project builds.
+    pub(super) component: &'static str,
+    /// What the build needs.
+    tools: &'static [Tool],
+    /// Builds the project in a folder, with its own build files, and gives the component's path.
+    make: fn(&Path) -> anyhow::Result<PathBuf>,
+}
+
+/// All languages. A folder that two of them know is the first one's.
+const LANGUAGES: [&Language; 2] = [&rust::RUST, &clang::C];
+
+impl Language {
+    /// The language of this name.
+    ///
+    /// # Errors
+    /// When there is none: names those that are.
+    pub(super) fn named(name: &str) -> anyhow::Result<&'static Self> {
+        let found = LANGUAGES.into_iter().find(|language| language.name == name);
+        found.with_context(|| {
+            let names: Vec<_> = LANGUAGES.iter().map(|language| language.name).collect();
+            format!("no language {name:?} is known; there are {}", names.join(", "))
+        })
+    }
+
+    /// The language of the project in a folder.
+    ///
+    /// # Errors
+    /// When it is of none: says what each is known by.
+    pub(super) fn of(dir: &Path) -> anyhow::Result<&'static Self> {
+        if let Some(language) = LANGUAGES.into_iter().find(|language| (language.is_in)(dir)) {
+            return Ok(language);
+        }
+        let known: Vec<_> =
+            LANGUAGES.iter().map(|language| format!("{} by {}", language.title, language.known_by)).collect();
+        bail!("{} holds no project of a language that is known: {}", dir.display(), known.join(", "))
+    }
+
+    /// Builds the project in a folder and gives the path of the component.
+    ///
+    /// # Errors
+    /// When a tool is missing or fails, or makes no component.
+    pub(super) fn build(&self, dir: &Path) -> anyhow::Result<PathBuf> {
+        toolchain::need(self.title, self.tools, dir)?;
+        (self.make)(dir)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_language_writes_what_it_is_known_by_and_the_handler() {
+        for language in LANGUAGES {
+            let paths: Vec<_> = language.files.iter().map(|(path, _)| *path).collect();
+            assert!(paths.contains(&language.handler), "{} writes no {}", language.name, language.handler);
+            for path in ["README.md", ".gitignore"] {
+                assert!(paths.contains(&path), "{} writes no {path}", language.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Runs a language's own tools, and says how to install what is missing.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, bail, ensure};
+
+/// Something that a build needs.
+pub(super) struct Tool {
+    /// What it is, with the versions that will do.
+    pub(super) what: &'static str,
+    /// A command that tells whether it is there.
+    pub(super) command: &'static [&'static str],
+    /// Whether what the command printed on stdout says so.
+    pub(super) accepts: fn(&str) -> bool,
+    /// The command that installs it, or where to get it.
+    pub(super) install: &'static str,
+}
+
+impl Tool {
+    /// Whether it is missing for a project in this folder, and then what its command said.
+    fn missing(&self, dir: &Path) -> Option<String> {
+        let (program, arguments) = self.command.split_first()?;
+        let mut command = Command::new(program);
+        // In the project's folder, because some tools let it choose their version.
+        command.args(arguments).current_dir(dir).stdin(Stdio::null()).stderr(Stdio::null());
+        match command.output() {
+            Err(_) => Some(format!("there is no `{program}`")),
+            Ok(output) => {
+                let said = String::from_utf8_lossy(&output.stdout);
+                let good = output.status.success() && (self.accepts)(&said);
+                let first = said.lines().next().unwrap_or_default();
+                (!good).then(|| format!("`{}` says {first:?}", self.command.join(" ")))
+            }
+        }
+    }
+}
+
+/// Sees that all tools are there.
+///
+/// # Errors
+/// When some are not: says which, why, and how to install them.
+pub(super) fn need(title: &str, tools: &[Tool], dir: &Path) -> anyhow::Result<()> {
+    let missing: Vec<_> = tools.iter().filter_map(|tool| Some((tool, tool.missing(dir)?))).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let what: Vec<_> = missing.iter().map(|(tool, why)| format!("{} ({why})", tool.what)).collect();
+    let mut install: Vec<_> = missing.iter().map(|(tool, _)| tool.install).collect();
+    install.dedup();
+    bail!("a handler in {title} is built with {}; install what is missing: {}", what.join(" and "), install.join("; "))
+}
+
+/// Whether a program's version is at least this one: the first number of the form `1.2` in what it printed.
+pub(super) fn at_least(said: &str, least: (u32, u32)) -> bool {
+    let version = said.split_whitespace().find_map(|word| {
+        let mut numbers = word.trim_start_matches(|letter: char| !letter.is_ascii_digit()).split('.');
+        Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+    });
+    version.is_some_and(|version: (u32, u32)| version >= least)
+}
+
+/// Runs a command to its end, with all that it prints on stderr, where it is named first.
+///
+/// # Errors
+/// When it cannot be started or fails.
+pub(super) fn run(command: &mut Command) -> anyhow::Result<()> {
+    command.stdout(std::io::stderr());
+    let program = named(command);
+    let status = command.stdin(Stdio::null()).status().with_context(|| format!("`{program}` cannot be started"))?;
+    ensure!(status.success(), "`{program}` failed ({status}); what it says is wrong stands above");
+    Ok(())
+}
+
+/// Shows the command on stderr and gives its program's name.
+pub(super) fn named(command: &Command) -> String {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let arguments: Vec<_> = command.get_args().map(|argument| argument.to_string_lossy()).collect();
+    eprintln!("$ {program} {}", arguments.join(" "));
+    program
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_found_where_tools_print_them() {
+        for (said, least, good) in [
+            ("cargo 1.95.0 (f2d3ce0bd 2026-03-21)\n", (1, 85), true),
+            ("cargo 1.84.1", (1, 85), false),
+            ("Debian clang version 19.1.7 (3~deb12u1)\nTarget: x", (19, 0), true),
+            ("v22.3.0", (20, 0), true),
+            ("go version go1.27.1 linux/amd64", (1, 24), true),
+            ("2.0", (1, 85), true),
+            ("", (0, 0), false),
+        ] {
+            assert_eq!(at_least(said, least), good, "{said}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_said_with_how_to_install_it() {
+        const TOOLS: [Tool; 3] = [
+            Tool { what: "a thing", command: &["no-such-tool"], accepts: |_| true, install: "get it" },
+            Tool {
+                what: "echo 2",
+                command: &["echo", "1.0"],
+                accepts: |said| at_least(said, (2, 0)),
+                install: "get it",
+            },
+            Tool { what: "echo", command: &["echo", "1.0"], accepts: |_| true, install: "never" },
+        ];
+        let error = need("X", &TOOLS, Path::new(".")).map_err(|error| error.to_string());
+        let said = "a handler in X is built with a thing (there is no `no-such-tool`) and echo 2 (`echo 1.0` says \
+                    \"1.0\"); install what is missing: get it";
+        assert_eq!(error, Err(said.to_owned()));
+    }
+}

@@ -1,0 +1,62 @@
+//! `taskcell tool`: what the build files of `taskcell new` call, where `wit-bindgen` and `wasm-tools` are not installed.
+//!
+//! Each takes the arguments of the tool it stands for, so that a build file names the tool in a variable and
+//! `taskcell build` sets another: the build files are the same with either.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::Context;
+
+use super::Ended;
+use super::languages::bindings::{Bindings, Generator, component};
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    tool: Tool,
+}
+
+#[derive(clap::Subcommand)]
+enum Tool {
+    /// Write the bindings of a world, as `wit-bindgen` does
+    WitBindgen {
+        /// The language
+        language: Generator,
+        /// The WIT: a file, or a folder with its `deps`
+        #[arg(default_value = "wit")]
+        wit: PathBuf,
+        /// The world; can be left out where there is only one
+        #[arg(short, long)]
+        world: Option<String>,
+        /// Another name for the world in the bindings; for C
+        #[arg(long)]
+        rename_world: Option<String>,
+        /// The folder to write to
+        #[arg(long, default_value = ".")]
+        out_dir: PathBuf,
+    },
+    /// Make a component of a core module, as `wasm-tools component new` does; WASI preview 1 is adapted
+    ComponentNew {
+        /// The core module
+        core: PathBuf,
+        /// The component
+        #[arg(short)]
+        output: PathBuf,
+    },
+}
+
+pub(super) fn tool(args: Args) -> anyhow::Result<Ended> {
+    match args.tool {
+        Tool::WitBindgen { language, wit, world, rename_world, out_dir } => {
+            Bindings { wit: &wit, world: world.as_deref(), rename_world, out: &out_dir }.write(language)?;
+        }
+        Tool::ComponentNew { core, output } => {
+            let module = fs::read(&core).with_context(|| format!("cannot read {}", core.display()))?;
+            let component =
+                component(&module).with_context(|| format!("no component can be made of {}", core.display()))?;
+            fs::write(&output, component).with_context(|| format!("cannot write {}", output.display()))?;
+        }
+    }
+    Ok(Ended::Well)
+}
