@@ -30,6 +30,10 @@ deny:
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
+# Assemble the adapter for Go from its source and embed it
+go-adapter:
+    TASKCELL_BLESS=1 cargo test -p taskcell-tests --test go_adapter
+
 # Build the stock handler from its source and embed it
 stock:
     TASKCELL_BLESS=1 cargo test -p taskcell-tests --test stock
