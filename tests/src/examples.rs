@@ -22,6 +22,14 @@ const MADE: [&str; 4] = ["node_modules", "build", ".venv", "__pycache__"];
 /// # Errors
 /// When its toolchain cannot be installed, or it does not build.
 pub fn build_example(name: &str) -> Result<PathBuf> {
+    build_changed(name, "", "")
+}
+
+/// The same with this text in the place of another, in the author's code: to see what happens to a mistake.
+///
+/// # Errors
+/// The same, and when the code does not have that text.
+pub fn build_changed(name: &str, from: &str, to: &str) -> Result<PathBuf> {
     let source = repository().join("guest-examples").join(name);
     let python = source.join("requirements.txt").exists();
     let command = if python { componentize_py(&source)? } else { vec!["npm".to_owned(), "run".into(), "build".into()] };
@@ -33,16 +41,23 @@ pub fn build_example(name: &str) -> Result<PathBuf> {
         list(&repository().join(part), &mut files)?;
     }
     list(&source, &mut files)?;
-    let mut contents = vec![tools.to_string_lossy().into_owned().into_bytes()];
+    let mut contents = [&*tools.to_string_lossy(), from, to].map(|part| part.as_bytes().to_vec()).to_vec();
     for file in &files {
         contents.extend([file.to_string_lossy().into_owned().into_bytes(), read(file)?]);
     }
     let parts: Vec<_> = contents.iter().map(Vec::as_slice).collect();
     let built = once(&target().join("examples"), &format!("{name}-{}", hash(&parts)), |folder, held| {
         for file in &files {
-            let to = folder.join(file.strip_prefix(repository())?);
-            fs::create_dir_all(to.parent().context("a file is in a folder")?)?;
-            fs::copy(file, to)?;
+            let copy = folder.join(file.strip_prefix(repository())?);
+            fs::create_dir_all(copy.parent().context("a file is in a folder")?)?;
+            fs::copy(file, copy)?;
+        }
+        if !from.is_empty() {
+            let code = ["app.py", "app.js", "app.ts"].map(|file| folder.join("guest-examples").join(name).join(file));
+            let code = code.iter().find(|file| file.exists()).context("an example has code")?;
+            let text = fs::read_to_string(code)?;
+            anyhow::ensure!(text.contains(from), "{} does not have {from:?}", code.display());
+            fs::write(code, text.replace(from, to))?;
         }
         let [program, arguments @ ..] = command.as_slice() else { anyhow::bail!("no command") };
         let program = if python { tools.join(program) } else { program.into() };

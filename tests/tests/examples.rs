@@ -13,11 +13,14 @@ use taskcell::protocol::types::{
     CreateMessageRequest, CreateMessageResult, ElicitRequest, ElicitResult, Implementation, RpcError,
 };
 use taskcell::{Grants, Handler, Handlers};
+use taskcell_tests::cli;
 use taskcell_tests::conversation::{Conversation, prompt};
-use taskcell_tests::examples::build_example;
+use taskcell_tests::examples::{build_changed, build_example};
 use taskcell_tests::handlers::{cells, engine};
 use taskcell_tests::provision::{language_skipped, repository};
 use taskcell_tests::server::options;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_taskcell-cli");
 
 /// The person and the model: each says what it was told to, and what they were asked is kept.
 #[derive(Default)]
@@ -276,6 +279,71 @@ async fn approval_gate_waits_for_the_user() {
             .iter()
             .any(|told| told["params"]["statusMessage"] == "approved, waiting for the model");
         assert_eq!(told, status == "completed", "{seen:?}");
+    }
+}
+
+/// What nobody caught ends the call, and the log says what and where in the author's file.
+#[test]
+fn an_error_that_nobody_caught_is_in_the_log() {
+    // The example, its code, what it throws instead, and what the log must say.
+    let table = [
+        (
+            "python-minimal",
+            "        answer = TextContent(",
+            "        raise ValueError('a bug')\n        answer = TextContent(",
+            ["ValueError: a bug", "app.py\", line 13, in handle"],
+        ),
+        (
+            "javascript-minimal",
+            "    return {",
+            "    throw new TypeError('a bug');\n    return {",
+            ["a bug", "at handle (/app.js:7:"],
+        ),
+        (
+            "typescript-minimal",
+            "    return {",
+            "    if (request.maxTokens > 0) throw new TypeError('a bug');\n    return {",
+            ["a bug", "at handle (/build/app.js:7:"],
+        ),
+    ];
+    for (example, from, to, said) in table {
+        if language_skipped(example.split('-').next().unwrap(), example) {
+            continue;
+        }
+        let file = build_changed(example, from, to).unwrap();
+        let mut command = cli::command(PROGRAM);
+        command.args(["-v", "call", "--handler", file.to_str().unwrap(), "sampling/createMessage"]);
+        let ran = command.arg(prompt("hi").to_string()).output().unwrap();
+        let (answer, log) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+        assert!(answer.contains(r#""kind": "trap""#) && !answer.contains("a bug"), "{example}: {answer}");
+        for part in said {
+            assert!(log.contains(part), "{example}: no {part:?} in {log}");
+        }
+    }
+}
+
+/// What does not fit the WIT is said by the tool, with its place where the tool knows it.
+#[test]
+fn code_that_does_not_fit_the_wit_does_not_build() {
+    let table = [
+        ("python-minimal", "class Sampling(exports.Sampling)", "class Sampler(exports.Sampling)", "Sampling"),
+        ("python-minimal", "Role,", "Roles,", "cannot import name 'Roles'"),
+        (
+            "javascript-minimal",
+            "export const",
+            "import 'taskcell:handlers/tasks@0.1.0';\nexport const",
+            "taskcell:handlers/tasks@0.1.0",
+        ),
+        ("javascript-minimal", "handle(context, request) {", "handle(context, request) {{", "/app.js:"),
+        ("typescript-minimal", "model: \"fixed\",", "", "Property 'model' is missing"),
+        ("typescript-minimal", "tag: \"text\", val", "tag: \"txt\", val", "app.ts(6,3)"),
+    ];
+    for (example, from, to, said) in table {
+        if language_skipped(example.split('-').next().unwrap(), example) {
+            continue;
+        }
+        let error = build_changed(example, from, to).unwrap_err().to_string();
+        assert!(error.contains(said), "{example} with {to:?}: no {said:?} in {error}");
     }
 }
 
