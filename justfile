@@ -18,7 +18,7 @@ test *FILTER:
 # Format the host, the tests and the guests
 fmt:
     cargo fmt --all
-    for guest in guest-examples/*/ tests/guests/*/; do (cd "$guest" && cargo fmt); done
+    for guest in guest-examples/*/Cargo.toml tests/guests/*/Cargo.toml; do (cd "${guest%/*}" && cargo fmt); done
 
 lint:
     cargo clippy --workspace --all-targets -- -D warnings
