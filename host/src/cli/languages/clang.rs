@@ -1,4 +1,4 @@
-//! C, by clang and make. The project's Makefile has the flags; this program stands in for the two tools that it
+//! C and C++, by clang and make. The project's Makefile has the flags; this program stands in for the two tools that it
 //! calls beside clang.
 
 use std::path::{Path, PathBuf};
@@ -41,6 +41,37 @@ pub(super) const C: Language = Language {
             command: &["clang-19", "--target=wasm32-wasi", "-print-file-name=libc.a"],
             accepts: is_file,
             install: "apt-get install clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32",
+        },
+    ],
+    make,
+};
+
+pub(super) const CPP: Language = Language {
+    name: "cpp",
+    title: "C++",
+    is_in: |dir| has_makefile_and(dir, "cpp"),
+    known_by: "a Makefile and a .cpp file",
+    files: &[
+        ("handler.cpp", include_str!("templates/cpp/handler.cpp")),
+        ("Makefile", include_str!("templates/cpp/Makefile")),
+        ("README.md", include_str!("templates/cpp/README.md")),
+        (".gitignore", include_str!("templates/cpp/gitignore")),
+    ],
+    handler: "handler.cpp",
+    component: COMPONENT,
+    tools: &[
+        MAKE,
+        Tool {
+            what: "clang++ 19",
+            command: &["clang++-19", "--version"],
+            accepts: |_| true,
+            install: "apt-get install clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32 libc++-19-dev-wasm32",
+        },
+        Tool {
+            what: "WASI's C++ library",
+            command: &["clang++-19", "--target=wasm32-wasi", "-print-file-name=libc++.a"],
+            accepts: is_file,
+            install: "apt-get install clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32 libc++-19-dev-wasm32",
         },
     ],
     make,

@@ -43,7 +43,7 @@ pub(super) struct Language {
 }
 
 /// All languages. A folder that two of them know is the first one's.
-const LANGUAGES: [&Language; 2] = [&rust::RUST, &clang::C];
+const LANGUAGES: [&Language; 3] = [&rust::RUST, &clang::C, &clang::CPP];
 
 impl Language {
     /// The language of this name.
