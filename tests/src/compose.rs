@@ -44,7 +44,11 @@ pub fn component_for(version: &str, exports: &[&str], imports: &[&str]) -> Resul
 pub fn component_with(packages: &[&str], exports: &[&str], imports: &[&str]) -> Result<Vec<u8>> {
     let mut resolve = Resolve::default();
     for package in dependencies()? {
-        resolve.push_group(package)?;
+        // One that is given is meant.
+        let header = format!("package {};", package.main.name);
+        if !packages.iter().any(|given| given.starts_with(&header)) {
+            resolve.push_group(package)?;
+        }
     }
     for package in packages {
         resolve.push_source("package.wit", package)?;
@@ -142,7 +146,7 @@ fn dependencies() -> Result<Vec<UnresolvedPackageGroup>> {
         UnresolvedPackageGroup::parse_dir(folder(name))
             .with_context(|| format!("cannot read {}", folder(name).display()))
     };
-    ["wasi-io", "wasi-clocks", "wasi-config"].map(parse).into_iter().collect()
+    ["wasi-io", "wasi-clocks", "wasi-cli", "wasi-config", "wasi-keyvalue"].map(parse).into_iter().collect()
 }
 
 fn wit() -> PathBuf {

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 use taskcell_tests::cli::{Ran, command, run};
-use taskcell_tests::compose::{component, component_of};
+use taskcell_tests::compose::{component, component_for, component_of};
 use taskcell_tests::guests::build_guest;
 use taskcell_tests::provision::{node_peers, peers_skipped, repository};
 use taskcell_tests::pty::AtTerminal;
@@ -200,7 +200,7 @@ fn what_cannot_be_checked() {
         fs::write(&path, bytes).unwrap();
         text(&path)
     };
-    let unknown = file("unknown.wasm", &component(&["roots"], &["wasi:nn/graph@0.2.0"]).unwrap_or_default());
+    let newer = file("newer.wasm", &component_for("0.9.0", &["roots"], &[]).unwrap());
     let garbage = file("garbage.wasm", b"garbage");
     let empty = text(folder.path());
     let wrong = folder.path().join("wrong");
@@ -212,7 +212,7 @@ fn what_cannot_be_checked() {
     let no_fixtures = format!("{empty}/empty");
     for (arguments, said) in [
         (vec![garbage.as_str()], "is not a WebAssembly component"),
-        (vec![&unknown], ""),
+        (vec![&newer], "this host speaks"),
         (vec![&STOCK, "--fixtures", &nowhere], "nowhere"),
         (vec![&STOCK, "--fixtures", &no_fixtures], "holds no fixture"),
         (vec![&STOCK, "--fixtures", &wrong], "is not JSON"),

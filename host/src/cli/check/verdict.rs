@@ -39,8 +39,8 @@ pub(super) struct Fault {
 /// `docs/limits.md` has them all.
 #[rustfmt::skip]
 const HOST_ERRORS: &[(&str, &str)] = &[
-    ("trap",           "return an rpc-error where there is no answer, rather than to panic, throw or abort; `taskcell -v call` with this request logs where it was"),
-    ("panic",          "return an rpc-error where there is no answer, rather than to panic, throw or abort; `taskcell -v call` with this request logs where it was"),
+    ("trap",           "return an rpc-error where there is no answer, rather than to panic, throw or abort; -v logs what it printed"),
+    ("panic",          "return an rpc-error where there is no answer, rather than to panic, throw or abort; -v logs what it printed"),
     ("invalid_answer", ""),
     ("json_depth",     "nest the JSON of `_meta`, tool input and the like less deeply"),
     ("answer_size",    "answer with less: cut what comes from the request or from a model"),
@@ -100,8 +100,13 @@ pub(super) fn judge(kind: Kind, holds: Holds, came: &Came, reached: bool) -> Ver
 pub(super) fn host_error(kind: Kind, error: &RpcError) -> Option<Fault> {
     let word = host_kind(error)?;
     let (_, fix) = HOST_ERRORS.iter().find(|(kind, _)| *kind == word)?;
-    let fix = if fix.is_empty() { rule(kind) } else { fix };
-    Some(Fault { got: told_error(error), fix: fix.to_owned(), see: see(kind) })
+    let (fix, see) = match kind.plain() {
+        _ if !fix.is_empty() => (*fix, see(kind)),
+        // What a task ends with is what the plain request is answered with.
+        Some(plain) => (rule(kind), format!("{}, {}", see(plain), see(kind))),
+        None => (rule(kind), see(kind)),
+    };
+    Some(Fault { got: told_error(error), fix: fix.to_owned(), see })
 }
 
 fn host_kind(error: &RpcError) -> Option<String> {
