@@ -10,6 +10,7 @@ use crate::application::Application;
 use crate::examples::build_example;
 use crate::guests::build_guest;
 use crate::handlers::engine;
+use crate::projects::build_project;
 use crate::provision::repository;
 
 /// A language, by its example of all kinds.
@@ -28,6 +29,8 @@ pub const LANGUAGES: &[Language] = &[
     Language { name: "rust", folder: "rust-everything", build: rust },
     Language { name: "python", folder: "python-everything", build: build_example },
     Language { name: "javascript", folder: "javascript-everything", build: build_example },
+    Language { name: "c", folder: "c-everything", build: build_project },
+    Language { name: "cpp", folder: "cpp-everything", build: build_project },
 ];
 
 fn rust(folder: &str) -> Result<PathBuf> {

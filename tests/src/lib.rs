@@ -14,6 +14,7 @@ pub mod mcp;
 pub mod model_server;
 pub mod observed;
 pub mod process;
+pub mod projects;
 pub mod provision;
 pub mod pty;
 pub mod scripted_server;

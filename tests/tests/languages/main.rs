@@ -41,7 +41,7 @@ macro_rules! languages {
     }};
 }
 
-languages! { rust python javascript }
+languages! { rust python javascript c cpp }
 
 async fn all(name: &str) {
     if language_skipped(name, &format!("languages::{name}")) {
