@@ -33,7 +33,7 @@ fn the_embedded_adapter_is_what_the_source_is_assembled_to() {
 fn the_embedded_runtime_package_is_that_of_the_bindings() {
     let theirs = bindings_package();
     let ours = repository().join("host/assets/go-pkg");
-    for file in ["go.mod", "LICENSE", "wit/runtime", "wit/types"] {
+    for file in ["go.mod", "LICENSE", "wit/async", "wit/runtime", "wit/types"] {
         let (ours, theirs) = (contents(&ours.join(file)), contents(&theirs.join(file)));
         assert!(
             ours == theirs,
