@@ -1185,3 +1185,10 @@ declare module "wasi:keyvalue/store@0.2.0-draft" {
   /** Opens a bucket. taskcell has as many as a handler opens; each handler has its own. */
   export function open(identifier: string): Bucket;
 }
+
+declare module "wasi:random/random@0.2.6" {
+  /** So many bytes. */
+  export function getRandomBytes(len: number): Uint8Array;
+  /** 64 bits. */
+  export function getRandomU64(): number;
+}

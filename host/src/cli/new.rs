@@ -53,7 +53,7 @@ const MAX_PATH: usize = 200;
 pub(super) struct Args {
     /// The folder to make; one that is there must be empty
     dir: PathBuf,
-    /// The language: rust, c, cpp
+    /// The language: rust, c, cpp, python, javascript or typescript
     #[arg(long, value_name = "LANGUAGE")]
     lang: String,
     /// What it answers, separated by commas: the names that `taskcell inspect` shows, `tasks` for the six of tasks, or `all`

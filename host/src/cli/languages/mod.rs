@@ -9,6 +9,8 @@
 
 pub(super) mod bindings;
 mod clang;
+mod javascript;
+mod python;
 mod rust;
 pub(super) mod template;
 mod toolchain;
@@ -43,7 +45,8 @@ pub(super) struct Language {
 }
 
 /// All languages. A folder that two of them know is the first one's.
-const LANGUAGES: [&Language; 3] = [&rust::RUST, &clang::C, &clang::CPP];
+const LANGUAGES: [&Language; 6] =
+    [&rust::RUST, &clang::C, &clang::CPP, &python::PYTHON, &javascript::TYPESCRIPT, &javascript::JAVASCRIPT];
 
 impl Language {
     /// The language of this name.

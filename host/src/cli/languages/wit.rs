@@ -24,6 +24,7 @@ pub(in super::super) const FILES: &[(&str, &str)] = files! {
     "wasi-http" in "deps/wasi-http/": "http";
     "wasi-io" in "deps/wasi-io/": "poll";
     "wasi-keyvalue" in "deps/wasi-keyvalue/": "store";
+    "wasi-random" in "deps/wasi-random/": "random";
 };
 
 /// The files of a project that are not what this program would have written; none where the project keeps no copy.
