@@ -237,14 +237,12 @@ impl Client {
 
 /// How calls of revision 2026-07-28 are made.
 fn calls(progress: Progress) -> rounds::Options {
-    let mut calls = rounds::Options::default();
-    calls.client = Some(this_program());
-    calls.observer = Some(Arc::new(move |task: &RemoteTask| {
+    let observer = move |task: &RemoteTask| {
         let RemoteTask { id, status, message, .. } = task;
         let message = message.as_deref().unwrap_or_default();
         progress.line(format!("server's task {id} is {}  {message}", terminal::status(*status)));
-    }));
-    calls
+    };
+    rounds::Options { client: Some(this_program()), observer: Some(Arc::new(observer)), ..rounds::Options::default() }
 }
 
 /// What came of a call, in the words of a request.
