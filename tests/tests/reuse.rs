@@ -35,7 +35,9 @@ async fn ask(session: &Session, said: &str) -> String {
 /// What is said to one session in turn, and what comes back: the number of requests that the instance has had.
 #[tokio::test]
 async fn an_instance_answers_so_many_and_ends() {
-    let table: [(&str, u32, &[(&str, &str)]); 7] = [
+    type Said<'a> = &'a [(&'a str, &'a str)];
+
+    let table: [(&str, u32, Said<'_>); 7] = [
         ("each request has a fresh one", 1, &[("", "1"), ("", "1"), ("", "1")]),
         ("three have one", 3, &[("", "1"), ("", "2"), ("", "3"), ("", "1"), ("", "2")]),
         ("an error is an answer", 9, &[("", "1"), ("error", "as asked"), ("", "3")]),
