@@ -1,0 +1,335 @@
+//! What `taskcell new` writes builds with `taskcell build` and passes `taskcell check`, in Rust for every kind, in C and
+//! C++ for the sets of kinds that differ; and both commands say what is wrong where something is.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Value, json};
+use taskcell::kinds::KINDS;
+use taskcell_tests::cli::{self, Ran};
+use taskcell_tests::provision::{language_skipped, repository};
+use tempfile::TempDir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_taskcell-cli");
+
+/// Held by tests that build in Rust: their projects share a target directory, and so the place of the component.
+static CARGO: Mutex<()> = Mutex::new(());
+
+fn with_cargo() -> MutexGuard<'static, ()> {
+    CARGO.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A project that `taskcell new` wrote.
+struct Project {
+    _parent: TempDir,
+    folder: PathBuf,
+}
+
+impl Project {
+    fn new(language: &str, kinds: &str) -> Self {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("project");
+        let ran = cli::run(PROGRAM, &["new", folder.to_str().unwrap(), "--lang", language, "--kinds", kinds]).unwrap();
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        Self { _parent: parent, folder }
+    }
+
+    fn path(&self, inside: &str) -> PathBuf {
+        self.folder.join(inside)
+    }
+
+    fn change(&self, path: &str, from: &str, to: &str) {
+        let path = self.path(path);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{}: {text}", path.display());
+        fs::write(path, text.replace(from, to)).unwrap();
+    }
+
+    fn build(&self) -> Ran {
+        self.build_with(|_| {})
+    }
+
+    fn build_with(&self, change: impl FnOnce(&mut Command)) -> Ran {
+        let mut command = cli::command(PROGRAM);
+        command.arg("build").arg(&self.folder);
+        // One target directory for all projects, so that what they depend on is compiled once. What the cargo of the tests
+        // was told is not meant for that of the project.
+        command.env("CARGO_TARGET_DIR", repository().join("target/guests/new"));
+        for variable in ["RUSTC_WORKSPACE_WRAPPER", "RUSTC_WRAPPER", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
+            command.env_remove(variable);
+        }
+        change(&mut command);
+        let output = command.output().unwrap();
+        Ran {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Builds it, and sees that it answers just these exports, as its fixtures say.
+    fn is_good(&self, exports: &[&str]) {
+        let built = self.build();
+        assert_eq!(built.code, Some(0), "{built:?}");
+        let line = built.stdout.lines().last().unwrap();
+        let (component, facts) = line.split_once(": ").unwrap();
+        let (_, names) = facts.split_once(" bytes, ").unwrap();
+        assert_eq!(names.split(", ").collect::<Vec<_>>(), exports, "{line}");
+
+        let fixtures = self.path("fixtures");
+        let checked =
+            cli::run(PROGRAM, &["check", component, "--json", "--fixtures", fixtures.to_str().unwrap()]).unwrap();
+        assert_eq!(checked.code, Some(0), "{checked:?}");
+        let kinds: Vec<_> = exports.iter().filter(|name| **name != "background").collect();
+        assert_eq!(checked.json().unwrap()["kinds"], json!(kinds));
+    }
+
+    /// The one line that says why it cannot be built, below what the tools print.
+    fn refusal(&self, change: impl FnOnce(&mut Command)) -> String {
+        let ran = self.build_with(change);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{ran:?}");
+        let line = ran.stderr.lines().last().unwrap();
+        line.strip_prefix("taskcell: ").unwrap_or_else(|| panic!("{ran:?}")).to_owned()
+    }
+}
+
+/// The exports of a project that was asked for these kinds, in the order of the table.
+fn exports(is_chosen: impl Fn(&str) -> bool) -> Vec<&'static str> {
+    let mut names: Vec<_> = KINDS.iter().map(|row| row.export).filter(|name| is_chosen(name)).collect();
+    if names.iter().any(|name| name.starts_with("augmented")) {
+        names.push("background");
+    }
+    names
+}
+
+#[test]
+fn rust_for_every_kind() {
+    if language_skipped("rust", "new::rust_for_every_kind") {
+        return;
+    }
+    let _cargo = with_cargo();
+    for row in &KINDS {
+        Project::new("rust", row.export).is_good(&exports(|name| name == row.export));
+    }
+    Project::new("rust", "all").is_good(&exports(|_| true));
+}
+
+#[test]
+fn c_for_sets_of_kinds() {
+    sets_of_kinds("c");
+}
+
+#[test]
+fn cpp_for_sets_of_kinds() {
+    sets_of_kinds("cpp");
+}
+
+/// Kinds that share code, and those that do not: a region of the template that is missing shows.
+fn sets_of_kinds(language: &str) {
+    if language_skipped(language, &format!("new::{language}_for_sets_of_kinds")) {
+        return;
+    }
+    for kinds in ["sampling", "elicitation,roots", "augmented-sampling", "augmented-elicitation,get-task", "all"] {
+        Project::new(language, kinds)
+            .is_good(&exports(|name| kinds == "all" || kinds.split(',').any(|kind| kind == name)));
+    }
+    let tasks = |name: &str| name.contains("task") || name.starts_with("augmented");
+    Project::new(language, "tasks").is_good(&exports(tasks));
+}
+
+/// One source: the minimal examples are what `new` writes, but for where they find the WIT.
+#[test]
+fn the_minimal_examples_are_what_new_writes() {
+    let text = |path: PathBuf| fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    for (language, files) in [
+        ("rust", ["src/lib.rs", ".cargo/config.toml"]),
+        ("c", ["handler.c", "Makefile"]),
+        ("cpp", ["handler.cpp", "Makefile"]),
+    ] {
+        let project = Project::new(language, "sampling");
+        for file in files {
+            let of_new = text(project.path(file));
+            let example = repository().join("guest-examples").join(format!("{language}-minimal")).join(file);
+            let known = text(example)
+                .replace("WIT = ../../wit\n", "WIT = wit\n")
+                .replace(" --world sampling-only --rename-world handler", "")
+                .replace("world: \"sampling-handler\", path: \"../../wit\"", "world: \"handler\", path: \"wit\"");
+            assert_eq!(of_new, known, "{language}: {file}");
+        }
+    }
+}
+
+/// Asserts that `taskcell new` writes nothing and says why in one line with these words.
+fn assert_not_written(arguments: &[&str], words: &[&str]) {
+    let ran = cli::run(PROGRAM, &[&["new"], arguments].concat()).unwrap();
+    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.lines().count()), (Some(2), "", 1), "{ran:?}");
+    for word in words {
+        assert!(ran.stderr.contains(word), "no {word} in {ran:?}");
+    }
+}
+
+#[test]
+fn new_writes_only_what_it_knows_and_only_where_nothing_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    assert_not_written(&[&at("a"), "--lang", "cobol"], &["\"cobol\"", "rust, c"]);
+    assert_not_written(
+        &[&at("a"), "--lang", "rust", "--kinds", "sampling,dreams"],
+        &["\"dreams\"", "elicitation", "`tasks`"],
+    );
+    assert_not_written(&[&at("a"), "--lang", "rust", "--kinds", "background"], &["\"background\""]);
+    assert!(!Path::new(&at("a")).exists());
+
+    fs::create_dir(at("full")).unwrap();
+    fs::write(folder.path().join("full/mine.txt"), "mine").unwrap();
+    assert_not_written(&[&at("full"), "--lang", "rust"], &["holds files already", "mine.txt"]);
+    assert_eq!(fs::read_dir(at("full")).unwrap().count(), 1);
+    assert_not_written(&[&at("full/mine.txt"), "--lang", "rust"], &["mine.txt"]);
+
+    fs::create_dir(at("empty")).unwrap();
+    let ran = cli::run(PROGRAM, &["new", &at("empty"), "--lang", "rust"]).unwrap();
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    for word in ["src/lib.rs", "wit/world.wit", "fixtures", "taskcell build"] {
+        assert!(ran.stdout.contains(word), "no {word} in {ran:?}");
+    }
+}
+
+#[test]
+fn a_folder_of_no_language_is_refused_with_what_each_is_known_by() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().to_str().unwrap();
+    for (arguments, words) in [
+        (["build", at], ["Rust by a Cargo.toml", "C by a Makefile"]),
+        (["build", "no/such/folder"], ["no/such/folder", ""]),
+    ] {
+        let ran = cli::run(PROGRAM, &arguments).unwrap();
+        assert_eq!((ran.code, ran.stderr.lines().count()), (Some(2), 1), "{ran:?}");
+        for word in words {
+            assert!(ran.stderr.contains(word), "no {word} in {ran:?}");
+        }
+    }
+}
+
+/// With nothing on the search path, each language says what it needs and the command that installs it.
+#[test]
+fn a_missing_tool_is_named_with_how_to_install_it() {
+    let empty = tempfile::tempdir().unwrap();
+    for (language, words) in [
+        ("rust", ["Rust 1.85 or newer", "no `cargo`", "https://rustup.rs"]),
+        ("c", ["clang 19", "no `clang-19`", "apt-get install clang-19 lld-19 wasi-libc"]),
+        ("cpp", ["clang++ 19", "no `clang++-19`", "libc++-19-dev-wasm32"]),
+    ] {
+        let refusal = Project::new(language, "sampling").refusal(|command| _ = command.env("PATH", empty.path()));
+        for word in words {
+            assert!(refusal.contains(word), "{language}: no {word} in {refusal}");
+        }
+    }
+}
+
+/// A compiler for which clang has no library: the second of the tools is missing, and the first is not blamed.
+#[test]
+fn a_missing_library_is_named_and_not_the_compiler() {
+    let tools = tempfile::tempdir().unwrap();
+    for (tool, says) in [("make", "GNU Make"), ("clang-19", "libc.a")] {
+        let path = tools.path().join(tool);
+        fs::write(&path, format!("#!/bin/sh\necho {says}\n")).unwrap();
+        assert!(Command::new("chmod").arg("+x").arg(&path).status().unwrap().success());
+    }
+    let path = format!("{}:/usr/bin:/bin", tools.path().display());
+    let refusal = Project::new("c", "sampling").refusal(|command| _ = command.env("PATH", path));
+    assert!(refusal.contains("WASI's C library") && refusal.contains("wasi-libc"), "{refusal}");
+    assert!(!refusal.contains("with clang 19"), "{refusal}");
+}
+
+#[test]
+fn what_is_wrong_in_a_rust_project_is_said() {
+    if language_skipped("rust", "new::what_is_wrong_in_a_rust_project_is_said") {
+        return;
+    }
+    let _cargo = with_cargo();
+    let project = Project::new("rust", "roots");
+    project.change("src/lib.rs", "vec![root]", "vec![rooot]");
+    assert!(project.refusal(|_| {}).contains("what it says is wrong stands above"));
+    assert!(project.build().stderr.contains("rooot"), "the compiler's own words are shown");
+
+    project.change("src/lib.rs", "vec![rooot]", "vec![root]");
+    project.change("Cargo.toml", "crate-type = [\"cdylib\"]", "");
+    let refusal = project.refusal(|_| {});
+    assert!(refusal.contains("made no .wasm") && refusal.contains("cdylib"), "{refusal}");
+}
+
+/// A copy of the protocol that was changed: the component does not load, and the files are named.
+#[test]
+fn wit_that_is_not_the_hosts_is_named_by_its_files() {
+    if language_skipped("rust", "new::wit_that_is_not_the_hosts_is_named_by_its_files") {
+        return;
+    }
+    let _cargo = with_cargo();
+    let project = Project::new("rust", "roots");
+    let wit = "wit/deps/taskcell-handlers/types.wit";
+    project.change(wit, "    record root {\n", "    record root {\n        colour: u32,\n");
+    project.change("src/lib.rs", "meta: None };", "meta: None, colour: 7 };");
+    let refusal = project.refusal(|_| {});
+    assert!(refusal.contains("taskcell-handlers/types.wit") && refusal.contains("roots"), "{refusal}");
+}
+
+/// A component with no kind is no handler, however well it was built.
+#[test]
+fn a_component_that_answers_nothing_is_refused() {
+    if language_skipped("c", "new::a_component_that_answers_nothing_is_refused") {
+        return;
+    }
+    let project = Project::new("c", "roots");
+    project.change("wit/world.wit", "    export taskcell:handlers/roots@0.1.0;\n", "    export nothing: func();\n");
+    fs::write(project.path("handler.c"), "#include \"handler.h\"\nvoid exports_handler_nothing(void) {}\n").unwrap();
+    let refusal = project.refusal(|_| {});
+    assert!(refusal.contains("answers nothing") && refusal.contains("wit/world.wit"), "{refusal}");
+}
+
+#[test]
+fn the_tools_that_build_files_call_say_what_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    fs::write(at("wrong.wit"), "package a:b;\nworld w { import c; }\n").unwrap();
+    fs::write(at("core.wasm"), "no module").unwrap();
+    let (wrong, core, out) = (at("wrong.wit"), at("core.wasm"), at("out"));
+    for (arguments, words) in [
+        (vec!["wit-bindgen", "c", "no/such.wit"], ["no/such.wit", ""]),
+        (vec!["wit-bindgen", "c", &wrong, "--out-dir", &out], ["wrong.wit", "c"]),
+        (vec!["component-new", "no/such.wasm", "-o", &out], ["no/such.wasm", ""]),
+        (vec!["component-new", &core, "-o", &out], ["core.wasm", ""]),
+    ] {
+        let ran = cli::run(PROGRAM, &[&["tool"], arguments.as_slice()].concat()).unwrap();
+        assert_eq!((ran.code, ran.stderr.lines().count()), (Some(2), 1), "{ran:?}");
+        for word in words {
+            assert!(ran.stderr.contains(word), "no {word} in {ran:?}");
+        }
+    }
+    assert!(!Path::new(&out).exists());
+}
+
+/// The roots of the example are those of its setting.
+#[test]
+fn the_example_roots_answers_its_setting() {
+    if language_skipped("c", "new::the_example_roots_answers_its_setting") {
+        return;
+    }
+    let component = taskcell_tests::projects::build_project("roots").unwrap();
+    let roots = |setting: &str| -> Value {
+        let setting = format!("roots={setting}");
+        let arguments = ["call", "--handler", component.to_str().unwrap(), "--set", &setting, "roots/list"];
+        let answer = cli::run(PROGRAM, &arguments).unwrap().json().unwrap();
+        answer.get("result").or(answer.get("error")).unwrap().clone()
+    };
+    let two = "file:///home/ada/project My  project\r\n\n \t \nfile:///tmp/%C3%A9\t \n";
+    assert_eq!(
+        roots(two),
+        json!({ "roots": [{ "uri": "file:///home/ada/project", "name": "My  project" }, { "uri": "file:///tmp/%C3%A9" }] })
+    );
+    assert_eq!(roots("file:///a \u{e9}"), json!({ "roots": [{ "uri": "file:///a", "name": "\u{e9}" }] }));
+    assert_eq!(roots(""), json!({ "roots": [] }));
+    assert_eq!(roots("http://a")["data"]["kind"], "invalid_answer");
+}
