@@ -347,7 +347,7 @@ fn code_that_does_not_fit_the_wit_does_not_build() {
     }
 }
 
-/// The tools of the examples are those that the tests install, in the same versions.
+/// The tools of the examples, and of what `taskcell new` writes, are those that the tests install, in the same versions.
 #[test]
 fn the_examples_lock_the_same_tools() {
     let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
@@ -367,7 +367,8 @@ fn the_examples_lock_the_same_tools() {
     let (python, node) =
         (hashes(&read(&tools.join("python/requirements.txt"))), packages(&read(&tools.join("node/package-lock.json"))));
     let mut seen = 0;
-    for example in fs::read_dir(repository().join("guest-examples")).unwrap() {
+    let folders = ["guest-examples", "host/src/cli/languages/templates"];
+    for example in folders.iter().flat_map(|folder| fs::read_dir(repository().join(folder)).unwrap()) {
         let example = example.unwrap().path();
         let (requirements, lock) = (read(&example.join("requirements.txt")), read(&example.join("package-lock.json")));
         seen += usize::from(!requirements.is_empty()) + usize::from(!lock.is_empty());
@@ -378,5 +379,5 @@ fn the_examples_lock_the_same_tools() {
             assert!(other.is_empty(), "{}: {other:?}", example.display());
         }
     }
-    assert!(seen >= 7, "{seen}");
+    assert!(seen >= 9, "{seen}");
 }
