@@ -20,5 +20,6 @@ pub mod pty;
 pub mod scripted_server;
 pub mod server;
 pub mod shape;
+pub mod stdio_server;
 pub mod test_names;
 pub mod typescript;

@@ -50,12 +50,28 @@ pub fn node_peers() -> Result<PathBuf> {
     npm_packages("peers", "node", PEERS_ADVICE)
 }
 
+/// The same of `tests/peers/node-2026`.
+///
+/// # Errors
+/// When npm is missing or fails.
+pub fn node_peers_2026() -> Result<PathBuf> {
+    npm_packages("peers", "node-2026", PEERS_ADVICE)
+}
+
 /// The interpreter of a virtual environment with the packages of `tests/peers/python`, installed if they are not yet.
 ///
 /// # Errors
 /// When Python 3.10 or newer is missing, or the environment cannot be made.
 pub fn python_peers() -> Result<PathBuf> {
-    Ok(python_packages("peers", PEERS_ADVICE)?.join("bin/python"))
+    Ok(python_packages("peers", "python", PEERS_ADVICE)?.join("bin/python"))
+}
+
+/// The same of `tests/peers/python-2026`.
+///
+/// # Errors
+/// When Python 3.10 or newer is missing, or the environment cannot be made.
+pub fn python_peers_2026() -> Result<PathBuf> {
+    Ok(python_packages("peers", "python-2026", PEERS_ADVICE)?.join("bin/python"))
 }
 
 /// The folder with the programs of `tests/toolchains/node`: `componentize-qjs`, `tsc`. Installed if they are not yet.
@@ -71,7 +87,7 @@ pub fn node_tools() -> Result<PathBuf> {
 /// # Errors
 /// When Python 3.10 or newer is missing, or the environment cannot be made.
 pub fn python_tools() -> Result<PathBuf> {
-    Ok(python_packages("toolchains", LANGUAGES_ADVICE)?.join("bin"))
+    Ok(python_packages("toolchains", "python", LANGUAGES_ADVICE)?.join("bin"))
 }
 
 /// The folder whose `node_modules` holds the npm packages of `tests/KIND/NAME`.
@@ -88,15 +104,15 @@ fn npm_packages(kind: &str, name: &str, or: &str) -> Result<PathBuf> {
     })
 }
 
-/// A virtual environment with the packages of `tests/KIND/python`.
-fn python_packages(kind: &str, or: &str) -> Result<PathBuf> {
+/// A virtual environment with the packages of `tests/KIND/NAME`.
+fn python_packages(kind: &str, name: &str, or: &str) -> Result<PathBuf> {
     let advice = format!("{PYTHON_ADVICE}, or {or}");
-    let requirements = repository().join("tests").join(kind).join("python/requirements.txt");
+    let requirements = repository().join("tests").join(kind).join(name).join("requirements.txt");
     let lock = read(&requirements)?;
     // An environment belongs to the interpreter it was made with, so that is part of its name.
     let check = "import sys; print(sys.executable, sys.version); sys.exit(sys.version_info < (3, 10))";
     let python = run(Command::new("python3").args(["-c", check]), &advice)?;
-    let name = format!("python-{}", hash(&[&lock, python.as_bytes()]));
+    let name = format!("{name}-{}", hash(&[&lock, python.as_bytes()]));
     once(&target().join(kind), &name, |folder, held| {
         let mut venv = Command::new("python3");
         venv.args(["-m", "venv"]).arg(folder).stdin(held.try_clone()?);

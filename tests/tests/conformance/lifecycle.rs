@@ -9,13 +9,15 @@ use taskcell_tests::cli::{Ran, run};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_taskcell-cli");
 const SERVER: &str = env!("CARGO_BIN_EXE_fake-server");
 
-/// Runs the program against the fake server in a mode, and gives what it sent, a message a line.
+/// Runs the program against the fake server in a mode, and gives what it sent, a message a line. It speaks this revision and
+/// does not ask for the next one.
 fn sent(mode: &str, options: &[&str]) -> (Ran, Vec<Value>) {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("sent");
     let script = r#"tee "$1" | "$2" "$3""#;
     let server = ["sh", "-c", script, "sh", log.to_str().unwrap(), SERVER, mode];
-    let ran = run(PROGRAM, &[&["run", "-q"], options, &["--"], &server[..]].concat()).unwrap();
+    let ran =
+        run(PROGRAM, &[&["run", "-q", "--protocol", "2025-11-25"], options, &["--"], &server[..]].concat()).unwrap();
     (ran, read(&log))
 }
 
@@ -87,12 +89,22 @@ fn no_request_is_augmented() {
     }
 }
 
-/// A request that timed out ends the connection: nothing is cancelled, `initialize` least of all.
+/// A request that timed out is cancelled, and no other; `initialize` never is.
 #[test]
-fn nothing_is_cancelled() {
+fn a_request_that_timed_out_is_cancelled() {
     for mode in ["hangs", "hangs-later", "refuses", "no-tools", "ok"] {
         let (_, sent) = sent(mode, &["--timeout", "2"]);
-        assert!(sent.iter().all(|message| message["method"] != "notifications/cancelled"), "{mode}: {sent:?}");
+        let cancelled: Vec<_> =
+            sent.iter().filter(|message| message["method"] == "notifications/cancelled").cloned().collect();
+        let list = sent.iter().find(|message| message["method"] == "tools/list").map(|list| &list["id"]);
+        let expected = match (mode, list) {
+            ("hangs-later", Some(id)) => {
+                let params = json!({ "requestId": id });
+                vec![json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": params })]
+            }
+            _ => Vec::new(),
+        };
+        assert_eq!(cancelled, expected, "{mode}: {sent:?}");
     }
 }
 

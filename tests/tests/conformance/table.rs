@@ -1,4 +1,4 @@
-//! `docs/conformance.md` is complete and true: each row names tests that exist, or says whose the rule is, and each
+//! `docs/conformance.md` and `docs/revisions.md` are complete and true: each row names tests that exist, or says whose the rule is, and each
 //! test of this folder has its row.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,7 +7,7 @@ use std::fs;
 use taskcell_tests::provision::repository;
 use taskcell_tests::test_names::{exists, sources, tests};
 
-const DOCUMENT: &str = "docs/conformance.md";
+const DOCUMENTS: [&str; 2] = ["docs/conformance.md", "docs/revisions.md"];
 const LEVELS: [&str; 4] = ["MUST", "MUST NOT", "SHOULD", "SHOULD NOT"];
 /// Whose a rule can be when no test of taskcell can show it; a remark begins with one of these and a colon.
 const OWNERS: [&str; 7] = [
@@ -30,8 +30,13 @@ struct Row {
     remark: String,
 }
 
+/// The rows of all documents.
 fn rows() -> Vec<Row> {
-    let document = fs::read_to_string(repository().join(DOCUMENT)).unwrap();
+    DOCUMENTS.into_iter().flat_map(rows_of).collect()
+}
+
+fn rows_of(name: &str) -> Vec<Row> {
+    let document = fs::read_to_string(repository().join(name)).unwrap();
     let lines = document.lines().filter(|line| line.starts_with('|'));
     let cells =
         lines.map(|line| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>());
@@ -39,9 +44,8 @@ fn rows() -> Vec<Row> {
     cells
         .filter(is_row)
         .map(|cells| {
-            let [id, level, rule, section, tests, remark] = <[String; 6]>::try_from(cells).unwrap_or_else(|cells| {
-                panic!("a row of {DOCUMENT} has {} cells instead of 6: {cells:?}", cells.len())
-            });
+            let [id, level, rule, section, tests, remark] = <[String; 6]>::try_from(cells)
+                .unwrap_or_else(|cells| panic!("a row of {name} has {} cells instead of 6: {cells:?}", cells.len()));
             let tests = tests.split('`').skip(1).step_by(2).map(str::to_owned).collect();
             Row { id, level, rule, section, tests, remark }
         })
@@ -105,5 +109,5 @@ fn every_conformance_test_has_its_row() {
             }
         }
     }
-    assert!(without.is_empty(), "tests without a row in {DOCUMENT}:\n{}", without.join("\n"));
+    assert!(without.is_empty(), "tests without a row in {DOCUMENTS:?}:\n{}", without.join("\n"));
 }

@@ -64,7 +64,8 @@ impl Input {
         params.remove("task");
         if kind == Kind::Elicitation
             && params.get("mode").is_some_and(|mode| mode.get() == "\"url\"")
-            && params.get("elicitationId").is_none()
+            // The SDK of Rust writes an empty one.
+            && params.get("elicitationId").is_none_or(|id| id.get() == "\"\"")
             && let Ok(id) = to_raw_value(&key)
         {
             params.set("elicitationId", id);
@@ -151,6 +152,7 @@ mod tests {
             (r#"{"method":"sampling/createMessage","params":{"task":{}}}"#,   Ok("{}")),
             (r#"{"method":"elicitation/create","params":{"mode":"form"}}"#,   Ok(r#"{"mode":"form"}"#)),
             (r#"{"method":"elicitation/create","params":{"mode":"url"}}"#,    Ok(r#"{"elicitationId":"a\"key","mode":"url"}"#)),
+            (r#"{"method":"elicitation/create","params":{"mode":"url","elicitationId":""}}"#, Ok(r#"{"elicitationId":"a\"key","mode":"url"}"#)),
             (r#"{"method":"elicitation/create","params":{"mode":"url","elicitationId":"7"}}"#,
                 Ok(r#"{"elicitationId":"7","mode":"url"}"#)),
             // Nothing but the three may be asked.
