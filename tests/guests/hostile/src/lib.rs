@@ -26,7 +26,7 @@ wit_bindgen::generate!({
                 }
             }
         }
-        package wasi:cli@0.2.6 {
+        package wasi:cli@0.2.3 {
             interface exit { exit: func(status: result); }
             interface stdout {
                 use wasi:io/streams@0.2.3.{output-stream};
@@ -37,8 +37,8 @@ wit_bindgen::generate!({
             import taskcell:handlers/tasks@0.1.0;
             import taskcell:handlers/progress@0.1.0;
             import wasi:clocks/monotonic-clock@0.2.6;
-            import wasi:cli/exit@0.2.6;
-            import wasi:cli/stdout@0.2.6;
+            import wasi:cli/exit@0.2.3;
+            import wasi:cli/stdout@0.2.3;
             export taskcell:handlers/sampling@0.1.0;
             export taskcell:handlers/augmented-sampling@0.1.0;
             export taskcell:handlers/get-task@0.1.0;

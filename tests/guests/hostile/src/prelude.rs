@@ -6,7 +6,7 @@ pub(crate) use crate::taskcell::handlers::progress;
 pub(crate) use crate::taskcell::handlers::tasks::{self, TaskOptions};
 pub(crate) use crate::taskcell::handlers::types::*;
 
-use crate::wasi::cli::stdout::get_stdout;
+use crate::wasi::cli0_2_3::stdout::get_stdout;
 
 /// More than any limit for messages and host calls that a test sets.
 pub(crate) const BIG: usize = 1 << 20;
