@@ -74,7 +74,8 @@ impl Project {
     fn is_good(&self, exports: &[&str]) {
         let built = self.build();
         assert_eq!(built.code, Some(0), "{built:?}");
-        let line = built.stdout.lines().last().unwrap();
+        let [line, check] = built.stdout.lines().collect::<Vec<_>>()[..] else { panic!("{built:?}") };
+        assert!(check.starts_with("check: ") && check.ends_with(" 0 failed"), "{check}");
         let (component, facts) = line.split_once(": ").unwrap();
         let (_, names) = facts.split_once(" bytes, ").unwrap();
         assert_eq!(names.split(", ").collect::<Vec<_>>(), exports, "{line}");

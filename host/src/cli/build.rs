@@ -1,4 +1,4 @@
-//! `taskcell build`: builds a handler with its language's own tools, and looks at the component they made.
+//! `taskcell build`: builds a handler with its language's own tools, and checks the component they made.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, ensure};
 
 use super::Ended;
+use super::check::{Checked, check};
 use super::handlers::CacheArgs;
 use super::inspect::everything;
 use super::languages::{Language, wit};
-use crate::{Handler, Limits};
+use super::progress_line::while_loading;
+use super::terminal;
+use crate::{Engine, Handler, Limits};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -29,7 +32,8 @@ pub(super) async fn build(args: Args) -> anyhow::Result<Ended> {
     };
     // As the author would name it.
     let component = component.strip_prefix(&dir).map_or_else(|_| component.clone(), |inside| args.dir.join(inside));
-    let handler = load(&args.cache, &dir, &component).await?;
+    let engine = args.cache.engine(&Limits::default())?;
+    let handler = load(&engine, &dir, &component).await?;
     let mut names: Vec<_> = handler.kinds().map(|kind| kind.info().export).collect();
     ensure!(
         !names.is_empty(),
@@ -39,15 +43,20 @@ pub(super) async fn build(args: Args) -> anyhow::Result<Ended> {
     if handler.has_background() {
         names.push("background");
     }
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{}: {} bytes, {}", component.display(), handler.size(), names.join(", "))?;
+    let shown = terminal::one_line(&component.display().to_string());
+    writeln!(std::io::stdout(), "{shown}: {} bytes, {}", handler.size(), names.join(", "))?;
+    // What it answers is not the build's affair: this only says where to look.
+    let (passed, warned, failed) = check(&engine, &component, Checked::default()).await?.counts();
+    writeln!(std::io::stdout(), "check: {passed} passed, {warned} warned, {failed} failed")?;
+    if warned + failed > 0 {
+        eprintln!("`taskcell check {shown}` says more");
+    }
     Ok(Ended::Well)
 }
 
 /// Loads the component as a host would.
-async fn load(cache: &CacheArgs, dir: &Path, component: &Path) -> anyhow::Result<Handler> {
-    let engine = cache.engine(&Limits::default())?;
-    let loaded = Handler::from_file(&engine, component, everything()).await;
+async fn load(engine: &Engine, dir: &Path, component: &Path) -> anyhow::Result<Handler> {
+    let loaded = while_loading(component, Handler::from_file(engine, component, everything())).await;
     loaded.with_context(|| {
         let changed = wit::changed(dir);
         if changed.is_empty() {

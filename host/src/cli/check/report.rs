@@ -40,7 +40,7 @@ pub(in super::super) struct Report {
 
 impl Report {
     /// How many passed, were warned and failed.
-    fn counts(&self) -> (usize, usize, usize) {
+    pub(in super::super) fn counts(&self) -> (usize, usize, usize) {
         let count = |is: fn(&Verdict) -> bool| self.rows.iter().filter(|row| is(&row.verdict)).count();
         (
             count(|verdict| matches!(verdict, Verdict::Passed(_))),
