@@ -56,7 +56,8 @@ function sample(request) {
     }
     default: {
       const at = request.temperature == null ? "" : ` at ${Math.round(request.temperature * 100)}`;
-      const sentence = `${request.messages.length} messages, at most ${request.maxTokens} tokens: ${text}${at}`;
+      // QuickJS gives numbers of 2147483648 and more as negative ones.
+      const sentence = `${request.messages.length} messages, at most ${request.maxTokens >>> 0} tokens: ${text}${at}`;
       return said([{ tag: "text", val: { text: sentence } }], "endTurn");
     }
   }

@@ -10,8 +10,8 @@ use crate::application::Application;
 use crate::examples::build_example;
 use crate::guests::build_guest;
 use crate::handlers::engine;
-use crate::projects::build_project;
-use crate::provision::repository;
+use crate::projects::{build_project, build_project_with};
+use crate::provision::{python_tools, repository};
 
 /// A language, by its example of all kinds.
 #[derive(Debug)]
@@ -31,7 +31,12 @@ pub const LANGUAGES: &[Language] = &[
     Language { name: "javascript", folder: "javascript-everything", build: build_example },
     Language { name: "c", folder: "c-everything", build: build_project },
     Language { name: "cpp", folder: "cpp-everything", build: build_project },
+    Language { name: "go", folder: "go-everything", build: go },
 ];
+
+fn go(folder: &str) -> Result<PathBuf> {
+    build_project_with(folder, &[&python_tools()?])
+}
 
 fn rust(folder: &str) -> Result<PathBuf> {
     build_guest(&repository().join("guest-examples").join(folder))

@@ -53,7 +53,7 @@ const MAX_PATH: usize = 200;
 pub(super) struct Args {
     /// The folder to make; one that is there must be empty
     dir: PathBuf,
-    /// The language: rust, c, cpp, python, javascript or typescript
+    /// The language: rust, c, cpp, go, python, javascript or typescript
     #[arg(long, value_name = "LANGUAGE")]
     lang: String,
     /// What it answers, separated by commas: the names that `taskcell inspect` shows, `tasks` for the six of tasks, or `all`
@@ -72,7 +72,11 @@ pub(super) fn new(args: &Args) -> anyhow::Result<Ended> {
 
     let filled = |template: &str| fill(template, |kind| names.contains(kind));
     for (path, template) in language.files {
-        write(&args.dir, path, &filled(template))?;
+        let text = filled(template);
+        // A file that is all of kinds that were not chosen.
+        if !text.is_empty() {
+            write(&args.dir, path, &text)?;
+        }
     }
     write(&args.dir, "wit/world.wit", &filled(WORLD))?;
     for (path, text) in wit::FILES {

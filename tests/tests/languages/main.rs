@@ -41,7 +41,7 @@ macro_rules! languages {
     }};
 }
 
-languages! { rust python javascript c cpp }
+languages! { rust python javascript c cpp go }
 
 async fn all(name: &str) {
     if language_skipped(name, &format!("languages::{name}")) {

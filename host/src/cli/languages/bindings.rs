@@ -13,9 +13,15 @@ use anyhow::Context;
 use wasi_preview1_component_adapter_provider::{
     WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
 };
-use wit_bindgen_core::wit_parser::Resolve;
+use wit_bindgen_core::wit_parser::{Resolve, WorldId};
 use wit_bindgen_core::{Files, WorldGenerator};
-use wit_component::ComponentEncoder;
+use wit_component::{ComponentEncoder, StringEncoding};
+
+/// The adapter of WASI preview 1 for Go, assembled from `go-adapter.wat`; a test compares the two.
+const GO_ADAPTER: &[u8] = include_bytes!("../../../assets/go-adapter.wasm");
+
+/// What Go's runtime package imports, and nothing else does: it says by that when no import may be called.
+const GO_PAUSES: &[u8] = b"adapter_monotonic_clock_set_paused";
 
 /// A language to make bindings for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -44,11 +50,7 @@ impl Bindings<'_> {
     /// # Errors
     /// When the WIT cannot be read or is wrong, has no such world, or a file cannot be written.
     pub(in super::super) fn write(self, generator: Generator) -> anyhow::Result<()> {
-        let mut resolve = Resolve::default();
-        let read = resolve.push_path(self.wit);
-        let (package, _) = read.with_context(|| format!("the WIT in {} is wrong", self.wit.display()))?;
-        let world = resolve.select_world(&[package], self.world);
-        let world = world.with_context(|| format!("of the WIT in {}", self.wit.display()))?;
+        let (mut resolve, world) = read(self.wit, self.world)?;
         let mut generator: Box<dyn WorldGenerator> = match generator {
             Generator::C => wit_bindgen_c::Opts { rename_world: self.rename_world, ..Default::default() }.build(),
             Generator::Go => wit_bindgen_go::Opts::default().build(),
@@ -65,14 +67,35 @@ impl Bindings<'_> {
     }
 }
 
+/// Reads a world of the WIT in a file or folder; without a name its only one.
+fn read(wit: &Path, world: Option<&str>) -> anyhow::Result<(Resolve, WorldId)> {
+    let mut resolve = Resolve::default();
+    let read = resolve.push_path(wit);
+    let (package, _) = read.with_context(|| format!("the WIT in {} is wrong", wit.display()))?;
+    let world = resolve.select_world(&[package], world);
+    let world = world.with_context(|| format!("of the WIT in {}", wit.display()))?;
+    Ok((resolve, world))
+}
+
+/// Gives a core module the type of a world, for compilers that do not link it in; what `wasm-tools component embed` does.
+///
+/// # Errors
+/// When the WIT cannot be read or is wrong, or has no such world.
+pub(in super::super) fn embed(core: &mut Vec<u8>, wit: &Path, world: Option<&str>) -> anyhow::Result<()> {
+    let (resolve, world) = read(wit, world)?;
+    wit_component::embed_component_metadata(core, &resolve, world, StringEncoding::UTF8, false)
+}
+
 /// Makes a component of a core module that was linked with the world's type. What it uses of WASI preview 1 is
-/// translated to WASI 0.2.
+/// translated to WASI 0.2, for Go by an adapter of its own.
 ///
 /// # Errors
 /// When it is no such module, or imports what neither the world nor WASI has.
 pub(in super::super) fn component(core: &[u8]) -> anyhow::Result<Vec<u8>> {
     let mut encoder = ComponentEncoder::default();
     encoder.module(core)?.validate(true);
-    encoder.adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)?;
+    let is_go = core.windows(GO_PAUSES.len()).any(|part| part == GO_PAUSES);
+    let adapter = if is_go { GO_ADAPTER } else { WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER };
+    encoder.adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, adapter)?;
     encoder.encode()
 }

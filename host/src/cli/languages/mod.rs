@@ -9,6 +9,7 @@
 
 pub(super) mod bindings;
 mod clang;
+mod go;
 mod javascript;
 mod python;
 mod rust;
@@ -45,8 +46,8 @@ pub(super) struct Language {
 }
 
 /// All languages. A folder that two of them know is the first one's.
-const LANGUAGES: [&Language; 6] =
-    [&rust::RUST, &clang::C, &clang::CPP, &python::PYTHON, &javascript::TYPESCRIPT, &javascript::JAVASCRIPT];
+const LANGUAGES: [&Language; 7] =
+    [&rust::RUST, &clang::C, &clang::CPP, &go::GO, &python::PYTHON, &javascript::TYPESCRIPT, &javascript::JAVASCRIPT];
 
 impl Language {
     /// The language of this name.

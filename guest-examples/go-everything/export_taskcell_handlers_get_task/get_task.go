@@ -1,0 +1,17 @@
+// Handler of tasks/get.
+package export_taskcell_handlers_get_task
+
+import (
+	. "go.bytecodealliance.org/pkg/wit/types"
+	"wit_component/taskcell_handlers_tasks"
+	. "wit_component/taskcell_handlers_types"
+)
+
+// Handle says where a task stands.
+func Handle(_ RequestContext, taskId string) Result[TaskResult, RpcError] {
+	task := taskcell_handlers_tasks.Get(taskId)
+	if task.IsErr() {
+		return Err[TaskResult](task.Err())
+	}
+	return Ok[TaskResult, RpcError](TaskResult{Task: task.Ok()})
+}

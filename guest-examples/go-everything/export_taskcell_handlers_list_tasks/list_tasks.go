@@ -1,0 +1,13 @@
+// Handler of tasks/list.
+package export_taskcell_handlers_list_tasks
+
+import (
+	. "go.bytecodealliance.org/pkg/wit/types"
+	"wit_component/taskcell_handlers_tasks"
+	. "wit_component/taskcell_handlers_types"
+)
+
+// Handle gives a page of tasks.
+func Handle(_ RequestContext, cursor Option[string]) Result[ListTasksResult, RpcError] {
+	return taskcell_handlers_tasks.List(cursor)
+}

@@ -1,0 +1,50 @@
+//! `taskcell new` and `taskcell build` in Go: what is written builds without a network and passes `taskcell check`.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::env;
+use std::fs;
+use std::process::{Command, Output};
+
+use taskcell_tests::cli;
+use taskcell_tests::provision::{language_skipped, python_tools};
+
+/// The program with Go, and without a proxy to take modules from.
+fn taskcell(arguments: &[&str]) -> Output {
+    let others = env::var_os("PATH").unwrap();
+    let path = env::join_paths([python_tools().unwrap()].into_iter().chain(env::split_paths(&others))).unwrap();
+    let mut command = cli::command(env!("CARGO_BIN_EXE_taskcell-cli"));
+    command.args(arguments).env("PATH", path).envs([("GOPROXY", "off"), ("GOTOOLCHAIN", "local")]).output().unwrap()
+}
+
+fn well(output: &Output) -> String {
+    let (said, log) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}\n{said}\n{log}", output.status);
+    said.into_owned()
+}
+
+/// All kinds, and sets of them that leave out each part of the code.
+#[test]
+fn go_builds_and_passes() {
+    if language_skipped("go", "new_go") {
+        return;
+    }
+    for kinds in ["all", "sampling", "elicitation,roots", "get-task", "augmented-elicitation,cancel-task"] {
+        let folder = tempfile::tempdir().unwrap();
+        let project = folder.path().join("handler").to_str().unwrap().to_owned();
+        well(&taskcell(&["new", &project, "--lang", "go", "--kinds", kinds]));
+        let mut unformatted = Command::new(python_tools().unwrap().join("go"));
+        unformatted.args(["fmt", "./..."]).current_dir(&project);
+        let unformatted = unformatted.env("GOFLAGS", "-mod=mod").env("GOPROXY", "off").output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&unformatted.stdout), "", "{kinds}: not formatted");
+        well(&taskcell(&["build", &project]));
+        let (component, fixtures) = (format!("{project}/build/handler.wasm"), format!("{project}/fixtures"));
+        well(&taskcell(&["check", &component, "--fixtures", &fixtures]));
+        // What is wrong in the author's code is said by Go, with its place.
+        let code = format!("{project}/handler/handler.go");
+        fs::write(&code, fs::read_to_string(&code).unwrap() + "\nfunc wrong() string { return 1 }\n").unwrap();
+        let failed = taskcell(&["build", &project]);
+        let said = String::from_utf8_lossy(&failed.stderr);
+        let has_code = kinds != "get-task";
+        assert!(!has_code || (failed.status.code() == Some(2) && said.contains("handler/handler.go:")), "{said}");
+    }
+}
