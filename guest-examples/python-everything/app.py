@@ -3,8 +3,6 @@
 What it says depends on the request alone, and is the same in each language that has an example `*-everything`.
 """
 
-from math import floor
-
 from componentize_py_types import Err
 from wit_world import exports
 from wit_world.imports import model, progress, tasks, types, user
@@ -94,7 +92,7 @@ def sample(request: types.CreateMessageRequest) -> types.CreateMessageResult:
         case text:
             text = f"{len(request.messages)} messages, at most {request.max_tokens} tokens: {text}"
             if request.temperature is not None:
-                text += f" at {floor(request.temperature * 100 + 0.5)}"
+                text += f" at {request.temperature * 100:.0f}"
             return said([types.SamplingContent_Text(types.TextContent(text, annotations=None, meta=None))], "endTurn")
 
 

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use taskcell::Handlers;
 use taskcell::session::Features;
 use taskcell_tests::application::Application;
+use taskcell_tests::cli;
 use taskcell_tests::conversation::Conversation;
 use taskcell_tests::handlers::cells;
 use taskcell_tests::languages::Language;
@@ -55,6 +56,14 @@ async fn all(name: &str) {
     cases::run(&handlers, &application).await;
     tasks::run(&handlers).await;
     large::run(&handlers).await;
+    passes_check(language);
+}
+
+/// `taskcell check` finds nothing to fix. Its forms ask for more than the default of a field's type, so it warns.
+fn passes_check(language: &Language) {
+    let component = language.component().unwrap();
+    let ran = cli::run(env!("CARGO_BIN_EXE_taskcell-cli"), &["check".as_ref(), component.as_os_str()]).unwrap();
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
 }
 
 /// What is declared for a handler of all kinds.
