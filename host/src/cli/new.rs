@@ -160,7 +160,11 @@ fn tell(language: &Language, dir: &Path, names: &BTreeSet<&str>) -> anyhow::Resu
     ] {
         writeln!(out, "  {path:<24} {what}")?;
     }
-    writeln!(out, "\nNext:\n  cd {dir}\n  taskcell build\n  taskcell inspect {}", language.component)?;
+    writeln!(
+        out,
+        "\nNext:\n  cd {dir}\n  taskcell build\n  taskcell check {} --fixtures fixtures",
+        language.component
+    )?;
     Ok(())
 }
 
