@@ -29,7 +29,7 @@ fn go_builds_and_passes() {
     if language_skipped("go", "new_go") {
         return;
     }
-    for kinds in ["all", "sampling", "elicitation,roots", "get-task", "augmented-elicitation,cancel-task"] {
+    for kinds in ["all", "elicitation,roots", "get-task"] {
         let folder = tempfile::tempdir().unwrap();
         let project = folder.path().join("handler").to_str().unwrap().to_owned();
         well(&taskcell(&["new", &project, "--lang", "go", "--kinds", kinds]));
