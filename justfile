@@ -53,3 +53,7 @@ soak MINUTES="15":
 # The Python and TypeScript SDKs on the same two requests, beside taskcell
 bench-peers:
     cargo bench -p taskcell --bench peers
+
+# The book of docs/, under target/book; needs `cargo install mdbook --version 0.5.4 --locked`
+book:
+    mdbook build
