@@ -18,6 +18,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+/// How long one waits for a turn. A turn that falls to a cell whose future nobody polls is lost until someone does: an
+/// application that polls one request at a time must not wait for itself for ever.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// What a cell may compute before it needs turns: most requests end sooner.
 const SHORT: Duration = Duration::from_millis(1);
 /// Calls that the average of what a handler computes is over.
@@ -58,12 +61,12 @@ impl Turns {
         })
     }
 
-    /// Waits for a turn.
+    /// Waits for a turn, up to [`PATIENCE`]; none then.
     fn turn<'a>(&'a self, next: &mut Option<Next<'a>>, context: &mut Context<'_>) -> Poll<Option<SemaphorePermit<'a>>> {
         let turn = next.get_or_insert_with(|| {
             let turns = self.0.get_or_init(|| Semaphore::new(threads().saturating_sub(1).max(1)));
             // Nobody closes it.
-            Box::pin(async { turns.acquire().await.ok() })
+            Box::pin(async { tokio::time::timeout(PATIENCE, turns.acquire()).await.ok()?.ok() })
         });
         let turn = turn.as_mut().poll(context);
         if turn.is_ready() {
@@ -231,21 +234,37 @@ mod tests {
         assert_eq!(lately.0.load(Relaxed), 0);
     }
 
+    /// A turn that falls to who is not polled holds nobody up for good.
+    #[tokio::test]
+    async fn a_turn_that_nobody_takes_is_not_waited_for() {
+        let turns = Turns::default();
+        let held = taken(&turns).await;
+        let mut next = None;
+        let waits = std::future::poll_fn(|context| Poll::Ready(turns.turn(&mut next, context).is_pending())).await;
+        assert!(waits, "the only turn is taken");
+        // It is the other's now, who does not look.
+        drop(held);
+        assert!(taken(&turns).await.is_none(), "who waited long enough goes on without");
+        drop(next);
+        assert!(taken(&turns).await.is_some());
+    }
+
+    async fn taken(turns: &Turns) -> Option<SemaphorePermit<'_>> {
+        let mut next = None;
+        std::future::poll_fn(|context| turns.turn(&mut next, context)).await
+    }
+
     /// Who gives up waiting for its turn keeps nobody else from one.
     #[tokio::test]
     async fn a_turn_that_is_not_taken_goes_on() {
         let turns = Turns::default();
-        let held = {
-            let mut next = None;
-            std::future::poll_fn(|context| turns.turn(&mut next, context)).await
-        };
+        let held = taken(&turns).await;
         {
             let mut next = None;
             let waits = std::future::poll_fn(|context| Poll::Ready(turns.turn(&mut next, context).is_pending())).await;
             assert!(waits, "the only turn is taken");
         }
         drop(held);
-        let mut next = None;
-        assert!(std::future::poll_fn(|context| turns.turn(&mut next, context)).await.is_some());
+        assert!(taken(&turns).await.is_some());
     }
 }
