@@ -66,6 +66,8 @@ pub fn build_changed(name: &str, from: &str, to: &str) -> Result<PathBuf> {
             .args(arguments)
             .current_dir(folder.join("guest-examples").join(name))
             .env("PATH", path(&tools)?)
+            // The tool's own stack would push what is wrong out of the error.
+            .env_remove("RUST_BACKTRACE")
             .stdin(held);
         run(&mut build, ADVICE).map(drop)
     })?;

@@ -65,7 +65,8 @@ pub(super) fn at_least(said: &str, least: (u32, u32)) -> bool {
 /// # Errors
 /// When it cannot be started or fails.
 pub(super) fn run(command: &mut Command) -> anyhow::Result<()> {
-    command.stdout(std::io::stderr());
+    // Where in itself a tool gave up is nothing that an author can change.
+    command.stdout(std::io::stderr()).env_remove("RUST_BACKTRACE");
     let program = named(command);
     let status = command.stdin(Stdio::null()).status().with_context(|| format!("`{program}` cannot be started"))?;
     ensure!(status.success(), "`{program}` failed ({status}); what it says is wrong stands above");
