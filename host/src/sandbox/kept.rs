@@ -18,11 +18,6 @@ use super::handler::Handler;
 use super::places::{Place, Places};
 use crate::grants::Owner;
 
-/// Cells that wait, for each handler: more do not compute at once anyway.
-fn most() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
-}
-
 /// A cell that has answered and may answer again.
 pub(super) struct KeptCell {
     pub(super) store: Store<CellState>,
@@ -36,16 +31,24 @@ pub(super) struct KeptCell {
 #[derive(Default)]
 pub(crate) struct Kept(Option<Arc<Waiting>>);
 
-/// Those of a session, by handler, the oldest first.
-#[derive(Default)]
-pub(super) struct Waiting(Mutex<Vec<(Arc<Owner>, KeptCell)>>);
+/// Those of a session.
+pub(super) struct Waiting {
+    /// By handler, the oldest first.
+    cells: Mutex<Vec<(Arc<Owner>, KeptCell)>>,
+    /// How many of each handler: as there are processors, for more do not compute at once anyway. To ask for their number
+    /// costs more than a request.
+    most: usize,
+}
 
 impl Kept {
     /// For a session with these handlers. Where none of them is reused there is nothing to keep.
     pub(crate) fn new<'a>(handlers: impl Iterator<Item = &'a Handler>) -> Self {
         let mut kept = Self::default();
         for handler in handlers.filter(|handler| handler.reuse() > 1) {
-            let waiting = kept.0.get_or_insert_default();
+            let waiting = kept.0.get_or_insert_with(|| {
+                let most = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+                Arc::new(Waiting { cells: Mutex::default(), most })
+            });
             handler.engine().may_take_from(waiting);
         }
         kept
@@ -61,10 +64,10 @@ impl Kept {
     /// Keeps a cell of the handler for its next request.
     pub(super) fn put(&self, handler: &Handler, cell: KeptCell) {
         let Some(waiting) = &self.0 else { return };
-        let owner = handler.owner();
+        let (owner, most) = (handler.owner(), waiting.most);
         let mut waiting = waiting.lock();
         let of_handler = |(other, _): &(Arc<Owner>, KeptCell)| Arc::ptr_eq(other, owner);
-        let full = waiting.iter().filter(|entry| of_handler(entry)).count() >= most();
+        let full = waiting.iter().filter(|entry| of_handler(entry)).count() >= most;
         let oldest = full.then(|| waiting.iter().position(of_handler)).flatten();
         let oldest = oldest.map(|place| waiting.remove(place));
         waiting.push((Arc::clone(owner), cell));
@@ -84,7 +87,7 @@ impl Waiting {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<(Arc<Owner>, KeptCell)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.cells.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -93,6 +93,12 @@ impl Server<'_> {
                     json!({ "content": [{ "type": "text", "text": text }] })
                 }
                 Some("tools/call") => return self.drive(),
+                // What a client asks first that speaks a later revision, too.
+                Some(_) if !id.is_null() => {
+                    let error = json!({ "code": -32601, "message": "Method not found" });
+                    println!("{}", json!({ "jsonrpc": "2.0", "id": id, "error": error }));
+                    continue;
+                }
                 _ => continue,
             };
             println!("{}", json!({ "jsonrpc": "2.0", "id": id, "result": result }));
