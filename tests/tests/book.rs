@@ -30,7 +30,9 @@ fn between<'a>(text: &'a str, begin: &'a str, end: &'a str) -> impl Iterator<Ite
 fn targets(page: &Path) -> Vec<PathBuf> {
     let text = fs::read_to_string(page).unwrap();
     let folder = page.parent().unwrap();
-    let links = between(&text, "](", ")").filter(|link| !link.contains("://") && !link.starts_with('#'));
+    // Between each two backticks stands code.
+    let prose: String = text.split('`').step_by(2).collect();
+    let links = between(&prose, "](", ")").filter(|link| !link.contains("://") && !link.starts_with('#'));
     let links = links.map(|link| link.split('#').next().unwrap_or_default());
     let included = between(&text, "{{#include ", "}}").map(|path| path.split(':').next().unwrap_or_default());
     links.chain(included).map(|path| folder.join(path)).collect()

@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use exports::taskcell::handlers::roots::Guest;
 use taskcell::handlers::types::{ListRootsResult, RequestContext, Root, RpcError};
 use wasi::config::store;
-use wasi::random::{insecure, insecure_seed, random};
+use wasi::random0_2_3::{insecure, insecure_seed, random};
 
 wit_bindgen::generate!({
     inline: "
@@ -14,13 +14,13 @@ wit_bindgen::generate!({
 
         world telling {
             import wasi:config/store@0.2.0-rc.1;
-            import wasi:random/random@0.2.6;
-            import wasi:random/insecure@0.2.6;
-            import wasi:random/insecure-seed@0.2.6;
+            import wasi:random/random@0.2.3;
+            import wasi:random/insecure@0.2.3;
+            import wasi:random/insecure-seed@0.2.3;
             export taskcell:handlers/roots@0.1.0;
         }
 
-        package wasi:random@0.2.6 {
+        package wasi:random@0.2.3 {
             interface random {
                 get-random-bytes: func(len: u64) -> list<u8>;
                 get-random-u64: func() -> u64;
