@@ -1,7 +1,8 @@
 //! The handlers of all kinds, one for each language that handlers are written in, which all do the same.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use taskcell::{Grants, Handler, Handlers, Limits};
@@ -51,12 +52,21 @@ impl Language {
         LANGUAGES.iter().find(|language| language.name == name).with_context(|| format!("{name} is not in the table"))
     }
 
-    /// The component of the example, built if it is not yet.
+    /// The component of the example, built if it is not yet. Asks the toolchain once per process.
     ///
     /// # Errors
     /// When the toolchain is missing or the build fails.
     pub fn component(&self) -> Result<PathBuf> {
-        (self.build)(self.folder).with_context(|| format!("the example in {}", self.name))
+        static BUILT: Mutex<BTreeMap<&str, PathBuf>> = Mutex::new(BTreeMap::new());
+
+        // Held while it is built: one build uses every core anyway.
+        let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(component) = built.get(self.name) {
+            return Ok(component.clone());
+        }
+        let component = (self.build)(self.folder).with_context(|| format!("the example in {}", self.name))?;
+        built.insert(self.name, component.clone());
+        Ok(component)
     }
 
     /// The example, granted all that it imports; an application is its model and its user.
