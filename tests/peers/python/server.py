@@ -340,7 +340,9 @@ class Complaints(logging.Handler):
     """Keeps what the SDK logs about messages that it cannot take, which it goes on without."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        COMPLAINTS.append(record.getMessage())
+        # A client of both revisions asks this first; it is answered with an error, as it should be.
+        if "input_value='server/discover'" not in record.getMessage():
+            COMPLAINTS.append(record.getMessage())
 
 
 @SERVER.list_tools()
