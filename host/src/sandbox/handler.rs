@@ -130,6 +130,7 @@ impl Handler {
     ///
     /// # Errors
     /// [`Error::NotGranted`]
+    #[cfg(feature = "cli")]
     pub(crate) fn with_grants(&self, grants: Grants) -> Result<Self, Error> {
         for import in &self.imports {
             grants.allow(self.name(), import)?;
