@@ -8,10 +8,11 @@ mod common;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use common::SAMPLING;
-use rustix::time::{ClockId, clock_gettime};
+use common::measure::{cpu, median, resident};
+use rustix::time::ClockId;
 use taskcell::{Engine, EngineOptions, Grants, Handler, Handlers, Outbox, Session, SessionOptions};
 use taskcell_tests::application::Application;
 use taskcell_tests::conversation;
@@ -28,34 +29,20 @@ const WAITING: usize = 32;
 /// Requests that one instance answers, where it goes on.
 const REUSE: u32 = 1_000;
 
-/// CPU time of this thread.
-fn cpu() -> Duration {
-    let now = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or_default())
-}
-
-fn median(mut samples: Vec<f64>) -> f64 {
-    samples.sort_by(f64::total_cmp);
-    samples[samples.len() / 2]
-}
-
-/// Resident memory of this process, in bytes.
-fn resident() -> f64 {
-    let pages = std::fs::read_to_string("/proc/self/statm").expect("Linux");
-    pages.split(' ').nth(1).and_then(|pages| pages.parse::<f64>().ok()).expect("a number") * 4_096.0
-}
-
-async fn load(component: &Path, cache: Option<PathBuf>, reuse: u32) -> Handlers {
+fn engine(cache: Option<PathBuf>) -> Engine {
     let mut options = EngineOptions::default();
     options.cache = cache;
-    let engine = Engine::new(options).expect("an engine");
+    Engine::new(options).expect("an engine")
+}
+
+async fn load(engine: &Engine, component: &Path, reuse: u32) -> Handlers {
     let mut grants = Grants::default();
     grants.tasks = true;
     grants.progress = true;
     let application = Arc::new(Application::default());
     grants.model = Some(Arc::<Application>::clone(&application));
     grants.user = Some(application);
-    let handler = Handler::from_file(&engine, component, grants).await.expect("it loads");
+    let handler = Handler::from_file(engine, component, grants).await.expect("it loads");
     Handlers::new([handler.with_reuse(reuse)]).expect("one handler")
 }
 
@@ -67,37 +54,38 @@ fn session(handlers: Handlers) -> (Session, Outbox) {
 
 async fn row(name: &str, component: &Path) {
     let size = std::fs::metadata(component).expect("it is built").len() as f64 / 1e6;
+    let nothing_cached = engine(None);
     let start = Instant::now();
-    drop(load(component, None, 1).await);
+    drop(load(&nothing_cached, component, 1).await);
     let compile = start.elapsed().as_secs_f64();
 
     let folder = tempfile::tempdir().expect("a folder");
-    let cache = || Some(folder.path().join("cache"));
-    drop(load(component, cache(), 1).await);
+    let engine = engine(Some(folder.path().join("cache")));
+    drop(load(&engine, component, 1).await);
     let mut loads = Vec::new();
     for _ in 0..LOADS {
         let start = Instant::now();
-        drop(load(component, cache(), 1).await);
+        drop(load(&engine, component, 1).await);
         loads.push(start.elapsed().as_secs_f64() * 1e3);
     }
 
     let (fresh, going_on) =
-        (session(load(component, cache(), 1).await), session(load(component, cache(), REUSE).await));
+        (session(load(&engine, component, 1).await), session(load(&engine, component, REUSE).await));
     let mut samples = [const { Vec::new() }; 4];
     for _ in 0..ROUNDS {
         for (place, samples) in samples.iter_mut().enumerate() {
             let (session, message) =
                 (if place < 2 { &fresh.0 } else { &going_on.0 }, [ROOTS, SAMPLING][place % 2].as_bytes());
-            let start = cpu();
+            let start = cpu(ClockId::ThreadCPUTime);
             for _ in 0..PER_ROUND {
                 std::hint::black_box(session.answer(message).await);
             }
-            samples.push((cpu() - start).as_secs_f64() * 1e6 / f64::from(PER_ROUND));
+            samples.push((cpu(ClockId::ThreadCPUTime) - start).as_secs_f64() * 1e6 / f64::from(PER_ROUND));
         }
     }
     drop((fresh, going_on));
 
-    let (session, _outbox) = session(load(component, cache(), 1).await);
+    let (session, _outbox) = session(load(&engine, component, 1).await);
     let before = resident();
     let mut waiting: Vec<_> = (0..WAITING).map(|_| Box::pin(session.answer(ASK.as_bytes()))).collect();
     for request in &mut waiting {

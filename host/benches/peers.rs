@@ -8,10 +8,10 @@ mod common;
 
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
+use common::measure::{cpu, median};
 use common::{SAMPLING, TASKS_GET};
-use rustix::time::{ClockId, clock_gettime};
+use rustix::time::ClockId;
 use serde_json::Value;
 use taskcell_tests::provision::{node_peers, python_peers};
 
@@ -49,24 +49,17 @@ fn measured(command: &mut Command) -> Vec<Value> {
 /// taskcell, a fresh cell for each request.
 fn taskcell(case: &str, request: &str) -> Value {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let mut samples: Vec<f64> = runtime.block_on(async {
+    let samples = runtime.block_on(async {
         let (session, _outbox) = common::session().await.expect("a session");
         let mut samples = Vec::new();
         for _ in 0..ROUNDS {
-            let start = cpu();
+            let start = cpu(ClockId::ProcessCPUTime);
             for _ in 0..PER_ROUND {
                 std::hint::black_box(session.answer(request.as_bytes()).await);
             }
-            samples.push((cpu() - start).as_secs_f64() * 1e6 / f64::from(PER_ROUND));
+            samples.push((cpu(ClockId::ProcessCPUTime) - start).as_secs_f64() * 1e6 / f64::from(PER_ROUND));
         }
         samples
     });
-    samples.sort_by(f64::total_cmp);
-    serde_json::json!({ "peer": "taskcell, fresh cell", "case": case, "us_per_op": samples[samples.len() / 2] })
-}
-
-/// CPU time of this process.
-fn cpu() -> Duration {
-    let now = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or_default())
+    serde_json::json!({ "peer": "taskcell, fresh cell", "case": case, "us_per_op": median(samples) })
 }

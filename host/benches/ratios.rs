@@ -8,25 +8,15 @@ mod common;
 
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use common::measure::{cpu, median};
 use common::{Floor, SAMPLING, TASKS_GET, native};
-use rustix::time::{ClockId, clock_gettime};
+use rustix::time::ClockId;
 use wasmtime::Result;
 
 const ROUNDS: usize = 41;
 const PER_ROUND: u32 = 400;
-
-/// CPU time of this thread.
-fn cpu() -> Duration {
-    let now = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or_default())
-}
-
-fn median(mut samples: Vec<f64>) -> f64 {
-    samples.sort_by(f64::total_cmp);
-    samples[samples.len() / 2]
-}
 
 fn main() -> Result<()> {
     // Run by `cargo test` too, which passes no `--bench`; there is nothing to test here.
@@ -47,7 +37,7 @@ async fn costs() -> Result<()> {
     for _ in 0..ROUNDS {
         for contender in 0..names.len() {
             for (case, samples) in samples.iter_mut().enumerate() {
-                let start = cpu();
+                let start = cpu(ClockId::ThreadCPUTime);
                 for _ in 0..PER_ROUND {
                     match (contender, case) {
                         (0, 0) => drop(black_box(native::tasks_get(TASKS_GET.as_bytes()))),
@@ -60,7 +50,8 @@ async fn costs() -> Result<()> {
                         (_, _) => drop(black_box(session.answer(SAMPLING.as_bytes()).await)),
                     }
                 }
-                samples[contender].push((cpu() - start).as_secs_f64() * 1e6 / f64::from(PER_ROUND));
+                samples[contender]
+                    .push((cpu(ClockId::ThreadCPUTime) - start).as_secs_f64() * 1e6 / f64::from(PER_ROUND));
             }
         }
         // The guest frees nothing, so the warm instance is made anew before its memory runs out.

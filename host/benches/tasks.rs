@@ -4,17 +4,18 @@
 //! does not grow with the number of live tasks, and SQLite takes 2,000 durable creations a second.
 #![allow(clippy::indexing_slicing, reason = "a bench fails by panicking")]
 
+mod common;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use common::measure::median;
 use taskcell::protocol::types::{
     CreateMessageResult, Role, SamplingContent, TaskInput, TaskMetadata, TaskOutput, TextContent,
 };
 use taskcell::tasks::{By, CreateOptions, Job, MemoryStore, RateLimit, SqliteStore, TaskLimits, TaskStore, Tasks};
 use tokio::task::JoinSet;
 use wasmtime::Result;
-
-mod common;
 
 const LIVE: [usize; 3] = [1, 100, 10_000];
 const ROUNDS: usize = 15;
@@ -156,11 +157,6 @@ fn output() -> TaskOutput {
         stop_reason: None,
         meta: None,
     })
-}
-
-fn median(mut samples: Vec<f64>) -> f64 {
-    samples.sort_by(f64::total_cmp);
-    samples[samples.len() / 2]
 }
 
 fn taskcell_error(error: taskcell::tasks::StoreError) -> wasmtime::Error {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use common::measure::resident;
 use serde_json::Value;
 use taskcell::protocol::types::{CreateMessageResult, Role, SamplingContent, TaskMetadata, TaskOutput, TextContent};
 use taskcell::tasks::{By, CreateOptions, MemoryStore, RateLimit, TaskLimits, TaskStore, Tasks};
@@ -63,7 +64,7 @@ async fn waiting() -> wasmtime::Result<()> {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let (held, started) = (resident(), start.elapsed());
-    println!("{CELLS} cells wait after {started:.1?}: {held} MB resident, {before} MB before");
+    println!("{CELLS} cells wait after {started:.1?}: {:.0} MB resident, {:.0} MB before", held / 1e6, before / 1e6);
     println!("one more: {}", ask(CELLS).await["error"]);
 
     let start = Instant::now();
@@ -81,7 +82,7 @@ async fn waiting() -> wasmtime::Result<()> {
     for cell in cells {
         finished += u32::from(cell.await?["result"]["content"]["text"] == "done");
     }
-    println!("{finished} of {CELLS} finished in {:.1?}: {} MB resident", start.elapsed(), resident());
+    println!("{finished} of {CELLS} finished in {:.1?}: {:.0} MB resident", start.elapsed(), resident() / 1e6);
     println!("bars: all finish, below 500 MB, one more is refused as overloaded");
     Ok(())
 }
@@ -98,11 +99,4 @@ async fn counted<F: Future>(waiting: Arc<AtomicU32>, future: F) -> F::Output {
         polled
     })
     .await
-}
-
-/// Resident memory of this process in MB.
-fn resident() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or_default() / 1024
 }

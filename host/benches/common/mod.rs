@@ -7,6 +7,8 @@
     reason = "each bench is a crate of its own and uses a part"
 )]
 
+pub mod measure;
+
 use std::sync::Arc;
 
 use serde_json::Value;
