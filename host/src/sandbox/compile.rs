@@ -6,10 +6,9 @@
 
 use std::time::Instant;
 
-use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
-use super::{Engine, Limits};
+use super::{Engine, Limits, file};
 use crate::Error;
 use crate::error::{Part, milliseconds};
 
@@ -64,7 +63,7 @@ type Compiled = (Component, String, bool);
 async fn compiled(engine: &Engine, bytes: Vec<u8>) -> Result<wasmtime::Result<Compiled>, Panicked> {
     let looking = engine.clone();
     let looked = tokio::task::spawn_blocking(move || {
-        let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = file::digest(&bytes);
         let found = looking.cache().and_then(|cache| cache.load(looking.wasmtime(), &digest));
         (found, digest, bytes)
     });

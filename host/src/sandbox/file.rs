@@ -4,8 +4,15 @@ use std::fs::{File, metadata};
 use std::io::{Error as IoError, ErrorKind, Read};
 use std::path::Path;
 
+use sha2::{Digest, Sha256};
+
 use super::Engine;
 use crate::Error;
+
+/// The SHA-256 digest of a component, in hexadecimal: its name where its path says nothing.
+pub(crate) fn digest(component: &[u8]) -> String {
+    Sha256::digest(component).iter().map(|byte| format!("{byte:02x}")).collect()
+}
 
 /// Reads the file of a component.
 ///

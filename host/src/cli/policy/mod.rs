@@ -17,7 +17,6 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 use toml::Spanned;
 
 use super::config::{Source, TextOr, Whole, Wrong, read_text};
@@ -294,7 +293,7 @@ impl Policy {
     pub(super) async fn read(&self, engine: &Engine) -> anyhow::Result<Vec<u8>> {
         let bytes = file::read(engine, &self.path).await.with_context(|| self.at.clone())?;
         let Some((wanted, at)) = &self.digest else { return Ok(bytes) };
-        let found: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let found = file::digest(&bytes);
         if found != *wanted {
             let path = self.path.display();
             bail!("{at}: {path} is another component: its sha256 is {found}, granted is {wanted}");
