@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
 
 use super::terminal;
-use crate::protocol::jsonrpc::Message;
+use crate::protocol::jsonrpc::{self, Message};
 use crate::protocol::types::RpcError;
 use crate::session::rounds::Response;
 
@@ -67,7 +67,7 @@ impl Peer {
         let (answer, answered) = oneshot::channel();
         self.pending().insert(id, answer);
         let _waiting = Waiting { peer: self, id, cancels: !OPENING.contains(&method) };
-        self.send(&Request { jsonrpc: "2.0", id, method, params }).await?;
+        self.write(jsonrpc::request(id, method, params)?).await?;
         match tokio::time::timeout(timeout, answered).await {
             Ok(answer) => answer.map_err(|_| Closed.into()),
             Err(_) => bail!("no answer to {method} within {} s; --timeout gives it longer", timeout.as_secs()),
@@ -76,7 +76,11 @@ impl Peer {
 
     /// Sends any message.
     pub(super) async fn send<M: Serialize>(&self, message: &M) -> anyhow::Result<()> {
-        self.outgoing.send(serde_json::to_vec(message)?).await.map_err(|_| Closed.into())
+        self.write(serde_json::to_vec(message)?).await
+    }
+
+    async fn write(&self, message: Vec<u8>) -> anyhow::Result<()> {
+        self.outgoing.send(message).await.map_err(|_| Closed.into())
     }
 
     /// Takes a response, and says whether anybody waited for it. One that was not asked for is dropped.
@@ -102,14 +106,6 @@ impl Peer {
     }
 }
 
-#[derive(Serialize)]
-struct Request<'a, P> {
-    jsonrpc: &'static str,
-    id: u64,
-    method: &'a str,
-    params: &'a P,
-}
-
 /// A request that somebody waits for. When nobody does any more and there was no answer, the other end is told.
 /// [basic/patterns/cancellation; 2025-11-25, basic/utilities/cancellation]
 struct Waiting<'a> {
@@ -121,10 +117,9 @@ struct Waiting<'a> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         if self.peer.pending().remove(&self.id).is_some() && self.cancels {
-            let params = json!({ "requestId": self.id });
-            let message = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": params });
+            let message = jsonrpc::notification("notifications/cancelled", &json!({ "requestId": self.id }));
             // When the queue is full the server does not read, so it would not hear of it either.
-            let _ = self.peer.outgoing.try_send(message.to_string().into_bytes());
+            let _ = message.map(|message| self.peer.outgoing.try_send(message));
         }
     }
 }

@@ -111,6 +111,23 @@ pub(crate) fn response<T: Serialize>(
 }
 
 #[derive(Serialize)]
+struct Request<'a, I, P> {
+    jsonrpc: &'static str,
+    id: I,
+    method: &'a str,
+    params: &'a P,
+}
+
+/// A request as one line of JSON.
+pub(crate) fn request<I: Serialize, P: Serialize>(
+    id: I,
+    method: &str,
+    params: &P,
+) -> Result<Vec<u8>, serde_json::Error> {
+    serde_json::to_vec(&Request { jsonrpc: "2.0", id, method, params })
+}
+
+#[derive(Serialize)]
 struct Notification<'a, P> {
     jsonrpc: &'static str,
     method: &'a str,

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::task::JoinSet;
 use tracing::Instrument;
@@ -16,7 +15,7 @@ use super::members::Members;
 use super::{CallError, Caller};
 use crate::kinds::Kind;
 use crate::printable::one_line;
-use crate::protocol::jsonrpc::Message;
+use crate::protocol::jsonrpc::{self, Message};
 use crate::protocol::types::RpcError;
 use crate::session::Shared;
 
@@ -28,17 +27,8 @@ struct Input {
     /// The server's name for it.
     key: String,
     method: String,
-    /// The request that asks the same.
+    /// The request of 2025-11-25 that asks the same.
     message: Vec<u8>,
-}
-
-/// MCP 2025-11-25: `JSONRPCRequest`.
-#[derive(Serialize)]
-struct Request<'a> {
-    jsonrpc: &'static str,
-    id: String,
-    method: &'a str,
-    params: Members,
 }
 
 impl Input {
@@ -71,7 +61,7 @@ impl Input {
             params.set("elicitationId", id);
         }
         let id = format!("input-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let message = serde_json::to_vec(&Request { jsonrpc: "2.0", id, method: &method, params });
+        let message = jsonrpc::request(id, &method, &params);
         let message = message.map_err(|error| broken(error.to_string()))?;
         Ok(Self { key, method, message })
     }

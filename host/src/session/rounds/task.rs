@@ -73,15 +73,23 @@ impl TaskState {
         })
     }
 
+    /// When to ask for it again.
+    fn next_poll(&self) -> Instant {
+        let now = Instant::now();
+        now.checked_add(self.interval).unwrap_or(now)
+    }
+
     /// What the call ends with, once the task has ended.
     fn outcome(self) -> Option<Result<Box<RawValue>, CallError>> {
         let broken = |why: &str| CallError::Answer(why.to_owned());
         Some(match self.task.status {
             TaskStatus::Working | TaskStatus::InputRequired => return None,
-            TaskStatus::Completed => match self.result.as_ref().map(|result| type_of(result)) {
-                Some(Ok(None)) => self.result.ok_or_else(|| broken("the task is completed and has no `result`")),
-                Some(Ok(Some(_))) => Err(broken("the result of the task is not complete")),
-                Some(Err(why)) => Err(CallError::Answer(why)),
+            TaskStatus::Completed => match self.result {
+                Some(result) => match type_of(&result) {
+                    Ok(None) => Ok(result),
+                    Ok(Some(_)) => Err(broken("the result of the task is not complete")),
+                    Err(why) => Err(CallError::Answer(why)),
+                },
                 None => Err(broken("the task is completed and has no `result`")),
             },
             TaskStatus::Failed => Err(match self.error {
@@ -118,14 +126,10 @@ impl Caller {
         let mut rounds = 0u32;
         self.observe(&state);
         // The answer to the call names the task, but has neither its inputs nor its result.
-        let mut next = Instant::now();
-        if state.task.status == TaskStatus::Working {
-            next = next.checked_add(state.interval).unwrap_or(next);
-        }
+        let next = if state.task.status == TaskStatus::Working { state.next_poll() } else { Instant::now() };
         state = self.poll(&id, next).await?;
         loop {
-            let now = Instant::now();
-            let next = now.checked_add(state.interval).unwrap_or(now);
+            let next = state.next_poll();
             let wanted = std::mem::take(&mut state.inputs);
             let asks = state.task.status == TaskStatus::InputRequired;
             if let Some(outcome) = state.outcome() {
@@ -158,8 +162,7 @@ impl Caller {
     async fn until_ended(&self, id: &str, mut next: Instant) -> Result<Box<RawValue>, CallError> {
         loop {
             let state = self.poll(id, next).await?;
-            let now = Instant::now();
-            next = now.checked_add(state.interval).unwrap_or(now);
+            next = state.next_poll();
             if let Some(outcome) = state.outcome() {
                 return outcome;
             }
