@@ -51,9 +51,8 @@ pub struct Handler {
 
 impl std::fmt::Debug for Handler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Owner { name, digest, grants } = &*self.owner;
-        let mut f = f.debug_struct("Handler");
-        f.field("name", name).field("digest", digest).field("grants", grants).finish_non_exhaustive()
+        let Owner { name, digest, .. } = &*self.owner;
+        f.debug_struct("Handler").field("name", name).field("digest", digest).finish_non_exhaustive()
     }
 }
 
