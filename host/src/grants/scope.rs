@@ -84,9 +84,4 @@ impl Scope {
     pub(crate) fn by(&self, task: &str) -> By<'_> {
         By { quiet: self.created.contains(task), lease: self.lease.as_ref().filter(|lease| lease.id == task) }
     }
-
-    /// The tasks of the conversation.
-    pub(crate) fn tasks(&self) -> Option<Arc<Tasks>> {
-        self.conversation.as_ref().map(|conversation| Arc::clone(&conversation.tasks))
-    }
 }

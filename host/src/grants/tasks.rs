@@ -12,7 +12,9 @@ type Given<T> = wasmtime::Result<Result<T, RpcError>>;
 
 impl CellState {
     fn tasks(&self) -> wasmtime::Result<Arc<Tasks>> {
-        self.scope.tasks().ok_or_else(|| wasmtime::format_err!("tasks cannot be used while a component is loaded"))
+        let conversation = self.scope.conversation.as_ref();
+        let tasks = conversation.map(|conversation| Arc::clone(&conversation.tasks));
+        tasks.ok_or_else(|| wasmtime::format_err!("tasks cannot be used while a component is loaded"))
     }
 
     async fn finish(&mut self, task_id: &str, outcome: Outcome) -> Given<Task> {

@@ -239,14 +239,20 @@ mod tests {
     async fn a_turn_that_nobody_takes_is_not_waited_for() {
         let turns = Turns::default();
         let held = taken(&turns).await;
-        let mut next = None;
-        let waits = std::future::poll_fn(|context| Poll::Ready(turns.turn(&mut next, context).is_pending())).await;
-        assert!(waits, "the only turn is taken");
+        let next = waits(&turns).await;
         // It is the other's now, who does not look.
         drop(held);
         assert!(taken(&turns).await.is_none(), "who waited long enough goes on without");
         drop(next);
         assert!(taken(&turns).await.is_some());
+    }
+
+    /// One who waits: the only turn is taken.
+    async fn waits(turns: &Turns) -> Option<Next<'_>> {
+        let mut next = None;
+        let turn = std::future::poll_fn(|context| Poll::Ready(turns.turn(&mut next, context))).await;
+        assert!(turn.is_pending(), "the only turn is taken");
+        next
     }
 
     async fn taken(turns: &Turns) -> Option<SemaphorePermit<'_>> {
@@ -259,11 +265,7 @@ mod tests {
     async fn a_turn_that_is_not_taken_goes_on() {
         let turns = Turns::default();
         let held = taken(&turns).await;
-        {
-            let mut next = None;
-            let waits = std::future::poll_fn(|context| Poll::Ready(turns.turn(&mut next, context).is_pending())).await;
-            assert!(waits, "the only turn is taken");
-        }
+        drop(waits(&turns).await);
         drop(held);
         assert!(taken(&turns).await.is_some());
     }

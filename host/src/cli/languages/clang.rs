@@ -12,6 +12,8 @@ use super::toolchain::{Tool, run};
 /// Where the Makefile puts the component.
 const COMPONENT: &str = "build/handler.wasm";
 
+const INSTALL_C: &str = "apt-get install clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32";
+
 const MAKE: Tool =
     Tool { what: "make", command: &["make", "--version"], accepts: |_| true, install: "apt-get install make" };
 
@@ -30,17 +32,12 @@ pub(super) const C: Language = Language {
     component: COMPONENT,
     tools: &[
         MAKE,
-        Tool {
-            what: "clang 19",
-            command: &["clang-19", "--version"],
-            accepts: |_| true,
-            install: "apt-get install clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32",
-        },
+        Tool { what: "clang 19", command: &["clang-19", "--version"], accepts: |_| true, install: INSTALL_C },
         Tool {
             what: "WASI's C library",
             command: &["clang-19", "--target=wasm32-wasi", "-print-file-name=libc.a"],
             accepts: is_file,
-            install: "apt-get install clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32",
+            install: INSTALL_C,
         },
     ],
     make,
