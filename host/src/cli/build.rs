@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, ensure};
 
 use super::Ended;
-use super::check::{Checked, check};
+use super::check::{Checked, check, stand_ins};
 use super::handlers::CacheArgs;
-use super::inspect::everything;
 use super::languages::{Language, wit};
 use super::progress_line::while_loading;
 use super::terminal;
+use crate::grants::Settings;
 use crate::{Engine, Handler, Limits};
 
 #[derive(clap::Args)]
@@ -46,7 +46,7 @@ pub(super) async fn build(args: Args) -> anyhow::Result<Ended> {
     let shown = terminal::one_line(&component.display().to_string());
     writeln!(std::io::stdout(), "{shown}: {} bytes, {}", handler.size(), names.join(", "))?;
     // What it answers is not the build's affair: this only says where to look.
-    let (passed, warned, failed) = check(&engine, &component, Checked::default()).await?.counts();
+    let (passed, warned, failed) = check(handler, Checked::default()).await?.counts();
     writeln!(std::io::stdout(), "check: {passed} passed, {warned} warned, {failed} failed")?;
     if warned + failed > 0 {
         eprintln!("`taskcell check {shown}` says more");
@@ -56,7 +56,8 @@ pub(super) async fn build(args: Args) -> anyhow::Result<Ended> {
 
 /// Loads the component as a host would.
 async fn load(engine: &Engine, dir: &Path, component: &Path) -> anyhow::Result<Handler> {
-    let loaded = while_loading(component, Handler::from_file(engine, component, everything())).await;
+    let loaded =
+        while_loading(component, Handler::from_file(engine, component, stand_ins::all(Settings::default()))).await;
     loaded.with_context(|| {
         let changed = wit::changed(dir);
         if changed.is_empty() {

@@ -9,14 +9,14 @@ use std::time::Instant;
 
 use anyhow::Context;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::Ended;
+use super::check::stand_ins;
 use super::handlers::CacheArgs;
-use super::inspect::everything;
 use super::progress_line::{megabytes, while_loading};
 use super::tasks_args::ConfigArg;
 use super::terminal;
+use crate::grants::Settings;
 use crate::sandbox::file;
 use crate::{Engine, Handler, printable};
 
@@ -74,10 +74,10 @@ pub(super) async fn compile(args: Args) -> anyhow::Result<Ended> {
 async fn one(engine: &Engine, path: &Path) -> anyhow::Result<Compiled> {
     let bytes = file::read(engine, path).await?;
     let size = bytes.len();
-    let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    let cached = engine.cached(&digest).is_some();
+    let cached = engine.cached(&file::digest(&bytes)).is_some();
     let start = Instant::now();
-    let handler = Handler::from_bytes(engine, &path.display().to_string(), bytes, everything()).await?;
+    let handler =
+        Handler::from_bytes(engine, &path.display().to_string(), bytes, stand_ins::all(Settings::default())).await?;
     let milliseconds = start.elapsed().as_millis();
     let kept = engine.cached(handler.digest()).context("the cache cannot be written to; -v says why")?;
     let compiled = std::fs::metadata(&kept).with_context(|| kept.display().to_string())?.len();

@@ -4,23 +4,20 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
 use super::Ended;
+use super::check::stand_ins;
 use super::handlers::CacheArgs;
 use super::policy::Policy;
 use super::progress_line::while_loading;
 use super::tasks_args::{ConfigArg, DeclaredArgs};
 use super::terminal;
-use crate::grants::{Confirmation, Http, HttpLimits, MemoryKeyValue, Model, ModelContext, Settings, User};
+use crate::grants::Settings;
 use crate::kinds::KINDS;
-use crate::protocol::types::{
-    CreateMessageRequest, CreateMessageResult, ElicitRequest, ElicitResult, Implementation, RpcError,
-};
 use crate::sandbox::Import;
 use crate::session::Served;
-use crate::{Grants, Handler, Handlers, printable};
+use crate::{Handler, Handlers, printable};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -75,7 +72,7 @@ pub(super) async fn inspect(args: Args) -> anyhow::Result<Ended> {
         if let Says::Granted(policy) = says {
             policy.read(&engine).await?;
         }
-        add(while_loading(file, Handler::from_file(&engine, file, everything())).await?, says)?;
+        add(while_loading(file, Handler::from_file(&engine, file, stand_ins::all(Settings::default()))).await?, says)?;
     } else {
         anyhow::ensure!(
             !config.handlers.is_empty(),
@@ -84,7 +81,7 @@ pub(super) async fn inspect(args: Args) -> anyhow::Result<Ended> {
         for policy in &config.handlers {
             let name = policy.path.display().to_string();
             let bytes = policy.read(&engine).await?;
-            let loading = Handler::from_bytes(&engine, &name, bytes, everything());
+            let loading = Handler::from_bytes(&engine, &name, bytes, stand_ins::all(Settings::default()));
             let handler = while_loading(&policy.path, loading).await?;
             add(handler, Says::Granted(policy))?;
         }
@@ -221,50 +218,9 @@ impl Says<'_> {
 }
 
 /// The grants that the component needs, each once.
-fn grants_needed(handler: &Handler) -> Vec<&'static str> {
+pub(super) fn grants_needed(handler: &Handler) -> Vec<&'static str> {
     let mut grants: Vec<_> = handler.imports().iter().filter_map(|import| import.grant).collect();
     grants.sort_unstable();
     grants.dedup();
     grants
-}
-
-/// Every grant, to load a component that will serve no request.
-pub(super) fn everything() -> Grants {
-    Grants {
-        tasks: true,
-        progress: true,
-        config: Some(Settings::from_iter([] as [(String, String); 0])),
-        model: Some(Arc::new(Nobody)),
-        user: Some(Arc::new(Nobody)),
-        keyvalue: Some(Arc::new(MemoryKeyValue::default())),
-        http: Some(Http::new([], HttpLimits::default())),
-        ..Grants::default()
-    }
-}
-
-/// A model and a user that are not there.
-struct Nobody;
-
-impl Nobody {
-    fn refuse<T>() -> Result<T, RpcError> {
-        Err(RpcError::internal("inspect", "The component is only being inspected"))
-    }
-}
-
-#[async_trait]
-impl Model for Nobody {
-    async fn create_message(&self, _: &ModelContext, _: CreateMessageRequest) -> Result<CreateMessageResult, RpcError> {
-        Self::refuse()
-    }
-}
-
-#[async_trait]
-impl User for Nobody {
-    async fn elicit(&self, _: &Implementation, _: ElicitRequest) -> Result<ElicitResult, RpcError> {
-        Self::refuse()
-    }
-
-    async fn confirm(&self, _: &Implementation, _: String) -> Result<Confirmation, RpcError> {
-        Self::refuse()
-    }
 }

@@ -10,7 +10,7 @@ use wasmtime_wasi_config::{WasiConfig, WasiConfigVariables};
 use crate::sandbox::CellState;
 
 /// The settings of a handler: keys and values. Shared by all its cells, which only read them.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Settings {
     variables: Arc<WasiConfigVariables>,
     keys: Arc<[String]>,

@@ -22,21 +22,23 @@ mod drive;
 pub(super) mod fixtures;
 pub(super) mod matching;
 mod report;
-mod stand_ins;
+pub(super) mod stand_ins;
 mod task_rules;
 mod verdict;
 mod whole;
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Ended;
 use super::handlers::{CacheArgs, key_and_value};
+use super::inspect::grants_needed;
 use super::policy::Policy;
 use super::progress_line::while_loading;
 use super::tasks_args::{ConfigArg, Declared, DeclaredArgs};
-use crate::{Engine, Handler, printable};
+use crate::grants::Settings;
+use crate::{Grants, Handler, printable};
 use bench::Bench;
 pub(super) use report::Report;
 
@@ -69,8 +71,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How a component is checked.
 pub(super) struct Checked<'a> {
-    /// What the grant `config` gives, where no policy does.
-    pub(super) settings: Vec<(String, String)>,
+    /// What the grant `config` gives.
+    pub(super) settings: Settings,
     /// What it may reach, of which the check takes stand-ins; all of them without.
     pub(super) policy: Option<&'a Policy>,
     /// What is declared of it.
@@ -81,9 +83,26 @@ pub(super) struct Checked<'a> {
     pub(super) patience: Duration,
 }
 
+impl Checked<'_> {
+    /// Stand-ins for what it may reach, new.
+    fn grants(&self) -> Grants {
+        let all = stand_ins::all(self.settings.clone());
+        match self.policy {
+            Some(policy) => policy.of(&all),
+            None => all,
+        }
+    }
+}
+
 impl Default for Checked<'_> {
     fn default() -> Self {
-        Self { settings: Vec::new(), policy: None, declared: Declared::default(), fixtures: None, patience: PATIENCE }
+        Self {
+            settings: Settings::default(),
+            policy: None,
+            declared: Declared::default(),
+            fixtures: None,
+            patience: PATIENCE,
+        }
     }
 }
 
@@ -102,13 +121,19 @@ pub(super) async fn command(args: Args) -> anyhow::Result<Ended> {
     );
     let engine = args.cache.engine(&config.limits)?;
     let how = Checked {
-        settings: args.settings,
+        settings: policy.map_or_else(|| Ok(args.settings.into_iter().collect()), Policy::read_settings)?,
         policy,
         declared: args.declared.settle(&config)?,
         fixtures: args.fixtures,
         patience: Duration::from_secs(args.timeout),
     };
-    let report = check(&engine, &args.file, how).await?;
+    let loading = async {
+        let Some(policy) = policy else { return Ok(Handler::from_file(&engine, &args.file, how.grants()).await?) };
+        let name = args.file.display().to_string();
+        policy.refusal(Handler::from_bytes(&engine, &name, policy.read(&engine).await?, how.grants()).await)
+    };
+    let handler = while_loading(&args.file, loading).await?;
+    let report = check(handler, how).await?;
     let mut out = std::io::stdout().lock();
     if args.json {
         writeln!(out, "{}", printable::json(&report.document()))?;
@@ -118,25 +143,13 @@ pub(super) async fn command(args: Args) -> anyhow::Result<Ended> {
     Ok(if report.has_failed() { Ended::WithError } else { Ended::Well })
 }
 
-/// Checks a component.
+/// Checks a component that was loaded with stand-ins.
 ///
 /// # Errors
-/// When it cannot be loaded, or cannot be tried. What is wrong with its answers is in the report.
-pub(super) async fn check(engine: &Engine, file: &Path, how: Checked<'_>) -> anyhow::Result<Report> {
-    let Checked { settings, policy, declared, fixtures, patience } = how;
-    let fixtures = fixtures.as_deref().map(fixtures::read).transpose()?.unwrap_or_default();
-    let settings = policy.map_or_else(|| Ok(settings.into_iter().collect()), Policy::read_settings)?;
-    let grants = move || {
-        let all = stand_ins::all(settings.clone());
-        policy.map_or_else(|| all.clone(), |policy| policy.of(&all))
-    };
-    let loading = async {
-        let Some(policy) = policy else { return Ok(Handler::from_file(engine, file, grants()).await?) };
-        let name = file.display().to_string();
-        policy.refusal(Handler::from_bytes(engine, &name, policy.read(engine).await?, grants()).await)
-    };
-    let handler: Handler = while_loading(file, loading).await?;
-    let bench = Bench::new(handler, grants, move |handlers| declared.of(handlers), patience);
+/// When it cannot be tried. What is wrong with its answers is in the report.
+pub(super) async fn check(handler: Handler, how: Checked<'_>) -> anyhow::Result<Report> {
+    let fixtures = how.fixtures.as_deref().map(fixtures::read).transpose()?.unwrap_or_default();
+    let bench = Bench::new(handler, || how.grants(), |handlers| how.declared.of(handlers), how.patience);
     let (kinds, features) = bench.served()?;
     let mut rows: Vec<_> = whole::rows(&kinds).collect();
     for kind in &kinds {
@@ -147,10 +160,8 @@ pub(super) async fn check(engine: &Engine, file: &Path, how: Checked<'_>) -> any
         rows.push(fixture.play(&bench).await?);
     }
     let handler = bench.handler();
-    let mut stand_ins: Vec<_> = handler.imports().iter().filter_map(|import| import.grant).collect();
+    let mut stand_ins = grants_needed(handler);
     stand_ins.retain(|grant| STAND_INS.contains(grant));
-    stand_ins.sort_unstable();
-    stand_ins.dedup();
     Ok(Report {
         file: handler.name().to_owned(),
         digest: handler.digest().to_owned(),

@@ -16,8 +16,8 @@ use crate::protocol::types::{
 };
 use crate::rules;
 
-/// All of them, new, with these settings.
-pub(super) fn all(settings: Settings) -> Grants {
+/// All of them, new, with these settings. Also for who only loads a component.
+pub(in crate::cli) fn all(settings: Settings) -> Grants {
     Grants {
         tasks: true,
         progress: true,
