@@ -30,6 +30,10 @@ deny:
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
+# Renew the list of the public interface, host/public-api.txt
+public-api:
+    bash .ci/public-api --bless
+
 # Assemble the adapter for Go from its source and embed it
 go-adapter:
     TASKCELL_BLESS=1 cargo test -p taskcell-tests --test go_adapter
