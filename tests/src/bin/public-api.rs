@@ -33,7 +33,7 @@ fn main() -> anyhow::Result<()> {
     let gone: Vec<_> = listed.difference(&found).collect();
     let new: Vec<_> = found.difference(&listed).collect();
     if gone.is_empty() && new.is_empty() {
-        println!("{} items, as listed", found.len());
+        println!("as listed");
         return Ok(());
     }
     gone.iter().for_each(|item| println!("- {item}"));
