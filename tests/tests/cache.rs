@@ -4,6 +4,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::json;
 use taskcell::grants::Grants;
@@ -131,4 +132,66 @@ async fn a_cache_is_made() {
     let error = engine_with_cache(&file).unwrap_err();
     assert_eq!(error.kind(), "engine");
     assert!(error.to_string().contains(&file.display().to_string()), "{error}");
+}
+
+/// A file that is as it was when it was last read is not read again; one that is not, is.
+#[tokio::test]
+async fn a_file_is_read_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("cache");
+    let engine = engine_with_cache(&cache).unwrap();
+    let file = folder.path().join(FILE);
+    let load = || async {
+        let handler = Handler::from_file(&engine, &file, Grants::default()).await.unwrap();
+        (handler.digest().to_owned(), handler.kinds().count(), handler.size())
+    };
+    let seen = || fs::read_dir(&cache).unwrap().filter(|entry| is_seen(&entry.as_ref().unwrap().path())).count();
+    let bytes = component(&["roots"], &[]).unwrap();
+    fs::write(&file, &bytes).unwrap();
+    // It changed a moment ago, and may change again without a trace.
+    let first = load().await;
+    assert_eq!(seen(), 0);
+    settled(&file);
+    assert_eq!(load().await, first);
+    assert_eq!(seen(), 1);
+
+    // What is kept tells, not what is in the file: here it is made to say what it would not.
+    let other = component(&["roots", "get-task"], &[]).unwrap();
+    let elsewhere = Handler::from_bytes(&engine, "other", other.clone(), Grants::default()).await.unwrap();
+    let note = fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap().path()).find(|path| is_seen(path)).unwrap();
+    let text = fs::read_to_string(&note).unwrap();
+    fs::write(&note, text.replace(&first.0, elsewhere.digest())).unwrap();
+    assert_eq!(load().await.1, 2);
+    for broken in
+        ["", "{}", &text.replace(&first.0, "../../../../etc/passwd"), &text.replace(&first.0, &"0".repeat(64))]
+    {
+        fs::write(&note, broken).unwrap();
+        assert_eq!(load().await, first, "{broken}");
+    }
+
+    // Each way to replace it is seen, with the same size and time of writing, too.
+    let times = fs::FileTimes::new().set_modified(fs::metadata(&file).unwrap().modified().unwrap());
+    let mut same_size = bytes.clone();
+    let place = same_size.windows(5).position(|name| name == b"roots").unwrap();
+    same_size[place] = b'b';
+    fs::write(&file, &same_size).unwrap();
+    fs::File::open(&file).unwrap().set_times(times).unwrap();
+    let broken = Handler::from_file(&engine, &file, Grants::default()).await;
+    assert!(broken.is_err(), "the file of before was taken for the one that is there");
+    let renamed = folder.path().join("new.wasm");
+    fs::write(&renamed, &other).unwrap();
+    fs::rename(&renamed, &file).unwrap();
+    assert_eq!(load().await.1, 2);
+}
+
+fn is_seen(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "seen")
+}
+
+/// Waits until a file is old enough to be known again.
+fn settled(file: &Path) {
+    let changed = || fs::metadata(file).unwrap().modified().unwrap().elapsed().unwrap();
+    while changed() < Duration::from_millis(2_100) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }

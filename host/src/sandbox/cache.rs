@@ -2,7 +2,7 @@
 //!
 //! Compiling takes from 30 ms (Rust) to seconds (Python); mapping the compiled file takes less than one. A file's
 //! name holds the component's digest and a hash of the engine's version and settings, so a stale one is never
-//! found. What is found is run without further checks, so the folder must be this user's alone.
+//! found. Beside it stands which file was which component ([`Seen`]). What is found is run without further checks, so the folder must be this user's alone.
 
 use std::hash::{Hash, Hasher};
 use std::io::Write;
@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
+use super::seen::{Seen, Stamp};
 use crate::Error;
 
 #[derive(Debug)]
@@ -57,15 +58,35 @@ impl Cache {
     }
 
     fn try_store(&self, component: &Component, digest: &str) -> wasmtime::Result<()> {
-        let bytes = component.serialize()?;
-        let partial = self.folder.join(format!("{digest}.{}.partial", uuid::Uuid::new_v4()));
+        self.write(&self.path(digest), &component.serialize()?)
+    }
+
+    /// Writes a file whole, or not at all.
+    fn write(&self, path: &Path, bytes: &[u8]) -> wasmtime::Result<()> {
+        let partial = self.folder.join(format!("{}.partial", uuid::Uuid::new_v4()));
         let mut file = std::fs::File::create_new(&partial)?;
-        let written = file.write_all(&bytes).and_then(|()| std::fs::rename(&partial, self.path(digest)));
+        let written = file.write_all(bytes).and_then(|()| std::fs::rename(&partial, path));
         if written.is_err() {
             // Nothing else will: the name is random.
             let _ = std::fs::remove_file(&partial);
         }
         Ok(written?)
+    }
+
+    /// The digest of the component that a file was, if it is still the same file.
+    pub(super) fn seen(&self, stamp: &Stamp) -> Option<String> {
+        let seen = std::fs::read(self.folder.join(stamp.name())).ok()?;
+        let seen: Seen = serde_json::from_slice(&seen).ok()?;
+        (seen.stamp == *stamp && is_digest(&seen.digest)).then_some(seen.digest)
+    }
+
+    /// Keeps which component a file is. A failure costs only the time to read it again.
+    pub(super) fn remember(&self, stamp: Stamp, digest: &str) {
+        let path = self.folder.join(stamp.name());
+        let seen = serde_json::to_vec(&Seen { stamp, digest: digest.to_owned() }).map_err(wasmtime::Error::from);
+        if let Err(error) = seen.and_then(|seen| self.write(&path, &seen)) {
+            tracing::debug!(path = %path.display(), %error, "which component a file is could not be kept");
+        }
     }
 
     /// The file of a compiled component, when there is one.
@@ -77,6 +98,10 @@ impl Cache {
     fn path(&self, digest: &str) -> PathBuf {
         self.folder.join(format!("{digest}-{}.cwasm", self.engine))
     }
+}
+
+fn is_digest(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Makes the folder, or checks that nobody else may write to it.

@@ -4,10 +4,12 @@
 //! thread goes on, and what it compiles is in the cache for the next who asks. It comes to its end, for the work is
 //! bounded by the component's size, and few such threads run at once.
 
+use std::path::Path;
 use std::time::Instant;
 
 use wasmtime::component::Component;
 
+use super::seen::Stamp;
 use super::{Engine, Limits, file};
 use crate::Error;
 use crate::error::{Part, milliseconds};
@@ -25,11 +27,19 @@ const SHAPES: &[(&str, &str, Part)] = &[
     ("has a minimum element size of ",      " which exceeds",         Part::TableElements),
 ];
 
-/// Compiles a component, or finds it compiled in the cache; gives its digest, too.
+/// A compiled component.
+pub(super) struct Known {
+    pub(super) component: Component,
+    pub(super) digest: String,
+    /// Bytes of what it was compiled from.
+    pub(super) size: usize,
+}
+
+/// Compiles a component, or finds it compiled in the cache.
 ///
 /// # Errors
 /// [`Error::Invalid`], [`Error::Shape`] and [`Error::CompileTime`].
-pub(super) async fn compile(engine: &Engine, name: &str, bytes: Vec<u8>) -> Result<(Component, String), Error> {
+pub(super) async fn compile(engine: &Engine, name: &str, bytes: Vec<u8>) -> Result<Known, Error> {
     let limit = engine.limits().compile_time;
     let size = bytes.len();
     let start = Instant::now();
@@ -43,7 +53,7 @@ pub(super) async fn compile(engine: &Engine, name: &str, bytes: Vec<u8>) -> Resu
                 let milliseconds = milliseconds(start.elapsed());
                 tracing::info!(handler = name, bytes = size, milliseconds, "a component was compiled");
             }
-            Ok((component, digest))
+            Ok(Known { component, digest, size })
         }
         Ok(Ok(Err(error))) => {
             let reason = format!("{error:#}");
@@ -52,6 +62,29 @@ pub(super) async fn compile(engine: &Engine, name: &str, bytes: Vec<u8>) -> Resu
         Ok(Err(Panicked)) => Err(invalid("compiling it failed inside the compiler")),
         Err(_) => Err(Error::CompileTime { handler: name.to_owned(), limit }),
     }
+}
+
+/// A component that is in the cache, by its file alone, which is as it was when it was last read.
+pub(super) async fn known(engine: &Engine, path: &Path) -> Option<Known> {
+    engine.cache()?;
+    let (engine, path) = (engine.clone(), path.to_owned());
+    let known = tokio::task::spawn_blocking(move || {
+        let cache = engine.cache()?;
+        let file = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
+        let stamp = Stamp::of(&file).filter(|stamp| stamp.size() <= engine.limits().component_size)?;
+        let digest = cache.seen(&stamp)?;
+        let component = cache.load(engine.wasmtime(), &digest)?;
+        Some(Known { component, digest, size: stamp.size() })
+    });
+    known.await.ok()?
+}
+
+/// Keeps which component a file is, for [`known`].
+pub(super) async fn remember(engine: &Engine, stamp: Stamp, digest: &str) {
+    let (engine, digest) = (engine.clone(), digest.to_owned());
+    let kept = tokio::task::spawn_blocking(move || engine.cache().map(|cache| cache.remember(stamp, &digest)));
+    // Nothing hangs on it.
+    let _ = kept.await;
 }
 
 /// The thread that compiled is gone, and left no result.

@@ -7,7 +7,11 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::Engine;
+use super::seen::Stamp;
 use crate::Error;
+
+/// What a file holds, and which it was.
+type Stamped = (Vec<u8>, Option<Stamp>);
 
 /// The SHA-256 digest of a component, in hexadecimal: its name where its path says nothing.
 pub(crate) fn digest(component: &[u8]) -> String {
@@ -18,12 +22,21 @@ pub(crate) fn digest(component: &[u8]) -> String {
 ///
 /// # Errors
 /// [`Error::Read`] and [`Error::TooLarge`].
+#[cfg(feature = "cli")]
 pub(crate) async fn read(engine: &Engine, path: &Path) -> Result<Vec<u8>, Error> {
+    read_stamped(engine, path).await.map(|(bytes, _)| bytes)
+}
+
+/// The same, and which file it was, where that will tell whether it is still the same.
+///
+/// # Errors
+/// As [`read`].
+pub(super) async fn read_stamped(engine: &Engine, path: &Path) -> Result<Stamped, Error> {
     let limit = engine.limits().component_size;
     let file = path.to_owned();
     let read = tokio::task::spawn_blocking(move || at_most(&file, limit)).await.map_err(IoError::other);
     match read.and_then(|read| read) {
-        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Ok(read)) => Ok(read),
         Ok(Err(size)) => {
             let error = Error::TooLarge { handler: path.display().to_string(), size, limit };
             error.log_at_load(&path.display().to_string());
@@ -34,7 +47,7 @@ pub(crate) async fn read(engine: &Engine, path: &Path) -> Result<Vec<u8>, Error>
 }
 
 /// The bytes of a file, or how many there are where that is more than `limit`.
-fn at_most(path: &Path, limit: usize) -> Result<Result<Vec<u8>, usize>, IoError> {
+fn at_most(path: &Path, limit: usize) -> Result<Result<Stamped, usize>, IoError> {
     // Before it is opened: to open a pipe is to wait for who writes to it, and a device may never end.
     let found = metadata(path)?;
     if found.is_dir() {
@@ -49,6 +62,10 @@ fn at_most(path: &Path, limit: usize) -> Result<Result<Vec<u8>, usize>, IoError>
     }
     // It may have grown meanwhile, and some files say that they are empty and are not.
     let mut bytes = Vec::with_capacity(size);
-    File::open(path)?.take((limit as u64).saturating_add(1)).read_to_end(&mut bytes)?;
-    Ok(if bytes.len() > limit { Err(bytes.len()) } else { Ok(bytes) })
+    let mut file = File::open(path)?;
+    let before = Stamp::of(&file.metadata()?);
+    Read::by_ref(&mut file).take((limit as u64).saturating_add(1)).read_to_end(&mut bytes)?;
+    let stamp =
+        before.filter(|before| file.metadata().ok().and_then(|after| Stamp::of(&after)).as_ref() == Some(before));
+    Ok(if bytes.len() > limit { Err(bytes.len()) } else { Ok((bytes, stamp)) })
 }

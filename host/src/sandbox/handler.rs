@@ -10,7 +10,7 @@ use std::sync::Arc;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 
 use super::cell::{self, CellState};
-use super::compile::compile;
+use super::compile::{Known, compile, known, remember};
 use super::exports::{EXPORTS, Export};
 use super::turns::Lately;
 use super::{Engine, Limits, PACKAGE, PACKAGE_VERSION, file};
@@ -62,8 +62,17 @@ impl Handler {
     /// # Errors
     /// [`Error::Read`] and those of [`Handler::from_bytes`].
     pub async fn from_file(engine: &Engine, path: &Path, grants: Grants) -> Result<Self, Error> {
-        let bytes = file::read(engine, path).await?;
-        Self::from_bytes(engine, &path.display().to_string(), bytes, grants).await
+        let name = path.display().to_string();
+        if let Some(known) = known(engine, path).await {
+            let loaded = Self::link(engine, &name, known, grants).await;
+            return loaded.inspect_err(|error| error.log_at_load(&name));
+        }
+        let (bytes, stamp) = file::read_stamped(engine, path).await?;
+        let handler = Self::from_bytes(engine, &name, bytes, grants).await?;
+        if let Some(stamp) = stamp {
+            remember(engine, stamp, handler.digest()).await;
+        }
+        Ok(handler)
     }
 
     /// Loads a component: compiles it, or finds it compiled in the cache; checks its imports against the grants;
@@ -78,13 +87,15 @@ impl Handler {
 
     async fn load(engine: &Engine, name: &str, bytes: Vec<u8>, grants: Grants) -> Result<Self, Error> {
         let limit = engine.limits().component_size;
-        let size = bytes.len();
-        if size > limit {
-            return Err(Error::TooLarge { handler: name.to_owned(), size, limit });
+        if bytes.len() > limit {
+            return Err(Error::TooLarge { handler: name.to_owned(), size: bytes.len(), limit });
         }
         check_magic(name, &bytes)?;
-        let (component, digest) = compile(engine, name, bytes).await?;
+        Self::link(engine, name, compile(engine, name, bytes).await?, grants).await
+    }
 
+    async fn link(engine: &Engine, name: &str, component: Known, grants: Grants) -> Result<Self, Error> {
+        let Known { component, digest, size } = component;
         let interfaces = Interfaces::of(&component, engine);
         let version = interfaces.check(name)?;
         let imports = grants::explain(&interfaces.imports);

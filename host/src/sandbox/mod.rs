@@ -16,6 +16,7 @@ mod limits;
 mod meter;
 mod output;
 mod places;
+mod seen;
 mod ticker;
 mod turns;
 

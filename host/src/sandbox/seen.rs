@@ -1,0 +1,69 @@
+//! Which component a file was when it was last read, so that loading it again need not read it.
+//!
+//! A component of Python has 18 MB: reading them and taking their digest is four fifths of loading it, when the compiled code
+//! is mapped from the cache. So the cache keeps the digest beside what the system says of the file: where it is, its size, and
+//! when it was last written and last changed in any way. The last of these nobody can set, so a file of which all are the same is
+//! the same file. A file that changed a moment ago is not kept: the clocks of file systems are coarse, and it could
+//! change again in the same moment.
+//!
+//! A digest that somebody asks for by a policy is not taken from here.
+
+use std::fs::Metadata;
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+/// How long a file must have been the same: the coarsest clock of a file system in use counts in two seconds.
+const SETTLED: Duration = Duration::from_secs(2);
+
+/// What the system says of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    /// Seconds and nanoseconds since 1970.
+    written: (i64, i64),
+    changed: (i64, i64),
+}
+
+/// A file with the digest of the component in it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Seen {
+    pub(super) stamp: Stamp,
+    pub(super) digest: String,
+}
+
+impl Stamp {
+    /// Of a file; none where it says too little, or changed a moment ago.
+    #[cfg(unix)]
+    pub(super) fn of(file: &Metadata) -> Option<Self> {
+        use std::os::unix::fs::MetadataExt;
+
+        let changed = Duration::new(file.ctime().try_into().ok()?, file.ctime_nsec().try_into().ok()?);
+        let age = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH.checked_add(changed)?).ok()?;
+        (age >= SETTLED).then(|| Self {
+            device: file.dev(),
+            inode: file.ino(),
+            size: file.size(),
+            written: (file.mtime(), file.mtime_nsec()),
+            changed: (file.ctime(), file.ctime_nsec()),
+        })
+    }
+
+    /// Elsewhere a file's times can be set.
+    #[cfg(not(unix))]
+    pub(super) fn of(_: &Metadata) -> Option<Self> {
+        None
+    }
+
+    /// Bytes of the file.
+    pub(super) fn size(&self) -> usize {
+        usize::try_from(self.size).unwrap_or(usize::MAX)
+    }
+
+    /// A name for what is kept of the file.
+    pub(super) fn name(&self) -> String {
+        format!("{:x}-{:x}.seen", self.device, self.inode)
+    }
+}
