@@ -41,6 +41,7 @@
 //! | [`grants`] | what a cell may reach |
 //! | [`tasks`] | the task runtime: rules, store, background work |
 //! | [`session`] | one conversation with one server |
+//! | `rmcp` | handlers beside the `ClientHandler` of an application that uses rmcp (feature `rmcp`) |
 //! | `cli` | the program `taskcell` (feature `cli`) |
 //!
 //! Settings, errors, events and what the host alone makes are `#[non_exhaustive]`: they will grow. The records of
@@ -58,6 +59,8 @@ mod hit;
 pub mod kinds;
 mod printable;
 pub mod protocol;
+#[cfg(feature = "rmcp")]
+pub mod rmcp;
 mod rules;
 pub mod sandbox;
 pub mod session;

@@ -270,9 +270,23 @@ impl Session {
         Kind::of(method, augmented).is_some_and(|kind| serves(kind) || processes(kind))
     }
 
+    /// Whether a request is for the handlers where an application answers the others: one that [`Session::handles`], or one
+    /// for a task of a kind that they take plainly, whose error is theirs.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn takes(&self, message: &Message<'_>) -> bool {
+        let serves = |kind: Kind| !matches!(self.shared.handlers.served(kind), Served::Default);
+        let plain = message.method.as_deref().and_then(|method| Kind::of(method, false));
+        self.handles(message) || (message.id.is_some() && plain.is_some_and(serves))
+    }
+
     /// Ends the conversation and its background work, and waits until all is stored: unfinished work can be taken up
     /// by the next host at once, where it would wait for its lease to run out otherwise.
     pub async fn close(self) {
+        self.end().await;
+    }
+
+    /// The same of a session that others have, too.
+    pub(crate) async fn end(&self) {
         self.shared.tasks.close().await;
     }
 }

@@ -1,0 +1,125 @@
+//! Handlers beside the `ClientHandler` of an application that uses rmcp.
+//!
+//! An [`Adapter`] makes transports for rmcp. What the server asks of a kind that the handlers
+//! take is answered by a [`Session`](crate::Session), and the capabilities of the handlers are declared; everything else is
+//! between rmcp and the server, the application's `ClientHandler` included. It works below rmcp's types because they have no
+//! `params.task` and no `capabilities.tasks`.
+//!
+//! ```no_run
+//! use rmcp::ServiceExt;
+//! use taskcell::rmcp::Adapter;
+//! use taskcell::{Engine, EngineOptions, Grants, Handler, Handlers};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let engine = Engine::new(EngineOptions::default())?;
+//! let handler = Handler::from_file(&engine, "handler.wasm".as_ref(), Grants::default()).await?;
+//! let adapter = Adapter::new(Handlers::new([handler])?);
+//! let transport = adapter.child_process(tokio::process::Command::new("server"))?;
+//! let client = ().serve(transport).await?; // `()` is your `ClientHandler`
+//! let tools = client.list_all_tools().await?;
+//! # Ok(()) }
+//! ```
+//!
+//! | | |
+//! |---|---|
+//! | requests of kinds that the handlers take | the session has them; so it has one for a task whose plain kind they take |
+//! | other requests, notifications, answers | rmcp has them, as they came |
+//! | `notifications/cancelled` | goes to whoever answers the request |
+//! | `initialize` | the handlers' capabilities are merged into the application's; where both declare one, the word of the handlers counts, `roots.listChanged` and other extensions stay |
+//! | closing the service | ends cells and background work, and gives back work that is kept in a store |
+//! | dropping it | does so in the background |
+//!
+//! A line of the server is read up to rmcp's limit of 16 MiB; one that is longer is rmcp's to drop. What is for the handlers
+//! is bounded by [`Limits::message_size`](crate::Limits::message_size) on top.
+
+mod capabilities;
+mod child_process;
+mod connection;
+mod lines;
+mod stdio;
+mod transport;
+mod way;
+mod writer;
+
+use std::io;
+use std::sync::Arc;
+
+use process_wrap::tokio::CommandWrap;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+pub use child_process::ChildProcess;
+pub use stdio::Stdio;
+pub use transport::Transport;
+
+use crate::protocol::types::Implementation;
+use crate::session::{Handlers, SessionOptions};
+use connection::Connection;
+
+/// How the session with a server is set up.
+type SetUp = Arc<dyn Fn(Implementation) -> SessionOptions + Send + Sync>;
+
+/// Makes transports of rmcp that have handlers beside them. One will do for any number of servers; each has a session of its
+/// own. Cloning it is cheap.
+#[derive(Clone)]
+pub struct Adapter {
+    handlers: Handlers,
+    options: SetUp,
+}
+
+impl std::fmt::Debug for Adapter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Adapter").field("handlers", &self.handlers).finish_non_exhaustive()
+    }
+}
+
+impl Adapter {
+    /// An adapter with these handlers, and sessions as [`SessionOptions::new`] has them.
+    #[must_use]
+    pub fn new(handlers: Handlers) -> Self {
+        Self { handlers, options: Arc::new(SessionOptions::new) }
+    }
+
+    /// Sets up each session by this: whose tasks they are, where they are kept, who is told. It is called with what the
+    /// server says that it is; the revision is filled in.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use taskcell::{Handlers, SessionOptions, rmcp::Adapter, tasks::MemoryStore};
+    /// let store = Arc::new(MemoryStore::new());
+    /// let adapter = Adapter::new(Handlers::default()).sessions(move |server| {
+    ///     let mut options = SessionOptions::new(server);
+    ///     options.store = store.clone();
+    ///     options.principal = "the user and the server".to_owned();
+    ///     options
+    /// });
+    /// ```
+    #[must_use]
+    pub fn sessions(mut self, set_up: impl Fn(Implementation) -> SessionOptions + Send + Sync + 'static) -> Self {
+        self.options = Arc::new(set_up);
+        self
+    }
+
+    /// A transport to a server that is read from and written to by lines, as rmcp's for `(read, write)`.
+    pub fn stdio<R, W>(&self, read: R, write: W) -> Transport<Stdio<R, W>>
+    where
+        R: AsyncRead + Send + Unpin + 'static,
+        W: AsyncWrite + Send + Unpin + 'static,
+    {
+        let connection = Connection::new(self.clone());
+        let (stdio, way) = Stdio::open(read, write, &connection);
+        Transport::new(stdio, connection, way)
+    }
+
+    /// Starts a server as a child process; the transport to it is as rmcp's `TokioChildProcess`. Its stderr is what the command
+    /// says, and the application's by default. A server that is started by a launcher, such as npx, is ended with it when the
+    /// command is wrapped in `ProcessGroup::leader()` of the crate process-wrap.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn child_process(&self, command: impl Into<CommandWrap>) -> io::Result<Transport<ChildProcess>> {
+        let connection = Connection::new(self.clone());
+        let (child, way) = ChildProcess::start(command.into(), &connection)?;
+        Ok(Transport::new(child, connection, way))
+    }
+}

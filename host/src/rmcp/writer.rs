@@ -1,0 +1,85 @@
+//! The one way to a server's stream, for lines of rmcp's and of the handlers.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use futures_util::future::BoxFuture;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+/// What lines are written to, by whoever has one; none once the connection is closed.
+pub(super) type Shared<W> = Arc<Mutex<Option<W>>>;
+
+fn closed() -> io::Error {
+    io::Error::new(io::ErrorKind::NotConnected, "the connection is closed")
+}
+
+/// Writes one line of the handlers', whole.
+pub(super) async fn write_line<W: AsyncWrite + Unpin>(to: &Shared<W>, mut message: Vec<u8>) -> io::Result<()> {
+    message.push(b'\n');
+    let mut to = to.lock().await;
+    let to = to.as_mut().ok_or_else(closed)?;
+    to.write_all(&message).await?;
+    to.flush().await
+}
+
+/// The part that rmcp writes to. It holds the stream from the first byte of a line to its last, also when a write of rmcp's
+/// is given up in between: rmcp goes on with the rest of the line then.
+pub(super) struct Writer<W> {
+    to: Shared<W>,
+    held: Option<OwnedMutexGuard<Option<W>>>,
+    waiting: Option<BoxFuture<'static, OwnedMutexGuard<Option<W>>>>,
+    /// Whether what was written last ends a line.
+    whole: bool,
+}
+
+impl<W: AsyncWrite + Send + Unpin + 'static> Writer<W> {
+    pub(super) fn new(to: Shared<W>) -> Self {
+        Self { to, held: None, waiting: None, whole: true }
+    }
+
+    /// The stream, once nobody else writes a line.
+    fn hold(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut W>>> {
+        if self.held.is_none() {
+            let mut waiting = match self.waiting.take() {
+                Some(waiting) => waiting,
+                None => match Arc::clone(&self.to).try_lock_owned() {
+                    Ok(held) => Box::pin(std::future::ready(held)),
+                    Err(_) => Box::pin(Arc::clone(&self.to).lock_owned()) as BoxFuture<'static, _>,
+                },
+            };
+            let Poll::Ready(held) = waiting.as_mut().poll(cx) else {
+                self.waiting = Some(waiting);
+                return Poll::Pending;
+            };
+            self.held = Some(held);
+        }
+        let to = self.held.as_deref_mut().and_then(Option::as_mut);
+        Poll::Ready(to.map(Pin::new).ok_or_else(closed))
+    }
+}
+
+impl<W: AsyncWrite + Send + Unpin + 'static> AsyncWrite for Writer<W> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = ready!(ready!(self.hold(cx))?.poll_write(cx, bytes))?;
+        // rmcp writes JSON without a line break in it, and one after it.
+        let last = written.checked_sub(1).and_then(|last| bytes.get(last));
+        self.whole = last.map_or(self.whole, |last| *last == b'\n');
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(to) = self.held.as_deref_mut().and_then(Option::as_mut) else { return Poll::Ready(Ok(())) };
+        ready!(Pin::new(to).poll_flush(cx))?;
+        if self.whole {
+            self.held = None;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.hold(cx))?.poll_shutdown(cx)
+    }
+}

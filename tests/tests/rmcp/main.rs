@@ -1,0 +1,14 @@
+//! The adapter for rmcp: an application with a `ClientHandler` of its own, and handlers beside it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+// What MCP 2026-07-28 is going to drop: roots, sampling, logging.
+#![expect(deprecated, reason = "rmcp marks what the handlers answer")]
+
+mod application;
+mod stdio;
+mod wire;
