@@ -149,6 +149,23 @@ pub enum Error {
         second: String,
     },
 
+    /// The component is another than the one that was [pinned](crate::Handler::pinned).
+    #[error("{handler}: is another component: its sha256 is {found}, pinned is {wanted}")]
+    Pinned {
+        /// The handler's name.
+        handler: String,
+        /// The digest of the component.
+        found: String,
+        /// The digest that it must have.
+        wanted: String,
+    },
+    /// No component of this name is among the handlers, or it has no file to be read from.
+    #[error("{handler}: no component of this name is among the handlers, or it was not loaded from a file")]
+    NoHandler {
+        /// The name.
+        handler: String,
+    },
+
     // ---- In a cell ----
     /// The guest trapped.
     #[error("the handler trapped: {0}")]
@@ -254,6 +271,8 @@ impl Error {
             Self::NotGranted { .. } => "not_granted",
             Self::UnknownImport { .. } => "unknown_import",
             Self::DuplicateKind { .. } => "duplicate_kind",
+            Self::Pinned { .. } => "pinned",
+            Self::NoHandler { .. } => "no_handler",
             Self::Trap(_) => "trap",
             Self::Memory { .. } => "memory",
             Self::Table { .. } => "table",

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use taskcell::{Handlers, Outbox, Session, SessionOptions};
+use taskcell::session::LiveHandlers;
+use taskcell::{Outbox, Session, SessionOptions};
 use tokio::task::JoinSet;
 
 /// Longer than anything takes: it only keeps a test that hangs from hanging for ever.
@@ -63,7 +64,7 @@ pub struct Conversation {
 impl Conversation {
     /// Starts a session.
     #[must_use]
-    pub fn new(handlers: Handlers, options: SessionOptions) -> Self {
+    pub fn new(handlers: impl Into<LiveHandlers>, options: SessionOptions) -> Self {
         let (session, outbox) = Session::new(handlers, options);
         Self { session: Arc::new(session), outbox, running: JoinSet::new(), seen: Vec::new(), next_id: 1_000 }
     }

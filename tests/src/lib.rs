@@ -12,6 +12,7 @@ pub mod handlers;
 pub mod languages;
 pub mod mcp;
 pub mod model_server;
+pub mod numbered;
 pub mod observed;
 pub mod process;
 pub mod projects;

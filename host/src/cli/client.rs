@@ -157,7 +157,7 @@ impl Client {
         let (session, _) = Session::new(handlers, session_options);
         let link = Arc::new(Link { peer: Arc::clone(&peer), timeout });
         let caller = Caller::new(&session, Arc::<Link>::clone(&link), calls);
-        let capabilities = caller.capabilities().clone();
+        let capabilities = caller.capabilities();
         progress.line(format!("declared     {capabilities}"));
         let (reading, stop) = oneshot::channel();
         let reader = tokio::spawn(read(lines, peer, session, Asks::ByResults, stop, progress));

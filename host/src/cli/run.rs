@@ -189,6 +189,7 @@ impl Record {
                 "milliseconds": elapsed.as_secs_f64() * 1e3,
             })),
             Event::Task(task) => self.tasks.push(json!(task)),
+            Event::Replaced(_) | Event::NotReplaced { .. } => {}
         }
     }
 }

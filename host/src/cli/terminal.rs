@@ -60,6 +60,9 @@ impl Progress {
                 let message = task.status_message.as_deref().unwrap_or_default();
                 self.line(format!("task {} is {} {message}", task.task_id, status(task.status)));
             }
+            Event::Replaced(change) => self.line(format!("replaced     {change}")),
+            // The log has a line of it, which is a warning.
+            Event::NotReplaced { .. } => {}
         }
     }
 }

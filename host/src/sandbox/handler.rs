@@ -3,7 +3,7 @@
 //! Everything that can be wrong with a component is found here, with an error that names the file and the remedy,
 //! so that at a request only the guest itself can fail.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -45,7 +45,10 @@ pub struct Handler {
     engine: Engine,
     pre: InstancePre<CellState>,
     exports: Exports,
+    /// Where it was read from.
+    file: Option<PathBuf>,
     reuse: u32,
+    pinned: bool,
     lately: Lately,
 }
 
@@ -65,14 +68,14 @@ impl Handler {
         let name = path.display().to_string();
         if let Some(known) = known(engine, path).await {
             let loaded = Self::link(engine, &name, known, grants).await;
-            return loaded.inspect_err(|error| error.log_at_load(&name));
+            return loaded.inspect_err(|error| error.log_at_load(&name)).map(|handler| handler.read_from(path));
         }
         let (bytes, stamp) = file::read_stamped(engine, path).await?;
         let handler = Self::from_bytes(engine, &name, bytes, grants).await?;
         if let Some(stamp) = stamp {
             remember(engine, stamp, handler.digest()).await;
         }
-        Ok(handler)
+        Ok(handler.read_from(path))
     }
 
     /// Loads a component: compiles it, or finds it compiled in the cache; checks its imports against the grants;
@@ -113,7 +116,30 @@ impl Handler {
         let owner = Arc::new(Owner { name: Arc::from(name), digest: Arc::from(digest), grants });
         exports.check(engine, &owner, &pre, &interfaces.exports).await?;
         let engine = engine.clone();
-        Ok(Self { owner, size, imports, version, engine, pre, exports, reuse: 1, lately: Lately::default() })
+        let (file, reuse, pinned, lately) = (None, 1, false, Lately::default());
+        Ok(Self { owner, size, imports, version, engine, pre, exports, file, reuse, pinned, lately })
+    }
+
+    /// The same of bytes that were read from a file.
+    pub(crate) fn read_from(mut self, path: &Path) -> Self {
+        self.file = Some(path.to_owned());
+        self
+    }
+
+    /// Loads another component as this one: under its name and limits, with its grants, and used as it is.
+    ///
+    /// # Errors
+    /// Those of [`Handler::from_bytes`], and [`Error::Pinned`].
+    pub(crate) async fn reloaded(&self, digest: &str, bytes: Vec<u8>) -> Result<Self, Error> {
+        let (name, wanted) = (self.name(), self.digest());
+        if self.pinned && digest != wanted {
+            let (handler, found, wanted) = (name.to_owned(), digest.to_owned(), wanted.to_owned());
+            return Err(Error::Pinned { handler, found, wanted });
+        }
+        let mut loaded = Self::from_bytes(&self.engine, name, bytes, self.owner.grants.clone()).await?;
+        loaded.file.clone_from(&self.file);
+        (loaded.reuse, loaded.pinned) = (self.reuse, self.pinned);
+        Ok(loaded)
     }
 
     /// Lets an instance of the component answer up to so many requests of a session, one after the other; 1 is the
@@ -135,6 +161,14 @@ impl Handler {
         self.reuse
     }
 
+    /// Lets no other component take its place by a reload ([`LiveHandlers::reload`](crate::session::LiveHandlers::reload)):
+    /// for one that was looked at before it was granted what it is.
+    #[must_use]
+    pub fn pinned(mut self) -> Self {
+        self.pinned = true;
+        self
+    }
+
     /// The same component with other grants. It is not compiled again, and is linked with what it was loaded with: the
     /// new grants say what is behind the imports.
     ///
@@ -154,7 +188,9 @@ impl Handler {
             engine: self.engine.clone(),
             pre: self.pre.clone(),
             exports: self.exports.clone(),
+            file: self.file.clone(),
             reuse: self.reuse,
+            pinned: self.pinned,
             lately: Lately::default(),
         })
     }
@@ -169,6 +205,12 @@ impl Handler {
     #[must_use]
     pub fn digest(&self) -> &str {
         &self.owner.digest
+    }
+
+    /// The file it was read from; none where it was loaded from bytes.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
     }
 
     /// The component's size in bytes.
@@ -211,7 +253,7 @@ impl Handler {
         self.engine.limits()
     }
 
-    pub(super) fn engine(&self) -> &Engine {
+    pub(crate) fn engine(&self) -> &Engine {
         &self.engine
     }
 

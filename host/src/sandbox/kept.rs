@@ -6,7 +6,7 @@
 //! refused something within its limits, is not used again.
 //!
 //! A cell that waits for its next request has its place in the pool. When the places run out, a fresh cell takes
-//! that of one that waits.
+//! that of one that waits. When a handler is replaced, those of it that wait end.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -29,49 +29,70 @@ pub(super) struct KeptCell {
 
 /// The cells of a session that wait for its next request.
 #[derive(Default)]
-pub(crate) struct Kept(Option<Arc<Waiting>>);
+pub(crate) struct Kept(Arc<Waiting>);
 
 /// Those of a session.
-pub(super) struct Waiting {
+#[derive(Default)]
+pub(super) struct Waiting(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    /// The handlers that may keep cells: those that serve, as far as they are reused.
+    handlers: Vec<Arc<Owner>>,
     /// By handler, the oldest first.
-    cells: Mutex<Vec<(Arc<Owner>, KeptCell)>>,
+    cells: Vec<(Arc<Owner>, KeptCell)>,
     /// How many of each handler: as there are processors, for more do not compute at once anyway. To ask for their number
     /// costs more than a request.
     most: usize,
 }
 
 impl Kept {
-    /// For a session with these handlers. Where none of them is reused there is nothing to keep.
-    pub(crate) fn new<'a>(handlers: impl Iterator<Item = &'a Handler>) -> Self {
-        let mut kept = Self::default();
-        for handler in handlers.filter(|handler| handler.reuse() > 1) {
-            let waiting = kept.0.get_or_insert_with(|| {
-                let most = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-                Arc::new(Waiting { cells: Mutex::default(), most })
-            });
-            handler.engine().may_take_from(waiting);
+    /// Keeps cells of these handlers alone from now on. Those that wait and are of others end here; one that is running
+    /// ends when its request does.
+    pub(crate) fn serve<'a>(&self, handlers: impl Iterator<Item = &'a Arc<Handler>>) {
+        let handlers: Vec<_> = handlers.filter(|handler| handler.reuse() > 1).collect();
+        for handler in &handlers {
+            handler.engine().may_take_from(&self.0);
         }
-        kept
+        let mut waiting = self.0.lock();
+        if !handlers.is_empty() && waiting.most == 0 {
+            waiting.most = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        }
+        waiting.handlers = handlers.iter().map(|handler| Arc::clone(handler.owner())).collect();
+        let State { handlers, cells, .. } = &mut *waiting;
+        let of_others = |(owner, _): &mut (Arc<Owner>, KeptCell)| !handlers.iter().any(|one| Arc::ptr_eq(one, owner));
+        let ended: Vec<_> = cells.extract_if(.., of_others).collect();
+        // To end a cell takes a while.
+        drop(waiting);
+        drop(ended);
     }
 
     /// A cell of the handler: the one that answered last, whose memory is still in the processor's caches.
     pub(super) fn take(&self, handler: &Handler) -> Option<KeptCell> {
-        let mut waiting = self.0.as_ref()?.lock();
-        let place = waiting.iter().rposition(|(owner, _)| Arc::ptr_eq(owner, handler.owner()))?;
-        Some(waiting.remove(place).1)
+        if handler.reuse() <= 1 {
+            return None;
+        }
+        let cells = &mut self.0.lock().cells;
+        let place = cells.iter().rposition(|(owner, _)| Arc::ptr_eq(owner, handler.owner()))?;
+        Some(cells.remove(place).1)
     }
 
-    /// Keeps a cell of the handler for its next request.
+    /// Keeps a cell of the handler for its next request, unless it was replaced meanwhile.
     pub(super) fn put(&self, handler: &Handler, cell: KeptCell) {
-        let Some(waiting) = &self.0 else { return };
-        let (owner, most) = (handler.owner(), waiting.most);
-        let mut waiting = waiting.lock();
+        let owner = handler.owner();
+        let mut waiting = self.0.lock();
+        if !waiting.handlers.iter().any(|one| Arc::ptr_eq(one, owner)) {
+            // To end a cell takes a while.
+            drop(waiting);
+            return;
+        }
+        let most = waiting.most;
+        let cells = &mut waiting.cells;
         let of_handler = |(other, _): &(Arc<Owner>, KeptCell)| Arc::ptr_eq(other, owner);
-        let full = waiting.iter().filter(|entry| of_handler(entry)).count() >= most;
-        let oldest = full.then(|| waiting.iter().position(of_handler)).flatten();
-        let oldest = oldest.map(|place| waiting.remove(place));
-        waiting.push((Arc::clone(owner), cell));
-        // To end a cell takes a while.
+        let full = cells.iter().filter(|entry| of_handler(entry)).count() >= most;
+        let oldest = full.then(|| cells.iter().position(of_handler)).flatten();
+        let oldest = oldest.map(|place| cells.remove(place));
+        cells.push((Arc::clone(owner), cell));
         drop(waiting);
         drop(oldest);
     }
@@ -81,13 +102,13 @@ impl Waiting {
     /// Ends the cell that has waited longest. False when there is none.
     pub(super) fn end_one(&self) -> bool {
         let mut waiting = self.lock();
-        let oldest = if waiting.is_empty() { None } else { Some(waiting.remove(0)) };
+        let oldest = if waiting.cells.is_empty() { None } else { Some(waiting.cells.remove(0)) };
         drop(waiting);
         oldest.is_some()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<(Arc<Owner>, KeptCell)>> {
-        self.cells.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

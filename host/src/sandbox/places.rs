@@ -10,24 +10,30 @@ use std::sync::atomic::{AtomicU32, Ordering};
 #[derive(Debug)]
 pub(crate) struct Places {
     taken: AtomicU32,
-    limit: u32,
+    limit: AtomicU32,
 }
 
 impl Places {
     pub(crate) fn new(limit: u32) -> Self {
-        Self { taken: AtomicU32::new(0), limit }
+        Self { taken: AtomicU32::new(0), limit: AtomicU32::new(limit) }
     }
 
     /// How many there are.
     pub(crate) fn limit(&self) -> u32 {
-        self.limit
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    /// Lets there be so many from now on. Who has a place keeps it, also where there are more of them.
+    pub(crate) fn set_limit(&self, limit: u32) {
+        self.limit.store(limit, Ordering::Relaxed);
     }
 
     /// A place, if one is free.
     pub(crate) fn take(&self) -> Option<Place<&Self>> {
+        let limit = self.limit();
         // Whoever gets the place sees what its last holder did before.
         let taken = self.taken.fetch_update(Ordering::Acquire, Ordering::Relaxed, |taken| {
-            taken.checked_add(1).filter(|taken| *taken <= self.limit)
+            taken.checked_add(1).filter(|taken| *taken <= limit)
         });
         taken.ok().map(|_| Place { of: Some(self) })
     }
@@ -72,5 +78,11 @@ mod tests {
         drop(second);
         let all = (places.take(), places.take());
         assert!(all.0.is_some() && all.1.is_some());
+        places.set_limit(1);
+        assert!(places.take().is_none());
+        drop(all.0);
+        assert!(places.take().is_none(), "the other one has the only place");
+        drop(all.1);
+        assert!(places.take().is_some());
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::handlers::Taker;
-use super::{NativeContext, Served, Shared};
+use super::{Handlers, NativeContext, Served, Shared};
 use crate::Error;
 use crate::grants::{Progress, Scope};
 use crate::kinds::Kind;
@@ -100,12 +100,14 @@ impl Runner for Shared {
         let kind = Kind::of_export(&claim.job.kind).ok_or_else(gone)?;
         let mut context = claim.job.context.clone();
         context.attempt = u32::try_from(claim.lease.fence).unwrap_or(u32::MAX);
-        match self.handlers.served(kind) {
+        // What has begun goes on with these, whatever serves by its end.
+        let serving = self.handlers.serving();
+        match serving.handlers.served(kind) {
             Served::Handler(handler) if handler.has_background() => {
                 let task = self.tasks.get(id).await?;
                 self.work::<Background>(handler, kind, claim, (&context, &task, &claim.job.input)).await
             }
-            Served::Managed => self.plain(kind, claim, &context).await,
+            Served::Managed => self.plain(&serving.handlers, kind, claim, &context).await,
             Served::Handler(_) | Served::Native(_) | Served::Default => Err(gone()),
         }
     }
@@ -113,8 +115,8 @@ impl Runner for Shared {
 
 impl Shared {
     /// Has the handler of the plain kind do what the request asked.
-    async fn plain(&self, kind: Kind, claim: &Claim, context: &RequestContext) -> Outcome {
-        let taker = kind.plain().and_then(|plain| self.handlers.taker(plain)).ok_or_else(gone)?;
+    async fn plain(&self, handlers: &Handlers, kind: Kind, claim: &Claim, context: &RequestContext) -> Outcome {
+        let taker = kind.plain().and_then(|plain| handlers.taker(plain)).ok_or_else(gone)?;
         match &claim.job.input {
             TaskInput::Sampling(request) => {
                 let params = (context, request);

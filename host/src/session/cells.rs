@@ -13,10 +13,16 @@ pub(super) struct Cells {
 }
 
 impl Cells {
-    /// As many as the handlers' engines allow; without components there is none, and nothing to bound.
-    pub(super) fn new(handlers: &Handlers) -> Self {
-        let limit = handlers.session_cells().unwrap_or_default();
-        Self { places: Places::new(limit), kept: Kept::new(handlers.components()) }
+    /// None yet: [`Cells::serve`] says for whom.
+    pub(super) fn new() -> Self {
+        Self { places: Places::new(0), kept: Kept::default() }
+    }
+
+    /// Serves with these handlers from now on, with as many cells as their engines allow; without components there is
+    /// none, and nothing to bound.
+    pub(super) fn serve(&self, handlers: &Handlers) {
+        self.places.set_limit(handlers.session_cells().unwrap_or_default());
+        self.kept.serve(handlers.components());
     }
 
     /// Calls an export in a cell, when there is a place: see [`sandbox::call`].

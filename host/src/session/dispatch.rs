@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::handlers::Taker;
+use super::live::Serving;
 use super::payload::Payload;
 use super::reply::{Bounds, Reply, broken, invalid};
 use super::serve::{Call, Route};
@@ -40,7 +41,9 @@ struct Empty {}
 impl Shared {
     /// Answers a message; none when it wants no answer.
     pub(super) async fn reply(self: &Arc<Self>, text: &[u8]) -> Option<Reply> {
-        let Bounds { size: limit, depth } = self.bounds;
+        // What serves it from here to its end.
+        let serving = self.handlers.serving();
+        let Bounds { size: limit, depth } = serving.bounds;
         if text.len() > limit {
             let message = format!("The message has {} bytes: too many", text.len());
             let usage = Usage { current: Some(text.len() as u64), limit: limit as u64 };
@@ -62,7 +65,7 @@ impl Shared {
             return None;
         }
         let start = self.observer.as_ref().map(|_| Instant::now());
-        let mut route = Route { kind: Kind::of(method, false), handler: None, task: None };
+        let mut route = Route { serving: &serving, kind: Kind::of(method, false), handler: None, task: None };
         let outcome = {
             let mut request = pin!(self.request(incoming, method, id, &mut route));
             match first_poll(request.as_mut()).await {
@@ -90,7 +93,7 @@ impl Shared {
                 server: &self.server.name,
                 method,
                 kind,
-                handler: route.handler.as_ref().map(Taker::digest),
+                handler: route.handler.map(Taker::digest),
                 task: route.task.as_deref(),
                 error: error.as_ref().map(|error| error.code),
                 request: text,
@@ -99,7 +102,7 @@ impl Shared {
         }
         if let (Some(observer), Some(start)) = (&self.observer, start) {
             let Route { kind, handler, .. } = &route;
-            let handler = handler.as_ref().map(Taker::name);
+            let handler = handler.map(Taker::name);
             observer(&Event::Answered {
                 method,
                 kind: *kind,
@@ -138,8 +141,9 @@ impl Shared {
         mut incoming: Incoming<'_>,
         method: &str,
         id: &RawValue,
-        route: &mut Route,
+        route: &mut Route<'_>,
     ) -> Result<Reply, RpcError> {
+        let Serving { handlers, bounds, .. } = route.serving;
         if method == "ping" {
             return Reply::result(id, &Empty {}, Bounds::NONE);
         }
@@ -149,13 +153,13 @@ impl Shared {
                 format!("Method not found: {}", one_line(method, MAX_QUOTE)),
             ));
         };
-        let (params, too_deep) = json::within(self.bounds.depth, || incoming.take_params(kind));
+        let (params, too_deep) = json::within(bounds.depth, || incoming.take_params(kind));
         let params = params.map_err(|error| {
             let message = one_line(&error.to_string(), MAX_QUOTE);
             if !too_deep {
                 return RpcError::invalid_params(message);
             }
-            let limit = self.bounds.depth as u64;
+            let limit = bounds.depth as u64;
             let usage = Usage { current: Some(limit.saturating_add(1)), limit };
             hit::log("json_depth", usage, None, &message, "a request is refused");
             RpcError::of_kind(code::INVALID_PARAMS, "json_depth", message)
@@ -167,7 +171,7 @@ impl Shared {
                     route.task = Some(task_id.clone());
                 }
                 self.tasks.admit()?;
-                if let Served::Managed = self.handlers.served(kind) {
+                if let Served::Managed = handlers.served(kind) {
                     return self.managed_task(kind, &task_id, id).await;
                 }
                 let params = (&call.context, &task_id);
@@ -187,7 +191,7 @@ impl Shared {
             Params::List(params) => {
                 let (call, ListParams { cursor }) = self.open(params, id);
                 self.tasks.admit()?;
-                if let Served::Managed = self.handlers.served(kind) {
+                if let Served::Managed = handlers.served(kind) {
                     return self.managed_list(cursor.as_deref(), id).await;
                 }
                 self.serve::<sandbox::ListTasks, _>(route, &call, (&call.context, &cursor), id, unchanged).await
@@ -195,11 +199,11 @@ impl Shared {
             Params::Sampling(params) => {
                 let (kind, task) = self.augmentation(route, kind, params.task.clone())?;
                 let (mut call, body) = self.open(*params, id);
-                rules::sampling::check_request(&body, self.handlers.features().tools)?;
+                rules::sampling::check_request(&body, handlers.features().tools)?;
                 call.expects = Expects::Sampling;
-                match (task, self.handlers.served(kind)) {
+                match (task, handlers.served(kind)) {
                     (Some(task), Served::Managed) => {
-                        self.managed_create(kind, task, TaskInput::Sampling(body), call, id).await
+                        self.managed_create(handlers, kind, task, TaskInput::Sampling(body), call, id).await
                     }
                     (Some(task), _) => {
                         let params = (&call.context, &task, &body);
@@ -217,13 +221,15 @@ impl Shared {
             Params::Elicitation(params) => {
                 let (kind, task) = self.augmentation(route, kind, params.task.clone())?;
                 let (mut call, body) = self.open(*params, id);
-                self.handlers.features().check(&body)?;
+                handlers.features().check(&body)?;
                 let schema = rules::elicitation::schema(&body)?;
-                match (task, self.handlers.served(kind)) {
+                match (task, handlers.served(kind)) {
                     (Some(task), served) => {
                         call.expects = schema.map_or(Expects::Page, Expects::Form);
                         if let Served::Managed = served {
-                            return self.managed_create(kind, task, TaskInput::Elicitation(body), call, id).await;
+                            return self
+                                .managed_create(handlers, kind, task, TaskInput::Elicitation(body), call, id)
+                                .await;
                         }
                         let params = (&call.context, &task, &body);
                         self.serve::<sandbox::AugmentedElicitation, _>(route, &call, params, id, begun).await
@@ -279,12 +285,13 @@ impl Shared {
     /// a kind that nobody serves.
     fn augmentation(
         &self,
-        route: &mut Route,
+        route: &mut Route<'_>,
         plain: Kind,
         task: Option<TaskMetadata>,
     ) -> Result<(Kind, Option<TaskMetadata>), RpcError> {
         let augmented = task.zip(Kind::of(plain.info().method, true));
-        let unserved = |kind: Kind| matches!(self.handlers.served(kind), Served::Default);
+        let handlers = &route.serving.handlers;
+        let unserved = |kind: Kind| matches!(handlers.served(kind), Served::Default);
         let augmented = augmented.filter(|(_, kind)| self.undeclared != Undeclared::Process || !unserved(*kind));
         let (kind, task) = match augmented {
             Some((task, kind)) => (kind, Some(task)),

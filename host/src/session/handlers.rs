@@ -15,6 +15,8 @@ use crate::sandbox::{Handler, Limits};
 #[derive(Debug, Clone, Default)]
 pub struct Handlers {
     by_kind: [Option<Taker>; KINDS.len()],
+    /// Those that take a kind, and those that export none: another version of one may.
+    components: Vec<Arc<Handler>>,
     managed: bool,
     features: Features,
 }
@@ -41,6 +43,15 @@ impl Taker {
             Self::Native(_) => native::NAME,
         }
     }
+
+    /// Whether both are the same handler, not only the same code.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Component(one), Self::Component(other)) => Arc::ptr_eq(one, other),
+            (Self::Native(one), Self::Native(other)) => one.is(other),
+            _ => false,
+        }
+    }
 }
 
 /// What the handlers support of a kind: no export can say it, so whoever loads them does.
@@ -53,11 +64,14 @@ pub struct Features {
     pub url: bool,
     /// Sampling with tools: `sampling.tools`. Off by default. [client/sampling, Capabilities]
     pub tools: bool,
+    /// Whether the server is told that the roots may be others now, when what answers `roots/list` was
+    /// [replaced](super::LiveHandlers): `roots.listChanged`. Off by default. [client/roots, Capabilities]
+    pub roots_list_changed: bool,
 }
 
 impl Default for Features {
     fn default() -> Self {
-        Self { form: true, url: true, tools: false }
+        Self { form: true, url: true, tools: false, roots_list_changed: false }
     }
 }
 
@@ -102,8 +116,26 @@ impl Handlers {
     pub(crate) fn shared(handlers: impl IntoIterator<Item = Arc<Handler>>) -> Result<Self, Error> {
         let mut set = Self::default();
         for handler in handlers {
-            for kind in handler.kinds() {
-                set.put(kind, Taker::Component(Arc::clone(&handler)))?;
+            set.put_all(&handler)?;
+            set.components.push(handler);
+        }
+        Ok(set)
+    }
+
+    /// The same set with another component in the place of one.
+    ///
+    /// # Errors
+    /// [`Error::DuplicateKind`] when it exports a kind that another handler takes.
+    pub(super) fn with_component(&self, old: &Arc<Handler>, new: &Arc<Handler>) -> Result<Self, Error> {
+        let mut set = self.clone();
+        let is_old = |taker: &mut Taker| matches!(taker, Taker::Component(taker) if Arc::ptr_eq(taker, old));
+        for place in &mut set.by_kind {
+            place.take_if(is_old);
+        }
+        set.put_all(new)?;
+        for component in &mut set.components {
+            if Arc::ptr_eq(component, old) {
+                component.clone_from(new);
             }
         }
         Ok(set)
@@ -116,6 +148,10 @@ impl Handlers {
     pub fn native(mut self, native: Native) -> Result<Self, Error> {
         self.put(native.kind(), Taker::Native(native))?;
         Ok(self)
+    }
+
+    fn put_all(&mut self, handler: &Arc<Handler>) -> Result<(), Error> {
+        handler.kinds().try_for_each(|kind| self.put(kind, Taker::Component(Arc::clone(handler))))
     }
 
     fn put(&mut self, kind: Kind, taker: Taker) -> Result<(), Error> {
@@ -202,18 +238,15 @@ impl Handlers {
         self.components().map(|handler| handler.limits().session_cells).min()
     }
 
-    /// The components among what takes a kind.
-    pub(super) fn components(&self) -> impl Iterator<Item = &Handler> {
-        self.by_kind.iter().flatten().filter_map(|taker| match taker {
-            Taker::Component(handler) => Some(handler.as_ref()),
-            Taker::Native(_) => None,
-        })
+    /// The components, those that export no kind among them.
+    pub fn components(&self) -> impl Iterator<Item = &Arc<Handler>> {
+        self.components.iter()
     }
 
     /// The capabilities to declare in `initialize`.
     #[must_use]
     pub fn capabilities(&self) -> Value {
-        let Features { form, url, tools } = self.features;
+        let Features { form, url, tools, roots_list_changed } = self.features;
         // An object without a mode would say that forms are supported. [client/elicitation, Capabilities]
         let declared = |kind: &Kind| form || url || kind.info().method != Kind::Elicitation.info().method;
         let mut capabilities = kinds::capabilities(self.kinds().filter(declared));
@@ -224,6 +257,11 @@ impl Handlers {
             && tools
         {
             sampling.insert("tools".to_owned(), serde_json::json!({}));
+        }
+        if let Some(roots) = capabilities.get_mut("roots").and_then(Value::as_object_mut)
+            && roots_list_changed
+        {
+            roots.insert("listChanged".to_owned(), true.into());
         }
         capabilities
     }

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use super::Shared;
 use super::background::Work;
 use super::payload::Payload;
 use super::reply::{Bounds, Reply, broken};
 use super::serve::Call;
+use super::{Handlers, Shared};
 use crate::kinds::Kind;
 use crate::protocol::types::{CreateTaskResult, RpcError, TaskInput, TaskMetadata, TaskResult};
 use crate::tasks::{CreateOptions, Job, Origin};
@@ -39,6 +39,7 @@ impl Shared {
     /// Makes a task of a request.
     pub(super) async fn managed_create(
         &self,
+        handlers: &Handlers,
         kind: Kind,
         metadata: TaskMetadata,
         input: TaskInput,
@@ -46,7 +47,7 @@ impl Shared {
         id: &RawValue,
     ) -> Result<Reply, RpcError> {
         let Call { context, progress, expects } = call;
-        let handler = kind.plain().and_then(|plain| self.handlers.taker(plain));
+        let handler = kind.plain().and_then(|plain| handlers.taker(plain));
         let digest = handler.map(|handler| handler.digest().to_owned()).unwrap_or_default();
         let export = kind.info().export;
         let origin = Origin { kind: export.to_owned(), handler: digest, expects };

@@ -6,9 +6,11 @@
 
 mod background;
 mod cells;
+mod change;
 mod dispatch;
 mod handlers;
 mod in_flight;
+mod live;
 mod managed;
 mod native;
 mod open_progress;
@@ -23,9 +25,12 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
+pub use change::{Change, ComponentChange};
 pub use handlers::{Features, Handlers, Served};
+pub use live::LiveHandlers;
 pub use native::{Native, NativeContext};
 
+use crate::Error;
 use crate::grants::{Conversation, SessionIdentity};
 use crate::kinds::Kind;
 use crate::protocol::jsonrpc::{self, Message};
@@ -35,8 +40,8 @@ use crate::tasks::{AuditLog, MemoryStore, TaskLimits, TaskStore, Tasks};
 use background::Unsent;
 use cells::Cells;
 use in_flight::InFlight;
+use live::Serving;
 use open_progress::OpenProgress;
-use reply::Bounds;
 
 /// Messages that wait to be sent before the session waits for the transport.
 const QUEUE: usize = 1_024;
@@ -125,6 +130,16 @@ pub enum Event<'a> {
     },
     /// A task changed.
     Task(&'a Task),
+    /// Handlers were replaced, and answer what is asked from now on. Told by whoever replaced them.
+    Replaced(&'a Change),
+    /// A handler was to be replaced and was not; nothing has changed.
+    #[non_exhaustive]
+    NotReplaced {
+        /// The handler's name.
+        handler: &'a str,
+        /// What is wrong with the component that was to take its place.
+        error: &'a Error,
+    },
 }
 
 /// One conversation with one server. Dropping it ends its background work; in a store that outlives it, the work is
@@ -135,7 +150,7 @@ pub struct Session {
 }
 
 pub(crate) struct Shared {
-    handlers: Handlers,
+    handlers: LiveHandlers,
     server: Arc<Implementation>,
     /// What cells know of it.
     conversation: Arc<Conversation>,
@@ -146,7 +161,8 @@ pub(crate) struct Shared {
     undeclared: Undeclared,
     in_flight: InFlight,
     cells: Cells,
-    bounds: Bounds,
+    /// Whether the server was told that it will hear of other roots.
+    roots_list_changed: bool,
     progress: Arc<OpenProgress>,
     outbox: mpsc::Sender<Vec<u8>>,
     observer: Option<Observer>,
@@ -165,6 +181,32 @@ impl Shared {
         background::start(self, reply.work);
         Some(reply.message)
     }
+
+    /// Serves with these handlers from now on.
+    fn follow(&self, serving: &Serving) {
+        self.cells.serve(&serving.handlers);
+        self.tasks.set_json_depth(serving.bounds.depth);
+    }
+
+    /// Tells of handlers that serve by now.
+    fn replaced(&self, change: &Change) {
+        if change.is_empty() {
+            return;
+        }
+        if let Some(observer) = &self.observer {
+            observer(&Event::Replaced(change));
+        }
+        if self.roots_list_changed && change.concerns(Kind::Roots) {
+            notify(&self.outbox, "notifications/roots/list_changed", &serde_json::json!({}));
+        }
+    }
+
+    /// Tells of a handler that was to be replaced and was not.
+    fn not_replaced(&self, handler: &str, error: &Error) {
+        if let Some(observer) = &self.observer {
+            observer(&Event::NotReplaced { handler, error });
+        }
+    }
 }
 
 /// What a session has to send, a message at a time: one JSON text without a line break. Ends with the session.
@@ -175,8 +217,11 @@ impl Session {
     ///
     /// Work that a stopped host left of this principal's tasks is begun again. Called outside of a tokio runtime, it
     /// waits for the first task of this session to do so.
+    ///
+    /// It takes [`Handlers`], or [`LiveHandlers`] that it shares with other sessions.
     #[must_use]
-    pub fn new(handlers: Handlers, options: SessionOptions) -> (Self, Outbox) {
+    pub fn new(handlers: impl Into<LiveHandlers>, options: SessionOptions) -> (Self, Outbox) {
+        let handlers = handlers.into();
         let (outbox, receiver) = mpsc::channel(QUEUE);
         let SessionOptions { server, protocol_version, principal, store, tasks, audit, undeclared, observer } = options;
         let progress = Arc::new(OpenProgress::default());
@@ -192,9 +237,10 @@ impl Session {
                 notify(&outbox, "notifications/tasks/status", task);
             }
         };
-        let (cells, bounds) = (Cells::new(&handlers), handlers.bounds());
-        let tasks = Tasks::new(store, &principal, tasks, Box::new(on_change));
-        let tasks = tasks.with_audit(audit.clone()).with_json_depth(bounds.depth);
+        let tasks = Tasks::new(store, &principal, tasks, Box::new(on_change)).with_audit(audit.clone());
+        // A server of the later revision takes no notifications of a client.
+        let roots_list_changed =
+            handlers.serving().declares_roots_list_changed() && *protocol_version != *rounds::PROTOCOL_VERSION;
         let (server, tasks) = (Arc::new(server), Arc::new(tasks));
         let conversation = Conversation {
             server: Arc::clone(&server),
@@ -203,8 +249,8 @@ impl Session {
         };
         let shared = Arc::new(Shared {
             handlers,
-            cells,
-            bounds,
+            cells: Cells::new(),
+            roots_list_changed,
             server,
             conversation: Arc::new(conversation),
             protocol_version: protocol_version.into(),
@@ -217,6 +263,7 @@ impl Session {
             outbox,
             observer,
         });
+        shared.handlers.join(&shared);
         shared.tasks.keep(&shared);
         (Self { shared }, receiver)
     }
@@ -265,7 +312,8 @@ impl Session {
     pub fn handles(&self, message: &Message<'_>) -> bool {
         let (Some(_), Some(method)) = (message.id, &message.method) else { return false };
         let augmented = message.params.is_some_and(params::is_augmented);
-        let serves = |kind: Kind| !matches!(self.shared.handlers.served(kind), Served::Default);
+        let serving = self.shared.handlers.serving();
+        let serves = |kind: Kind| !matches!(serving.handlers.served(kind), Served::Default);
         let processes = |kind: Kind| self.shared.undeclared == Undeclared::Process && kind.plain().is_some_and(serves);
         Kind::of(method, augmented).is_some_and(|kind| serves(kind) || processes(kind))
     }
@@ -274,9 +322,16 @@ impl Session {
     /// for a task of a kind that they take plainly, whose error is theirs.
     #[cfg(feature = "rmcp")]
     pub(crate) fn takes(&self, message: &Message<'_>) -> bool {
-        let serves = |kind: Kind| !matches!(self.shared.handlers.served(kind), Served::Default);
+        let serving = self.shared.handlers.serving();
+        let serves = |kind: Kind| !matches!(serving.handlers.served(kind), Served::Default);
         let plain = message.method.as_deref().and_then(|method| Kind::of(method, false));
         self.handles(message) || (message.id.is_some() && plain.is_some_and(serves))
+    }
+
+    /// The handlers that answer. They can be replaced.
+    #[must_use]
+    pub fn handlers(&self) -> &LiveHandlers {
+        &self.shared.handlers
     }
 
     /// Ends the conversation and its background work, and waits until all is stored: unfinished work can be taken up

@@ -150,6 +150,11 @@ impl Native {
         self.kind
     }
 
+    /// Whether both are the same closure.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.kind == other.kind && Arc::ptr_eq(&self.closure, &other.closure)
+    }
+
     /// Calls the closure.
     pub(super) async fn answer<E: Export>(&self, context: NativeContext, params: E::Params<'_>) -> Answer<E> {
         let Some(closure) = self.closure.downcast_ref::<Closure<E>>() else {

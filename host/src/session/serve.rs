@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use super::Shared;
 use super::background::{Unsent, Work};
 use super::handlers::Taker;
+use super::live::Serving;
 use super::native::{Native, NativeContext};
 use super::reply::{Bounds, Reply, bounded, broken};
 use crate::grants::{Created, Progress, Scope};
@@ -37,9 +38,11 @@ impl Call {
 }
 
 /// Who served a request, for the observer and the audit log.
-pub(super) struct Route {
+pub(super) struct Route<'a> {
+    /// What serves it.
+    pub(super) serving: &'a Serving,
     pub(super) kind: Option<Kind>,
-    pub(super) handler: Option<Taker>,
+    pub(super) handler: Option<&'a Taker>,
     /// The task it was about.
     pub(super) task: Option<String>,
 }
@@ -48,21 +51,22 @@ impl Shared {
     /// Calls the kind's handler, a component in a cell, or gives the kind's default. `finish` makes the result of the output.
     pub(super) async fn serve<E: Export, R: Serialize>(
         self: &Arc<Self>,
-        route: &mut Route,
+        route: &mut Route<'_>,
         call: &Call,
         params: E::Params<'_>,
         id: &RawValue,
         finish: impl FnOnce(E::Output, &Created) -> Result<R, RpcError>,
     ) -> Result<Reply, RpcError> {
         let Some(kind) = E::KIND else { return Err(RpcError::internal("kind", "The export is no kind")) };
-        let Some(taker) = self.handlers.taker(kind) else { return Err(kind.default_answer()) };
-        route.handler = Some(taker.clone());
+        let Serving { handlers, bounds, .. } = route.serving;
+        let Some(taker) = handlers.taker(kind) else { return Err(kind.default_answer()) };
+        route.handler = Some(taker);
         let handler = match taker {
             Taker::Component(handler) => handler,
             Taker::Native(native) => {
-                let output = self.call_native::<E>(native, kind, call, params, id).await?;
+                let output = self.call_native::<E>(native, *bounds, kind, call, params, id).await?;
                 // No cell, so nothing was made in one.
-                return finish(output, &Created::default()).and_then(|result| Reply::result(id, &result, self.bounds));
+                return finish(output, &Created::default()).and_then(|result| Reply::result(id, &result, *bounds));
             }
         };
         let scope = Scope {
@@ -102,6 +106,7 @@ impl Shared {
     async fn call_native<E: Export>(
         &self,
         native: &Native,
+        bounds: Bounds,
         kind: Kind,
         call: &Call,
         params: E::Params<'_>,
@@ -112,7 +117,7 @@ impl Shared {
         let _open = progress.clone().map(CloseOnDrop);
         let context = NativeContext::new(call.context.clone(), kind, call.expects.clone(), &self.tasks, progress);
         let answer = native.answer::<E>(context, params).await;
-        answer.map_err(|error| bounded(id, error, self.bounds))
+        answer.map_err(|error| bounded(id, error, bounds))
     }
 
     /// Stores the work that a handler spawned, before the requestor hears of its tasks.

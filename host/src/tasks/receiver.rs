@@ -1,6 +1,7 @@
 //! The rules of a receiver of tasks, over a store. [basic/utilities/tasks, Behavior Requirements]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -30,7 +31,7 @@ pub struct Tasks {
     pub(super) store: Arc<dyn TaskStore>,
     pub(super) principal: Arc<str>,
     pub(super) limits: TaskLimits,
-    json_depth: usize,
+    json_depth: AtomicUsize,
     pub(super) audit: Option<Arc<AuditLog>>,
     pub(super) worker: Worker,
     on_change: OnChange,
@@ -92,7 +93,7 @@ impl Tasks {
     pub fn new(store: Arc<dyn TaskStore>, principal: &str, limits: TaskLimits, on_change: OnChange) -> Self {
         let (principal, worker) = (Arc::from(principal), Worker::default());
         let turns = [const { Mutex::const_new(()) }; 64];
-        let (json_depth, audit, secret) = (json::MAX_DEPTH, None, OnceCell::new());
+        let (json_depth, audit, secret) = (AtomicUsize::new(json::MAX_DEPTH), None, OnceCell::new());
         Self { store, principal, limits, json_depth, audit, worker, on_change, turns, secret }
     }
 
@@ -103,11 +104,9 @@ impl Tasks {
         self
     }
 
-    /// With a limit of its own for how deeply the JSON of a result may nest.
-    #[must_use]
-    pub(crate) fn with_json_depth(mut self, limit: usize) -> Self {
-        self.json_depth = limit;
-        self
+    /// Bounds how deeply the JSON of a result may nest.
+    pub(crate) fn set_json_depth(&self, limit: usize) {
+        self.json_depth.store(limit, Ordering::Relaxed);
     }
 
     /// Makes a task in status `working`.
@@ -278,9 +277,10 @@ impl Tasks {
     }
 
     fn within_depth<T>(&self, work: impl FnOnce() -> T) -> Result<T, TaskError> {
-        match json::within(self.json_depth, work) {
+        let limit = self.json_depth.load(Ordering::Relaxed);
+        match json::within(limit, work) {
             (done, false) => Ok(done),
-            (_, true) => Err(TaskError::OutputTooDeep { limit: self.json_depth }),
+            (_, true) => Err(TaskError::OutputTooDeep { limit }),
         }
     }
 

@@ -103,8 +103,9 @@ impl Caller {
         // All are read before any is asked: nobody is asked in vain.
         let inputs: Result<Vec<_>, _> = inputs.into_iter().map(|(key, input)| Input::read(key, &input)).collect();
         let mut asked = JoinSet::new();
+        let declared = self.declared();
         for input in inputs? {
-            let (shared, places) = (Arc::clone(&self.shared), Arc::clone(&self.places));
+            let (shared, places) = (Arc::clone(&self.shared), Arc::clone(&declared.places));
             let answer = async move {
                 let _place = places.acquire_owned().await;
                 input.answer(&shared).await
@@ -112,7 +113,7 @@ impl Caller {
             asked.spawn(answer.in_current_span());
         }
         let (mut answers, mut size) = (Vec::new(), 0usize);
-        let limit = self.shared.bounds.size;
+        let limit = self.shared.handlers.serving().bounds.size;
         while let Some(answer) = asked.join_next().await {
             let failed = |error| CallError::Transport(Box::new(error));
             let (key, result) = answer.map_err(failed)??;

@@ -19,6 +19,10 @@ pub(super) fn capabilities(handlers: &Handlers, tasks: bool) -> Value {
     let mut capabilities = handlers.capabilities();
     if let Some(members) = capabilities.as_object_mut() {
         members.remove("tasks");
+        // A client of this revision sends no notifications about itself.
+        if let Some(roots) = members.get_mut("roots").and_then(Value::as_object_mut) {
+            roots.remove("listChanged");
+        }
         if tasks {
             members.insert("extensions".to_owned(), json!({ TASKS_EXTENSION: {} }));
         }

@@ -57,7 +57,7 @@ mod members;
 mod meta;
 mod task;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -70,9 +70,9 @@ pub use discover::{Discovered, discover, discovered};
 pub use error::CallError;
 pub use task::RemoteTask;
 
+use super::live::Serving;
 use super::{Session, Shared};
 use crate::protocol::types::{Implementation, RpcError};
-use crate::sandbox::Limits;
 use answer::Answer;
 use members::Members;
 use meta::Meta;
@@ -159,11 +159,36 @@ pub struct Caller {
     shared: Arc<Shared>,
     server: Arc<dyn Server>,
     options: Options,
+    declared: Mutex<Arc<Declared>>,
+    cancelling: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What follows from the handlers that serve.
+struct Declared {
+    /// Of which [`Serving`] it is.
+    version: u64,
     capabilities: Value,
     meta: Meta,
     /// Inputs wait here for a cell, where requests of a server that does not wait would be refused.
     places: Arc<Semaphore>,
-    cancelling: Mutex<Vec<JoinHandle<()>>>,
+    /// How many places there are.
+    cells: usize,
+}
+
+impl Declared {
+    fn new(serving: &Serving, shared: &Shared, options: &Options, before: Option<&Self>) -> Arc<Self> {
+        let capabilities = meta::capabilities(&serving.handlers, options.tasks);
+        let cells = serving.session_cells().max(1) as usize;
+        // Inputs that wait need not know that the handlers are others.
+        let places = before.filter(|before| before.cells == cells).map(|before| Arc::clone(&before.places));
+        Arc::new(Self {
+            version: serving.version,
+            meta: Meta::new(&shared.protocol_version, options.client.as_ref(), &capabilities),
+            capabilities,
+            places: places.unwrap_or_else(|| Arc::new(Semaphore::new(cells))),
+            cells,
+        })
+    }
 }
 
 impl std::fmt::Debug for Caller {
@@ -178,18 +203,25 @@ impl Caller {
     #[must_use]
     pub fn new(session: &Session, server: Arc<dyn Server>, options: Options) -> Self {
         let shared = Arc::clone(&session.shared);
-        let capabilities = meta::capabilities(&shared.handlers, options.tasks);
-        let meta = Meta::new(&shared.protocol_version, options.client.as_ref(), &capabilities);
-        let places = shared.handlers.session_cells().unwrap_or(Limits::default().session_cells).max(1);
-        let places = Arc::new(Semaphore::new(places as usize));
-        Self { shared, server, options, capabilities, meta, places, cancelling: Mutex::default() }
+        let declared = Declared::new(&shared.handlers.serving(), &shared, &options, None);
+        Self { shared, server, options, declared: Mutex::new(declared), cancelling: Mutex::default() }
     }
 
-    /// What each request declares: what follows from the session's handlers in this revision's shape, and the extension
-    /// [`TASKS_EXTENSION`]. [basic, Per-request protocol fields]
+    /// What a request that is sent now declares: what follows from the session's handlers in this revision's shape, and the
+    /// extension [`TASKS_EXTENSION`]. [basic, Per-request protocol fields]
     #[must_use]
-    pub fn capabilities(&self) -> &Value {
-        &self.capabilities
+    pub fn capabilities(&self) -> Value {
+        self.declared().capabilities.clone()
+    }
+
+    /// What follows from the handlers that serve now.
+    fn declared(&self) -> Arc<Declared> {
+        let serving = self.shared.handlers.serving();
+        let mut declared = self.declared.lock().unwrap_or_else(PoisonError::into_inner);
+        if declared.version != serving.version {
+            *declared = Declared::new(&serving, &self.shared, &self.options, Some(&declared));
+        }
+        Arc::clone(&declared)
     }
 
     /// Makes a call and gives its final result as the server wrote it. Inputs that the server asks for on the way are
@@ -202,11 +234,12 @@ impl Caller {
     /// See [`CallError`]. A handler's error ends the call, for a retry has no place for one.
     pub async fn call(&self, method: &str, params: &RawValue) -> Result<Box<RawValue>, CallError> {
         let mut params = Members::read(params.get()).map_err(CallError::Params)?;
-        self.meta.add_to(&mut params).map_err(CallError::Params)?;
         let mut pauses = PAUSES.iter();
         for _ in 0..=self.options.rounds {
+            // Handlers may have been replaced since the last round.
+            self.declared().meta.add_to(&mut params).map_err(CallError::Params)?;
             let result = self.request(method, &params).await?;
-            let asked = match Answer::read(result, self.shared.bounds).map_err(CallError::Answer)? {
+            let asked = match Answer::read(result, self.shared.handlers.serving().bounds).map_err(CallError::Answer)? {
                 Answer::Complete(result) => return Ok(result),
                 Answer::Task(task) if self.options.tasks && method == MAY_BE_A_TASK => return self.finish(task).await,
                 Answer::InputRequired(asked) if MAY_ASK.contains(&method) => asked,

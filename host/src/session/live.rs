@@ -1,0 +1,262 @@
+//! Handlers that are replaced while sessions use them.
+//!
+//! A set of handlers never changes; what changes is which set serves. Each request, and each piece of background work,
+//! takes the set that serves when it begins and keeps it to its end. So no answer is made by two sets, nothing that runs
+//! is disturbed, and a set is dropped with the last request that began with it. A component is checked and compiled
+//! before anything is replaced: what is wrong with it is an error, and the running one goes on.
+//!
+//! A request reads the set under a lock that is held for the count of one reference. That is some ten nanoseconds, of a
+//! request's twenty thousand, and spares a dependency with `unsafe` code in it.
+
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+
+use super::change::Change;
+use super::reply::Bounds;
+use super::{Handlers, Served, Shared};
+use crate::kinds::Kind;
+use crate::sandbox::{Handler, file};
+use crate::{Error, Limits};
+
+/// Handlers that can be replaced while sessions use them. Cloning it is cheap and gives the same ones.
+///
+/// Every [`Session`](super::Session) has one: its own, if it was given [`Handlers`], or one that it shares with others.
+///
+/// ```
+/// use taskcell::protocol::types::Implementation;
+/// use taskcell::session::LiveHandlers;
+/// use taskcell::{Engine, EngineOptions, Grants, Handler, Handlers, Session, SessionOptions};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let mut grants = Grants::default();
+/// # grants.tasks = true;
+/// # grants.progress = true;
+/// # grants.config = Some([("script".to_owned(), "{}".to_owned())].into_iter().collect());
+/// # let handlers_wasm = || std::fs::read("assets/stock.wasm");
+/// let engine = Engine::new(EngineOptions::default())?;
+/// let handler = Handler::from_bytes(&engine, "mine", handlers_wasm()?, grants).await?;
+/// let handlers = LiveHandlers::new(Handlers::new([handler])?);
+/// let server: Implementation = serde_json::from_str(r#"{"name":"a server","version":"1"}"#)?;
+/// let (session, mut outbox) = Session::new(handlers.clone(), SessionOptions::new(server));
+///
+/// // A broken component changes nothing and says why.
+/// let error = handlers.reload("mine", b"no component".to_vec()).await.unwrap_err();
+/// assert_eq!(error.kind(), "not_a_component");
+/// // The same one again is no change; another would serve the requests that begin from now on.
+/// let change = handlers.reload("mine", handlers_wasm()?).await?;
+/// assert!(change.is_empty());
+/// # drop((session, outbox));
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct LiveHandlers(Arc<Live>);
+
+struct Live {
+    serving: RwLock<Arc<Serving>>,
+    /// Those who use them. Held while the set is replaced, so that a session that begins meanwhile is not missed.
+    sessions: Mutex<Vec<Weak<Shared>>>,
+    /// Reloads take effect in the order in which they were asked for.
+    reloading: tokio::sync::Mutex<()>,
+}
+
+/// A set that serves, with what follows from it and is needed at each request.
+pub(super) struct Serving {
+    pub(super) handlers: Handlers,
+    pub(super) bounds: Bounds,
+    /// Counts the replacements.
+    pub(super) version: u64,
+}
+
+impl Serving {
+    fn new(handlers: Handlers, version: u64) -> Arc<Self> {
+        Arc::new(Self { bounds: handlers.bounds(), handlers, version })
+    }
+
+    /// Whether a server is told that it will hear of other roots.
+    pub(super) fn declares_roots_list_changed(&self) -> bool {
+        let serves_roots = !matches!(self.handlers.served(Kind::Roots), Served::Default);
+        serves_roots && self.handlers.features().roots_list_changed
+    }
+
+    /// How many cells a session may have at once.
+    pub(super) fn session_cells(&self) -> u32 {
+        self.handlers.session_cells().unwrap_or(Limits::default().session_cells)
+    }
+}
+
+impl std::fmt::Debug for LiveHandlers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("LiveHandlers").field(&self.serving().handlers).finish()
+    }
+}
+
+impl From<Handlers> for LiveHandlers {
+    fn from(handlers: Handlers) -> Self {
+        Self::new(handlers)
+    }
+}
+
+impl LiveHandlers {
+    /// Begins with these.
+    #[must_use]
+    pub fn new(handlers: Handlers) -> Self {
+        Self(Arc::new(Live {
+            serving: RwLock::new(Serving::new(handlers, 0)),
+            sessions: Mutex::default(),
+            reloading: tokio::sync::Mutex::default(),
+        }))
+    }
+
+    /// Those that serve what begins now.
+    #[must_use]
+    pub fn current(&self) -> Handlers {
+        self.serving().handlers.clone()
+    }
+
+    /// Lets others serve, whatever they are. What runs goes on with those that it began with; cells that only wait for
+    /// another request end at once ([`Handler::with_reuse`]).
+    ///
+    /// Says what is different, as it says to the observer of each session
+    /// ([`Event::Replaced`](super::Event::Replaced)).
+    pub fn replace(&self, handlers: Handlers) -> Change {
+        let change = match self.exchange(|_| Ok::<_, std::convert::Infallible>(Some(handlers))) {
+            Ok(Some(change)) => change,
+            // It cannot be refused.
+            Ok(None) => Change::between(&Handlers::default(), &Handlers::default()),
+            Err(never) => match never {},
+        };
+        count("replaced");
+        tracing::info!(%change, "handlers were replaced");
+        change
+    }
+
+    /// Loads a component in the place of the one that has this name: with its grants, limits and
+    /// [reuse](Handler::with_reuse). The other handlers stay.
+    ///
+    /// The component that is running is no change, and is not loaded again. Reloads take effect one after the other.
+    ///
+    /// # Errors
+    /// All of [`Handler::from_bytes`]; [`Error::DuplicateKind`] with another handler of the set; [`Error::NoHandler`];
+    /// [`Error::Pinned`]. Then nothing has changed; the observers of the sessions are told
+    /// ([`Event::NotReplaced`](super::Event::NotReplaced)).
+    pub async fn reload(&self, name: &str, bytes: Vec<u8>) -> Result<Change, Error> {
+        let outcome = self.try_reload(name, bytes).await;
+        self.report(name, &outcome);
+        outcome
+    }
+
+    /// The same with what is in the component's [file](Handler::file) now.
+    ///
+    /// # Errors
+    /// Those of [`LiveHandlers::reload`] and [`Error::Read`]; [`Error::NoHandler`] also where it was not loaded from a file.
+    pub async fn reload_file(&self, name: &str) -> Result<Change, Error> {
+        let outcome = async {
+            let running = self.running(name)?;
+            let path = running.file().ok_or_else(|| no_handler(name))?;
+            self.try_reload(name, file::read(running.engine(), path).await?).await
+        };
+        let outcome = outcome.await;
+        self.report(name, &outcome);
+        outcome
+    }
+
+    /// Reloads, and leaves it to the caller to [report](Self::report) that.
+    pub(crate) async fn try_reload(&self, name: &str, bytes: Vec<u8>) -> Result<Change, Error> {
+        let _turn = self.0.reloading.lock().await;
+        let bytes: Arc<[u8]> = bytes.into();
+        let hashed = Arc::clone(&bytes);
+        // Hashing does not panic, and nothing is the digest of no component.
+        let found = tokio::task::spawn_blocking(move || file::digest(&hashed)).await.unwrap_or_default();
+        loop {
+            let running = self.running(name)?;
+            if running.digest() == found {
+                let handlers = self.current();
+                return Ok(Change::between(&handlers, &handlers));
+            }
+            let loaded = Arc::new(running.reloaded(&found, bytes.to_vec()).await?);
+            let changed = self.exchange(|current| {
+                let is_running = current.components().any(|component| Arc::ptr_eq(component, &running));
+                is_running.then(|| current.with_component(&running, &loaded)).transpose()
+            })?;
+            // Otherwise the application has replaced it meanwhile, and may have granted it less.
+            if let Some(change) = changed {
+                return Ok(change);
+            }
+        }
+    }
+
+    /// Writes the line of a reload, and counts it; tells the sessions of one that failed.
+    pub(crate) fn report(&self, handler: &str, outcome: &Result<Change, Error>) {
+        match outcome {
+            Ok(change) if change.is_empty() => {
+                count("unchanged");
+                tracing::info!(handler, "a handler is not replaced: the component is the one that is running");
+            }
+            Ok(change) => {
+                count("replaced");
+                tracing::info!(handler, %change, "a handler was replaced");
+            }
+            Err(error) => {
+                count("failed");
+                tracing::warn!(handler, error.r#type = error.kind(), %error, "a handler is not replaced: the one before goes on");
+                let sessions: Vec<_> = self.sessions().iter().filter_map(Weak::upgrade).collect();
+                for session in sessions {
+                    session.not_replaced(handler, error);
+                }
+            }
+        }
+    }
+
+    /// The component of this name.
+    fn running(&self, name: &str) -> Result<Arc<Handler>, Error> {
+        let serving = self.serving();
+        let mut components = serving.handlers.components();
+        components.find(|component| component.name() == name).cloned().ok_or_else(|| no_handler(name))
+    }
+
+    /// What serves a request that begins now.
+    pub(super) fn serving(&self) -> Arc<Serving> {
+        Arc::clone(&self.0.serving.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Adds a session to those who use them.
+    pub(super) fn join(&self, session: &Arc<Shared>) {
+        let mut sessions = self.sessions();
+        sessions.retain(|session| session.strong_count() > 0);
+        sessions.push(Arc::downgrade(session));
+        session.follow(&self.serving());
+    }
+
+    /// Lets the set serve that `next` makes of the current one, if it makes one, and tells the sessions.
+    fn exchange<E>(&self, next: impl FnOnce(&Handlers) -> Result<Option<Handlers>, E>) -> Result<Option<Change>, E> {
+        let mut sessions = self.sessions();
+        let before = self.serving();
+        let Some(handlers) = next(&before.handlers)? else { return Ok(None) };
+        let after = Serving::new(handlers, before.version.wrapping_add(1));
+        let change = Change::between(&before.handlers, &after.handlers);
+        *self.0.serving.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&after);
+        sessions.retain(|session| session.strong_count() > 0);
+        let following: Vec<_> = sessions.iter().filter_map(Weak::upgrade).collect();
+        for session in &following {
+            session.follow(&after);
+        }
+        // An observer may well use them.
+        drop(sessions);
+        for session in following {
+            session.replaced(&change);
+        }
+        Ok(Some(change))
+    }
+
+    fn sessions(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Shared>>> {
+        self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn no_handler(name: &str) -> Error {
+    Error::NoHandler { handler: name.to_owned() }
+}
+
+fn count(outcome: &'static str) {
+    metrics::counter!("taskcell_reloads_total", "outcome" => outcome).increment(1);
+}
