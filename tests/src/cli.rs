@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 
 /// What a run of the program left behind.
 #[derive(Debug)]
@@ -22,9 +23,35 @@ impl Ran {
     ///
     /// # Errors
     /// When stdout is anything else.
-    pub fn json(&self) -> Result<serde_json::Value> {
+    pub fn json(&self) -> Result<Value> {
         serde_json::from_str(&self.stdout).with_context(|| format!("stdout is no JSON document: {self:?}"))
     }
+
+    /// The kind and the name of each case of this verdict in the document of `check`. A fixture has no kind.
+    ///
+    /// # Errors
+    /// When stdout is none.
+    pub fn cases(&self, verdict: &str) -> Result<Vec<(String, String)>> {
+        let document = self.json()?;
+        let cases = document.get("checks").and_then(Value::as_array).context("no checks")?;
+        let word = |case: &Value, key: &str| case.get(key).and_then(Value::as_str).unwrap_or("fixture").to_owned();
+        let cases = cases.iter().filter(|case| case.get("verdict").and_then(Value::as_str) == Some(verdict));
+        Ok(cases.map(|case| (word(case, "kind"), word(case, "name"))).collect())
+    }
+}
+
+/// The names of what is in a folder, sorted.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn names(folder: &Path) -> Result<Vec<String>> {
+    let entries = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;
+    let mut names = Vec::new();
+    for entry in entries {
+        names.push(entry?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// The program at `program` (a test's `env!("CARGO_BIN_EXE_taskcell-cli")`) with an empty stdin, a cache of compiled

@@ -1,22 +1,18 @@
-//! `taskcell check`, `record` and `compile`, as an author uses them.
+//! `taskcell check`, as an author uses it.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use std::fmt::Write;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::LazyLock;
 
 use serde_json::{Value, json};
-use taskcell_tests::cli::{Ran, command, run};
-use taskcell_tests::compose::{component, component_for, component_of};
+use taskcell_tests::cli::{Ran, run};
+use taskcell_tests::compose::component_for;
 use taskcell_tests::guests::build_guest;
-use taskcell_tests::provision::{node_peers, peers_skipped, repository};
-use taskcell_tests::pty::AtTerminal;
+use taskcell_tests::provision::repository;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_taskcell-cli");
-const SERVER: &str = env!("CARGO_BIN_EXE_fake-server");
 
 static BROKEN: LazyLock<String> = LazyLock::new(|| guest("tests/guests/broken"));
 static STOCK: LazyLock<String> = LazyLock::new(|| text(&repository().join("host/assets/stock.wasm")));
@@ -38,9 +34,7 @@ fn report(arguments: &[&str], verdict: &str) -> (Value, Vec<(String, String)>) {
     let ran = check(&[arguments, &["--json"]].concat());
     let document = ran.json().unwrap();
     assert_eq!(ran.code, Some(if document["ok"] == true { 0 } else { 1 }), "{ran:?}");
-    let cases = document["checks"].as_array().unwrap().iter().filter(|case| case["verdict"] == verdict);
-    let word = |case: &Value, key: &str| case[key].as_str().unwrap_or("fixture").to_owned();
-    let cases = cases.map(|case| (word(case, "kind"), word(case, "name"))).collect();
+    let cases = ran.cases(verdict).unwrap();
     (document, cases)
 }
 
@@ -299,153 +293,5 @@ fn fixtures_are_played() {
         "1-good/expected.json",
     ] {
         assert!(ran.stdout.contains(line), "{line:?} is not in {}", ran.stdout);
-    }
-}
-
-fn record(folder: &Path, arguments: &[&str], server: &[&str]) -> Ran {
-    let folder = text(folder);
-    let ran = run(PROGRAM, &[&["record", &folder, "--quiet"], arguments, &["--"], server].concat()).unwrap();
-    assert!(ran.stderr.contains("fixtures were written to"), "{ran:?}");
-    ran
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| text(&entry.unwrap().path())).collect();
-    names.sort();
-    names.iter().map(|name| name.rsplit('/').next().unwrap().to_owned()).collect()
-}
-
-/// What is recorded of a run passes with the same handler, fails with one that answers otherwise, and stays as it is when
-/// more is recorded. Nobody else can read it.
-#[test]
-fn what_is_recorded_can_be_checked() {
-    let folder = tempfile::tempdir().unwrap();
-    let fixtures = folder.path().join("a/fixtures");
-    for tool in ["make-task", "use-task", "ask"] {
-        let ran = record(&fixtures, &["--tool", tool], &[SERVER, "any"]);
-        assert_eq!(ran.code, Some(0), "{ran:?}");
-    }
-    let expected = [
-        "001-sampling-createMessage-task",
-        "002-sampling-createMessage-task",
-        "003-elicitation-create",
-        "004-elicitation-create",
-    ];
-    assert_eq!(names(&fixtures), expected);
-    let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode(fixtures.clone()), 0o700);
-    assert_eq!(mode(fixtures.join(expected[1])), 0o700);
-    assert_eq!(mode(fixtures.join(expected[1]).join("request.json")), 0o600);
-    assert_eq!(mode(fixtures.join(expected[1]).join("expected.json")), 0o600);
-    let (document, failed) = report(&[&STOCK, "--fixtures", &text(&fixtures)], "failed");
-    assert_eq!(failed, [], "{document:#}");
-    let script = json!({ "sampling": [{ "answer": "something else" }] });
-    let (_, failed) = report(&[&STOCK, "--fixtures", &text(&fixtures), "--set", &format!("script={script}")], "failed");
-    assert_eq!(failed, [("fixture".to_owned(), expected[1].to_owned())]);
-    assert_eq!(names(&folder.path().join("a")), ["fixtures"]);
-}
-
-#[test]
-fn what_is_recorded_of_server_everything_can_be_checked() {
-    if peers_skipped("what_is_recorded_of_server_everything_can_be_checked") {
-        return;
-    }
-    let script = node_peers().unwrap().join("node_modules/@modelcontextprotocol/server-everything/dist/index.js");
-    let server = ["node", &text(&script), "stdio"];
-    let folder = tempfile::tempdir().unwrap();
-    let tools = [
-        "trigger-sampling-request",
-        "trigger-elicitation-request",
-        "get-roots-list",
-        "trigger-sampling-request-async",
-        "trigger-elicitation-request-async",
-    ];
-    for tool in tools {
-        let arguments = if tool.contains("sampling") { r#"{"prompt":"hello","maxTokens":20}"# } else { "{}" };
-        let ran = record(folder.path(), &["--tool", tool, "--args", arguments], &server);
-        assert_eq!(ran.code, Some(0), "{ran:?}");
-    }
-    let recorded = names(folder.path()).join(" ");
-    for method in [
-        "sampling-createMessage",
-        "elicitation-create",
-        "roots-list",
-        "sampling-createMessage-task",
-        "elicitation-create-task",
-    ] {
-        assert!(recorded.contains(method), "{recorded}");
-    }
-    let (document, failed) = report(&[&STOCK, "--fixtures", &text(folder.path())], "failed");
-    assert_eq!(failed, [], "{document:#}");
-}
-
-/// A component that takes a while to compile.
-fn large() -> Vec<u8> {
-    let mut module = String::from("(module (memory 1)");
-    for number in 0..20_000 {
-        write!(module, "(func (param i32) (result i32) (local i32) (block (loop ").unwrap();
-        for step in 0..12 {
-            write!(
-                module,
-                "(local.set 1 (i32.add (i32.mul (local.get 0) (i32.const {number})) (i32.load (i32.const {step}))))"
-            )
-            .unwrap();
-        }
-        module.push_str("(br_if 1 (local.get 1)) (br 0))) (local.get 1))");
-    }
-    module.push(')');
-    component_of(module, &[], &[], &[]).unwrap()
-}
-
-/// Compiled once, found the next time by whatever command; a terminal sees that it takes a while, and nothing else does.
-#[test]
-fn compiling_ahead_of_time() {
-    let folder = tempfile::tempdir().unwrap();
-    let (file, cache) = (folder.path().join("large.wasm"), folder.path().join("cache"));
-    fs::write(&file, large()).unwrap();
-    let compile = |more: &[&str]| {
-        let mut command = command(PROGRAM);
-        command.env("TERM", "xterm").env("TASKCELL_CACHE", &cache).args(["compile"]).arg(&file).args(more);
-        command
-    };
-    let mut person = AtTerminal::start(compile(&[])).unwrap();
-    person.expect("compiling large.wasm (").unwrap();
-    let (code, stdout) = person.end().unwrap();
-    assert_eq!(code, Some(0), "{}", person.text());
-    assert!(stdout.contains("large.wasm: compiled in "), "{stdout}");
-    let kept = names(&cache);
-    assert!(kept.len() == 1 && stdout.contains(&kept[0]), "{kept:?} {stdout}");
-
-    let mut person = AtTerminal::start(compile(&["--json"])).unwrap();
-    let (code, stdout) = person.end().unwrap();
-    let documents: Value = serde_json::from_str(&stdout).unwrap();
-    assert_eq!((code, &documents[0]["cached"], &documents[0]["key"]), (Some(0), &json!(true), &json!(kept[0])));
-    assert!(!person.text().contains("compiling"), "{}", person.text());
-
-    fs::write(&file, component(&["roots"], &[]).unwrap()).unwrap();
-    let output = compile(&["-v"]).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("a component was compiled") && !said.contains("compiling large.wasm"), "{said}");
-    assert_eq!(names(&cache).len(), 2);
-}
-
-/// What cannot be kept is an error, and so is what is no component.
-#[test]
-fn what_cannot_be_compiled() {
-    let folder = tempfile::tempdir().unwrap();
-    let garbage = folder.path().join("garbage.wasm");
-    fs::write(&garbage, b"garbage").unwrap();
-    for (arguments, said) in [
-        (vec!["compile", STOCK.as_str(), "--no-cache"], "--no-cache leaves nowhere"),
-        (vec!["compile", garbage.to_str().unwrap()], "is not a WebAssembly component"),
-    ] {
-        let mut command = command(PROGRAM);
-        command.env_remove("TASKCELL_CACHE").args(&arguments);
-        if !arguments.contains(&"--no-cache") {
-            command.env("TASKCELL_CACHE", folder.path().join("cache"));
-        }
-        let output = command.output().unwrap();
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        assert!(String::from_utf8_lossy(&output.stderr).contains(said), "{arguments:?}: {output:?}");
     }
 }
