@@ -42,6 +42,7 @@
 //! | [`tasks`] | the task runtime: rules, store, background work |
 //! | [`session`] | one conversation with one server |
 //! | `rmcp` | handlers beside the `ClientHandler` of an application that uses rmcp (feature `rmcp`) |
+//! | `watch` | files that are watched (feature `watch`) |
 //! | `cli` | the program `taskcell` (feature `cli`) |
 //!
 //! Settings, errors, events and what the host alone makes are `#[non_exhaustive]`: they will grow. The records of
@@ -67,8 +68,10 @@ pub mod session;
 #[cfg(feature = "sqlite")]
 mod sqlite_file;
 pub mod tasks;
+#[cfg(feature = "watch")]
+pub mod watch;
 
 pub use error::{Error, Part, Usage};
 pub use grants::Grants;
 pub use sandbox::{Engine, EngineOptions, Handler, Limits};
-pub use session::{Handlers, Native, NativeContext, Outbox, Session, SessionOptions};
+pub use session::{Handlers, LiveHandlers, Native, NativeContext, Outbox, Session, SessionOptions};

@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use taskcell::session::LiveHandlers;
-use taskcell::{Outbox, Session, SessionOptions};
+use taskcell::{LiveHandlers, Outbox, Session, SessionOptions};
 use tokio::task::JoinSet;
 
 /// Longer than anything takes: it only keeps a test that hangs from hanging for ever.

@@ -18,8 +18,8 @@ use taskcell::protocol::types::{
     CreateMessageRequest, CreateMessageResult, ListRootsResult, Role, RpcError, SamplingContent, TextContent,
 };
 use taskcell::session::rounds::{self, Caller};
-use taskcell::session::{Event, Features, LiveHandlers};
-use taskcell::{Engine, Error, Grants, Handler, Handlers, Native, Session, SessionOptions};
+use taskcell::session::{Event, Features};
+use taskcell::{Engine, Error, Grants, Handler, Handlers, LiveHandlers, Native, Session, SessionOptions};
 use taskcell_tests::application::Application;
 use taskcell_tests::compose::{component, component_for, component_with, core_module};
 use taskcell_tests::conversation::{Conversation, prompt, request, soon, start};

@@ -26,7 +26,7 @@ use crate::protocol::types::{Implementation, RpcError};
 use crate::protocol::{PROTOCOL_VERSION, jsonrpc};
 use crate::session::rounds::{self, CallError, Caller, RemoteTask, Response, SendError};
 use crate::session::{Observer, Undeclared};
-use crate::{Handlers, Session, SessionOptions};
+use crate::{LiveHandlers, Session, SessionOptions};
 
 /// Older revisions that differ in nothing that this client does.
 const ALSO_SPOKEN: &[&str] = &["2025-06-18", "2025-03-26", "2024-11-05"];
@@ -38,7 +38,7 @@ const MAX_PAGES: usize = 1_000;
 /// How to connect.
 pub(super) struct Options<'a> {
     pub(super) protocol: Protocol,
-    pub(super) handlers: Handlers,
+    pub(super) handlers: LiveHandlers,
     /// Environment variables that the server does not get.
     pub(super) secrets: &'a [String],
     pub(super) tasks: &'a TaskKeeping,
@@ -84,7 +84,8 @@ impl Client {
     pub(super) async fn connect(command: &[OsString], options: Options<'_>) -> anyhow::Result<Self> {
         let mut started = Started::new(command, options.secrets, options.progress)?;
         let calls = calls(options.progress);
-        let probe = rounds::discover(&options.handlers, &calls);
+        let handlers = options.handlers.current();
+        let probe = rounds::discover(&handlers, &calls);
         let mut spoken = match options.protocol {
             Protocol::Initialize => Spoken::Legacy,
             Protocol::Auto | Protocol::Discover => match started.probe(&probe, options.timeout).await {
@@ -101,8 +102,10 @@ impl Client {
             bail!("the server does not speak MCP {}; --protocol auto speaks others, too", rounds::PROTOCOL_VERSION);
         }
         let mut initialized = None;
+        let capabilities = handlers.capabilities();
+        // Nobody holds those that are replaced.
+        drop(handlers);
         if !matches!(spoken, Spoken::Modern(_)) {
-            let capabilities = options.handlers.capabilities();
             options.progress.line(format!("declared     {capabilities}"));
             match started.initialize(&capabilities, options.timeout).await {
                 Ok(Ok(server)) => initialized = Some(server),
@@ -120,16 +123,21 @@ impl Client {
             }
         }
         match (spoken, initialized) {
-            (_, Some(server)) => Self::legacy(started, options, server).await,
+            (_, Some(server)) => Self::legacy(started, options, server, capabilities).await,
             (Spoken::Modern(server), None) => Ok(Self::modern(started, options, calls, server)),
             (Spoken::Legacy | Spoken::Silent, None) => bail!("the server speaks no revision that this client does"),
         }
     }
 
     /// The connection to a server that was initialized.
-    async fn legacy(started: Started, options: Options<'_>, server: Value) -> anyhow::Result<Self> {
+    async fn legacy(
+        started: Started,
+        options: Options<'_>,
+        server: Value,
+        capabilities: Value,
+    ) -> anyhow::Result<Self> {
         let Started { process, peer, lines, to_server } = started;
-        let (timeout, progress, capabilities) = (options.timeout, options.progress, options.handlers.capabilities());
+        let (timeout, progress) = (options.timeout, options.progress);
         let (handlers, session_options) = session(options, identity(&server)?, negotiated(&server)?);
         let (session, outbox) = Session::new(handlers, session_options);
         tokio::spawn(forward(outbox, to_server));
@@ -256,7 +264,7 @@ fn called(outcome: Result<Box<RawValue>, CallError>) -> anyhow::Result<Answer> {
 }
 
 /// The handlers and how their session is set up.
-fn session(options: Options<'_>, server: Implementation, version: String) -> (Handlers, SessionOptions) {
+fn session(options: Options<'_>, server: Implementation, version: String) -> (LiveHandlers, SessionOptions) {
     options.progress.line(format!("connected to {} {} ({version})", server.name, server.version));
     let mut session_options = SessionOptions::new(server);
     session_options.protocol_version = version;

@@ -39,7 +39,7 @@ pub(super) async fn demo(args: Args) -> anyhow::Result<Ended> {
     let options = Options {
         // The demo's server makes tasks of the client's, which the next revision has not.
         protocol: Protocol::Initialize,
-        handlers,
+        handlers: handlers.into(),
         secrets: &secrets,
         tasks: &tasks,
         timeout: Duration::from_secs(60),

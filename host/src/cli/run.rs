@@ -20,7 +20,8 @@ use super::store::Place;
 use super::tasks_args::{Defaults, TaskArgs};
 use super::terminal::{self, Progress};
 use crate::printable;
-use crate::session::{Event, Undeclared};
+use crate::session::{Event, Features, Undeclared};
+use crate::{Handlers, LiveHandlers};
 
 /// Seconds to wait for an answer of the server.
 const WITHOUT_USER: u64 = 120;
@@ -51,6 +52,9 @@ pub(super) struct Args {
     /// Serve a request for a task as a plain one where no handler takes tasks, instead of refusing it
     #[arg(long)]
     process_undeclared: bool,
+    /// Replace handlers while they run, when their files are [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    watch: Option<bool>,
     /// The revision of MCP to speak
     #[arg(long, value_name = "REVISION", value_enum, default_value_t)]
     protocol: Protocol,
@@ -80,12 +84,15 @@ pub(super) async fn run_with(args: Args, recorder: Option<Arc<Recorder>>) -> any
         .settle(&config, Defaults { store: Place::of_user, principal: principal::of_server(&args.server) })?;
     let Loaded { handlers, secrets } = args.handlers.load(&config).await?;
     let (handlers, tasks) = tasks.open(handlers).await?;
+    let watch = args.watch.or(config.watch).unwrap_or(false);
+    let handlers = if watch { watchable(handlers)? } else { handlers };
+    let handlers = LiveHandlers::new(handlers);
     let timeout = args.timeout.unwrap_or(if args.handlers.asks_the_user(&config) { WITH_USER } else { WITHOUT_USER });
     let progress = Progress::new(args.quiet);
     let record = Arc::new(Mutex::new(Record::default()));
     let options = Options {
         protocol: args.protocol,
-        handlers,
+        handlers: handlers.clone(),
         secrets: &secrets,
         tasks: &tasks,
         timeout: Duration::from_secs(timeout),
@@ -101,7 +108,10 @@ pub(super) async fn run_with(args: Args, recorder: Option<Arc<Recorder>>) -> any
         }),
         undeclared: if args.process_undeclared { Undeclared::Process } else { Undeclared::Refuse },
     };
-    let served = serve(&args.server, options, args.tool.as_deref(), arguments).await;
+    let served = tokio::select! {
+        served = serve(&args.server, options, args.tool.as_deref(), arguments) => served,
+        never = handlers.watch(), if watch => match never {},
+    };
     tasks.store.close().await;
     screen::leave();
     let Served { server, capabilities, outcome } = served?;
@@ -125,6 +135,16 @@ pub(super) async fn run_with(args: Args, recorder: Option<Arc<Recorder>>) -> any
         writeln!(out, "{}", shown(&outcome))?;
     }
     Ok(if failed { Ended::WithError } else { Ended::Well })
+}
+
+/// Handlers that are replaced when their files are: the server is told that it will hear of other roots.
+fn watchable(handlers: Handlers) -> anyhow::Result<Handlers> {
+    anyhow::ensure!(
+        handlers.components().any(|component| component.file().is_some()),
+        "there is no file to watch: name a component, by --handler or in the configuration"
+    );
+    let features = Features { roots_list_changed: true, ..handlers.features().clone() };
+    Ok(handlers.with_features(features))
 }
 
 /// A conversation that is over.

@@ -86,7 +86,7 @@ impl Connection {
     pub(super) fn declare(&self, message: TxJsonRpcMessage<RoleClient>) -> ClientJsonRpcMessage {
         match message {
             JsonRpcMessage::Request(request) if matches!(request.request, ClientRequest::InitializeRequest(_)) => {
-                JsonRpcMessage::Request(capabilities::into_initialize(request, &self.adapter.handlers))
+                JsonRpcMessage::Request(capabilities::into_initialize(request, &self.adapter.handlers.current()))
             }
             other => other,
         }

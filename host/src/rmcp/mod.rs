@@ -53,7 +53,7 @@ pub use stdio::Stdio;
 pub use transport::Transport;
 
 use crate::protocol::types::Implementation;
-use crate::session::{Handlers, SessionOptions};
+use crate::session::{LiveHandlers, SessionOptions};
 use connection::Connection;
 
 /// How the session with a server is set up.
@@ -63,7 +63,7 @@ type SetUp = Arc<dyn Fn(Implementation) -> SessionOptions + Send + Sync>;
 /// own. Cloning it is cheap.
 #[derive(Clone)]
 pub struct Adapter {
-    handlers: Handlers,
+    handlers: LiveHandlers,
     options: SetUp,
 }
 
@@ -75,9 +75,11 @@ impl std::fmt::Debug for Adapter {
 
 impl Adapter {
     /// An adapter with these handlers, and sessions as [`SessionOptions::new`] has them.
+    ///
+    /// [`LiveHandlers`] can be replaced while it is used; a connection declares those that serve when it is made.
     #[must_use]
-    pub fn new(handlers: Handlers) -> Self {
-        Self { handlers, options: Arc::new(SessionOptions::new) }
+    pub fn new(handlers: impl Into<LiveHandlers>) -> Self {
+        Self { handlers: handlers.into(), options: Arc::new(SessionOptions::new) }
     }
 
     /// Sets up each session by this: whose tasks they are, where they are kept, who is told. It is called with what the

@@ -22,7 +22,6 @@ pub(crate) fn digest(component: &[u8]) -> String {
 ///
 /// # Errors
 /// [`Error::Read`] and [`Error::TooLarge`].
-#[cfg(feature = "cli")]
 pub(crate) async fn read(engine: &Engine, path: &Path) -> Result<Vec<u8>, Error> {
     read_stamped(engine, path).await.map(|(bytes, _)| bytes)
 }

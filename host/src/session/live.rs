@@ -23,8 +23,7 @@ use crate::{Error, Limits};
 ///
 /// ```
 /// use taskcell::protocol::types::Implementation;
-/// use taskcell::session::LiveHandlers;
-/// use taskcell::{Engine, EngineOptions, Grants, Handler, Handlers, Session, SessionOptions};
+/// use taskcell::{Engine, EngineOptions, Grants, Handler, Handlers, LiveHandlers, Session, SessionOptions};
 ///
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -57,6 +56,12 @@ struct Live {
     sessions: Mutex<Vec<Weak<Shared>>>,
     /// Reloads take effect in the order in which they were asked for.
     reloading: tokio::sync::Mutex<()>,
+}
+
+/// A component that is not loaded yet.
+pub(crate) struct Hashed {
+    bytes: Arc<[u8]>,
+    pub(crate) digest: String,
 }
 
 /// A set that serves, with what follows from it and is needed at each request.
@@ -140,7 +145,7 @@ impl LiveHandlers {
     /// [`Error::Pinned`]. Then nothing has changed; the observers of the sessions are told
     /// ([`Event::NotReplaced`](super::Event::NotReplaced)).
     pub async fn reload(&self, name: &str, bytes: Vec<u8>) -> Result<Change, Error> {
-        let outcome = self.try_reload(name, bytes).await;
+        let outcome = self.try_reload(name, &Self::hashed(bytes).await).await;
         self.report(name, &outcome);
         outcome
     }
@@ -153,27 +158,34 @@ impl LiveHandlers {
         let outcome = async {
             let running = self.running(name)?;
             let path = running.file().ok_or_else(|| no_handler(name))?;
-            self.try_reload(name, file::read(running.engine(), path).await?).await
+            let bytes = file::read(running.engine(), path).await?;
+            self.try_reload(name, &Self::hashed(bytes).await).await
         };
         let outcome = outcome.await;
         self.report(name, &outcome);
         outcome
     }
 
-    /// Reloads, and leaves it to the caller to [report](Self::report) that.
-    pub(crate) async fn try_reload(&self, name: &str, bytes: Vec<u8>) -> Result<Change, Error> {
-        let _turn = self.0.reloading.lock().await;
+    /// A component with its digest.
+    pub(crate) async fn hashed(bytes: Vec<u8>) -> Hashed {
         let bytes: Arc<[u8]> = bytes.into();
-        let hashed = Arc::clone(&bytes);
+        let hashing = Arc::clone(&bytes);
         // Hashing does not panic, and nothing is the digest of no component.
-        let found = tokio::task::spawn_blocking(move || file::digest(&hashed)).await.unwrap_or_default();
+        let digest = tokio::task::spawn_blocking(move || file::digest(&hashing)).await.unwrap_or_default();
+        Hashed { bytes, digest }
+    }
+
+    /// Reloads, and leaves it to the caller to [report](Self::report) that.
+    pub(crate) async fn try_reload(&self, name: &str, component: &Hashed) -> Result<Change, Error> {
+        let Hashed { bytes, digest } = component;
+        let _turn = self.0.reloading.lock().await;
         loop {
             let running = self.running(name)?;
-            if running.digest() == found {
+            if running.digest() == digest {
                 let handlers = self.current();
                 return Ok(Change::between(&handlers, &handlers));
             }
-            let loaded = Arc::new(running.reloaded(&found, bytes.to_vec()).await?);
+            let loaded = Arc::new(running.reloaded(digest, bytes.to_vec()).await?);
             let changed = self.exchange(|current| {
                 let is_running = current.components().any(|component| Arc::ptr_eq(component, &running));
                 is_running.then(|| current.with_component(&running, &loaded)).transpose()
@@ -208,7 +220,7 @@ impl LiveHandlers {
     }
 
     /// The component of this name.
-    fn running(&self, name: &str) -> Result<Arc<Handler>, Error> {
+    pub(crate) fn running(&self, name: &str) -> Result<Arc<Handler>, Error> {
         let serving = self.serving();
         let mut components = serving.handlers.components();
         components.find(|component| component.name() == name).cloned().ok_or_else(|| no_handler(name))

@@ -35,6 +35,7 @@ fn main() -> Result<()> {
     }
     let mut asking = None;
     let mut form = None;
+    let mut roots = None;
     for line in std::io::stdin().lock().lines() {
         let message: Value = serde_json::from_str(&line?)?;
         if let Some(next) = asking.as_mut().and_then(|asking: &mut Asking| asking.next(&message)) {
@@ -45,6 +46,10 @@ fn main() -> Result<()> {
             println!("{result}");
             continue;
         }
+        if let Some(next) = roots.as_mut().and_then(|roots: &mut AskingRoots| roots.next(&message)) {
+            println!("{next}");
+            continue;
+        }
         let (Some(id), Some(method)) = (message.get("id"), message.get("method").and_then(Value::as_str)) else {
             continue;
         };
@@ -52,6 +57,11 @@ fn main() -> Result<()> {
             form = Forms::of(id, message.get("params").unwrap_or(&Value::Null));
             if let Some(form) = &form {
                 form.ask();
+                continue;
+            }
+            roots = AskingRoots::of(id, message.get("params").unwrap_or(&Value::Null));
+            if roots.is_some() {
+                println!("{}", AskingRoots::ask());
                 continue;
             }
             asking = Asking::of(id, message.get("params").unwrap_or(&Value::Null));
@@ -152,6 +162,48 @@ impl Forms {
         *self.answers.get_mut(usize::try_from(message.get("id")?.as_u64()?).ok()?)? = Some(answer.clone());
         let [Some(first), Some(second)] = &self.answers else { return None };
         let text = json!([first, second]).to_string();
+        Some(json!({ "jsonrpc": "2.0", "id": self.call, "result": { "content": said(&text) } }))
+    }
+}
+
+/// A call of the tool `ask-roots`, which asks for the roots until the answer is the error of the code `until`, and the
+/// client has said `changed` times that the roots are others. The codes that came are the tool's text, each once.
+struct AskingRoots {
+    call: Value,
+    until: Value,
+    changed: u64,
+    codes: Vec<Value>,
+}
+
+impl AskingRoots {
+    fn of(call: &Value, params: &Value) -> Option<Self> {
+        let until = params.pointer("/arguments/until")?.clone();
+        let changed = params.pointer("/arguments/changed").and_then(Value::as_u64).unwrap_or_default();
+        (params.get("name")? == "ask-roots").then(|| Self { call: call.clone(), until, changed, codes: Vec::new() })
+    }
+
+    fn ask() -> Value {
+        json!({ "jsonrpc": "2.0", "id": "roots", "method": "roots/list" })
+    }
+
+    /// What is sent when the client has answered; none when the message is no answer.
+    fn next(&mut self, message: &Value) -> Option<Value> {
+        if message.get("method").is_some_and(|method| method == "notifications/roots/list_changed") {
+            self.changed = self.changed.saturating_sub(1);
+        }
+        if message.get("id")? != "roots" {
+            return None;
+        }
+        let code = message.pointer("/error/code")?.clone();
+        if !self.codes.contains(&code) {
+            self.codes.push(code.clone());
+        }
+        if code != self.until || self.changed > 0 {
+            // Somebody works on it meanwhile.
+            std::thread::sleep(Duration::from_millis(20));
+            return Some(Self::ask());
+        }
+        let text = json!(self.codes).to_string();
         Some(json!({ "jsonrpc": "2.0", "id": self.call, "result": { "content": said(&text) } }))
     }
 }

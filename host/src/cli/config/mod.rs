@@ -39,6 +39,8 @@ pub(super) struct Config {
     pub(super) store: Option<Place>,
     /// Whose tasks are served.
     pub(super) principal: Option<Name>,
+    /// Whether handlers are replaced when their files are.
+    pub(super) watch: Option<bool>,
     #[serde(rename = "limits")]
     limits_table: LimitsTable,
     /// What bounds components, cells and messages: the defaults with what the table has.

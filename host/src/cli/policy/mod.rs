@@ -272,7 +272,8 @@ impl Policy {
             grants.keyvalue = Some(keyvalue.open().await.with_context(at)? as Arc<dyn KeyValue>);
         }
         let handler = self.refusal(Handler::from_bytes(engine, &name, bytes, grants).await)?;
-        Ok(handler.with_reuse(self.reuse))
+        let handler = handler.read_from(&self.path).with_reuse(self.reuse);
+        Ok(if self.digest.is_some() { handler.pinned() } else { handler })
     }
 
     /// Says what would give a grant that is missing.
