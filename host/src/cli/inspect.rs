@@ -56,6 +56,8 @@ pub(super) async fn inspect(args: Args) -> anyhow::Result<Ended> {
     let config = args.config.load()?;
     let declared = args.declared.settle(&config)?;
     let engine = args.cache.engine(&config.limits)?;
+    // It serves no request.
+    let all = || stand_ins::all(Settings::default());
     let mut inspected = Vec::new();
     let mut add = |handler: Handler, says| -> anyhow::Result<()> {
         let handler = Arc::new(handler);
@@ -69,21 +71,21 @@ pub(super) async fn inspect(args: Args) -> anyhow::Result<Ended> {
             None if config.handlers.is_empty() => Says::Nothing,
             None => Says::Otherwise,
         };
-        if let Says::Granted(policy) = says {
-            policy.read(&engine).await?;
-        }
-        add(while_loading(file, Handler::from_file(&engine, file, stand_ins::all(Settings::default()))).await?, says)?;
+        let loading = async {
+            match says {
+                Says::Granted(policy) => policy.component(&engine, file, all()).await,
+                Says::Nothing | Says::Otherwise => Ok(Handler::from_file(&engine, file, all()).await?),
+            }
+        };
+        add(while_loading(file, loading).await?, says)?;
     } else {
         anyhow::ensure!(
             !config.handlers.is_empty(),
             "name a component, or with --config a file that has a [[handler]]"
         );
         for policy in &config.handlers {
-            let name = policy.path.display().to_string();
-            let bytes = policy.read(&engine).await?;
-            let loading = Handler::from_bytes(&engine, &name, bytes, stand_ins::all(Settings::default()));
-            let handler = while_loading(&policy.path, loading).await?;
-            add(handler, Says::Granted(policy))?;
+            let loading = policy.component(&engine, &policy.path, all());
+            add(while_loading(&policy.path, loading).await?, Says::Granted(policy))?;
         }
     }
     let mut out = std::io::stdout().lock();

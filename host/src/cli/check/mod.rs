@@ -128,9 +128,10 @@ pub(super) async fn command(args: Args) -> anyhow::Result<Ended> {
         patience: Duration::from_secs(args.timeout),
     };
     let loading = async {
-        let Some(policy) = policy else { return Ok(Handler::from_file(&engine, &args.file, how.grants()).await?) };
-        let name = args.file.display().to_string();
-        policy.refusal(Handler::from_bytes(&engine, &name, policy.read(&engine).await?, how.grants()).await)
+        match policy {
+            Some(policy) => policy.component(&engine, &args.file, how.grants()).await,
+            None => Ok(Handler::from_file(&engine, &args.file, how.grants()).await?),
+        }
     };
     let handler = while_loading(&args.file, loading).await?;
     let report = check(handler, how).await?;

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow, ensure};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -264,22 +264,35 @@ fn real(text: &str, at: Range<usize>, fixed: &str) -> Result<(), Wrong> {
 impl Policy {
     /// Loads the component with what is granted.
     pub(super) async fn load(&self, engine: &Engine, user: Option<Arc<TerminalUser>>) -> anyhow::Result<Handler> {
-        let bytes = self.read(engine).await?;
-        let name = self.path.display().to_string();
         let mut grants = self.grants(user)?;
         if let Some(keyvalue) = &self.keyvalue {
             let at = || self.granted_at(Grant::Keyvalue.name()).unwrap_or_default().to_owned();
             grants.keyvalue = Some(keyvalue.open().await.with_context(at)? as Arc<dyn KeyValue>);
         }
-        let handler = self.refusal(Handler::from_bytes(engine, &name, bytes, grants).await)?;
-        let handler = handler.read_from(&self.path).with_reuse(self.reuse);
+        let handler = self.component(engine, &self.path, grants).await?.with_reuse(self.reuse);
         Ok(if self.digest.is_some() { handler.pinned() } else { handler })
     }
 
-    /// Says what would give a grant that is missing.
-    pub(super) fn refusal(&self, loaded: Result<Handler, Error>) -> anyhow::Result<Handler> {
+    /// Loads the component by this path of it, with these grants. It must be the one that is meant.
+    pub(super) async fn component(&self, engine: &Engine, path: &Path, grants: Grants) -> anyhow::Result<Handler> {
+        let loaded = match &self.digest {
+            None => Handler::from_file(engine, path, grants).await,
+            // What is run is what was compared, whatever happens to the file meanwhile.
+            Some((wanted, at)) => {
+                let bytes = file::read(engine, path).await.with_context(|| self.at.clone())?;
+                let found = file::digest(&bytes);
+                let name = path.display();
+                ensure!(
+                    found == *wanted,
+                    "{at}: {name} is another component: its sha256 is {found}, granted is {wanted}"
+                );
+                let loaded = Handler::from_bytes(engine, &name.to_string(), bytes, grants).await;
+                loaded.map(|handler| handler.read_from(path))
+            }
+        };
         loaded.map_err(|error| match &error {
             Error::NotGranted { grant, .. } => anyhow!("{error}; {}", self.remedy(grant)),
+            Error::Read { .. } => anyhow::Error::from(error).context(self.at.clone()),
             _ => error.into(),
         })
     }
@@ -288,18 +301,6 @@ impl Policy {
     pub(super) fn is_of(&self, file: &Path) -> bool {
         let (one, other) = (self.path.canonicalize(), file.canonicalize());
         self.path == file || one.is_ok_and(|one| other.is_ok_and(|other| one == other))
-    }
-
-    /// Reads the component, which must be the one that is meant.
-    pub(super) async fn read(&self, engine: &Engine) -> anyhow::Result<Vec<u8>> {
-        let bytes = file::read(engine, &self.path).await.with_context(|| self.at.clone())?;
-        let Some((wanted, at)) = &self.digest else { return Ok(bytes) };
-        let found = file::digest(&bytes);
-        if found != *wanted {
-            let path = self.path.display();
-            bail!("{at}: {path} is another component: its sha256 is {found}, granted is {wanted}");
-        }
-        Ok(bytes)
     }
 
     /// Where a grant is given.
