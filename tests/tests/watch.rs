@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::{Child, Stdio};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -17,9 +18,11 @@ use taskcell::watch::FileWatch;
 use taskcell::{Engine, Grants, Handler, Handlers, LiveHandlers, Session};
 use taskcell_tests::cli;
 use taskcell_tests::compose::component;
-use taskcell_tests::conversation::soon;
+use taskcell_tests::conversation::{prompt, request, soon, start};
+use taskcell_tests::guests::build_guest;
 use taskcell_tests::handlers::{cells, engine};
 use taskcell_tests::numbered::numbered;
+use taskcell_tests::provision::repository;
 use taskcell_tests::server::options;
 use tempfile::TempDir;
 use tokio::sync::mpsc as queue;
@@ -255,6 +258,29 @@ async fn the_last_of_many_serves() {
     .await
     .unwrap();
     assert!(!watched.watching.is_finished());
+}
+
+/// A component for which there was no cell to check it in is not forgotten.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_busy_host_replaces_it_later() {
+    let engine = engine(cells(1)).unwrap();
+    let (_outer, file) = place(1);
+    let mut watched = Watched::new(&engine, &file).await;
+    let counting = build_guest(&repository().join("tests/guests/counting")).unwrap();
+    let busy = Handler::from_file(&engine, &counting, Grants::default()).await.unwrap();
+    let busy = Session::new(Handlers::new([busy]).unwrap(), options()).0;
+    let message = request(1, "sampling/createMessage", &prompt("wait")).to_string();
+    {
+        let mut waiting = pin!(busy.answer(message.as_bytes()));
+        assert!(start(waiting.as_mut()).await.is_pending(), "it has the only cell");
+        let mut changes = FileWatch::new([file.clone()]);
+        soon(changes.changed()).await.unwrap();
+        Put::Renamed(2).put(&file);
+        // By now the other one has seen it, too, or is about to.
+        soon(changes.changed()).await.unwrap();
+        assert!(watched.told.try_recv().is_err());
+    }
+    assert_eq!((watched.told().await, watched.number().await), ("replaced".to_owned(), Some(2)));
 }
 
 /// The component that was replaced is not kept by whoever watches.

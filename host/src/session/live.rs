@@ -8,7 +8,7 @@
 //! A request reads the set under a lock that is held for the count of one reference. That is some ten nanoseconds, of a
 //! request's twenty thousand, and spares a dependency with `unsafe` code in it.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use super::change::Change;
 use super::reply::Bounds;
@@ -124,13 +124,8 @@ impl LiveHandlers {
     /// Says what is different, as it says to the observer of each session
     /// ([`Event::Replaced`](super::Event::Replaced)).
     pub fn replace(&self, handlers: Handlers) -> Change {
-        let change = match self.exchange(|_| Ok::<_, std::convert::Infallible>(Some(handlers))) {
-            Ok(Some(change)) => change,
-            // It cannot be refused.
-            Ok(None) => Change::between(&Handlers::default(), &Handlers::default()),
-            Err(never) => match never {},
-        };
-        count("replaced");
+        let change = self.put(self.sessions(), handlers);
+        count(if change.is_empty() { "unchanged" } else { "replaced" });
         tracing::info!(%change, "handlers were replaced");
         change
     }
@@ -145,6 +140,7 @@ impl LiveHandlers {
     /// [`Error::Pinned`]. Then nothing has changed; the observers of the sessions are told
     /// ([`Event::NotReplaced`](super::Event::NotReplaced)).
     pub async fn reload(&self, name: &str, bytes: Vec<u8>) -> Result<Change, Error> {
+        let _turn = self.turn().await;
         let outcome = self.try_reload(name, &Self::hashed(bytes).await).await;
         self.report(name, &outcome);
         outcome
@@ -155,6 +151,7 @@ impl LiveHandlers {
     /// # Errors
     /// Those of [`LiveHandlers::reload`] and [`Error::Read`]; [`Error::NoHandler`] also where it was not loaded from a file.
     pub async fn reload_file(&self, name: &str) -> Result<Change, Error> {
+        let _turn = self.turn().await;
         let outcome = async {
             let running = self.running(name)?;
             let path = running.file().ok_or_else(|| no_handler(name))?;
@@ -166,6 +163,11 @@ impl LiveHandlers {
         outcome
     }
 
+    /// The turn to reload: to look at a component, to load it and to put it in its place. Who asks first has it first.
+    pub(crate) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.0.reloading.lock().await
+    }
+
     /// A component with its digest.
     pub(crate) async fn hashed(bytes: Vec<u8>) -> Hashed {
         let bytes: Arc<[u8]> = bytes.into();
@@ -175,10 +177,9 @@ impl LiveHandlers {
         Hashed { bytes, digest }
     }
 
-    /// Reloads, and leaves it to the caller to [report](Self::report) that.
+    /// Reloads within a [turn](Self::turn), and leaves it to the caller to [report](Self::report) that.
     pub(crate) async fn try_reload(&self, name: &str, component: &Hashed) -> Result<Change, Error> {
         let Hashed { bytes, digest } = component;
-        let _turn = self.0.reloading.lock().await;
         loop {
             let running = self.running(name)?;
             if running.digest() == digest {
@@ -186,12 +187,8 @@ impl LiveHandlers {
                 return Ok(Change::between(&handlers, &handlers));
             }
             let loaded = Arc::new(running.reloaded(digest, bytes.to_vec()).await?);
-            let changed = self.exchange(|current| {
-                let is_running = current.components().any(|component| Arc::ptr_eq(component, &running));
-                is_running.then(|| current.with_component(&running, &loaded)).transpose()
-            })?;
             // Otherwise the application has replaced it meanwhile, and may have granted it less.
-            if let Some(change) = changed {
+            if let Some(change) = self.exchange(&running, &loaded)? {
                 return Ok(change);
             }
         }
@@ -239,11 +236,20 @@ impl LiveHandlers {
         session.follow(&self.serving());
     }
 
-    /// Lets the set serve that `next` makes of the current one, if it makes one, and tells the sessions.
-    fn exchange<E>(&self, next: impl FnOnce(&Handlers) -> Result<Option<Handlers>, E>) -> Result<Option<Change>, E> {
-        let mut sessions = self.sessions();
+    /// Puts a component in the place of one, if that is still there.
+    fn exchange(&self, running: &Arc<Handler>, loaded: &Arc<Handler>) -> Result<Option<Change>, Error> {
+        let sessions = self.sessions();
+        let serving = self.serving();
+        if !serving.handlers.components().any(|component| Arc::ptr_eq(component, running)) {
+            return Ok(None);
+        }
+        let handlers = serving.handlers.with_component(running, loaded)?;
+        Ok(Some(self.put(sessions, handlers)))
+    }
+
+    /// Lets a set serve, and tells the sessions.
+    fn put(&self, mut sessions: MutexGuard<'_, Vec<Weak<Shared>>>, handlers: Handlers) -> Change {
         let before = self.serving();
-        let Some(handlers) = next(&before.handlers)? else { return Ok(None) };
         let after = Serving::new(handlers, before.version.wrapping_add(1));
         let change = Change::between(&before.handlers, &after.handlers);
         *self.0.serving.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&after);
@@ -257,10 +263,10 @@ impl LiveHandlers {
         for session in following {
             session.replaced(&change);
         }
-        Ok(Some(change))
+        change
     }
 
-    fn sessions(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Shared>>> {
+    fn sessions(&self) -> MutexGuard<'_, Vec<Weak<Shared>>> {
         self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -59,6 +59,7 @@ impl LiveHandlers {
 
     async fn read_again(&self, path: &Path, loaded: &mut Loaded) {
         loop {
+            let turn = self.turn().await;
             // Otherwise the application has taken it out.
             let Ok(running) = self.running(&loaded.name) else { return };
             let (state, outcome) = match file::read(running.engine(), path).await {
@@ -75,6 +76,7 @@ impl LiveHandlers {
                 return;
             }
             if let Err(Error::Overloaded { .. }) = outcome {
+                drop(turn);
                 tokio::time::sleep(PAUSE).await;
                 continue;
             }
