@@ -9,6 +9,7 @@ pub mod examples;
 pub mod fuzz;
 pub mod guests;
 pub mod handlers;
+pub mod http_server;
 pub mod languages;
 pub mod mcp;
 pub mod model_server;

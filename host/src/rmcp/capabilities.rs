@@ -1,9 +1,12 @@
 //! What the client declares: the application's word and that of the handlers, in one object.
 
-use rmcp::model::{ClientRequest, CustomRequest, JsonRpcRequest};
-use serde_json::{Map, Value};
+use rmcp::model::{ClientRequest, CustomRequest, GetMeta, JsonRpcRequest};
+use serde_json::Value;
 
+use crate::protocol::types::Implementation;
 use crate::session::Handlers;
+use crate::session::declare::merge;
+use crate::session::rounds::{CLIENT_CAPABILITIES, CLIENT_INFO};
 
 /// Adds what the handlers can do to a request for `initialize`. rmcp's type has no `tasks`, so it becomes one of another
 /// type with the same text.
@@ -25,49 +28,24 @@ pub(super) fn into_initialize(
     request
 }
 
-/// Adds capabilities to what is declared already. Where both declare one, the word of the handlers counts, for they answer
-/// such requests. What stays is `roots.listChanged`, which says of the application that it tells of changes, and the
-/// application's extensions.
-pub(super) fn merge(declared: &mut Map<String, Value>, handlers: Value) {
-    let Value::Object(handlers) = handlers else { return };
-    for (name, mut word) in handlers {
-        let kept = declared.remove(&name);
-        let kept = match (name.as_str(), kept) {
-            ("roots", Some(Value::Object(mut roots))) => roots.remove_entry("listChanged").into_iter().collect(),
-            ("extensions", Some(Value::Object(extensions))) => extensions,
-            _ => Map::new(),
-        };
-        if let Some(word) = word.as_object_mut() {
-            for (name, value) in kept {
-                word.entry(name).or_insert(value);
-            }
-        }
-        declared.insert(name, word);
-    }
+/// What rmcp would have a request of revision 2026-07-28 say of the client.
+pub(super) struct Said {
+    /// What the application can do.
+    pub(super) capabilities: Value,
+    pub(super) client: Option<Implementation>,
 }
 
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn the_word_of_the_handlers_counts_where_both_declare() {
-        #[rustfmt::skip]
-        let rows = [
-            (json!({}),                                  json!({ "sampling": {} }),           json!({ "sampling": {} })),
-            (json!({ "experimental": { "a": {} } }),     json!({ "tasks": { "list": {} } }),  json!({ "experimental": { "a": {} }, "tasks": { "list": {} } })),
-            (json!({ "sampling": { "tools": {} } }),     json!({ "sampling": {} }),           json!({ "sampling": {} })),
-            (json!({ "elicitation": { "url": {} } }),    json!({ "elicitation": { "form": {} } }), json!({ "elicitation": { "form": {} } })),
-            (json!({ "elicitation": { "url": {} } }),    json!({ "sampling": {} }),           json!({ "elicitation": { "url": {} }, "sampling": {} })),
-            (json!({ "roots": { "listChanged": true } }), json!({ "roots": {} }),             json!({ "roots": { "listChanged": true } })),
-            (json!({ "extensions": { "a": {}, "b": { "c": 1 } } }), json!({ "extensions": { "b": {} } }), json!({ "extensions": { "a": {}, "b": {} } })),
-        ];
-        for (declared, handlers, expected) in rows {
-            let mut merged = declared.as_object().cloned().unwrap();
-            merge(&mut merged, handlers.clone());
-            assert_eq!(Value::Object(merged), expected, "{declared} and {handlers}");
-        }
+/// Declares in a request what it is to declare, if it is one that does: those of revision 2026-07-28 do.
+/// [basic, Per-request protocol fields]
+pub(super) fn add_to_meta(request: &mut ClientRequest, declare: impl FnOnce(Said) -> Value) {
+    // One that does not is not given a `_meta`.
+    if !request.get_meta().0.0.contains_key(CLIENT_CAPABILITIES) {
+        return;
+    }
+    let meta = &mut request.get_meta_mut().0.0;
+    let client = meta.get(CLIENT_INFO).and_then(|client| serde_json::from_value(client.clone()).ok());
+    if let Some(capabilities) = meta.get_mut(CLIENT_CAPABILITIES) {
+        let said = Said { capabilities: capabilities.take(), client };
+        *capabilities = declare(said);
     }
 }

@@ -4,21 +4,20 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use futures_util::future::BoxFuture;
-use rmcp::RoleClient;
-use rmcp::model::{
-    ClientJsonRpcMessage, ClientRequest, JsonRpcMessage, JsonRpcResponse, ServerJsonRpcMessage, ServerResult,
-};
-use rmcp::service::TxJsonRpcMessage;
+use rmcp::model::{ClientJsonRpcMessage, ClientRequest, JsonRpcMessage, RequestId, ServerJsonRpcMessage, ServerResult};
 use serde::Deserialize;
-use serde_json::value::RawValue;
-use tokio::sync::Semaphore;
+use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::{Adapter, capabilities};
+use super::Adapter;
+use super::calls::{self, Application, Asked, ToRmcp, Waiting};
+use super::capabilities::{self, Said};
 use crate::protocol::jsonrpc::Message;
 use crate::protocol::types::Implementation;
-use crate::session::Outbox;
-use crate::session::Session;
+use crate::session::rounds::{self, Caller, Discovered};
+use crate::session::{Outbox, Session};
 
 /// Requests of the server that are answered at once; what comes on top waits where it is.
 const AT_ONCE: usize = 4_096;
@@ -37,15 +36,42 @@ pub(super) enum Verdict {
 /// Ends when a message that had to wait can be looked at again.
 pub(super) type Room = BoxFuture<'static, ()>;
 
+/// What carries the messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Carrier {
+    /// A stream, on which every message is seen.
+    Stream,
+    /// Streamable HTTP, where the answers to a request come by its own way, and ours go out in rmcp's types.
+    Http,
+}
+
 pub(super) struct Connection {
     adapter: Adapter,
+    carrier: Carrier,
     /// None before the server has said what it is.
-    session: OnceLock<Arc<Session>>,
-    /// What serves the session: a future for each request, and the one that sends what it says.
+    server: OnceLock<Server>,
+    /// What serves it: a future for each request, and the one that sends what the session says.
     work: Mutex<JoinSet<()>>,
     sending: Mutex<Option<JoinHandle<()>>>,
     places: Arc<Semaphore>,
     answering: Arc<Answering>,
+    to_rmcp: ToRmcp,
+    asked: Arc<Asked>,
+    pub(super) waiting: Arc<Waiting>,
+    /// What requests of revision 2026-07-28 say of the client; none before one did.
+    said: OnceLock<Said>,
+}
+
+/// A server that is known.
+struct Server {
+    session: Arc<Session>,
+    /// Of revision 2026-07-28.
+    modern: Option<Modern>,
+}
+
+struct Modern {
+    caller: Arc<Caller>,
+    application: Arc<Application>,
 }
 
 /// The ids of the requests that are being answered, as they were written.
@@ -71,19 +97,58 @@ impl Drop for Entry {
 }
 
 impl Connection {
-    pub(super) fn new(adapter: Adapter) -> Arc<Self> {
-        Arc::new(Self {
+    /// A connection, and what rmcp is to take for messages of the server beside those that it reads.
+    pub(super) fn new(
+        adapter: Adapter,
+        carrier: Carrier,
+    ) -> (Arc<Self>, mpsc::UnboundedReceiver<ServerJsonRpcMessage>) {
+        // Nobody fills it who does not wait for an answer, but for notifications that come with an answer over HTTP.
+        let (to_rmcp, for_rmcp) = mpsc::unbounded_channel();
+        let connection = Self {
             adapter,
-            session: OnceLock::new(),
+            carrier,
+            server: OnceLock::new(),
             work: Mutex::default(),
             sending: Mutex::default(),
             places: Arc::new(Semaphore::new(AT_ONCE)),
             answering: Arc::default(),
-        })
+            to_rmcp,
+            asked: Arc::default(),
+            waiting: Arc::default(),
+            said: OnceLock::new(),
+        };
+        (Arc::new(connection), for_rmcp)
     }
 
-    /// What rmcp sends, with what the handlers can do.
-    pub(super) fn declare(&self, message: TxJsonRpcMessage<RoleClient>) -> ClientJsonRpcMessage {
+    /// What the server gets of what rmcp sends; none where it is not for it.
+    pub(super) fn outgoing(&self, mut message: ClientJsonRpcMessage) -> Option<ClientJsonRpcMessage> {
+        if let JsonRpcMessage::Request(request) = &mut message {
+            capabilities::add_to_meta(&mut request.request, |said| self.declare(said));
+        }
+        let Some(modern) = self.modern() else { return Some(message) };
+        if matches!(message, JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_)) {
+            modern.application.take(&message);
+            return None;
+        }
+        (self.carrier == Carrier::Http || self.asked.note(&message)).then_some(message)
+    }
+
+    /// What a request of revision 2026-07-28 declares, by what rmcp would have it say.
+    fn declare(&self, said: Said) -> Value {
+        if let Some(modern) = self.modern() {
+            return modern.caller.capabilities();
+        }
+        let declared = Some(said.capabilities.clone());
+        // It says the same in each.
+        let _ = self.said.set(said);
+        rounds::capabilities(
+            &self.adapter.handlers.current(),
+            &rounds::Options { declared, ..self.adapter.calls.clone() },
+        )
+    }
+
+    /// The same of the request for `initialize`, which rmcp's transport over HTTP has to know as what it is.
+    pub(super) fn initialize(&self, message: ClientJsonRpcMessage) -> ClientJsonRpcMessage {
         match message {
             JsonRpcMessage::Request(request) if matches!(request.request, ClientRequest::InitializeRequest(_)) => {
                 JsonRpcMessage::Request(capabilities::into_initialize(request, &self.adapter.handlers.current()))
@@ -94,21 +159,61 @@ impl Connection {
 
     /// Whether the session has yet to begin.
     pub(super) fn awaits_server(&self) -> bool {
-        self.session.get().is_none()
+        self.server.get().is_none()
     }
 
-    /// Begins the session, when this is the server's answer to `initialize`. Gives what the session has to say.
-    pub(super) fn begin(&self, message: &ServerJsonRpcMessage) -> Option<Outbox> {
-        let JsonRpcMessage::Response(JsonRpcResponse { result: ServerResult::InitializeResult(result), .. }) = message
-        else {
-            return None;
+    fn modern(&self) -> Option<&Modern> {
+        self.server.get()?.modern.as_ref()
+    }
+
+    /// Who goes on with calls of revision 2026-07-28.
+    pub(super) fn caller(&self) -> Option<Arc<Caller>> {
+        self.modern().map(|modern| Arc::clone(&modern.caller))
+    }
+
+    /// Whether a result is the caller's.
+    pub(super) fn asks(&self, result: &RawValue) -> bool {
+        rounds::asks(result, &self.adapter.calls)
+    }
+
+    /// Hands rmcp a message as if the server had sent it.
+    pub(super) fn hand_over(&self, message: ServerJsonRpcMessage) {
+        // It fails only when the service has ended.
+        let _ = self.to_rmcp.send(message);
+    }
+
+    /// Begins the session, when this is the server's answer to `initialize` or `server/discover`. Gives what the session has
+    /// to say, which in the second revision is nothing.
+    pub(super) fn begin(&self, message: &ServerJsonRpcMessage, way: Arc<dyn rounds::Server>) -> Option<Outbox> {
+        let JsonRpcMessage::Response(response) = message else { return None };
+        let (server, version) = match &response.result {
+            ServerResult::InitializeResult(result) => {
+                (identity(&result.server_info), result.protocol_version.to_string())
+            }
+            ServerResult::DiscoverResult(result) => {
+                let raw = to_raw_value(result).ok()?;
+                let Discovered::Modern { server, .. } = rounds::discovered(&Ok(raw)) else { return None };
+                (server, rounds::PROTOCOL_VERSION.to_owned())
+            }
+            _ => return None,
         };
-        let server = serde_json::to_value(&result.server_info).and_then(serde_json::from_value::<Implementation>);
-        let server = server.inspect_err(|error| tracing::warn!(%error, "the server does not say what it is")).ok()?;
+        // It need not say what it is. [2026-07-28, basic, Per-response protocol fields]
+        let server = server.or_else(|| identity(&serde_json::json!({ "name": "unnamed", "version": "" })))?;
         let mut options = (self.adapter.options)(server);
-        options.protocol_version = result.protocol_version.to_string();
+        options.protocol_version = version;
+        let is_modern = options.protocol_version == rounds::PROTOCOL_VERSION;
         let (session, outbox) = Session::new(self.adapter.handlers.clone(), options);
-        self.session.set(Arc::new(session)).ok().map(|()| outbox)
+        let modern = is_modern.then(|| {
+            let application = Arc::new(Application::new(self.to_rmcp.clone()));
+            let mut calls = self.adapter.calls.clone();
+            if let Some(said) = self.said.get() {
+                (calls.declared, calls.client) = (Some(said.capabilities.clone()), said.client.clone());
+            }
+            calls.rest.get_or_insert_with(|| Arc::<Application>::clone(&application));
+            Modern { caller: Arc::new(Caller::new(&session, way, calls)), application }
+        });
+        let begun = self.server.set(Server { session: Arc::new(session), modern });
+        begun.is_ok().then_some(outbox).filter(|_| !is_modern)
     }
 
     /// Keeps what sends the session's messages, to end it with the connection.
@@ -118,20 +223,52 @@ impl Connection {
 
     /// Looks at a message of the server, and has it answered when it is for the handlers.
     pub(super) fn take(&self, text: &[u8]) -> Verdict {
-        let Some(session) = self.session.get() else { return Verdict::NotOurs };
+        let Some(server) = self.server.get() else { return Verdict::NotOurs };
         // What is no message is rmcp's to complain about.
         let Ok(message) = Message::read(text) else { return Verdict::NotOurs };
-        match (message.id, message.method.as_deref()) {
-            (Some(id), Some(_)) if session.takes(&message) => self.answer(session, id, text),
-            (None, Some("notifications/cancelled")) if self.is_of_ours(message.params) => {
-                self.spawn(session, text, ());
+        match (&server.modern, message.id, message.method.as_deref()) {
+            (None, Some(id), Some(_)) if server.session.takes(&message) => self.answer(&server.session, id, text),
+            (None, None, Some("notifications/cancelled")) if self.is_of_ours(message.params) => {
+                self.spawn(&server.session, text, ());
                 Verdict::Taken
             }
+            (Some(modern), Some(id), None) => self.answered(modern, id, &message),
             _ => Verdict::NotOurs,
         }
     }
 
+    /// Takes an answer of a server of revision 2026-07-28.
+    fn answered(&self, modern: &Modern, id: &RawValue, message: &Message<'_>) -> Verdict {
+        let Ok(id) = serde_json::from_str::<RequestId>(id.get()) else { return Verdict::NotOurs };
+        if self.waiting.take(&id, message) {
+            return Verdict::Taken;
+        }
+        let Some(request) = self.asked.answered(&id) else { return Verdict::NotOurs };
+        let Some(result) = message.result.filter(|result| self.asks(result)) else { return Verdict::NotOurs };
+        let going_on = calls::go_on(Arc::clone(&modern.caller), id.clone(), request, result.to_owned());
+        let (asked, to_rmcp) = (Arc::clone(&self.asked), self.to_rmcp.clone());
+        let ended = id.clone();
+        let mut work = self.work();
+        let by = work.spawn(async move {
+            let answer = going_on.await;
+            asked.has_ended(&ended);
+            match serde_json::from_slice(&answer) {
+                Ok(answer) => drop(to_rmcp.send(answer)),
+                Err(error) => {
+                    let error = rmcp::ErrorData::internal_error(format!("the result cannot be read: {error}"), None);
+                    let _ = to_rmcp.send(JsonRpcMessage::error(error, Some(ended)));
+                }
+            }
+        });
+        self.asked.goes_on(id, by);
+        Verdict::Taken
+    }
+
     fn answer(&self, session: &Arc<Session>, id: &RawValue, text: &[u8]) -> Verdict {
+        // rmcp's type of an id has to carry the answer.
+        if self.carrier == Carrier::Http && serde_json::from_str::<RequestId>(id.get()).is_err() {
+            return Verdict::NotOurs;
+        }
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return Verdict::Busy };
         let id = id.get().to_owned();
         self.answering.lock().insert(id.clone());
@@ -142,12 +279,17 @@ impl Connection {
 
     fn spawn(&self, session: &Arc<Session>, text: &[u8], until: impl Send + 'static) {
         let (session, text) = (Arc::clone(session), text.to_vec());
-        let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
-        while work.try_join_next().is_some() {}
-        work.spawn(async move {
+        self.work().spawn(async move {
             session.handle(&text).await;
             drop(until);
         });
+    }
+
+    /// What is being done, without what has been.
+    fn work(&self) -> MutexGuard<'_, JoinSet<()>> {
+        let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+        while work.try_join_next().is_some() {}
+        work
     }
 
     /// Whether a cancellation is of a request that the handlers are answering.
@@ -173,8 +315,12 @@ impl Connection {
     pub(super) async fn close(&self) {
         let mut work = std::mem::take(&mut *self.work.lock().unwrap_or_else(PoisonError::into_inner));
         work.shutdown().await;
-        if let Some(session) = self.session.get() {
-            session.end().await;
+        if let Some(server) = self.server.get() {
+            // Tasks of calls that were given up are cancelled while the server still listens.
+            if let Some(modern) = &server.modern {
+                modern.caller.settle().await;
+            }
+            server.session.end().await;
         }
         let sending = self.sending.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(sending) = sending {
@@ -190,4 +336,10 @@ impl Drop for Connection {
             sending.abort();
         }
     }
+}
+
+/// What a server says it is, in the handlers' type.
+fn identity(info: &impl serde::Serialize) -> Option<Implementation> {
+    let read = serde_json::to_value(info).and_then(serde_json::from_value);
+    read.inspect_err(|error| tracing::debug!(%error, "the server does not say what it is")).ok()
 }

@@ -33,9 +33,11 @@
 //! A line of the server is read up to rmcp's limit of 16 MiB; one that is longer is rmcp's to drop. What is for the handlers
 //! is bounded by [`Limits::message_size`](crate::Limits::message_size) on top.
 
+mod calls;
 mod capabilities;
 mod child_process;
 mod connection;
+mod http;
 mod lines;
 mod stdio;
 mod transport;
@@ -46,15 +48,18 @@ use std::io;
 use std::sync::Arc;
 
 use process_wrap::tokio::CommandWrap;
+use rmcp::transport::StreamableHttpClientTransport;
+use rmcp::transport::streamable_http_client::{StreamableHttpClient, StreamableHttpClientTransportConfig};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use child_process::ChildProcess;
+pub use http::HttpClient;
 pub use stdio::Stdio;
 pub use transport::Transport;
 
 use crate::protocol::types::Implementation;
-use crate::session::{LiveHandlers, SessionOptions};
-use connection::Connection;
+use crate::session::{LiveHandlers, SessionOptions, rounds};
+use connection::{Carrier, Connection};
 
 /// How the session with a server is set up.
 type SetUp = Arc<dyn Fn(Implementation) -> SessionOptions + Send + Sync>;
@@ -65,6 +70,7 @@ type SetUp = Arc<dyn Fn(Implementation) -> SessionOptions + Send + Sync>;
 pub struct Adapter {
     handlers: LiveHandlers,
     options: SetUp,
+    calls: rounds::Options,
 }
 
 impl std::fmt::Debug for Adapter {
@@ -79,7 +85,8 @@ impl Adapter {
     /// [`LiveHandlers`] can be replaced while it is used; a connection declares those that serve when it is made.
     #[must_use]
     pub fn new(handlers: impl Into<LiveHandlers>) -> Self {
-        Self { handlers: handlers.into(), options: Arc::new(SessionOptions::new) }
+        let handlers = handlers.into();
+        Self { handlers, options: Arc::new(SessionOptions::new), calls: rounds::Options::default() }
     }
 
     /// Sets up each session by this: whose tasks they are, where they are kept, who is told. It is called with what the
@@ -102,15 +109,23 @@ impl Adapter {
         self
     }
 
+    /// Sets how calls of revision 2026-07-28 are made in which the server asks: rounds, tasks of the server's.
+    /// [`rounds::Options::client`] is rmcp's to say.
+    #[must_use]
+    pub fn calls(mut self, options: rounds::Options) -> Self {
+        self.calls = options;
+        self
+    }
+
     /// A transport to a server that is read from and written to by lines, as rmcp's for `(read, write)`.
     pub fn stdio<R, W>(&self, read: R, write: W) -> Transport<Stdio<R, W>>
     where
         R: AsyncRead + Send + Unpin + 'static,
         W: AsyncWrite + Send + Unpin + 'static,
     {
-        let connection = Connection::new(self.clone());
+        let (connection, for_rmcp) = Connection::new(self.clone(), Carrier::Stream);
         let (stdio, way) = Stdio::open(read, write, &connection);
-        Transport::new(stdio, connection, way)
+        Transport::new(stdio, connection, way, for_rmcp)
     }
 
     /// Starts a server as a child process; the transport to it is as rmcp's `TokioChildProcess`. Its stderr is what the command
@@ -120,8 +135,23 @@ impl Adapter {
     /// # Errors
     /// When it cannot be started.
     pub fn child_process(&self, command: impl Into<CommandWrap>) -> io::Result<Transport<ChildProcess>> {
-        let connection = Connection::new(self.clone());
+        let (connection, for_rmcp) = Connection::new(self.clone(), Carrier::Stream);
         let (child, way) = ChildProcess::start(command.into(), &connection)?;
-        Ok(Transport::new(child, connection, way))
+        Ok(Transport::new(child, connection, way, for_rmcp))
+    }
+
+    /// A transport to a server at a URL, by this client, such as the one of reqwest. It is as rmcp's with the same client and
+    /// configuration, whose limits hold.
+    pub fn http<C>(
+        &self,
+        client: C,
+        config: StreamableHttpClientTransportConfig,
+    ) -> Transport<StreamableHttpClientTransport<HttpClient<C>>>
+    where
+        C: StreamableHttpClient,
+    {
+        let (connection, for_rmcp) = Connection::new(self.clone(), Carrier::Http);
+        let (client, way) = HttpClient::open(client, &connection, &config);
+        Transport::new(StreamableHttpClientTransport::with_client(client, config), connection, way, for_rmcp)
     }
 }

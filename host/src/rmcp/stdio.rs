@@ -7,13 +7,19 @@ use async_trait::async_trait;
 use rmcp::RoleClient;
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::async_rw::{AsyncRwTransport, DEFAULT_MAX_LINE_LENGTH};
+use serde_json::json;
+use serde_json::value::RawValue;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
+use super::calls::{Waiting, new_id};
 use super::connection::Connection;
 use super::lines::Lines;
 use super::way::Way;
 use super::writer::{Shared, Writer, write_line};
+use crate::protocol::jsonrpc;
+use crate::session::rounds::{Response, SendError, Server};
 
 /// rmcp's transport over a stream, which reads what the handlers leave.
 pub struct Stdio<R, W>
@@ -45,7 +51,7 @@ where
         let to = Arc::new(Mutex::new(Some(write)));
         let lines = Lines::new(read, Arc::clone(connection), DEFAULT_MAX_LINE_LENGTH);
         let inner = AsyncRwTransport::new_client(lines, Writer::new(Arc::clone(&to)));
-        let way = Arc::new(Stream { to: Arc::clone(&to) });
+        let way = Arc::new(Stream { to: Arc::clone(&to), waiting: Arc::clone(&connection.waiting) });
         (Self { inner, connection: Arc::clone(connection), to }, way)
     }
 }
@@ -61,7 +67,7 @@ where
         &mut self,
         message: TxJsonRpcMessage<RoleClient>,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
-        self.inner.send(self.connection.declare(message))
+        self.inner.send(self.connection.initialize(message))
     }
 
     fn receive(&mut self) -> impl Future<Output = Option<RxJsonRpcMessage<RoleClient>>> + Send {
@@ -80,6 +86,7 @@ where
 
 struct Stream<W> {
     to: Shared<W>,
+    waiting: Arc<Waiting>,
 }
 
 #[async_trait]
@@ -87,6 +94,37 @@ impl<W: AsyncWrite + Send + Unpin + 'static> Way for Stream<W> {
     async fn send(&self, message: Vec<u8>) {
         if let Err(error) = write_line(&self.to, message).await {
             tracing::debug!(%error, "the server takes no more messages");
+        }
+    }
+}
+
+#[async_trait]
+impl<W: AsyncWrite + Send + Unpin + 'static> Server for Stream<W> {
+    async fn request(&self, method: &str, params: Box<RawValue>) -> Result<Response, SendError> {
+        let mut awaited = self.waiting.begin(new_id());
+        let request = jsonrpc::request(&awaited.id, method, &params)?;
+        // From here on it may be with the server.
+        let mut cancel = CancelOnDrop { to: Some(Arc::clone(&self.to)), id: awaited.id.clone() };
+        write_line(&self.to, request).await?;
+        let answer = (&mut awaited.answer).await;
+        cancel.to = None;
+        Ok(answer?)
+    }
+}
+
+/// Tells the server that nobody waits for a request any more. [2026-07-28, basic/patterns/cancellation]
+struct CancelOnDrop<W: AsyncWrite + Send + Unpin + 'static> {
+    to: Option<Shared<W>>,
+    id: String,
+}
+
+impl<W: AsyncWrite + Send + Unpin + 'static> Drop for CancelOnDrop<W> {
+    fn drop(&mut self) {
+        // Without a runtime the process is ending, and the server with it.
+        if let (Some(to), Ok(runtime)) = (self.to.take(), Handle::try_current())
+            && let Ok(message) = jsonrpc::notification("notifications/cancelled", &json!({ "requestId": self.id }))
+        {
+            runtime.spawn(async move { write_line(&to, message).await });
         }
     }
 }

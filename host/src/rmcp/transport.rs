@@ -3,8 +3,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use futures_util::future::{Either, ready};
 use rmcp::RoleClient;
+use rmcp::model::ServerJsonRpcMessage;
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
+use tokio::sync::mpsc;
 
 use super::connection::Connection;
 use super::way::Way;
@@ -16,6 +19,7 @@ pub struct Transport<T> {
     inner: T,
     connection: Arc<Connection>,
     way: Arc<dyn Way>,
+    for_rmcp: mpsc::UnboundedReceiver<ServerJsonRpcMessage>,
 }
 
 impl<T> std::fmt::Debug for Transport<T> {
@@ -25,8 +29,13 @@ impl<T> std::fmt::Debug for Transport<T> {
 }
 
 impl<T> Transport<T> {
-    pub(super) fn new(inner: T, connection: Arc<Connection>, way: Arc<dyn Way>) -> Self {
-        Self { inner, connection, way }
+    pub(super) fn new(
+        inner: T,
+        connection: Arc<Connection>,
+        way: Arc<dyn Way>,
+        for_rmcp: mpsc::UnboundedReceiver<ServerJsonRpcMessage>,
+    ) -> Self {
+        Self { inner, connection, way, for_rmcp }
     }
 }
 
@@ -41,13 +50,20 @@ impl<T: rmcp::transport::Transport<RoleClient>> rmcp::transport::Transport<RoleC
         &mut self,
         message: TxJsonRpcMessage<RoleClient>,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
-        self.inner.send(message)
+        match self.connection.outgoing(message) {
+            Some(message) => Either::Left(self.inner.send(message)),
+            None => Either::Right(ready(Ok(()))),
+        }
     }
 
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleClient>> {
-        let message = self.inner.receive().await?;
+        let message = tokio::select! {
+            biased;
+            message = self.inner.receive() => message?,
+            Some(message) = self.for_rmcp.recv() => return Some(message),
+        };
         if self.connection.awaits_server()
-            && let Some(mut outbox) = self.connection.begin(&message)
+            && let Some(mut outbox) = self.connection.begin(&message, Arc::<dyn Way>::clone(&self.way))
         {
             let way = Arc::clone(&self.way);
             self.connection.keep(tokio::spawn(async move {

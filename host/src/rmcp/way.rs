@@ -2,9 +2,11 @@
 
 use async_trait::async_trait;
 
-/// The way to the server.
+use crate::session::rounds::Server;
+
+/// The way to the server, also for requests of revision 2026-07-28.
 #[async_trait]
-pub(super) trait Way: Send + Sync + 'static {
+pub(super) trait Way: Server {
     /// Sends a message. One that cannot be sent is logged: rmcp sees the end of a connection itself.
     async fn send(&self, message: Vec<u8>);
 }

@@ -223,6 +223,11 @@ impl LiveHandlers {
         components.find(|component| component.name() == name).cloned().ok_or_else(|| no_handler(name))
     }
 
+    /// Whether no handler takes a kind.
+    pub(super) fn leaves(&self, kind: Kind) -> bool {
+        matches!(self.serving().handlers.served(kind), Served::Default)
+    }
+
     /// What serves a request that begins now.
     pub(super) fn serving(&self) -> Arc<Serving> {
         Arc::clone(&self.0.serving.read().unwrap_or_else(PoisonError::into_inner))

@@ -7,6 +7,7 @@
 mod background;
 mod cells;
 mod change;
+pub(crate) mod declare;
 mod dispatch;
 mod handlers;
 mod in_flight;

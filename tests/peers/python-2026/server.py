@@ -1,9 +1,10 @@
 """An MCP server of revision 2026-07-28 whose tools ask the client: the Python SDK's part of the tests of that revision.
 
-It speaks over stdio, and an earlier revision, too, when the client begins with one. What a tool says at its end holds what
+It speaks over stdio, or streamable HTTP on the port that the environment names as PORT, and an earlier revision, too, when the client begins with one. What a tool says at its end holds what
 the client gave. server.mjs in node-2026 and the program rmcp-server have the same tools.
 """
 
+import os
 from typing import Annotated
 
 from mcp import types
@@ -91,4 +92,7 @@ async def asks(what: str, ctx: Context) -> str | types.InputRequiredResult:
 
 
 if __name__ == "__main__":
-    server.run()
+    if port := os.environ.get("PORT"):
+        server.run("streamable-http", port=int(port))
+    else:
+        server.run()

@@ -1,6 +1,6 @@
 """An MCP server whose tools ask the client: the server-side half of the tests against the Python SDK.
 
-It speaks over stdio and sends each request as the SDK's own session does, so what the client is asked is what real
+It speaks over stdio, or over streamable HTTP on the port that the environment names as PORT, and sends each request as the SDK's own session does, so what the client is asked is what real
 servers ask. A tool's text is `OK {json}` with exactly the fields that the client sent, or, with `isError`, `ERROR
 {json}`: code, message and data of the client's error (or of the SDK's own, -32600 for a task the client did not
 declare), and code null for whatever else went wrong, such as an answer that does not validate. server.mjs has the
@@ -10,14 +10,17 @@ same tools.
 import itertools
 import json
 import logging
+import os
 import uuid
 import warnings
 
 import anyio
 import mcp.server.stdio
+import uvicorn
 from mcp import types
 from mcp.server import Server
 from mcp.server.session import ServerSession
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.shared.exceptions import McpError
 from mcp.shared.experimental.tasks.helpers import is_terminal
 
@@ -375,7 +378,20 @@ async def call_tool(name: str, arguments: dict) -> types.CallToolResult:
     return types.CallToolResult(content=[types.TextContent(type="text", text=text)], isError=failed)
 
 
+async def serve_http(port: int) -> None:
+    manager = StreamableHTTPSessionManager(SERVER)
+
+    async def handle(scope, receive, send):
+        await manager.handle_request(scope, receive, send)
+
+    async with manager.run():
+        config = uvicorn.Config(handle, host="127.0.0.1", port=port, log_level="warning", lifespan="off")
+        await uvicorn.Server(config).serve()
+
+
 async def main() -> None:
+    if port := os.environ.get("PORT"):
+        return await serve_http(int(port))
     async with mcp.server.stdio.stdio_server() as (read, write):
         await SERVER.run(read, write, SERVER.create_initialization_options())
 

@@ -69,7 +69,7 @@ fn main() -> Result<()> {
 fn discovery() -> Value {
     json!({
         "resultType": "complete",
-        "supportedVersions": ["2026-07-28"],
+        "supportedVersions": ["2026-07-28"], "ttlMs": 0, "cacheScope": "private",
         "capabilities": { "tools": {}, "extensions": { "io.modelcontextprotocol/tasks": {} } },
         "_meta": { "io.modelcontextprotocol/serverInfo": { "name": "modern-server", "version": "1" } },
     })

@@ -1,9 +1,12 @@
 //! An MCP server of revision 2026-07-28 whose tools ask the client: the Rust SDK's part of the tests of that revision.
 //!
-//! It speaks over stdio, and an earlier revision, too, when the client begins with one. What a tool says at its end holds
+//! It speaks over stdio, or streamable HTTP on the port that the environment names as PORT (with the argument `json` its
+//! answers are plain JSON where they can be), and an earlier revision, too, when the client begins with one. What a tool says at its end holds
 //! what the client gave. server.py in python-2026 and server.mjs in node-2026 have the same tools; `task` is this one's
 //! own: it runs as a task that asks twice.
 #![allow(clippy::indexing_slicing, reason = "in a JSON value, what is not there is null")]
+
+use std::sync::Arc;
 
 use anyhow::Result;
 use rmcp::model::{
@@ -15,18 +18,36 @@ use rmcp::model::{
 };
 use rmcp::service::{RequestContext, RoleServer};
 use rmcp::task_manager::{TaskContext, TaskExit, TaskManager, TaskOptions};
+use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use rmcp::{ErrorData, ServerHandler, ServiceExt};
 use serde_json::{Value, json};
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let server = Asking { tasks: TaskManager::new() };
+    let server = Asking { tasks: Arc::new(TaskManager::new()) };
+    if let Ok(port) = std::env::var("PORT") {
+        let json = std::env::args().any(|argument| argument == "json");
+        return serve_http(server, port.parse()?, json).await;
+    }
     server.serve(rmcp::transport::stdio()).await?.waiting().await?;
     Ok(())
 }
 
+async fn serve_http(server: Asking, port: u16, json: bool) -> Result<()> {
+    let mut config = StreamableHttpServerConfig::default();
+    config.json_response = json;
+    config.legacy_session_mode = !json;
+    let sessions = Arc::new(LocalSessionManager::default());
+    let service = StreamableHttpService::new(move || Ok(server.clone()), sessions, config);
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
+    axum::serve(listener, axum::Router::new().nest_service("/mcp", service)).await?;
+    Ok(())
+}
+
+#[derive(Clone)]
 struct Asking {
-    tasks: TaskManager,
+    tasks: Arc<TaskManager>,
 }
 
 /// An input by what it is on the wire.

@@ -10,5 +10,7 @@
 #![expect(deprecated, reason = "rmcp marks what the handlers answer")]
 
 mod application;
+mod modern;
+mod peers;
 mod stdio;
 mod wire;

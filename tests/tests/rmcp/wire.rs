@@ -25,12 +25,18 @@ pub(crate) struct Connected {
     pub(crate) initialize: Value,
 }
 
+type Stream = (ReadHalf<DuplexStream>, WriteHalf<DuplexStream>);
+
+/// Both ends of a stream: the client's, and the server's.
+pub(crate) fn pipe() -> (Stream, Wire) {
+    let (clients, servers) = tokio::io::duplex(1 << 20);
+    let (from, to) = split(servers);
+    (split(clients), Wire { from: BufReader::new(from), to, seen: Vec::new() })
+}
+
 /// Connects an application to a server that the test is. Without an adapter it has rmcp's own transport.
 pub(crate) async fn connect(adapter: Option<&Adapter>) -> Connected {
-    let (ours, servers) = tokio::io::duplex(1 << 20);
-    let (read, write) = split(ours);
-    let (from, to) = split(servers);
-    let mut wire = Wire { from: BufReader::new(from), to, seen: Vec::new() };
+    let ((read, write), mut wire) = pipe();
     let own = Own::default();
     let application = own.clone();
     let starting = match adapter {

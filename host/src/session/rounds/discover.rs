@@ -43,7 +43,7 @@ pub enum Discovered {
 #[must_use]
 pub fn discover(handlers: &Handlers, options: &Options) -> Box<RawValue> {
     let mut params = Members::default();
-    let capabilities = meta::capabilities(handlers, options.tasks);
+    let capabilities = meta::capabilities(handlers, options);
     // There is no `_meta` yet that it could fail on.
     let _ = Meta::new(PROTOCOL_VERSION, options.client.as_ref(), &capabilities).add_to(&mut params);
     params.write()

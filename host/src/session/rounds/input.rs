@@ -12,7 +12,7 @@ use tracing::Instrument;
 
 use super::error::MAX_QUOTE;
 use super::members::Members;
-use super::{CallError, Caller};
+use super::{CallError, Caller, Rest};
 use crate::kinds::Kind;
 use crate::printable::one_line;
 use crate::protocol::jsonrpc::{self, Message};
@@ -26,6 +26,7 @@ static NEXT: AtomicU64 = AtomicU64::new(1);
 struct Input {
     /// The server's name for it.
     key: String,
+    kind: Kind,
     method: String,
     /// The request of 2025-11-25 that asks the same.
     message: Vec<u8>,
@@ -63,12 +64,19 @@ impl Input {
         let id = format!("input-{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let message = jsonrpc::request(id, &method, &params);
         let message = message.map_err(|error| broken(error.to_string()))?;
-        Ok(Self { key, method, message })
+        Ok(Self { key, kind, method, message })
     }
 
-    /// Has the handlers answer it, as any request. Gives the result as it would go out.
-    async fn answer(self, shared: &Arc<Shared>) -> Result<(String, Box<RawValue>), CallError> {
-        let answer = shared.answer(&self.message).await;
+    /// Has the handlers answer it, as any request, or whoever takes the rest. Gives the result as it would go out.
+    async fn answer(
+        self,
+        shared: &Arc<Shared>,
+        rest: Option<Arc<dyn Rest>>,
+    ) -> Result<(String, Box<RawValue>), CallError> {
+        let answer = match rest.filter(|_| shared.handlers.leaves(self.kind)) {
+            Some(rest) => rest.answer(&self.message).await,
+            None => shared.answer(&self.message).await,
+        };
         let outcome = match answer.as_deref().map(Message::read) {
             Some(Ok(Message { result: Some(result), .. })) => Ok(result.to_owned()),
             Some(Ok(Message { error: Some(error), .. })) => {
@@ -106,9 +114,10 @@ impl Caller {
         let declared = self.declared();
         for input in inputs? {
             let (shared, places) = (Arc::clone(&self.shared), Arc::clone(&declared.places));
+            let rest = self.options.rest.clone();
             let answer = async move {
                 let _place = places.acquire_owned().await;
-                input.answer(&shared).await
+                input.answer(&shared, rest).await
             };
             asked.spawn(answer.in_current_span());
         }

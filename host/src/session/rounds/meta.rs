@@ -3,19 +3,20 @@
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
-use super::TASKS_EXTENSION;
 use super::members::Members;
+use super::{Options, TASKS_EXTENSION};
 use crate::protocol::types::Implementation;
 use crate::session::Handlers;
+use crate::session::declare::merge;
 
 /// The keys of `_meta` that this revision reserves.
 const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
-const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
-const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+pub(crate) const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
+pub(crate) const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 
 /// The capabilities of handlers as this revision has them: what follows from the plain kinds, and the extension of
-/// tasks where the caller polls them. It knows no tasks of clients. [basic/versioning, Extension Negotiation]
-pub(super) fn capabilities(handlers: &Handlers, tasks: bool) -> Value {
+/// tasks where the caller polls them; and what the application declares. It knows no tasks of clients. [basic/versioning, Extension Negotiation]
+pub(crate) fn capabilities(handlers: &Handlers, options: &Options) -> Value {
     let mut capabilities = handlers.capabilities();
     if let Some(members) = capabilities.as_object_mut() {
         members.remove("tasks");
@@ -23,11 +24,14 @@ pub(super) fn capabilities(handlers: &Handlers, tasks: bool) -> Value {
         if let Some(roots) = members.get_mut("roots").and_then(Value::as_object_mut) {
             roots.remove("listChanged");
         }
-        if tasks {
+        if options.tasks {
             members.insert("extensions".to_owned(), json!({ TASKS_EXTENSION: {} }));
         }
     }
-    capabilities
+    let Some(Value::Object(declared)) = &options.declared else { return capabilities };
+    let mut declared = declared.clone();
+    merge(&mut declared, capabilities);
+    Value::Object(declared)
 }
 
 /// The members of `_meta` that are the same in all requests of a caller.

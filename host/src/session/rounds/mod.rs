@@ -70,6 +70,9 @@ pub use discover::{Discovered, discover, discovered};
 pub use error::CallError;
 pub use task::RemoteTask;
 
+#[cfg(feature = "rmcp")]
+pub(crate) use meta::{CLIENT_CAPABILITIES, CLIENT_INFO, capabilities};
+
 use super::live::Serving;
 use super::{Session, Shared};
 use crate::protocol::types::{Implementation, RpcError};
@@ -114,6 +117,14 @@ pub trait Server: Send + Sync + 'static {
 /// Told of each state of a server's task that the client sees.
 pub type TaskObserver = Arc<dyn Fn(&RemoteTask) + Send + Sync>;
 
+/// Answers inputs of kinds that the session's handlers do not take, as an application answers such requests of a server of
+/// 2025-11-25 itself.
+#[async_trait]
+pub trait Rest: Send + Sync + 'static {
+    /// Answers a request of 2025-11-25: a JSON-RPC message. None when there is no answer, which ends the call.
+    async fn answer(&self, request: &[u8]) -> Option<Vec<u8>>;
+}
+
 /// How calls are made.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -131,6 +142,11 @@ pub struct Options {
     pub task_time: Duration,
     /// Told of each state of a task that the client sees. It must not block.
     pub observer: Option<TaskObserver>,
+    /// Who answers inputs that no handler takes. Nobody by default: they end the call with the kind's default error.
+    pub rest: Option<Arc<dyn Rest>>,
+    /// The capabilities of the application itself, such as those of its `rest`: an object, as in `initialize`. They are
+    /// declared beside those of the handlers, whose word counts where both have one. None by default.
+    pub declared: Option<Value>,
 }
 
 impl Default for Options {
@@ -142,6 +158,8 @@ impl Default for Options {
             inputs: 64,
             task_time: Duration::from_secs(60 * 60),
             observer: None,
+            rest: None,
+            declared: None,
         }
     }
 }
@@ -149,6 +167,16 @@ impl Default for Options {
 impl std::fmt::Debug for Options {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Options").field("client", &self.client).field("tasks", &self.tasks).finish_non_exhaustive()
+    }
+}
+
+/// Whether a result wants more than to be read: input, or to be polled for as a task.
+#[cfg(feature = "rmcp")]
+pub(crate) fn asks(result: &RawValue, options: &Options) -> bool {
+    match answer::type_of(result).ok().flatten().as_deref() {
+        Some("input_required") => true,
+        Some("task") => options.tasks,
+        _ => false,
     }
 }
 
@@ -177,7 +205,7 @@ struct Declared {
 
 impl Declared {
     fn new(serving: &Serving, shared: &Shared, options: &Options, before: Option<&Self>) -> Arc<Self> {
-        let capabilities = meta::capabilities(&serving.handlers, options.tasks);
+        let capabilities = meta::capabilities(&serving.handlers, options);
         let cells = serving.session_cells().max(1) as usize;
         // Inputs that wait need not know that the handlers are others.
         let places = before.filter(|before| before.cells == cells).map(|before| Arc::clone(&before.places));
@@ -234,11 +262,29 @@ impl Caller {
     /// See [`CallError`]. A handler's error ends the call, for a retry has no place for one.
     pub async fn call(&self, method: &str, params: &RawValue) -> Result<Box<RawValue>, CallError> {
         let mut params = Members::read(params.get()).map_err(CallError::Params)?;
-        let mut pauses = PAUSES.iter();
-        for _ in 0..=self.options.rounds {
-            // Handlers may have been replaced since the last round.
-            self.declared().meta.add_to(&mut params).map_err(CallError::Params)?;
-            let result = self.request(method, &params).await?;
+        let result = self.send(method, &mut params).await?;
+        self.go_on(method, params, result).await
+    }
+
+    /// Goes on with a call that was made elsewhere, from its first result.
+    #[cfg(feature = "rmcp")]
+    pub(crate) async fn called(
+        &self,
+        method: &str,
+        params: &RawValue,
+        result: Box<RawValue>,
+    ) -> Result<Box<RawValue>, CallError> {
+        self.go_on(method, Members::read(params.get()).map_err(CallError::Params)?, result).await
+    }
+
+    async fn go_on(
+        &self,
+        method: &str,
+        mut params: Members,
+        mut result: Box<RawValue>,
+    ) -> Result<Box<RawValue>, CallError> {
+        let (mut pauses, mut left) = (PAUSES.iter(), self.options.rounds);
+        loop {
             let asked = match Answer::read(result, self.shared.handlers.serving().bounds).map_err(CallError::Answer)? {
                 Answer::Complete(result) => return Ok(result),
                 Answer::Task(task) if self.options.tasks && method == MAY_BE_A_TASK => return self.finish(task).await,
@@ -246,6 +292,7 @@ impl Caller {
                 Answer::Task(_) => return Err(CallError::Answer(format!("{method} was answered with a task"))),
                 Answer::InputRequired(_) => return Err(CallError::Answer(format!("{method} asks for input"))),
             };
+            left = left.checked_sub(1).ok_or(CallError::Rounds { limit: self.options.rounds })?;
             // Whatever the call began with, a retry carries only what this answer asks for.
             params.remove("inputResponses");
             params.remove("requestState");
@@ -259,8 +306,8 @@ impl Caller {
             if let Some(state) = asked.state {
                 params.set("requestState", state);
             }
+            result = self.send(method, &mut params).await?;
         }
-        Err(CallError::Rounds { limit: self.options.rounds })
     }
 
     /// Polls a task that an earlier call was answered with, until it has ended.
@@ -285,6 +332,12 @@ impl Caller {
         for cancelling in cancelling {
             let _ = cancelling.await;
         }
+    }
+
+    /// Sends a request with what it has to say of the client; handlers may have been replaced since the last one.
+    async fn send(&self, method: &str, params: &mut Members) -> Result<Box<RawValue>, CallError> {
+        self.declared().meta.add_to(params).map_err(CallError::Params)?;
+        self.request(method, params).await
     }
 
     /// Sends a request whose `_meta` is complete.

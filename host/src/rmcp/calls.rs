@@ -1,0 +1,209 @@
+//! Calls of revision 2026-07-28: what rmcp asked for, and what goes on when the server wants something first.
+//!
+//! rmcp sends the first request itself, so calls of which the server wants nothing are untouched, and progress and cancellation
+//! are as ever. Only a result that asks for input, or is a task, does not get to rmcp: a [`Caller`] goes on from it, and
+//! rmcp gets what that ends with, as the answer to its request.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use rmcp::model::{ClientJsonRpcMessage, ClientRequest, JsonRpcMessage, RequestId, ServerJsonRpcMessage};
+use serde_json::value::{RawValue, to_raw_value};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
+
+use crate::protocol::jsonrpc::{self, Message, code};
+use crate::protocol::types::RpcError;
+use crate::session::rounds::{CallError, Caller, MAY_ASK, Response, Rest};
+
+/// Values by the id of a request.
+pub(super) struct ById<K, V>(Mutex<HashMap<K, V>>);
+
+impl<K, V> Default for ById<K, V> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash, V> ById<K, V> {
+    pub(super) fn insert(&self, id: K, value: V) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, value);
+    }
+
+    pub(super) fn remove(&self, id: &K) -> Option<V> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(id)
+    }
+}
+
+/// What rmcp asked for of a server of this revision.
+#[derive(Default)]
+pub(super) struct Asked {
+    /// Requests whose results may ask. They are few: rmcp waits for each.
+    requests: ById<RequestId, ClientRequest>,
+    /// Those that a caller goes on with.
+    going_on: ById<RequestId, AbortHandle>,
+}
+
+impl Asked {
+    /// Looks at what rmcp sends. Says whether the server is to have it.
+    pub(super) fn note(&self, message: &ClientJsonRpcMessage) -> bool {
+        use rmcp::model::ClientNotification::CancelledNotification;
+        match message {
+            JsonRpcMessage::Request(request) if MAY_ASK.contains(&request.request.method()) => {
+                self.requests.insert(request.id.clone(), request.request.clone());
+            }
+            JsonRpcMessage::Notification(notification) => {
+                if let CancelledNotification(cancelled) = &notification.notification
+                    && let Some(id) = &cancelled.params.request_id
+                {
+                    self.requests.remove(id);
+                    if let Some(going_on) = self.going_on.remove(id) {
+                        // The server has answered this request long ago; what is under way is cancelled by being dropped.
+                        going_on.abort();
+                        return false;
+                    }
+                }
+            }
+            _ => {}
+        }
+        true
+    }
+
+    /// The request that this answers.
+    pub(super) fn answered(&self, id: &RequestId) -> Option<ClientRequest> {
+        self.requests.remove(id)
+    }
+
+    pub(super) fn goes_on(&self, id: RequestId, by: AbortHandle) {
+        self.going_on.insert(id, by);
+    }
+
+    pub(super) fn has_ended(&self, id: &RequestId) {
+        self.going_on.remove(id);
+    }
+}
+
+/// Goes on with a call from its first result, and gives the answer to rmcp's request for it.
+pub(super) async fn go_on(
+    caller: Arc<Caller>,
+    id: RequestId,
+    request: ClientRequest,
+    result: Box<RawValue>,
+) -> Vec<u8> {
+    let outcome = async {
+        let written = serde_json::to_value(&request).map_err(|error| CallError::Params(error.to_string()))?;
+        let params = written.get("params").cloned().unwrap_or_default();
+        let params = to_raw_value(&params).map_err(|error| CallError::Params(error.to_string()))?;
+        caller.called(request.method(), &params, result).await
+    };
+    let outcome = outcome.await.map_err(|error| match error.rpc() {
+        Some(error) => error.clone(),
+        None => RpcError::new(code::INTERNAL_ERROR, error.to_string()),
+    });
+    let id = to_raw_value(&id).ok();
+    // What was read can be written.
+    jsonrpc::response(id.as_deref(), outcome.as_ref()).unwrap_or_default()
+}
+
+/// Numbers the adapter's own requests.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+/// The id of a request of the adapter's own: a text, where those of rmcp are numbers.
+pub(super) fn new_id() -> String {
+    format!("taskcell-{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Requests of the adapter's own to the server, which wait for answers.
+#[derive(Default)]
+pub(super) struct Waiting(ById<String, oneshot::Sender<Response>>);
+
+/// One of them; it waits no longer when this is dropped.
+pub(super) struct Awaited<'a> {
+    waiting: &'a Waiting,
+    pub(super) id: String,
+    pub(super) answer: oneshot::Receiver<Response>,
+}
+
+impl Drop for Awaited<'_> {
+    fn drop(&mut self) {
+        self.waiting.0.remove(&self.id);
+    }
+}
+
+impl Waiting {
+    pub(super) fn begin(&self, id: String) -> Awaited<'_> {
+        let (sender, answer) = oneshot::channel();
+        self.0.insert(id.clone(), sender);
+        Awaited { waiting: self, id, answer }
+    }
+
+    /// Takes an answer to one of them.
+    pub(super) fn take(&self, id: &RequestId, message: &Message<'_>) -> bool {
+        let RequestId::String(id) = id else { return false };
+        let Some(waiting) = self.0.remove(&(**id).to_owned()) else { return false };
+        let _ = waiting.send(response(message));
+        true
+    }
+}
+
+/// The result or the error of a response.
+pub(super) fn response(message: &Message<'_>) -> Response {
+    match (message.result, message.error) {
+        (Some(result), _) => Ok(result.to_owned()),
+        (None, error) => Err(serde_json::from_str(error.map_or("null", RawValue::get)).unwrap_or_else(|error| {
+            RpcError::new(code::INVALID_REQUEST, format!("the server's error is none: {error}"))
+        })),
+    }
+}
+
+/// Messages that rmcp takes for the server's.
+pub(super) type ToRmcp = mpsc::UnboundedSender<ServerJsonRpcMessage>;
+
+/// The application's `ClientHandler`, which answers inputs of kinds that no handler takes. rmcp has them as requests.
+pub(super) struct Application {
+    to_rmcp: ToRmcp,
+    asked: ById<RequestId, oneshot::Sender<Vec<u8>>>,
+}
+
+impl Application {
+    pub(super) fn new(to_rmcp: ToRmcp) -> Self {
+        Self { to_rmcp, asked: ById::default() }
+    }
+
+    /// Takes what rmcp answers. A server of this revision asks nothing, so all such answers are to inputs.
+    pub(super) fn take(&self, message: &ClientJsonRpcMessage) {
+        let id = match message {
+            JsonRpcMessage::Response(response) => Some(&response.id),
+            JsonRpcMessage::Error(error) => error.id.as_ref(),
+            _ => None,
+        };
+        if let Some(asked) = id.and_then(|id| self.asked.remove(id))
+            && let Ok(answer) = serde_json::to_vec(message)
+        {
+            let _ = asked.send(answer);
+        }
+    }
+}
+
+#[async_trait]
+impl Rest for Application {
+    async fn answer(&self, request: &[u8]) -> Option<Vec<u8>> {
+        let message: ServerJsonRpcMessage = match serde_json::from_slice(request) {
+            Ok(message) => message,
+            Err(error) => {
+                let error =
+                    RpcError::invalid_params(format!("Invalid params: the application cannot read it: {error}"));
+                let id = Message::read(request).ok()?.id?;
+                return jsonrpc::response::<()>(Some(id), Err(&error)).ok();
+            }
+        };
+        let JsonRpcMessage::Request(asking) = &message else { return None };
+        let (sender, answer) = oneshot::channel();
+        self.asked.insert(asking.id.clone(), sender);
+        self.to_rmcp.send(message).ok()?;
+        answer.await.ok()
+    }
+}
