@@ -6,10 +6,11 @@
 use std::fmt::Display;
 
 use crate::error::Usage;
+use crate::observe;
 
 /// Counts a limit that was hit, in the counter `taskcell_limit_hits_total` with the label `kind`.
 pub(crate) fn count(kind: &'static str) {
-    metrics::counter!("taskcell_limit_hits_total", "kind" => kind).increment(1);
+    observe::limit_hit(kind);
 }
 
 /// The same, and writes the line that every limit has in the log: `what` came of it, and `why`.

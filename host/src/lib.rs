@@ -43,6 +43,7 @@
 //! | [`session`] | one conversation with one server |
 //! | `rmcp` | handlers beside the `ClientHandler` of an application that uses rmcp (feature `rmcp`) |
 //! | `watch` | files that are watched (feature `watch`) |
+//! | [`observe`] | spans and metrics: one table each |
 //! | `cli` | the program `taskcell` (feature `cli`) |
 //!
 //! Settings, errors, events and what the host alone makes are `#[non_exhaustive]`: they will grow. The records of
@@ -58,6 +59,7 @@ mod first_poll;
 pub mod grants;
 mod hit;
 pub mod kinds;
+pub mod observe;
 mod printable;
 pub mod protocol;
 #[cfg(feature = "rmcp")]

@@ -22,6 +22,7 @@ pub mod pty;
 pub mod scripted_server;
 pub mod server;
 pub mod shape;
+pub mod spans;
 pub mod stdio_server;
 pub mod test_names;
 pub mod typescript;

@@ -154,7 +154,8 @@ fn block_on(command: Command) -> anyhow::Result<Ended> {
 fn log_to_stderr(verbose: u8) {
     let level = match verbose {
         0 => "warn",
-        1 => "taskcell=info,warn",
+        // Spans would stand before each line.
+        1 => "taskcell=info,taskcell::observe=warn,warn",
         _ => "taskcell=debug,info",
     };
     let filter = EnvFilter::try_from_env("TASKCELL_LOG").unwrap_or_else(|_| EnvFilter::new(level));

@@ -1,10 +1,12 @@
 //! Grant `progress`: progress notifications for the request being served.
 
+use std::convert::Infallible;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
 use super::generated::taskcell::handlers::progress::Host;
+use crate::observe::{Import, import};
 use crate::protocol::types::ProgressToken;
 use crate::sandbox::CellState;
 
@@ -106,9 +108,12 @@ impl Progress {
 
 impl Host for &mut CellState {
     async fn report(&mut self, progress: f64, total: Option<f64>, message: Option<String>) -> wasmtime::Result<()> {
-        if let Some(to) = &self.scope.progress {
-            to.report(progress, total, message);
-        }
-        Ok(())
+        let report = async {
+            if let Some(to) = &self.scope.progress {
+                to.report(progress, total, message);
+            }
+            Ok(Ok::<_, Infallible>(()))
+        };
+        import(Import("taskcell:handlers/progress", "report"), report).await.map(|_| ())
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::generated::taskcell::handlers::tasks::{Host, TaskOptions};
+use crate::observe::{Import, import};
 use crate::protocol::types::{ListTasksResult, RpcError, Task, TaskInput, TaskMetadata, TaskOutput, TaskStatus};
 use crate::sandbox::CellState;
 use crate::tasks::{CreateOptions, Outcome, TaskError, Tasks};
@@ -37,63 +38,84 @@ impl CellState {
 
 impl Host for &mut CellState {
     async fn create(&mut self, metadata: TaskMetadata, options: TaskOptions) -> Given<Task> {
-        let TaskOptions { poll_interval, status_message } = options;
-        let tasks = self.tasks()?;
-        let mut wanted = CreateOptions::new(metadata, self.scope.origin());
-        (wanted.poll_interval, wanted.status_message) = (poll_interval, status_message);
-        let created = tasks.create(wanted).await;
-        if let Ok(task) = &created {
-            self.scope.created.add(tasks, task.clone());
-        }
-        Ok(created.map_err(|error| self.refused(&error)))
+        import(Import("taskcell:handlers/tasks", "create"), async {
+            let TaskOptions { poll_interval, status_message } = options;
+            let tasks = self.tasks()?;
+            let mut wanted = CreateOptions::new(metadata, self.scope.origin());
+            (wanted.poll_interval, wanted.status_message) = (poll_interval, status_message);
+            let created = tasks.create(wanted).await;
+            if let Ok(task) = &created {
+                self.scope.created.add(tasks, task.clone());
+            }
+            Ok(created.map_err(|error| self.refused(&error)))
+        })
+        .await
     }
 
     async fn get(&mut self, task_id: String) -> Given<Task> {
-        Ok(self.tasks()?.get(&task_id).await.map_err(|error| self.refused(&error)))
+        import(Import("taskcell:handlers/tasks", "get"), async {
+            Ok(self.tasks()?.get(&task_id).await.map_err(|error| self.refused(&error)))
+        })
+        .await
     }
 
     async fn list(&mut self, cursor: Option<String>) -> Given<ListTasksResult> {
-        Ok(self.tasks()?.list(cursor.as_deref()).await.map_err(|error| self.refused(&error)))
+        import(Import("taskcell:handlers/tasks", "list"), async {
+            Ok(self.tasks()?.list(cursor.as_deref()).await.map_err(|error| self.refused(&error)))
+        })
+        .await
     }
 
     async fn update(&mut self, task_id: String, status: TaskStatus, message: Option<String>) -> Given<Task> {
-        let by = self.scope.by(&task_id);
-        let updated = self.tasks()?.update(&task_id, status, message.as_deref(), by).await;
-        Ok(updated.map_err(|error| self.refused(&error)))
+        import(Import("taskcell:handlers/tasks", "update"), async {
+            let by = self.scope.by(&task_id);
+            let updated = self.tasks()?.update(&task_id, status, message.as_deref(), by).await;
+            Ok(updated.map_err(|error| self.refused(&error)))
+        })
+        .await
     }
 
     async fn complete(&mut self, task_id: String, output: TaskOutput) -> Given<Task> {
-        self.finish(&task_id, Ok(output)).await
+        import(Import("taskcell:handlers/tasks", "complete"), async { self.finish(&task_id, Ok(output)).await }).await
     }
 
     async fn fail(&mut self, task_id: String, error: RpcError) -> Given<Task> {
-        self.finish(&task_id, Err(error)).await
+        import(Import("taskcell:handlers/tasks", "fail"), async { self.finish(&task_id, Err(error)).await }).await
     }
 
     async fn cancel(&mut self, task_id: String) -> Given<Task> {
-        Ok(self.tasks()?.cancel(&task_id).await.map_err(|error| self.refused(&error)))
+        import(Import("taskcell:handlers/tasks", "cancel"), async {
+            Ok(self.tasks()?.cancel(&task_id).await.map_err(|error| self.refused(&error)))
+        })
+        .await
     }
 
     async fn wait_for_result(&mut self, task_id: String) -> Given<TaskOutput> {
-        Ok(self.tasks()?.wait(&task_id).await.unwrap_or_else(|error| Err(self.refused(&error))))
+        import(Import("taskcell:handlers/tasks", "wait-for-result"), async {
+            Ok(self.tasks()?.wait(&task_id).await.unwrap_or_else(|error| Err(self.refused(&error))))
+        })
+        .await
     }
 
     async fn spawn(&mut self, task_id: String, input: TaskInput) -> Given<()> {
-        if !self.scope.may_spawn {
-            let message = "Work is spawned only by a handler that exports `background`, while it serves a request";
-            return Ok(Err(RpcError::internal("spawn", message)));
-        }
-        if self.scope.spawned.iter().any(|(id, _)| *id == task_id) {
-            return Ok(Err(RpcError::invalid_params("Work was already spawned for this task")));
-        }
-        let task = match self.tasks()?.get(&task_id).await {
-            Ok(task) => task,
-            Err(error) => return Ok(Err(self.refused(&error))),
-        };
-        if task.status.is_final() {
-            return Ok(Err(RpcError::invalid_params("The task has ended")));
-        }
-        self.scope.spawned.push((task_id, input));
-        Ok(Ok(()))
+        import(Import("taskcell:handlers/tasks", "spawn"), async {
+            if !self.scope.may_spawn {
+                let message = "Work is spawned only by a handler that exports `background`, while it serves a request";
+                return Ok(Err(RpcError::internal("spawn", message)));
+            }
+            if self.scope.spawned.iter().any(|(id, _)| *id == task_id) {
+                return Ok(Err(RpcError::invalid_params("Work was already spawned for this task")));
+            }
+            let task = match self.tasks()?.get(&task_id).await {
+                Ok(task) => task,
+                Err(error) => return Ok(Err(self.refused(&error))),
+            };
+            if task.status.is_final() {
+                return Ok(Err(RpcError::invalid_params("The task has ended")));
+            }
+            self.scope.spawned.push((task_id, input));
+            Ok(Ok(()))
+        })
+        .await
     }
 }

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use super::generated::taskcell::handlers::user as generated;
+use crate::observe::{Import, import};
 use crate::protocol::types::{ElicitRequest, ElicitResult, Implementation, RpcError};
 use crate::sandbox::CellState;
 
@@ -39,20 +40,28 @@ pub trait User: Send + Sync + 'static {
 
 impl generated::Host for &mut CellState {
     async fn elicit(&mut self, request: ElicitRequest) -> wasmtime::Result<Result<ElicitResult, RpcError>> {
-        match (self.scope.owner.grants.user.clone(), self.scope.conversation.clone()) {
-            (Some(user), Some(asked)) => Ok(user.elicit(&asked.server, request).await),
-            _ => Err(wasmtime::format_err!("no user is granted")),
-        }
+        import(Import("taskcell:handlers/user", "elicit"), async {
+            match (self.scope.owner.grants.user.clone(), self.scope.conversation.clone()) {
+                (Some(user), Some(asked)) => Ok(user.elicit(&asked.server, request).await),
+                _ => Err(wasmtime::format_err!("no user is granted")),
+            }
+        })
+        .await
     }
 
     async fn confirm(&mut self, message: String) -> wasmtime::Result<Result<generated::Confirmation, RpcError>> {
-        match (self.scope.owner.grants.user.clone(), self.scope.conversation.clone()) {
-            (Some(user), Some(asked)) => Ok(user.confirm(&asked.server, message).await.map(|answer| match answer {
-                Confirmation::Accepted => generated::Confirmation::Accepted,
-                Confirmation::Declined => generated::Confirmation::Declined,
-                Confirmation::Cancelled => generated::Confirmation::Cancelled,
-            })),
-            _ => Err(wasmtime::format_err!("no user is granted")),
-        }
+        import(Import("taskcell:handlers/user", "confirm"), async {
+            match (self.scope.owner.grants.user.clone(), self.scope.conversation.clone()) {
+                (Some(user), Some(asked)) => {
+                    Ok(user.confirm(&asked.server, message).await.map(|answer| match answer {
+                        Confirmation::Accepted => generated::Confirmation::Accepted,
+                        Confirmation::Declined => generated::Confirmation::Declined,
+                        Confirmation::Cancelled => generated::Confirmation::Cancelled,
+                    }))
+                }
+                _ => Err(wasmtime::format_err!("no user is granted")),
+            }
+        })
+        .await
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use tracing::Instrument;
 use wasmtime::component::Instance;
 use wasmtime::{Store, Trap, UpdateDeadline};
 use wasmtime_wasi::{ResourceTable, ResourceTableError, WasiCtx, WasiCtxView, WasiView};
@@ -27,6 +28,7 @@ use crate::first_poll::first_poll;
 #[cfg(feature = "http")]
 use crate::grants::Outgoing;
 use crate::grants::Scope;
+use crate::observe::{CellWatch, Measured};
 
 /// What the host keeps for one cell: its limits, and what it was granted.
 pub(crate) struct CellState {
@@ -128,6 +130,7 @@ pub(crate) async fn call<'a, E: Export>(
 ) -> (Result<Answer<E::Output>, Error>, Scope, Option<Slice<'a>>) {
     let engine = handler.engine();
     let limits = engine.limits();
+    let mut watch;
     let mut cell = match kept.take(handler) {
         Some(cell) => Cell::again(cell, scope),
         None => match engine.admit() {
@@ -138,8 +141,17 @@ pub(crate) async fn call<'a, E: Export>(
             }
         },
     };
+    // Ends after the cell, so that what it used to its end is seen.
+    watch = CellWatch::begin(handler.owner(), E::KIND, cell.instance.is_some());
+    cell.store.data_mut().limiter.measure(watch.measured());
     let lately = handler.lately();
-    let (ended, turn) = within_limits(engine, lately.is_long(), pin!(run::<E>(handler, &mut cell, params))).await;
+    let (ended, turn) = {
+        let run = pin!(run::<E>(handler, &mut cell, params));
+        // Pinned before it is instrumented: moving it would copy a kilobyte on each request.
+        let run = pin!(run.instrument(watch.span().clone()));
+        let measured = watch.measured().map(Arc::as_ref);
+        within_limits(engine, lately.is_long(), measured, run).await
+    };
     let slice = Slice::new(lately, turn);
     let answer = match ended {
         Ok(Ok(answer)) => Ok(answer),
@@ -150,7 +162,9 @@ pub(crate) async fn call<'a, E: Export>(
         let settings = handler.owner().grants.config.as_ref();
         wasi.output.log(handler.name(), settings)
     });
+    watch.ended(&answer);
     if let Err(error) = &answer {
+        let _entered = watch.span().enter();
         error.log(Some(handler.name()), "a cell ended without an answer");
     }
     let scope = if answer.is_ok() && all_printed { cell.give(handler, kept) } else { cell.store.into_data().scope };
@@ -227,10 +241,11 @@ async fn run<E: Export>(
 pub(super) async fn within_limits<'a, F: Future>(
     engine: &'a Engine,
     at_once: bool,
+    measured: Option<&Measured>,
     guest: Pin<&mut F>,
 ) -> (Result<F::Output, Error>, Turn<'a>) {
     let (limits, start) = (engine.limits(), Instant::now());
-    let mut guest = pin!(meter::metered(limits.cpu_time, || engine.touch(), guest));
+    let mut guest = pin!(meter::metered(limits.cpu_time, || engine.touch(), measured, guest));
     let mut computed = None;
     if !at_once {
         if let Poll::Ready(ended) = first_poll(guest.as_mut()).await {

@@ -13,6 +13,7 @@ use super::seen::Stamp;
 use super::{Engine, Limits, file};
 use crate::Error;
 use crate::error::{Part, milliseconds};
+use crate::observe;
 
 /// What the compiler says of a component that is made of too much, before and after the number that it has. wasmtime has
 /// no type for it.
@@ -49,6 +50,7 @@ pub(super) async fn compile(engine: &Engine, name: &str, bytes: Vec<u8>) -> Resu
     };
     match tokio::time::timeout(limit, compiled(engine, bytes)).await {
         Ok(Ok(Ok((component, digest, cached)))) => {
+            observe::component_loaded(cached, start.elapsed());
             if !cached {
                 let milliseconds = milliseconds(start.elapsed());
                 tracing::info!(handler = name, bytes = size, milliseconds, "a component was compiled");

@@ -381,7 +381,7 @@ impl Exports {
         let _place = engine.admit()?;
         let mut store = cell::new_store(engine, Scope::new(owner));
         let limits = engine.limits();
-        let (instance, _) = cell::within_limits(engine, false, pin!(pre.instantiate_async(&mut store))).await;
+        let (instance, _) = cell::within_limits(engine, false, None, pin!(pre.instantiate_async(&mut store))).await;
         let instance = match instance {
             Ok(instance) => instance.map_err(|error| cell::why(&error, store.data(), limits)),
             Err(error) => Err(error),

@@ -1,10 +1,12 @@
 //! What bounds a cell, with the defaults.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
 
 use crate::Error;
+use crate::observe::Measured;
 
 /// What bounds components, cells and messages. All limits are on by default.
 #[derive(Debug, Clone)]
@@ -82,6 +84,8 @@ pub(super) struct Limiter {
     memory: usize,
     hit: Option<Hit>,
     counts: [usize; 3],
+    /// Who wants to know how much memory there is.
+    measured: Option<Arc<Measured>>,
 }
 
 /// The limit that was hit, and what it would have become.
@@ -94,7 +98,20 @@ enum Hit {
 impl Limiter {
     pub(super) fn new(limits: &Limits) -> Self {
         let counts = [limits.core_instances, limits.memories, limits.tables].map(|count| count as usize);
-        Self { memory_limit: limits.memory, table_limit: limits.table_elements, memory: 0, hit: None, counts }
+        let (memory_limit, table_limit) = (limits.memory, limits.table_elements);
+        Self { memory_limit, table_limit, memory: 0, hit: None, counts, measured: None }
+    }
+
+    /// Says from now on how much memory there is.
+    pub(super) fn measure(&mut self, measured: Option<&Arc<Measured>>) {
+        self.measured = measured.cloned();
+        self.tell();
+    }
+
+    fn tell(&self) {
+        if let Some(measured) = &self.measured {
+            measured.has_memory(self.memory);
+        }
     }
 
     /// The limit that was hit, as the error of the call that ended after it.
@@ -118,6 +135,7 @@ impl ResourceLimiter for Limiter {
             return Ok(false);
         }
         self.memory = total;
+        self.tell();
         Ok(true)
     }
 

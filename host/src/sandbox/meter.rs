@@ -9,6 +9,7 @@
 //!
 //! To ask for the time of a thread is a call of the system, a twentieth of a short request. So nobody asks before the first
 //! tick, which most requests do not live to see: what is computed until then, or until the cell first waits, counts a tick.
+//! Only who listens has it exactly, at the price of that.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -17,6 +18,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::ticker::TICK;
+use crate::observe::Measured;
 
 /// When the cell being polled on a thread has used up its time.
 #[derive(Debug, Clone, Copy)]
@@ -34,19 +36,20 @@ thread_local! {
     static DEADLINE: Cell<Deadline> = const { Cell::new(Deadline::None) };
 }
 
-/// Runs a cell's future with `allowance` to compute in; `started` is called before each poll.
+/// Runs a cell's future with `allowance` to compute in; `started` is called before each poll, and `measured` told after each.
 ///
 /// An error is what it has computed, when that is more: it is not polled again. The future is taken pinned: moving it in would copy a kilobyte on each request.
 pub(super) fn metered<'a, F: Future>(
     allowance: Duration,
     started: impl Fn() + 'a,
+    measured: Option<&'a Measured>,
     mut future: Pin<&'a mut F>,
 ) -> impl Future<Output = Result<F::Output, Duration>> + 'a {
     let mut used = Duration::ZERO;
     std::future::poll_fn(move |context| {
         let Some(left) = allowance.checked_sub(used) else { return Poll::Ready(Err(used)) };
         started();
-        let deadline = match used.is_zero() {
+        let deadline = match used.is_zero() && measured.is_none() {
             true => Deadline::AfterTick(left.saturating_sub(TICK)),
             false => Deadline::At(thread_time().saturating_add(left)),
         };
@@ -54,11 +57,15 @@ pub(super) fn metered<'a, F: Future>(
         let poll = future.as_mut().poll(context);
         let deadline = DEADLINE.replace(outer);
         // Who is done has no use for what is left.
-        if poll.is_pending() {
+        if poll.is_pending() || measured.is_some() {
+            let before = used;
             used = match deadline {
                 Deadline::At(end) => allowance.saturating_add(thread_time()).saturating_sub(end),
                 Deadline::AfterTick(_) | Deadline::None => TICK,
             };
+            if let Some(measured) = measured {
+                measured.computed(used.saturating_sub(before));
+            }
         }
         poll.map(Ok)
     })
@@ -113,7 +120,7 @@ mod tests {
             Poll::<()>::Pending
         });
         let allowance = Duration::from_millis(21);
-        let used = metered(allowance, || (), pin!(computes)).await.unwrap_err();
+        let used = metered(allowance, || (), None, pin!(computes)).await.unwrap_err();
         // The first counts a tick, whatever it computes.
         assert!(used > allowance && turns <= 12, "{used:?} in {turns} turns");
     }

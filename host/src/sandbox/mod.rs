@@ -23,8 +23,8 @@ mod turns;
 pub(crate) use cell::{CellState, call};
 pub use engine::{Engine, EngineOptions, Pool, wasmtime_config};
 pub(crate) use exports::{
-    AugmentedElicitation, AugmentedSampling, Background, CancelTask, Elicitation, Export, GetTask, GetTaskResult,
-    ListTasks, Roots, Sampling,
+    Answer, AugmentedElicitation, AugmentedSampling, Background, CancelTask, Elicitation, Export, GetTask,
+    GetTaskResult, ListTasks, Roots, Sampling,
 };
 pub use handler::{Handler, Import};
 pub(crate) use kept::Kept;

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tracing::Instrument;
 
 use super::handlers::Taker;
 use super::{Handlers, NativeContext, Served, Shared};
 use crate::Error;
 use crate::grants::{Progress, Scope};
 use crate::kinds::Kind;
+use crate::observe::WorkWatch;
 use crate::protocol::types::{RequestContext, RpcError, TaskInput, TaskOutput};
 use crate::sandbox::{self, Background, Export, Handler};
 use crate::tasks::{By, Claim, Expects, Outcome, Runner};
@@ -97,36 +99,53 @@ impl Drop for Unsent<'_> {
 impl Runner for Shared {
     async fn run(&self, claim: &Claim) -> Outcome {
         let id = &claim.lease.id;
-        let kind = Kind::of_export(&claim.job.kind).ok_or_else(gone)?;
-        let mut context = claim.job.context.clone();
-        context.attempt = u32::try_from(claim.lease.fence).unwrap_or(u32::MAX);
-        // What has begun goes on with these, whatever serves by its end.
-        let serving = self.handlers.serving();
-        match serving.handlers.served(kind) {
-            Served::Handler(handler) if handler.has_background() => {
-                let task = self.tasks.get(id).await?;
-                self.work::<Background>(handler, kind, claim, (&context, &task, &claim.job.input)).await
+        let kind = Kind::of_export(&claim.job.kind);
+        let attempt = u32::try_from(claim.lease.fence).unwrap_or(u32::MAX);
+        let mut watch = WorkWatch::begin(&self.span, kind, id, attempt);
+        let span = watch.span().clone();
+        let done = async {
+            let kind = kind.ok_or_else(gone)?;
+            let context = RequestContext { attempt, ..claim.job.context.clone() };
+            // What has begun goes on with these, whatever serves by its end.
+            let serving = self.handlers.serving();
+            match serving.handlers.served(kind) {
+                Served::Handler(handler) if handler.has_background() => {
+                    let task = self.tasks.get(id).await?;
+                    self.work::<Background>(handler, kind, claim, (&context, &task, &claim.job.input)).await
+                }
+                Served::Managed => self.plain(&serving.handlers, kind, claim, &context).await,
+                Served::Handler(_) | Served::Native(_) | Served::Default => Err(gone()),
             }
-            Served::Managed => self.plain(&serving.handlers, kind, claim, &context).await,
-            Served::Handler(_) | Served::Native(_) | Served::Default => Err(gone()),
-        }
+        };
+        let done = done.instrument(span).await;
+        watch.ended(&done);
+        done.unwrap_or_else(Err)
     }
 }
 
+/// What a handler answered, or the host's own error when there is no answer.
+type Done<T> = Result<Result<T, RpcError>, RpcError>;
+
 impl Shared {
     /// Has the handler of the plain kind do what the request asked.
-    async fn plain(&self, handlers: &Handlers, kind: Kind, claim: &Claim, context: &RequestContext) -> Outcome {
+    async fn plain(
+        &self,
+        handlers: &Handlers,
+        kind: Kind,
+        claim: &Claim,
+        context: &RequestContext,
+    ) -> Done<TaskOutput> {
         let taker = kind.plain().and_then(|plain| handlers.taker(plain)).ok_or_else(gone)?;
         match &claim.job.input {
             TaskInput::Sampling(request) => {
                 let params = (context, request);
-                let result = self.plain_by::<sandbox::Sampling>(taker, kind, claim, context, params).await?;
-                Ok(TaskOutput::Sampling(result))
+                let answer = self.plain_by::<sandbox::Sampling>(taker, kind, claim, context, params).await?;
+                Ok(answer.map(TaskOutput::Sampling))
             }
             TaskInput::Elicitation(request) => {
                 let params = (context, request);
-                let result = self.plain_by::<sandbox::Elicitation>(taker, kind, claim, context, params).await?;
-                Ok(TaskOutput::Elicitation(result))
+                let answer = self.plain_by::<sandbox::Elicitation>(taker, kind, claim, context, params).await?;
+                Ok(answer.map(TaskOutput::Elicitation))
             }
             TaskInput::Custom(_) => Err(gone()),
         }
@@ -139,7 +158,7 @@ impl Shared {
         claim: &Claim,
         context: &RequestContext,
         params: E::Params<'_>,
-    ) -> Result<E::Output, RpcError> {
+    ) -> Done<E::Output> {
         match taker {
             Taker::Component(handler) => self.work::<E>(handler, kind, claim, params).await,
             Taker::Native(native) => {
@@ -156,7 +175,7 @@ impl Shared {
         kind: Kind,
         claim: &Claim,
         params: E::Params<'_>,
-    ) -> Result<E::Output, RpcError> {
+    ) -> Done<E::Output> {
         let scope = || Scope {
             kind: Some(kind),
             lease: Some(claim.lease.clone()),
@@ -173,7 +192,7 @@ impl Shared {
                 (Err(Error::Overloaded { .. } | Error::SessionOverloaded { .. }), Some(pause)) => {
                     tokio::time::sleep(*pause).await
                 }
-                (answer, _) => return answer.unwrap_or_else(|error| Err(error.to_rpc())),
+                (answer, _) => return answer.map_err(|error| error.to_rpc()),
             }
         }
     }

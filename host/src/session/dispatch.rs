@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use tracing::{Instrument, Span};
 
 use super::handlers::Taker;
 use super::live::Serving;
@@ -19,6 +20,7 @@ use crate::first_poll::first_poll;
 use crate::grants::{Created, Progress};
 use crate::hit;
 use crate::kinds::Kind;
+use crate::observe::{Outcome, RequestWatch};
 use crate::printable::one_line;
 use crate::protocol::jsonrpc::code;
 use crate::protocol::request::{Incoming, ListParams, NoParams, Params, TaskParams};
@@ -39,8 +41,8 @@ const MAX_QUOTE: usize = 200;
 struct Empty {}
 
 impl Shared {
-    /// Answers a message; none when it wants no answer.
-    pub(super) async fn reply(self: &Arc<Self>, text: &[u8]) -> Option<Reply> {
+    /// Answers a message; none when it wants no answer. A request is seen under `parent`.
+    pub(super) async fn reply(self: &Arc<Self>, text: &[u8], parent: &Span) -> Option<Reply> {
         // What serves it from here to its end.
         let serving = self.handlers.serving();
         let Bounds { size: limit, depth } = serving.bounds;
@@ -61,30 +63,41 @@ impl Shared {
             self.notification(method, incoming.message.params);
             return None;
         };
+        let (kind, outcome) = (Kind::of(method, false), Outcome::Refused);
+        let mut route = Route { serving: &serving, kind, handler: None, task: None, outcome };
+        let mut watch = RequestWatch::begin(parent, &self.protocol_version, method, id);
         if self.in_flight.was_cancelled(id.get()) {
+            watch.ended(Outcome::Cancelled, route.kind, None, None);
             return None;
         }
         let start = self.observer.as_ref().map(|_| Instant::now());
-        let mut route = Route { serving: &serving, kind: Kind::of(method, false), handler: None, task: None };
-        let outcome = {
-            let mut request = pin!(self.request(incoming, method, id, &mut route));
+        let outcome = 'request: {
+            let request = pin!(self.request(incoming, method, id, &mut route));
+            // Pinned before it is instrumented: moving it would copy a kilobyte on each request.
+            let mut request = pin!(request.instrument(watch.span().clone()));
             match first_poll(request.as_mut()).await {
-                Poll::Ready(outcome) => outcome,
+                Poll::Ready(outcome) => Some(outcome),
                 Poll::Pending => {
                     let mut entry = self.in_flight.enter(id.get());
                     tokio::select! {
                         biased;
                         // The request was cancelled: its cell is dropped here, and nobody waits for an answer.
-                        Ok(()) = &mut entry.cancelled => return None,
-                        outcome = request => outcome,
+                        Ok(()) = &mut entry.cancelled => break 'request None,
+                        outcome = request => Some(outcome),
                     }
                 }
             }
+        };
+        let Some(outcome) = outcome else {
+            watch.ended(Outcome::Cancelled, route.kind, route.handler.map(Taker::name), None);
+            return None;
         };
         let (reply, error) = match outcome {
             Ok(reply) => (reply, None),
             Err(error) => (Reply::error(Some(id), &error), Some(error)),
         };
+        let outcome = if error.is_none() { Outcome::Ok } else { route.outcome };
+        watch.ended(outcome, route.kind, route.handler.map(Taker::name), error.as_ref());
         if let (Some(audit), Some(kind)) = (&self.audit, route.kind)
             && kind.is_of_tasks()
         {
@@ -172,7 +185,7 @@ impl Shared {
                 }
                 self.tasks.admit()?;
                 if let Served::Managed = handlers.served(kind) {
-                    return self.managed_task(kind, &task_id, id).await;
+                    return self.managed_task(route, kind, &task_id, id).await;
                 }
                 let params = (&call.context, &task_id);
                 let named = |result: TaskResult, _: &Created| match result.task.task_id == task_id {
@@ -301,7 +314,7 @@ impl Shared {
         if task.is_some() {
             self.tasks.admit()?;
         }
-        if unserved(kind) { Err(kind.default_answer()) } else { Ok((kind, task)) }
+        if unserved(kind) { Err(route.default_answer(kind)) } else { Ok((kind, task)) }
     }
 }
 

@@ -10,18 +10,26 @@ use serde_json::value::RawValue;
 use super::background::Work;
 use super::payload::Payload;
 use super::reply::{Bounds, Reply, broken};
-use super::serve::Call;
+use super::serve::{Call, Route};
 use super::{Handlers, Shared};
 use crate::kinds::Kind;
+use crate::observe::Outcome;
 use crate::protocol::types::{CreateTaskResult, RpcError, TaskInput, TaskMetadata, TaskResult};
 use crate::tasks::{CreateOptions, Job, Origin};
 
 impl Shared {
     /// Answers `tasks/get`, `tasks/result` and `tasks/cancel`.
-    pub(super) async fn managed_task(&self, kind: Kind, task_id: &str, id: &RawValue) -> Result<Reply, RpcError> {
+    pub(super) async fn managed_task(
+        &self,
+        route: &mut Route<'_>,
+        kind: Kind,
+        task_id: &str,
+        id: &RawValue,
+    ) -> Result<Reply, RpcError> {
         let task = match kind {
             Kind::GetTaskResult => {
-                let output = self.tasks.wait(task_id).await??;
+                // What the task failed with is no failure of this request's.
+                let output = self.tasks.wait(task_id).await?.inspect_err(|_| route.outcome = Outcome::Error)?;
                 let payload = Payload::new(output, task_id).map_err(|error| broken(&error))?;
                 return Reply::result(id, &payload, Bounds::NONE);
             }

@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::mpsc;
+use tracing::Span;
 
 pub use change::{Change, ComponentChange};
 pub use handlers::{Features, Handlers, Served};
@@ -34,6 +35,7 @@ pub use native::{Native, NativeContext};
 use crate::Error;
 use crate::grants::{Conversation, SessionIdentity};
 use crate::kinds::Kind;
+use crate::observe;
 use crate::protocol::jsonrpc::{self, Message};
 use crate::protocol::types::{Implementation, RpcError, Task};
 use crate::protocol::{PROTOCOL_VERSION, params};
@@ -167,6 +169,8 @@ pub(crate) struct Shared {
     progress: Arc<OpenProgress>,
     outbox: mpsc::Sender<Vec<u8>>,
     observer: Option<Observer>,
+    /// That of the session.
+    span: Span,
 }
 
 impl std::fmt::Debug for Shared {
@@ -176,9 +180,9 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Shared {
-    /// See [`Session::answer`].
-    async fn answer(self: &Arc<Self>, message: &[u8]) -> Option<Vec<u8>> {
-        let reply = self.reply(message).await?;
+    /// See [`Session::answer`]. A request is seen under `parent`.
+    async fn answer(self: &Arc<Self>, message: &[u8], parent: &Span) -> Option<Vec<u8>> {
+        let reply = self.reply(message, parent).await?;
         background::start(self, reply.work);
         Some(reply.message)
     }
@@ -238,6 +242,7 @@ impl Session {
                 notify(&outbox, "notifications/tasks/status", task);
             }
         };
+        let span = observe::session(&server.name, &protocol_version);
         let tasks = Tasks::new(store, &principal, tasks, Box::new(on_change)).with_audit(audit.clone());
         // A server of the later revision takes no notifications of a client.
         let roots_list_changed =
@@ -263,6 +268,7 @@ impl Session {
             progress,
             outbox,
             observer,
+            span,
         });
         shared.handlers.join(&shared);
         shared.tasks.keep(&shared);
@@ -274,7 +280,7 @@ impl Session {
     ///
     /// Run one of these for each message, side by side; dropping it drops the cell that serves the message.
     pub async fn handle(&self, message: &[u8]) {
-        let Some(reply) = self.shared.reply(message).await else { return };
+        let Some(reply) = self.shared.reply(message, &self.shared.span).await else { return };
         let unsent = Unsent::new(&self.shared, reply.work);
         // It fails only when nobody takes messages any more.
         let _ = self.shared.outbox.send(reply.message).await;
@@ -284,7 +290,7 @@ impl Session {
     /// The same, giving the answer to the caller. There is none for a notification, a response, or a request that
     /// was cancelled meanwhile.
     pub async fn answer(&self, message: &[u8]) -> Option<Vec<u8>> {
-        self.shared.answer(message).await
+        self.shared.answer(message, &self.shared.span).await
     }
 
     /// Whether a message is a request of a kind that the handlers take. An application that answers some requests itself

@@ -156,16 +156,23 @@ impl Native {
     }
 
     /// Calls the closure.
-    pub(super) async fn answer<E: Export>(&self, context: NativeContext, params: E::Params<'_>) -> Answer<E> {
+    ///
+    /// # Errors
+    /// The host's own, when it gave no answer.
+    pub(super) async fn answer<E: Export>(
+        &self,
+        context: NativeContext,
+        params: E::Params<'_>,
+    ) -> Result<Answer<E>, RpcError> {
         let Some(closure) = self.closure.downcast_ref::<Closure<E>>() else {
             return Err(RpcError::internal("kind", "The native handler is of another kind"));
         };
         // Whatever the application's code does, the conversation goes on. It is called inside, for it may panic before
         // it gives a future.
         let answer = AssertUnwindSafe(async { closure(context, params).await }).catch_unwind().await;
-        answer.unwrap_or_else(|_| {
+        answer.map_err(|_| {
             tracing::error!(kind = self.kind.info().export, error.r#type = "panic", "a native handler panicked");
-            Err(RpcError::internal("panic", "The handler panicked"))
+            RpcError::internal("panic", "The handler panicked")
         })
     }
 }

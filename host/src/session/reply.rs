@@ -70,9 +70,12 @@ impl Reply {
     }
 }
 
-/// The handler's error, unless it cannot be sent.
-pub(super) fn bounded(id: &RawValue, error: RpcError, bounds: Bounds) -> RpcError {
-    bounds.write::<()>(id, Err(&error)).err().unwrap_or(error)
+/// The handler's error.
+///
+/// # Errors
+/// What is sent in its place, where it cannot be.
+pub(super) fn bounded(id: &RawValue, error: RpcError, bounds: Bounds) -> Result<RpcError, RpcError> {
+    bounds.write::<()>(id, Err(&error)).map(|_| error)
 }
 
 /// What the handler gave is no answer to the request.

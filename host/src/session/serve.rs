@@ -11,11 +11,13 @@ use super::handlers::Taker;
 use super::live::Serving;
 use super::native::{Native, NativeContext};
 use super::reply::{Bounds, Reply, bounded, broken};
+use crate::Error;
 use crate::grants::{Created, Progress, Scope};
 use crate::kinds::Kind;
+use crate::observe::Outcome;
 use crate::protocol::types::{Json, RequestContext, RpcError, TaskInput};
 use crate::rules::related;
-use crate::sandbox::Export;
+use crate::sandbox::{Answer, Export};
 use crate::tasks::{Expects, Job, TaskError};
 
 /// What every request has.
@@ -45,6 +47,27 @@ pub(super) struct Route<'a> {
     pub(super) handler: Option<&'a Taker>,
     /// The task it was about.
     pub(super) task: Option<String>,
+    /// What it is that an error tells of: a refusal of the host's own, until somebody was asked.
+    pub(super) outcome: Outcome,
+}
+
+impl Route<'_> {
+    /// The answer when nobody serves the kind.
+    pub(super) fn default_answer(&mut self, kind: Kind) -> RpcError {
+        self.outcome = Outcome::Default;
+        kind.default_answer()
+    }
+
+    /// An error that the handler returned, as it goes out.
+    fn returned(&mut self, id: &RawValue, error: RpcError, bounds: Bounds) -> RpcError {
+        match bounded(id, error, bounds) {
+            Ok(error) => {
+                self.outcome = Outcome::Error;
+                error
+            }
+            Err(instead) => instead,
+        }
+    }
 }
 
 impl Shared {
@@ -59,12 +82,14 @@ impl Shared {
     ) -> Result<Reply, RpcError> {
         let Some(kind) = E::KIND else { return Err(RpcError::internal("kind", "The export is no kind")) };
         let Serving { handlers, bounds, .. } = route.serving;
-        let Some(taker) = handlers.taker(kind) else { return Err(kind.default_answer()) };
+        let Some(taker) = handlers.taker(kind) else { return Err(route.default_answer(kind)) };
         route.handler = Some(taker);
+        route.outcome = Outcome::Failed;
         let handler = match taker {
             Taker::Component(handler) => handler,
             Taker::Native(native) => {
-                let output = self.call_native::<E>(native, *bounds, kind, call, params, id).await?;
+                let answer = self.call_native::<E>(native, kind, call, params).await?;
+                let output = answer.map_err(|error| route.returned(id, error, *bounds))?;
                 // No cell, so nothing was made in one.
                 return finish(output, &Created::default()).and_then(|result| Reply::result(id, &result, *bounds));
             }
@@ -81,8 +106,13 @@ impl Shared {
         let (answer, mut scope, slice) = self.cells.call::<E>(handler, scope, params).await;
         let reply = match answer {
             Ok(Ok(output)) => finish(output, &scope.created).and_then(|result| Reply::result(id, &result, bounds)),
-            Ok(Err(error)) => Err(bounded(id, error, bounds)),
-            Err(error) => Err(error.to_rpc()),
+            Ok(Err(error)) => Err(route.returned(id, error, bounds)),
+            Err(error) => {
+                if matches!(error, Error::Overloaded { .. } | Error::SessionOverloaded { .. }) {
+                    route.outcome = Outcome::Refused;
+                }
+                Err(error.to_rpc())
+            }
         };
         // What the answer costs the host counts for the handler, too.
         drop(slice);
@@ -102,22 +132,19 @@ impl Shared {
         }
     }
 
-    /// Calls a closure.
+    /// Calls a closure. An error is the host's own.
     async fn call_native<E: Export>(
         &self,
         native: &Native,
-        bounds: Bounds,
         kind: Kind,
         call: &Call,
         params: E::Params<'_>,
-        id: &RawValue,
-    ) -> Result<E::Output, RpcError> {
+    ) -> Result<Answer<E::Output>, RpcError> {
         let progress = call.progress.clone();
         // A closure may leave its context to something that goes on when the request has ended.
         let _open = progress.clone().map(CloseOnDrop);
         let context = NativeContext::new(call.context.clone(), kind, call.expects.clone(), &self.tasks, progress);
-        let answer = native.answer::<E>(context, params).await;
-        answer.map_err(|error| bounded(id, error, bounds))
+        native.answer::<E>(context, params).await
     }
 
     /// Stores the work that a handler spawned, before the requestor hears of its tasks.

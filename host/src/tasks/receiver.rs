@@ -13,6 +13,7 @@ use super::{
     AuditLog, Claim, Job, Lease, NewTask, Origin, Outcome, Stored, TaskError, TaskLimits, TaskRecord, TaskStore,
     Transition, Whose, cursor, milliseconds,
 };
+use crate::observe;
 use crate::protocol::json;
 use crate::protocol::types::{ListTasksResult, Task, TaskMetadata, TaskOutput, TaskStatus};
 use crate::rules;
@@ -165,6 +166,7 @@ impl Tasks {
             }
         }
         unheard.heard();
+        observe::task_created();
         if let Some((audit, record)) = audited {
             audit.task("created", &record);
         }
@@ -385,6 +387,9 @@ impl Tasks {
             }
             if let Some((audit, record)) = audited {
                 audit.task("changed", &record);
+            }
+            if task.status.is_final() {
+                observe::task_ended(task.status);
             }
             if !by.quiet {
                 (self.on_change)(&task);

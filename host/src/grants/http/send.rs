@@ -1,7 +1,9 @@
 //! One request: what of it is checked, in which order, and how long it may take.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use http::HeaderName;
 use http_body::Body;
 use http_body_util::BodyExt;
@@ -16,6 +18,7 @@ use super::body::{Received, Sent};
 use super::refusal::{About, Refused};
 use super::rules::{Allowed, allowed, target};
 use super::{Http, HttpLimits};
+use crate::observe::{Import, import};
 
 /// Fields that a guest does not set beside those of wasmtime-wasi-http: they are of the connection, too.
 /// [RFC 9110, 7.6.1]
@@ -68,6 +71,19 @@ impl WasiHttpHooks for Hooks {
         request: http::Request<WasiBody>,
         options: Option<RequestOptions>,
         _: Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ) -> Box<dyn Future<Output = Result<Response>> + Send> {
+        let sent = Box::into_pin(self.send(request, options));
+        let sent = import(Import("wasi:http/outgoing-handler", "handle"), sent.map(Ok::<_, Infallible>));
+        Box::new(sent.map(|Ok(response)| response))
+    }
+}
+
+impl Hooks {
+    /// Sends a request, if it may go out.
+    fn send(
+        &mut self,
+        request: http::Request<WasiBody>,
+        options: Option<RequestOptions>,
     ) -> Box<dyn Future<Output = Result<Response>> + Send> {
         let Some(http) = self.http.clone() else { return refuse(Error::HttpRequestDenied) };
         let limits = &http.shared.limits;

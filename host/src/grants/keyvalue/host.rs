@@ -9,6 +9,7 @@ use super::{Excess, KeyValue, KeyValueError};
 use crate::error::Usage;
 use crate::grants::generated::wasi::keyvalue::{atomics, batch, store};
 use crate::hit;
+use crate::observe::{Import, import};
 use crate::sandbox::CellState;
 use store::{Error, KeyResponse};
 
@@ -143,38 +144,56 @@ impl Place {
 
 impl store::Host for &mut CellState {
     async fn open(&mut self, identifier: String) -> Given<Resource<Bucket>> {
-        if let Err(excess) = self.keyvalue()?.quota().bucket(&identifier) {
-            return self.told(Err(excess.into()));
-        }
-        Ok(Ok(WasiView::ctx(*self).table.push(Bucket(identifier.into()))?))
+        import(Import("wasi:keyvalue/store", "open"), async {
+            if let Err(excess) = self.keyvalue()?.quota().bucket(&identifier) {
+                return self.told(Err(excess.into()));
+            }
+            Ok(Ok(WasiView::ctx(*self).table.push(Bucket(identifier.into()))?))
+        })
+        .await
     }
 }
 
 impl store::HostBucket for &mut CellState {
     async fn get(&mut self, bucket: Resource<Bucket>, key: String) -> Given<Option<Vec<u8>>> {
-        let outcome = self.bucket(&bucket)?.get(&key).await;
-        self.told(outcome)
+        import(Import("wasi:keyvalue/store", "get"), async {
+            let outcome = self.bucket(&bucket)?.get(&key).await;
+            self.told(outcome)
+        })
+        .await
     }
 
     async fn set(&mut self, bucket: Resource<Bucket>, key: String, value: Vec<u8>) -> Given<()> {
-        let outcome = self.bucket(&bucket)?.set(&key, value).await;
-        self.told(outcome)
+        import(Import("wasi:keyvalue/store", "set"), async {
+            let outcome = self.bucket(&bucket)?.set(&key, value).await;
+            self.told(outcome)
+        })
+        .await
     }
 
     async fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> Given<()> {
-        let outcome = self.bucket(&bucket)?.delete(&key).await;
-        self.told(outcome)
+        import(Import("wasi:keyvalue/store", "delete"), async {
+            let outcome = self.bucket(&bucket)?.delete(&key).await;
+            self.told(outcome)
+        })
+        .await
     }
 
     async fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> Given<bool> {
-        let place = self.bucket(&bucket)?;
-        let outcome = place.store.exists(&place.bucket, &key).await;
-        self.told(outcome)
+        import(Import("wasi:keyvalue/store", "exists"), async {
+            let place = self.bucket(&bucket)?;
+            let outcome = place.store.exists(&place.bucket, &key).await;
+            self.told(outcome)
+        })
+        .await
     }
 
     async fn list_keys(&mut self, bucket: Resource<Bucket>, cursor: Option<u64>) -> Given<KeyResponse> {
-        let outcome = self.bucket(&bucket)?.list(cursor).await;
-        self.told(outcome)
+        import(Import("wasi:keyvalue/store", "list-keys"), async {
+            let outcome = self.bucket(&bucket)?.list(cursor).await;
+            self.told(outcome)
+        })
+        .await
     }
 
     async fn drop(&mut self, bucket: Resource<Bucket>) -> wasmtime::Result<()> {
@@ -185,24 +204,36 @@ impl store::HostBucket for &mut CellState {
 
 impl atomics::Host for &mut CellState {
     async fn increment(&mut self, bucket: Resource<Bucket>, key: String, delta: u64) -> Given<u64> {
-        let outcome = self.bucket(&bucket)?.increment(&key, delta).await;
-        self.told(outcome)
+        import(Import("wasi:keyvalue/atomics", "increment"), async {
+            let outcome = self.bucket(&bucket)?.increment(&key, delta).await;
+            self.told(outcome)
+        })
+        .await
     }
 }
 
 impl batch::Host for &mut CellState {
     async fn get_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> Given<Vec<Option<(String, Vec<u8>)>>> {
-        let outcome = self.bucket(&bucket)?.get_many(keys).await;
-        self.told(outcome)
+        import(Import("wasi:keyvalue/batch", "get-many"), async {
+            let outcome = self.bucket(&bucket)?.get_many(keys).await;
+            self.told(outcome)
+        })
+        .await
     }
 
     async fn set_many(&mut self, bucket: Resource<Bucket>, pairs: Vec<(String, Vec<u8>)>) -> Given<()> {
-        let outcome = self.bucket(&bucket)?.set_many(pairs).await;
-        self.told(outcome)
+        import(Import("wasi:keyvalue/batch", "set-many"), async {
+            let outcome = self.bucket(&bucket)?.set_many(pairs).await;
+            self.told(outcome)
+        })
+        .await
     }
 
     async fn delete_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> Given<()> {
-        let outcome = self.bucket(&bucket)?.delete_many(keys).await;
-        self.told(outcome)
+        import(Import("wasi:keyvalue/batch", "delete-many"), async {
+            let outcome = self.bucket(&bucket)?.delete_many(keys).await;
+            self.told(outcome)
+        })
+        .await
     }
 }

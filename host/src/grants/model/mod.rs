@@ -17,6 +17,7 @@ pub use context::{ModelContext, ModelUse, SessionIdentity};
 pub use provider::{ModelGuards, Provider, ProviderModel, WrongProvider};
 
 use super::generated::taskcell::handlers::model::Host;
+use crate::observe::{self, Import, import};
 use crate::protocol::types::{CreateMessageRequest, CreateMessageResult, RpcError};
 use crate::sandbox::CellState;
 use context::Audit;
@@ -41,17 +42,21 @@ impl Host for &mut CellState {
         &mut self,
         request: CreateMessageRequest,
     ) -> wasmtime::Result<Result<CreateMessageResult, RpcError>> {
-        let scope = &self.scope;
-        let (Some(model), Some(conversation)) = (scope.owner.grants.model.clone(), &scope.conversation) else {
-            return Err(wasmtime::format_err!("no model is granted"));
-        };
-        let mut context = ModelContext::new(Arc::clone(&conversation.server), Arc::clone(&conversation.session));
-        context.handler = Arc::clone(&scope.owner.digest);
-        context.kind = scope.kind;
-        let task = scope.lease.as_ref().map(|lease| lease.id.clone());
-        let audit = Audit::new(&context, task, &request);
-        let answer = model.create_message(&context, request).await;
-        audit.end(&answer);
-        Ok(answer)
+        import(Import("taskcell:handlers/model", "create-message"), async {
+            let scope = &self.scope;
+            let (Some(model), Some(conversation)) = (scope.owner.grants.model.clone(), &scope.conversation) else {
+                return Err(wasmtime::format_err!("no model is granted"));
+            };
+            let mut context = ModelContext::new(Arc::clone(&conversation.server), Arc::clone(&conversation.session));
+            context.handler = Arc::clone(&scope.owner.digest);
+            context.kind = scope.kind;
+            let task = scope.lease.as_ref().map(|lease| lease.id.clone());
+            let audit = Audit::new(&context, task, &request);
+            let answer = model.create_message(&context, request).await;
+            audit.end(&answer);
+            observe::model_used(&context.used());
+            Ok(answer)
+        })
+        .await
     }
 }

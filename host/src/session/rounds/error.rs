@@ -73,6 +73,22 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// The word for it in `error.type`.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Params(_) => "params",
+            Self::Refused(_) => "refused",
+            Self::Input { .. } => "input",
+            Self::Rounds { .. } => "rounds",
+            Self::Inputs { .. } => "inputs",
+            Self::Size { .. } => "size",
+            Self::TaskTime { .. } => "task_time",
+            Self::Cancelled { .. } => "cancelled",
+            Self::Answer(_) => "answer",
+            Self::Transport(_) => "transport",
+        }
+    }
+
     /// The error of the server or of a handler, word for word, when it was one.
     #[must_use]
     pub fn rpc(&self) -> Option<&RpcError> {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::task::JoinSet;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use super::error::MAX_QUOTE;
 use super::members::Members;
@@ -75,7 +75,7 @@ impl Input {
     ) -> Result<(String, Box<RawValue>), CallError> {
         let answer = match rest.filter(|_| shared.handlers.leaves(self.kind)) {
             Some(rest) => rest.answer(&self.message).await,
-            None => shared.answer(&self.message).await,
+            None => shared.answer(&self.message, &Span::current()).await,
         };
         let outcome = match answer.as_deref().map(Message::read) {
             Some(Ok(Message { result: Some(result), .. })) => Ok(result.to_owned()),

@@ -65,6 +65,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 pub use discover::{Discovered, discover, discovered};
 pub use error::CallError;
@@ -75,6 +76,7 @@ pub(crate) use meta::{CLIENT_CAPABILITIES, CLIENT_INFO, capabilities};
 
 use super::live::Serving;
 use super::{Session, Shared};
+use crate::observe::CallWatch;
 use crate::protocol::types::{Implementation, RpcError};
 use answer::Answer;
 use members::Members;
@@ -261,9 +263,15 @@ impl Caller {
     /// # Errors
     /// See [`CallError`]. A handler's error ends the call, for a retry has no place for one.
     pub async fn call(&self, method: &str, params: &RawValue) -> Result<Box<RawValue>, CallError> {
-        let mut params = Members::read(params.get()).map_err(CallError::Params)?;
-        let result = self.send(method, &mut params).await?;
-        self.go_on(method, params, result).await
+        let mut watch = CallWatch::begin(&self.shared.protocol_version, method);
+        let outcome = async {
+            let mut params = Members::read(params.get()).map_err(CallError::Params)?;
+            let result = self.send(method, &mut params).await?;
+            self.go_on(method, params, result, &watch).await
+        };
+        let outcome = outcome.instrument(watch.span().clone()).await;
+        watch.ended(&outcome);
+        outcome
     }
 
     /// Goes on with a call that was made elsewhere, from its first result.
@@ -274,7 +282,14 @@ impl Caller {
         params: &RawValue,
         result: Box<RawValue>,
     ) -> Result<Box<RawValue>, CallError> {
-        self.go_on(method, Members::read(params.get()).map_err(CallError::Params)?, result).await
+        let mut watch = CallWatch::begin(&self.shared.protocol_version, method);
+        let outcome = async {
+            let params = Members::read(params.get()).map_err(CallError::Params)?;
+            self.go_on(method, params, result, &watch).await
+        };
+        let outcome = outcome.instrument(watch.span().clone()).await;
+        watch.ended(&outcome);
+        outcome
     }
 
     async fn go_on(
@@ -282,9 +297,11 @@ impl Caller {
         method: &str,
         mut params: Members,
         mut result: Box<RawValue>,
+        watch: &CallWatch,
     ) -> Result<Box<RawValue>, CallError> {
         let (mut pauses, mut left) = (PAUSES.iter(), self.options.rounds);
         loop {
+            watch.rounds(self.options.rounds.saturating_sub(left));
             let asked = match Answer::read(result, self.shared.handlers.serving().bounds).map_err(CallError::Answer)? {
                 Answer::Complete(result) => return Ok(result),
                 Answer::Task(task) if self.options.tasks && method == MAY_BE_A_TASK => return self.finish(task).await,
@@ -315,7 +332,10 @@ impl Caller {
     /// # Errors
     /// As [`Caller::call`].
     pub async fn resume(&self, task_id: &str) -> Result<Box<RawValue>, CallError> {
-        self.finish(task::TaskState::begun(task_id)).await
+        let mut watch = CallWatch::begin(&self.shared.protocol_version, "tasks/get");
+        let outcome = self.finish(task::TaskState::begun(task_id)).instrument(watch.span().clone()).await;
+        watch.ended(&outcome);
+        outcome
     }
 
     /// Tells the server that nobody waits for a task any more. It need not stop. [ext-tasks, Task Cancellation]

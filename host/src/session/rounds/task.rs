@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::answer::{inputs, type_of};
 use super::error::MAX_QUOTE;
 use super::members::Members;
 use super::{CallError, Caller};
+use crate::observe;
 use crate::printable::one_line;
 use crate::protocol::types::{RpcError, TaskStatus};
 use crate::session::reply::Bounds;
@@ -105,8 +107,9 @@ impl Caller {
     /// Follows a task to its end. One that the client gives up is cancelled.
     pub(super) async fn finish(&self, task: TaskState) -> Result<Box<RawValue>, CallError> {
         let limit = self.options.task_time;
+        let span = observe::remote_task(&task.task.id);
         let mut running = Running { caller: self, id: task.task.id.clone(), over: false };
-        let outcome = match tokio::time::timeout(limit, self.follow(task)).await {
+        let outcome = match tokio::time::timeout(limit, self.follow(task).instrument(span)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(CallError::TaskTime { limit }),
         };

@@ -1,0 +1,121 @@
+//! One call of an export in a cell: its span, and what it used.
+//!
+//! The CPU time is read exactly only for who listens: to ask for it is a call of the system at each end of a poll.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use tracing::Span;
+use tracing::field::Empty;
+
+use super::{MAX_NAME, Outcome, begin, end, metrics, microseconds};
+use crate::Error;
+use crate::grants::Owner;
+use crate::kinds::Kind;
+use crate::printable::one_line;
+use crate::protocol::types::RpcError;
+
+/// What a cell has used so far, told as it goes: whoever drops the cell may want to know.
+#[derive(Debug, Default)]
+pub(crate) struct Measured {
+    /// Nanoseconds.
+    cpu: AtomicU64,
+    /// Bytes.
+    memory: AtomicUsize,
+}
+
+impl Measured {
+    /// It has computed for so long in one more poll.
+    pub(crate) fn computed(&self, time: Duration) {
+        self.cpu.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// It has so much memory now. Memories of WebAssembly do not shrink.
+    pub(crate) fn has_memory(&self, bytes: usize) {
+        self.memory.store(bytes, Relaxed);
+    }
+}
+
+/// A call of an export, as long as it lasts.
+pub(crate) struct CellWatch {
+    span: Span,
+    seen: Option<Seen>,
+}
+
+/// Of who listens.
+struct Seen {
+    start: Instant,
+    export: &'static str,
+    measured: Arc<Measured>,
+    outcome: Outcome,
+    counted: bool,
+}
+
+impl CellWatch {
+    /// Begins a call of the export of a kind; none is `background`.
+    pub(crate) fn begin(owner: &Owner, kind: Option<Kind>, reused: bool) -> Self {
+        let export = kind.map_or("background", |kind| kind.info().export);
+        let span = tracing::info_span!(
+            "cell",
+            otel.status_code = Empty,
+            error.r#type = Empty,
+            taskcell.kind = export,
+            taskcell.handler.name = one_line(&owner.name, MAX_NAME),
+            taskcell.handler.digest = &*owner.digest,
+            taskcell.cell.reused = reused,
+            taskcell.outcome = Empty,
+            taskcell.cpu_us = Empty,
+            taskcell.wall_us = Empty,
+            taskcell.memory_bytes = Empty,
+        );
+        let seen = begin(&span).map(|start| {
+            let counted = metrics::recording();
+            if counted {
+                metrics::cell_begun();
+            }
+            Seen { start, export, measured: Arc::default(), outcome: Outcome::Dropped, counted }
+        });
+        Self { span, seen }
+    }
+
+    pub(crate) fn span(&self) -> &Span {
+        &self.span
+    }
+
+    /// Where the cell is to tell what it uses; none where nobody wants to know.
+    pub(crate) fn measured(&self) -> Option<&Arc<Measured>> {
+        self.seen.as_ref().map(|seen| &seen.measured)
+    }
+
+    /// The call came back with this.
+    pub(crate) fn ended<T>(&mut self, answer: &Result<Result<T, RpcError>, Error>) {
+        let Some(seen) = &mut self.seen else { return };
+        seen.outcome = match answer {
+            Ok(Ok(_)) => Outcome::Ok,
+            Ok(Err(error)) => {
+                self.span.record("error.type", error.code.to_string());
+                Outcome::Error
+            }
+            Err(error) => {
+                self.span.record("error.type", error.kind());
+                Outcome::Failed
+            }
+        };
+    }
+}
+
+impl Drop for CellWatch {
+    fn drop(&mut self) {
+        let Some(Seen { start, export, measured, outcome, counted }) = self.seen.take() else { return };
+        let (cpu, memory) = (Duration::from_nanos(measured.cpu.load(Relaxed)), measured.memory.load(Relaxed));
+        end(&self.span, start, outcome);
+        if !self.span.is_disabled() {
+            self.span.record("taskcell.cpu_us", microseconds(cpu));
+            self.span.record("taskcell.memory_bytes", i64::try_from(memory).unwrap_or(i64::MAX));
+        }
+        if counted {
+            metrics::cell_ended(export, cpu, memory);
+        }
+    }
+}

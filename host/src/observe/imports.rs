@@ -1,0 +1,88 @@
+//! One call of a host function.
+//!
+//! Those of `taskcell:handlers`, `wasi:keyvalue` and `wasi:http` are seen. `wasi:config` and what every cell has of WASI
+//! answer at once, from memory, and are left out: a guest that reads a clock in a loop would make a million spans.
+
+use std::future::Future;
+use std::time::Instant;
+
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
+
+use super::{MAX_NAME, Outcome, begin, end, metrics};
+use crate::grants::ModelUse;
+use crate::printable::one_line;
+
+/// A host function: its interface, without the version, and its name.
+pub(crate) struct Import(pub(crate) &'static str, pub(crate) &'static str);
+
+/// Watches a host function, which gives the guest a result or traps.
+///
+/// The span begins now, under that of the cell: some are polled elsewhere.
+pub(crate) fn import<T, E, B>(
+    import: Import,
+    call: impl Future<Output = Result<Result<T, E>, B>>,
+) -> impl Future<Output = Result<Result<T, E>, B>> {
+    let Import(interface, function) = import;
+    let span = tracing::debug_span!(
+        "import",
+        otel.name = format!("{interface}.{function}"),
+        otel.status_code = Empty,
+        taskcell.import.interface = interface,
+        taskcell.import.function = function,
+        gen_ai.response.model = Empty,
+        gen_ai.usage.input_tokens = Empty,
+        gen_ai.usage.output_tokens = Empty,
+        taskcell.outcome = Empty,
+        taskcell.wall_us = Empty,
+    );
+    let start = begin(&span);
+    let mut watch = ImportWatch { span: span.clone(), start, interface, function, outcome: Outcome::Dropped };
+    async move {
+        let given = call.instrument(span).await;
+        watch.ended(&given);
+        given
+    }
+}
+
+/// A call of a host function, as long as it lasts.
+struct ImportWatch {
+    span: Span,
+    start: Option<Instant>,
+    interface: &'static str,
+    function: &'static str,
+    outcome: Outcome,
+}
+
+impl ImportWatch {
+    fn ended<T, E, B>(&mut self, given: &Result<Result<T, E>, B>) {
+        self.outcome = match given {
+            Ok(Ok(_)) => Outcome::Ok,
+            Ok(Err(_)) => Outcome::Error,
+            Err(_) => Outcome::Failed,
+        };
+    }
+}
+
+impl Drop for ImportWatch {
+    fn drop(&mut self) {
+        if let Some(start) = self.start {
+            let wall = end(&self.span, start, self.outcome);
+            metrics::import_ended(self.interface, self.function, self.outcome, wall);
+        }
+    }
+}
+
+/// A model, whose import this is in, used this.
+pub(crate) fn model_used(used: &ModelUse) {
+    let ModelUse { model, input_tokens, output_tokens } = used;
+    metrics::model_tokens(*input_tokens, *output_tokens);
+    let span = Span::current();
+    if span.is_disabled() {
+        return;
+    }
+    let number = |tokens: &Option<u64>| tokens.and_then(|tokens| i64::try_from(tokens).ok());
+    span.record("gen_ai.response.model", model.as_ref().map(|model| one_line(model, MAX_NAME)));
+    span.record("gen_ai.usage.input_tokens", number(input_tokens));
+    span.record("gen_ai.usage.output_tokens", number(output_tokens));
+}

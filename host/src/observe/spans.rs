@@ -1,0 +1,218 @@
+//! Sessions, requests, background work, and calls to servers of revision 2026-07-28.
+//!
+//! A request belongs to its session, whoever polls it; what the poller's own span is follows from it as a link. Spans that
+//! last across an await are entered for each poll alone, by [`tracing::Instrument`].
+
+use std::time::Instant;
+
+use serde_json::value::RawValue;
+use tracing::Span;
+use tracing::field::Empty;
+
+use super::{MAX_NAME, Outcome, begin, end, error_type, metrics};
+use crate::kinds::Kind;
+use crate::printable::one_line;
+use crate::protocol::types::RpcError;
+use crate::session::rounds::CallError;
+
+/// The span of a session.
+pub(crate) fn session(server: &str, revision: &str) -> Span {
+    tracing::info_span!(
+        "session",
+        taskcell.server = one_line(server, MAX_NAME),
+        mcp.protocol.version = one_line(revision, MAX_NAME),
+    )
+}
+
+/// A request of the server, as long as it lasts.
+pub(crate) struct RequestWatch {
+    span: Span,
+    start: Option<Instant>,
+    kind: Option<Kind>,
+    outcome: Outcome,
+}
+
+impl RequestWatch {
+    /// Begins a request under `parent`: the session, or the call that it is an input of.
+    pub(crate) fn begin(parent: &Span, revision: &str, method: &str, id: &RawValue) -> Self {
+        let span = tracing::info_span!(
+            parent: parent.id().or_else(|| Span::current().id()),
+            "request",
+            otel.name = Kind::of(method, false).map_or("other", |kind| kind.info().method),
+            otel.kind = "server",
+            otel.status_code = Empty,
+            mcp.method.name = one_line(method, MAX_NAME),
+            mcp.protocol.version = one_line(revision, MAX_NAME),
+            jsonrpc.request.id = one_line(id.get().trim_matches('"'), MAX_NAME),
+            rpc.response.status_code = Empty,
+            error.r#type = Empty,
+            taskcell.kind = Empty,
+            taskcell.handler.name = Empty,
+            taskcell.outcome = Empty,
+            taskcell.wall_us = Empty,
+        );
+        if !span.is_disabled() {
+            let current = Span::current();
+            if parent.id().is_some_and(|parent| current.id() != Some(parent)) {
+                span.follows_from(current);
+            }
+        }
+        let start = begin(&span);
+        Self { span, start, kind: None, outcome: Outcome::Dropped }
+    }
+
+    pub(crate) fn span(&self) -> &Span {
+        &self.span
+    }
+
+    /// It ended so: by the handler of this name, with this error if that was the answer.
+    pub(crate) fn ended(
+        &mut self,
+        outcome: Outcome,
+        kind: Option<Kind>,
+        handler: Option<&str>,
+        error: Option<&RpcError>,
+    ) {
+        (self.outcome, self.kind) = (outcome, kind);
+        if self.span.is_disabled() {
+            return;
+        }
+        self.span.record("taskcell.kind", kind.map(|kind| kind.info().export));
+        self.span.record("taskcell.handler.name", handler.map(|handler| one_line(handler, MAX_NAME)));
+        failed_with(&self.span, outcome, error);
+    }
+}
+
+impl Drop for RequestWatch {
+    fn drop(&mut self) {
+        if let Some(start) = self.start {
+            let wall = end(&self.span, start, self.outcome);
+            metrics::request_ended(self.kind, self.outcome, wall);
+        }
+    }
+}
+
+/// The work of a task, as long as it lasts.
+pub(crate) struct WorkWatch {
+    span: Span,
+    start: Option<Instant>,
+    outcome: Outcome,
+}
+
+impl WorkWatch {
+    /// Begins the work of a task that a request of this kind made.
+    pub(crate) fn begin(session: &Span, kind: Option<Kind>, task: &str, attempt: u32) -> Self {
+        let span = tracing::info_span!(
+            parent: session.id(),
+            "work",
+            otel.status_code = Empty,
+            task.id = one_line(task, MAX_NAME),
+            error.r#type = Empty,
+            taskcell.kind = kind.map(|kind| kind.info().export),
+            taskcell.attempt = i64::from(attempt),
+            taskcell.outcome = Empty,
+            taskcell.wall_us = Empty,
+        );
+        let start = begin(&span);
+        Self { span, start, outcome: Outcome::Dropped }
+    }
+
+    pub(crate) fn span(&self) -> &Span {
+        &self.span
+    }
+
+    /// The handler answered so, or there is no answer.
+    pub(crate) fn ended<T>(&mut self, done: &Result<Result<T, RpcError>, RpcError>) {
+        let (outcome, error) = match done {
+            Ok(Ok(_)) => (Outcome::Ok, None),
+            Ok(Err(error)) => (Outcome::Error, Some(error)),
+            Err(error) => (Outcome::Failed, Some(error)),
+        };
+        self.outcome = outcome;
+        if let (false, Some(error)) = (self.span.is_disabled(), error) {
+            self.span.record("error.type", &*error_type(error, outcome));
+        }
+    }
+}
+
+impl Drop for WorkWatch {
+    fn drop(&mut self) {
+        if let Some(start) = self.start {
+            end(&self.span, start, self.outcome);
+        }
+    }
+}
+
+/// A call to a server, as long as it lasts.
+pub(crate) struct CallWatch {
+    span: Span,
+    start: Option<Instant>,
+    outcome: Outcome,
+}
+
+impl CallWatch {
+    /// Begins a call, under whatever span the application is in.
+    pub(crate) fn begin(revision: &str, method: &str) -> Self {
+        let method = || one_line(method, MAX_NAME);
+        let span = tracing::info_span!(
+            "call",
+            otel.name = method(),
+            otel.kind = "client",
+            otel.status_code = Empty,
+            mcp.method.name = method(),
+            mcp.protocol.version = one_line(revision, MAX_NAME),
+            rpc.response.status_code = Empty,
+            error.r#type = Empty,
+            taskcell.rounds = Empty,
+            taskcell.outcome = Empty,
+            taskcell.wall_us = Empty,
+        );
+        let start = begin(&span);
+        Self { span, start, outcome: Outcome::Dropped }
+    }
+
+    pub(crate) fn span(&self) -> &Span {
+        &self.span
+    }
+
+    /// The server has asked for input so often.
+    pub(crate) fn rounds(&self, rounds: u32) {
+        self.span.record("taskcell.rounds", i64::from(rounds));
+    }
+
+    /// It came back so.
+    pub(crate) fn ended<T>(&mut self, outcome: &Result<T, CallError>) {
+        self.outcome = match outcome {
+            Ok(_) => Outcome::Ok,
+            Err(CallError::Refused(_) | CallError::Input { .. }) => Outcome::Error,
+            Err(CallError::Cancelled { .. }) => Outcome::Cancelled,
+            Err(_) => Outcome::Failed,
+        };
+        if let (false, Err(error)) = (self.span.is_disabled(), outcome) {
+            failed_with(&self.span, Outcome::Error, error.rpc());
+            if error.rpc().is_none() {
+                self.span.record("error.type", error.kind());
+            }
+        }
+    }
+}
+
+impl Drop for CallWatch {
+    fn drop(&mut self) {
+        if let Some(start) = self.start {
+            end(&self.span, start, self.outcome);
+        }
+    }
+}
+
+/// The span of a server's task that a call waits for.
+pub(crate) fn remote_task(id: &str) -> Span {
+    tracing::info_span!("remote_task", task.id = one_line(id, MAX_NAME))
+}
+
+fn failed_with(span: &Span, outcome: Outcome, error: Option<&RpcError>) {
+    if let Some(error) = error {
+        span.record("rpc.response.status_code", error.code.to_string());
+        span.record("error.type", &*error_type(error, outcome));
+    }
+}
