@@ -44,6 +44,7 @@
 //! | `rmcp` | handlers beside the `ClientHandler` of an application that uses rmcp (feature `rmcp`) |
 //! | `watch` | files that are watched (feature `watch`) |
 //! | [`observe`] | spans and metrics: one table each |
+//! | `otel` | their export by OpenTelemetry (feature `otel`) |
 //! | `cli` | the program `taskcell` (feature `cli`) |
 //!
 //! Settings, errors, events and what the host alone makes are `#[non_exhaustive]`: they will grow. The records of
@@ -60,6 +61,8 @@ pub mod grants;
 mod hit;
 pub mod kinds;
 pub mod observe;
+#[cfg(feature = "otel")]
+pub mod otel;
 mod printable;
 pub mod protocol;
 #[cfg(feature = "rmcp")]

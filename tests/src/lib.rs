@@ -3,6 +3,7 @@
 pub mod application;
 pub mod attacks;
 pub mod cli;
+pub mod collector;
 pub mod compose;
 pub mod conversation;
 pub mod examples;

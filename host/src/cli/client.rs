@@ -11,10 +11,11 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use async_trait::async_trait;
 use serde_json::value::{RawValue, to_raw_value};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::process::ChildStdout;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
+use tracing::Instrument;
 
 use super::negotiate::{Protocol, Spoken};
 use super::peer::{self, Answer, Closed, Lines, Peer};
@@ -22,6 +23,7 @@ use super::process::{GRACE, ServerProcess};
 use super::started::{Started, forward, gone, message, named, this_program};
 use super::tasks_args::TaskKeeping;
 use super::terminal::{self, Progress};
+use crate::observe::{CallWatch, outgoing};
 use crate::protocol::types::{Implementation, RpcError};
 use crate::protocol::{PROTOCOL_VERSION, jsonrpc};
 use crate::session::rounds::{self, CallError, Caller, RemoteTask, Response, SendError};
@@ -68,6 +70,21 @@ pub(super) struct Client {
 struct Link {
     peer: Arc<Peer>,
     timeout: Duration,
+}
+
+impl Link {
+    /// Sends a request of a revision that has no rounds, in the trace of a call.
+    async fn call(&self, method: &str, mut params: Value, revision: Option<&Value>) -> anyhow::Result<Answer> {
+        let mut watch = CallWatch::begin(revision.and_then(Value::as_str).unwrap_or_default(), method);
+        let meta: Map<String, Value> =
+            watch.span().in_scope(|| outgoing().map(|(name, value)| (name.to_owned(), value.into())).collect());
+        if let (Some(params), false) = (params.as_object_mut(), meta.is_empty()) {
+            params.insert("_meta".to_owned(), meta.into());
+        }
+        let answer = self.peer.request(method, params, self.timeout).instrument(watch.span().clone()).await?;
+        watch.answered(&answer);
+        Ok(answer)
+    }
 }
 
 #[async_trait]
@@ -180,7 +197,7 @@ impl Client {
         let answer = async {
             match &self.caller {
                 Some(caller) => called(caller.call(method, &to_raw_value(&params)?).await),
-                None => self.link.peer.request(method, params, self.link.timeout).await,
+                None => self.link.call(method, params, self.server.get("protocolVersion")).await,
             }
         };
         let ended = tokio::select! {

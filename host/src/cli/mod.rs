@@ -32,17 +32,17 @@ mod store;
 mod task_view;
 mod tasks;
 mod tasks_args;
+mod telemetry;
 mod terminal;
 mod tool;
 mod user;
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
 
 use crate::printable;
+use telemetry::Telemetry;
 
 /// Runs the handlers with which an MCP client answers its server, as sandboxed WebAssembly components.
 #[derive(Parser)]
@@ -86,6 +86,13 @@ enum Command {
     DemoServer,
 }
 
+impl Command {
+    /// Whether it answers requests for somebody, which is worth to be exported.
+    fn serves(&self) -> bool {
+        matches!(self, Self::Demo(_) | Self::Run(_) | Self::Call(_) | Self::Record(_))
+    }
+}
+
 /// How a command ended.
 enum Ended {
     /// With a good result.
@@ -100,9 +107,10 @@ const MAX_ERROR: usize = 1_000;
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    log_to_stderr(cli.verbose);
+    let telemetry = Telemetry::begin(cli.verbose, cli.command.serves());
     let ended = block_on(cli.command);
     screen::leave();
+    telemetry.end();
     match ended {
         Ok(Ended::Well) => ExitCode::SUCCESS,
         Ok(Ended::WithError) => ExitCode::from(1),
@@ -149,20 +157,4 @@ fn block_on(command: Command) -> anyhow::Result<Ended> {
     // Reading stdin blocks a thread that nothing can interrupt; it must not hold up the end.
     runtime.shutdown_background();
     ended
-}
-
-fn log_to_stderr(verbose: u8) {
-    let level = match verbose {
-        0 => "warn",
-        // Spans would stand before each line.
-        1 => "taskcell=info,taskcell::observe=warn,warn",
-        _ => "taskcell=debug,info",
-    };
-    let filter = EnvFilter::try_from_env("TASKCELL_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(|| screen::Log)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .init();
 }

@@ -11,11 +11,13 @@
 //! | file | knows |
 //! |---|---|
 //! | `spans` | sessions, requests, background work, calls of revision 2026-07-28 |
+//! | `context` | traces that go on from one process to the next |
 //! | `cells` | one cell: its CPU time and memory |
 //! | `imports` | one call of a host function |
 //! | `metrics` | all metrics |
 
 mod cells;
+mod context;
 mod imports;
 mod metrics;
 mod spans;
@@ -23,6 +25,9 @@ mod spans;
 pub use metrics::{METRICS, MetricInfo, MetricType, describe_metrics};
 
 pub(crate) use cells::{CellWatch, Measured};
+pub(crate) use context::outgoing;
+#[cfg(feature = "otel")]
+pub(crate) use context::{TRACEPARENT, TRACESTATE, TraceContext};
 pub(crate) use imports::{Import, import, model_used};
 pub(crate) use metrics::{component_loaded, limit_hit, task_created, task_ended};
 pub(crate) use spans::{CallWatch, RequestWatch, WorkWatch, remote_task, session};
@@ -98,6 +103,7 @@ pub const SPANS: &[SpanInfo] = &[
             "error.type",
             "taskcell.kind",
             "taskcell.handler.name",
+            "taskcell.traceparent",
             "taskcell.outcome",
             "taskcell.wall_us",
         ],
@@ -112,6 +118,7 @@ pub const SPANS: &[SpanInfo] = &[
             "error.type",
             "taskcell.kind",
             "taskcell.attempt",
+            "taskcell.traceparent",
             "taskcell.outcome",
             "taskcell.wall_us",
         ],

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use tracing::Span;
 use tracing::field::Empty;
 
+use super::context::{TraceContext, adopt};
 use super::{MAX_NAME, Outcome, begin, end, error_type, metrics};
 use crate::kinds::Kind;
 use crate::printable::one_line;
@@ -33,8 +34,8 @@ pub(crate) struct RequestWatch {
 }
 
 impl RequestWatch {
-    /// Begins a request under `parent`: the session, or the call that it is an input of.
-    pub(crate) fn begin(parent: &Span, revision: &str, method: &str, id: &RawValue) -> Self {
+    /// Begins a request, of this text, under `parent`: the session, or the call that it is an input of.
+    pub(crate) fn begin(parent: &Span, revision: &str, method: &str, id: &RawValue, text: &[u8]) -> Self {
         let span = tracing::info_span!(
             parent: parent.id().or_else(|| Span::current().id()),
             "request",
@@ -48,6 +49,7 @@ impl RequestWatch {
             error.r#type = Empty,
             taskcell.kind = Empty,
             taskcell.handler.name = Empty,
+            taskcell.traceparent = Empty,
             taskcell.outcome = Empty,
             taskcell.wall_us = Empty,
         );
@@ -56,6 +58,7 @@ impl RequestWatch {
             if parent.id().is_some_and(|parent| current.id() != Some(parent)) {
                 span.follows_from(current);
             }
+            adopt(&span, parent, std::str::from_utf8(text).ok().and_then(TraceContext::of_request));
         }
         let start = begin(&span);
         Self { span, start, kind: None, outcome: Outcome::Dropped }
@@ -100,8 +103,8 @@ pub(crate) struct WorkWatch {
 }
 
 impl WorkWatch {
-    /// Begins the work of a task that a request of this kind made.
-    pub(crate) fn begin(session: &Span, kind: Option<Kind>, task: &str, attempt: u32) -> Self {
+    /// Begins the work of a task that a request of this kind made, with this `_meta`.
+    pub(crate) fn begin(session: &Span, kind: Option<Kind>, task: &str, attempt: u32, meta: Option<&str>) -> Self {
         let span = tracing::info_span!(
             parent: session.id(),
             "work",
@@ -110,9 +113,13 @@ impl WorkWatch {
             error.r#type = Empty,
             taskcell.kind = kind.map(|kind| kind.info().export),
             taskcell.attempt = i64::from(attempt),
+            taskcell.traceparent = Empty,
             taskcell.outcome = Empty,
             taskcell.wall_us = Empty,
         );
+        if !span.is_disabled() {
+            adopt(&span, session, meta.and_then(TraceContext::of_meta));
+        }
         let start = begin(&span);
         Self { span, start, outcome: Outcome::Dropped }
     }
@@ -178,6 +185,15 @@ impl CallWatch {
     /// The server has asked for input so often.
     pub(crate) fn rounds(&self, rounds: u32) {
         self.span.record("taskcell.rounds", i64::from(rounds));
+    }
+
+    /// The server answered so.
+    #[cfg(feature = "cli")]
+    pub(crate) fn answered<T>(&mut self, answer: &Result<T, RpcError>) {
+        self.outcome = if answer.is_ok() { Outcome::Ok } else { Outcome::Error };
+        if !self.span.is_disabled() {
+            failed_with(&self.span, self.outcome, answer.as_ref().err());
+        }
     }
 
     /// It came back so.

@@ -101,7 +101,7 @@ impl Runner for Shared {
         let id = &claim.lease.id;
         let kind = Kind::of_export(&claim.job.kind);
         let attempt = u32::try_from(claim.lease.fence).unwrap_or(u32::MAX);
-        let mut watch = WorkWatch::begin(&self.span, kind, id, attempt);
+        let mut watch = WorkWatch::begin(&self.span, kind, id, attempt, claim.job.context.meta.as_deref());
         let span = watch.span().clone();
         let done = async {
             let kind = kind.ok_or_else(gone)?;

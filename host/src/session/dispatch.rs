@@ -65,7 +65,7 @@ impl Shared {
         };
         let (kind, outcome) = (Kind::of(method, false), Outcome::Refused);
         let mut route = Route { serving: &serving, kind, handler: None, task: None, outcome };
-        let mut watch = RequestWatch::begin(parent, &self.protocol_version, method, id);
+        let mut watch = RequestWatch::begin(parent, &self.protocol_version, method, id, text);
         if self.in_flight.was_cancelled(id.get()) {
             watch.ended(Outcome::Cancelled, route.kind, None, None);
             return None;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::members::Members;
 use super::{Options, TASKS_EXTENSION};
+use crate::observe;
 use crate::protocol::types::Implementation;
 use crate::session::Handlers;
 use crate::session::declare::merge;
@@ -45,7 +46,7 @@ impl Meta {
         Self(members.into_iter().chain(client).filter_map(|(name, value)| Some((name, value.ok()?))).collect())
     }
 
-    /// Adds them to `_meta` of a request's parameters, whose other members stay.
+    /// Adds them to `_meta` of a request's parameters, whose other members stay; and the trace that the call is in.
     pub(super) fn add_to(&self, params: &mut Members) -> Result<(), String> {
         let mut meta = match params.get("_meta") {
             Some(meta) => Members::read(meta.get()).map_err(|error| format!("`_meta`: {error}"))?,
@@ -53,6 +54,14 @@ impl Meta {
         };
         for (name, value) in &self.0 {
             meta.set(name, value.clone());
+        }
+        // Whoever calls may be in another trace.
+        if meta.get("traceparent").is_none() {
+            for (name, value) in observe::outgoing() {
+                if let Ok(value) = to_raw_value(&value) {
+                    meta.set(name, value);
+                }
+            }
         }
         params.set("_meta", meta.write());
         Ok(())

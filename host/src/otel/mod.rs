@@ -1,0 +1,228 @@
+//! Export of spans and metrics by OpenTelemetry: OTLP over HTTP, from the standard variables of the environment.
+//!
+//! An application that has a pipeline of its own needs none of this: a layer of `tracing-opentelemetry` sees the spans of
+//! [`crate::observe`] like all others, and requests continue the traces of their servers under it. This is for the program, and
+//! for applications that have nothing yet.
+//!
+//! What is exported goes through bounded queues to a thread with a runtime of its own. So no request ever waits for a
+//! collector; what the queues cannot take is lost. Only spans of this crate go out, never events: lines of the log hold
+//! what handlers print.
+//!
+//! ```no_run
+//! use tracing_subscriber::layer::SubscriberExt;
+//! use tracing_subscriber::util::SubscriberInitExt;
+//!
+//! let export = taskcell::otel::Export::from_env()?; // none without OTEL_EXPORTER_OTLP_ENDPOINT
+//! tracing_subscriber::registry().with(export.as_ref().and_then(|export| export.layer())).init();
+//! if let Some(export) = &export {
+//!     export.install_metrics()?;
+//! }
+//! // Here the application runs.
+//! if let Some(export) = export {
+//!     export.shutdown(std::time::Duration::from_secs(3))?; // sends what is left
+//! }
+//! # Ok::<(), taskcell::otel::ExportError>(())
+//! ```
+//!
+//! | variable | is |
+//! |---|---|
+//! | `OTEL_EXPORTER_OTLP_ENDPOINT` | where everything goes, without the path of the signal |
+//! | `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT` | where one of the two goes, whole; without the first the other stays here |
+//! | `OTEL_TRACES_EXPORTER`, `OTEL_METRICS_EXPORTER` | `none` leaves one of the two out |
+//! | `OTEL_SDK_DISABLED` | `true` exports nothing |
+//! | `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` | who exports; `service.name` is `taskcell` otherwise |
+//! | `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_EXPORTER_OTLP_TIMEOUT`, `OTEL_TRACES_SAMPLER`, `OTEL_BSP_*`, `OTEL_METRIC_EXPORT_INTERVAL` | as the specification of OpenTelemetry has them |
+
+mod metrics;
+mod propagation;
+mod thread;
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use opentelemetry::Key;
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_otlp::{MetricExporter, SpanExporter};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::runtime::Tokio;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use opentelemetry_sdk::trace::span_processor_with_async_runtime::BatchSpanProcessor;
+use tracing::Subscriber;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{FilterFn, LevelFilter};
+use tracing_subscriber::registry::LookupSpan;
+
+pub(crate) use propagation::{continue_trace, current};
+use thread::Thread;
+
+/// Who exports, where the environment does not say.
+const SERVICE: &str = "taskcell";
+
+/// How long [`Export`] waits for the collector when it is dropped.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The variables that name a collector: for all, for spans, for metrics.
+const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+const TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
+const METRICS_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT";
+
+/// Why nothing is exported.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExportError {
+    /// A variable of the environment is wrong, or the thread that exports cannot be started.
+    #[error("spans and metrics cannot be exported: {0}; look at the variables OTEL_EXPORTER_OTLP_*")]
+    Setup(String),
+    /// The process has a recorder of metrics already.
+    #[error("metrics cannot be exported: another recorder is installed")]
+    Recorder,
+    /// What was left did not reach the collector.
+    #[error("the last spans and metrics were not exported: {0}")]
+    Flush(String),
+}
+
+/// An export that is set up. Dropping it sends what is left, and waits for that for up to three seconds.
+pub struct Export {
+    spans: Option<SdkTracerProvider>,
+    metrics: Option<(SdkMeterProvider, metrics::Recorder)>,
+    /// Ends after the providers, which need it.
+    thread: Thread,
+}
+
+impl std::fmt::Debug for Export {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Export")
+            .field("spans", &self.spans.is_some())
+            .field("metrics", &self.metrics.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether spans and metrics are to be exported.
+fn wanted() -> (bool, bool) {
+    let variable = |name: &str| std::env::var(name).unwrap_or_default();
+    let off = variable("OTEL_SDK_DISABLED").eq_ignore_ascii_case("true");
+    let wants = |endpoint: &str, exporter: &str| {
+        !off && variable(exporter) != "none" && !(variable(ENDPOINT) + &variable(endpoint)).is_empty()
+    };
+    (wants(TRACES_ENDPOINT, "OTEL_TRACES_EXPORTER"), wants(METRICS_ENDPOINT, "OTEL_METRICS_EXPORTER"))
+}
+
+impl Export {
+    /// Sets up what the environment wants; nothing when it names no collector. Nothing is sent yet, and whether the collector
+    /// is there is seen later.
+    ///
+    /// # Errors
+    /// [`ExportError::Setup`]
+    pub fn from_env() -> Result<Option<Self>, ExportError> {
+        let (spans, metrics) = wanted();
+        if !spans && !metrics {
+            return Ok(None);
+        }
+        let setup = |error: &dyn std::fmt::Display| ExportError::Setup(error.to_string());
+        let thread = Thread::start().map_err(|error| setup(&error))?;
+        // What is made here runs there.
+        let _there = thread.enter();
+        let spans = if spans {
+            let exporter = SpanExporter::builder().with_http().build().map_err(|error| setup(&error))?;
+            let processor = BatchSpanProcessor::builder(exporter, Tokio).build();
+            Some(SdkTracerProvider::builder().with_resource(resource()).with_span_processor(processor).build())
+        } else {
+            None
+        };
+        let metrics = if metrics {
+            let exporter = MetricExporter::builder().with_http().build().map_err(|error| setup(&error))?;
+            Some(metrics::recorder(exporter, resource()))
+        } else {
+            None
+        };
+        Ok(Some(Self { spans, metrics, thread }))
+    }
+
+    /// A layer that exports the spans of this crate; none where only metrics are wanted.
+    pub fn layer<S>(&self) -> Option<impl Layer<S> + Send + Sync + 'static>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
+    {
+        let tracer = self.spans.as_ref()?.tracer(SERVICE);
+        let layer = tracing_opentelemetry::layer().with_tracer(tracer);
+        let layer = layer.with_location(false).with_threads(false).with_target(false).with_tracked_inactivity(false);
+        let is_ours = FilterFn::new(|metadata| metadata.is_span() && metadata.target().starts_with(TARGET));
+        Some(layer.with_filter(is_ours.with_max_level_hint(LevelFilter::DEBUG)))
+    }
+
+    /// Makes this the recorder of the process, for all its metrics. Those of this crate have the units and bounds of
+    /// [`crate::observe::METRICS`]; [`describe_metrics`](crate::observe::describe_metrics) need not be called.
+    ///
+    /// # Errors
+    /// [`ExportError::Recorder`]
+    pub fn install_metrics(&self) -> Result<(), ExportError> {
+        match &self.metrics {
+            Some((_, recorder)) => ::metrics::set_global_recorder(recorder.clone()).map_err(|_| ExportError::Recorder),
+            None => Ok(()),
+        }
+    }
+
+    /// Sends what is left and ends. It blocks for up to `limit`: call it where that does no harm, not in a runtime.
+    ///
+    /// # Errors
+    /// [`ExportError::Flush`]
+    pub fn shutdown(mut self, limit: Duration) -> Result<(), ExportError> {
+        self.flush(limit)
+    }
+
+    fn flush(&mut self, limit: Duration) -> Result<(), ExportError> {
+        let (spans, metrics) = (self.spans.take(), self.metrics.take());
+        let (told, tells) = mpsc::channel::<OTelSdkResult>();
+        let mut left = 0;
+        // Side by side, on threads of their own: there is no end to some of it.
+        let shutdowns: [Option<Box<dyn FnOnce() -> OTelSdkResult + Send>>; 2] = [
+            spans.map(|spans| Box::new(move || spans.shutdown_with_timeout(limit)) as Box<_>),
+            metrics.map(|(metrics, _)| Box::new(move || metrics.shutdown_with_timeout(limit)) as Box<_>),
+        ];
+        for shutdown in shutdowns.into_iter().flatten() {
+            let told = told.clone();
+            let thread = std::thread::Builder::new().name("taskcell-flush".to_owned());
+            let started = thread.spawn(move || {
+                let _ = told.send(shutdown());
+            });
+            started.map_err(|error| ExportError::Flush(error.to_string()))?;
+            left += 1;
+        }
+        let end = std::time::Instant::now() + limit;
+        for _ in 0..left {
+            let left = end.saturating_duration_since(std::time::Instant::now());
+            match tells.recv_timeout(left) {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Err(ExportError::Flush(error.to_string())),
+                Err(_) => return Err(ExportError::Flush(format!("the collector did not answer within {limit:?}"))),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Export {
+    fn drop(&mut self) {
+        if let Err(error) = self.flush(PATIENCE) {
+            tracing::warn!(%error, "the end of the export");
+        }
+        self.thread.stop();
+    }
+}
+
+/// The spans of this crate have targets that begin so.
+const TARGET: &str = "taskcell::observe";
+
+/// Who exports.
+fn resource() -> Resource {
+    let resource = Resource::builder().build();
+    let name = resource.get(&Key::from_static_str("service.name"));
+    // What the SDK says where nobody has said anything.
+    match name.is_none_or(|name| name.as_str().starts_with("unknown_service")) {
+        true => Resource::builder().with_service_name(SERVICE).build(),
+        false => resource,
+    }
+}
