@@ -11,13 +11,14 @@ use std::process::{Child, Stdio};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use rustix::fs::{CWD, Mode, RenameFlags};
 use serde_json::{Value, json};
 use taskcell::kinds::Kind;
 use taskcell::session::Event;
 use taskcell::watch::FileWatch;
 use taskcell::{Engine, Grants, Handler, Handlers, LiveHandlers, Session};
 use taskcell_tests::cli;
-use taskcell_tests::compose::component;
+use taskcell_tests::compose;
 use taskcell_tests::conversation::{prompt, request, soon, start};
 use taskcell_tests::guests::build_guest;
 use taskcell_tests::handlers::{cells, engine};
@@ -33,7 +34,7 @@ const SERVER: &str = env!("CARGO_BIN_EXE_fake-server");
 /// What may stand at a path.
 #[derive(Debug, Clone, Copy)]
 enum Put {
-    /// A component, written to a file beside it and renamed.
+    /// A component, written to a file beside it that takes its place.
     Renamed(i32),
     /// A component, written into the file.
     Written(i32),
@@ -55,66 +56,46 @@ enum Put {
 }
 
 impl Put {
+    /// In one step, so that nothing else is ever there; but for what is written into the file.
     fn put(self, file: &Path) {
         let folder = file.parent().unwrap();
-        let write = |path: &Path, number| fs::write(path, numbered(number).unwrap()).unwrap();
-        let clear = || {
-            let _ = fs::remove_file(file).or_else(|_| fs::remove_dir(file));
-        };
+        let component = |number| numbered(number).unwrap();
+        let partial = folder.join("partial");
         match self {
-            Self::Renamed(number) => {
-                let partial = folder.join("partial");
-                write(&partial, number);
-                if file.is_dir() {
-                    clear();
-                }
-                fs::rename(partial, file).unwrap();
-            }
-            Self::Written(number) => {
-                if !fs::symlink_metadata(file).is_ok_and(|found| found.is_file()) {
-                    clear();
-                }
-                write(file, number);
-            }
+            Self::Renamed(number) => fs::write(&partial, component(number)).unwrap(),
+            Self::Written(number) => return fs::write(file, component(number)).unwrap(),
             Self::Half(number) => {
-                clear();
-                let whole = numbered(number).unwrap();
-                fs::write(file, &whole[..whole.len() / 2]).unwrap();
+                let whole = component(number);
+                fs::write(&partial, &whole[..whole.len() / 2]).unwrap();
             }
-            Self::Text(text) => {
-                clear();
-                fs::write(file, text).unwrap();
+            Self::Text(text) => fs::write(&partial, text).unwrap(),
+            Self::Kindless => fs::write(&partial, compose::component(&[], &[]).unwrap()).unwrap(),
+            Self::Nothing => {
+                let _ = fs::remove_file(file);
+                return;
             }
-            Self::Kindless => {
-                clear();
-                fs::write(file, component(&[], &[]).unwrap()).unwrap();
-            }
-            Self::Nothing => clear(),
-            Self::Folder => {
-                clear();
-                fs::create_dir(file).unwrap();
-            }
-            Self::Fifo => {
-                clear();
-                rustix::fs::mkfifoat(rustix::fs::CWD, file, rustix::fs::Mode::RUSR).unwrap();
-            }
+            Self::Folder => fs::create_dir(&partial).unwrap(),
+            Self::Fifo => rustix::fs::mkfifoat(CWD, &partial, Mode::RUSR).unwrap(),
             Self::Link(number) => {
-                clear();
                 let elsewhere = folder.join("elsewhere");
                 fs::create_dir_all(&elsewhere).unwrap();
-                write(&elsewhere.join("target"), number);
-                symlink(elsewhere.join("target"), file).unwrap();
+                fs::write(elsewhere.join("target"), component(number)).unwrap();
+                symlink(elsewhere.join("target"), &partial).unwrap();
             }
-            Self::Loop => {
-                clear();
-                symlink(file, file).unwrap();
-            }
+            Self::Loop => symlink(file, &partial).unwrap(),
             Self::OtherFolder(number) => {
-                fs::remove_dir_all(folder).unwrap();
-                fs::create_dir(folder).unwrap();
-                write(file, number);
+                let other = folder.with_extension("other");
+                fs::create_dir(&other).unwrap();
+                fs::write(other.join(file.file_name().unwrap()), component(number)).unwrap();
+                rustix::fs::renameat_with(CWD, &other, CWD, folder, RenameFlags::EXCHANGE).unwrap();
+                return fs::remove_dir_all(other).unwrap();
             }
         }
+        if fs::symlink_metadata(file).is_err() {
+            return fs::rename(partial, file).unwrap();
+        }
+        rustix::fs::renameat_with(CWD, &partial, CWD, file, RenameFlags::EXCHANGE).unwrap();
+        fs::remove_file(&partial).or_else(|_| fs::remove_dir(&partial)).unwrap();
     }
 }
 
@@ -190,7 +171,7 @@ async fn what_stands_in_the_file_serves() {
         (Put::Folder,              "read",              5),
         (Put::Renamed(6),          "replaced",          6),
         (Put::Fifo,                "read",              6),
-        (Put::Written(7),          "replaced",          7),
+        (Put::Renamed(7),          "replaced",          7),
         (Put::Loop,                "read",              7),
         (Put::Link(8),             "replaced",          8),
         (Put::Renamed(9),          "replaced",          9),
@@ -281,6 +262,25 @@ async fn a_busy_host_replaces_it_later() {
         assert!(watched.told.try_recv().is_err());
     }
     assert_eq!((watched.told().await, watched.number().await), ("replaced".to_owned(), Some(2)));
+}
+
+/// A broken file that is written again as it was is not told again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_state_is_told_once() {
+    let engine = engine(cells(4)).unwrap();
+    let (_outer, file) = place(1);
+    let mut watched = Watched::new(&engine, &file).await;
+    let mut changes = FileWatch::new([file.clone()]);
+    soon(changes.changed()).await.unwrap();
+    Put::Text("broken").put(&file);
+    assert_eq!(watched.told().await, "not_a_component");
+    soon(changes.changed()).await.unwrap();
+    for _ in 0..3 {
+        Put::Text("broken").put(&file);
+        soon(changes.changed()).await.unwrap();
+    }
+    Put::Renamed(2).put(&file);
+    assert_eq!(watched.told().await, "replaced");
 }
 
 /// The component that was replaced is not kept by whoever watches.

@@ -81,6 +81,14 @@ impl FileWatch {
         }
     }
 
+    /// Whether a file is as it was when it was given last. Whoever reads a file asks this then: what was changed meanwhile
+    /// will be given again, and may have been read in the middle.
+    pub async fn is_same(&self, file: &Path) -> bool {
+        let place = self.files.iter().position(|path| path == file);
+        let Some(seen) = place.and_then(|place| self.seen.get(place)) else { return false };
+        seen.as_ref() == Some(&found(file).await)
+    }
+
     /// The first that is another, if one is.
     async fn look(&mut self) -> Option<PathBuf> {
         let (files, folders) = (Arc::clone(&self.files), Arc::clone(&self.folders));
@@ -116,13 +124,17 @@ async fn settled(path: &Path, mut found: Found) -> Found {
     let start = Instant::now();
     loop {
         sleep(QUIET).await;
-        let file = path.to_owned();
-        let now = tokio::task::spawn_blocking(move || Found::at(&file)).await.unwrap_or(Found::Nothing);
+        let now = self::found(path).await;
         if now == found || start.elapsed() >= LONGEST {
             return now;
         }
         found = now;
     }
+}
+
+async fn found(path: &Path) -> Found {
+    let path = path.to_owned();
+    tokio::task::spawn_blocking(move || Found::at(&path)).await.unwrap_or(Found::Nothing)
 }
 
 /// What stands at a path. Another file, other contents or another place of the contents is not the same.

@@ -52,17 +52,21 @@ impl LiveHandlers {
         loop {
             let changed = files.changed().await;
             for (path, loaded) in read.iter_mut().filter(|(path, _)| *path == changed) {
-                self.read_again(path, loaded).await;
+                self.read_again(&files, path, loaded).await;
             }
         }
     }
 
-    async fn read_again(&self, path: &Path, loaded: &mut Loaded) {
+    async fn read_again(&self, files: &FileWatch, path: &Path, loaded: &mut Loaded) {
         loop {
             let turn = self.turn().await;
             // Otherwise the application has taken it out.
             let Ok(running) = self.running(&loaded.name) else { return };
-            let (state, outcome) = match file::read(running.engine(), path).await {
+            let read = file::read(running.engine(), path).await;
+            if !files.is_same(path).await {
+                return;
+            }
+            let (state, outcome) = match read {
                 Ok(bytes) => {
                     let component = Self::hashed(bytes).await;
                     if component.digest == loaded.state {
