@@ -160,7 +160,7 @@ pub(super) fn response(message: &Message<'_>) -> Response {
 }
 
 /// Messages that rmcp takes for the server's.
-pub(super) type ToRmcp = mpsc::UnboundedSender<ServerJsonRpcMessage>;
+pub(super) type ToRmcp = mpsc::Sender<ServerJsonRpcMessage>;
 
 /// The application's `ClientHandler`, which answers inputs of kinds that no handler takes. rmcp has them as requests.
 pub(super) struct Application {
@@ -173,18 +173,18 @@ impl Application {
         Self { to_rmcp, asked: ById::default() }
     }
 
-    /// Takes what rmcp answers. A server of this revision asks nothing, so all such answers are to inputs.
-    pub(super) fn take(&self, message: &ClientJsonRpcMessage) {
+    /// Takes what rmcp sends, when it answers an input; also one that nobody waits for any more.
+    pub(super) fn take(&self, message: &ClientJsonRpcMessage) -> bool {
         let id = match message {
             JsonRpcMessage::Response(response) => Some(&response.id),
             JsonRpcMessage::Error(error) => error.id.as_ref(),
             _ => None,
         };
-        if let Some(asked) = id.and_then(|id| self.asked.remove(id))
-            && let Ok(answer) = serde_json::to_vec(message)
-        {
+        let Some(asked) = id.and_then(|id| self.asked.remove(id)) else { return false };
+        if let Ok(answer) = serde_json::to_vec(message) {
             let _ = asked.send(answer);
         }
+        true
     }
 }
 
@@ -203,7 +203,7 @@ impl Rest for Application {
         let JsonRpcMessage::Request(asking) = &message else { return None };
         let (sender, answer) = oneshot::channel();
         self.asked.insert(asking.id.clone(), sender);
-        self.to_rmcp.send(message).ok()?;
+        self.to_rmcp.send(message).await.ok()?;
         answer.await.ok()
     }
 }

@@ -1,6 +1,7 @@
 //! One connection: which messages of the server are for the handlers, and the session that answers them.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use futures_util::future::BoxFuture;
@@ -21,6 +22,9 @@ use crate::session::{Outbox, Session};
 
 /// Requests of the server that are answered at once; what comes on top waits where it is.
 const AT_ONCE: usize = 4_096;
+
+/// Messages that wait until rmcp takes them for the server's.
+const QUEUE: usize = 64;
 
 /// What becomes of a message of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +59,8 @@ pub(super) struct Connection {
     sending: Mutex<Option<JoinHandle<()>>>,
     places: Arc<Semaphore>,
     answering: Arc<Answering>,
+    /// Whether nothing is begun any more.
+    closing: AtomicBool,
     to_rmcp: ToRmcp,
     asked: Arc<Asked>,
     pub(super) waiting: Arc<Waiting>,
@@ -98,12 +104,8 @@ impl Drop for Entry {
 
 impl Connection {
     /// A connection, and what rmcp is to take for messages of the server beside those that it reads.
-    pub(super) fn new(
-        adapter: Adapter,
-        carrier: Carrier,
-    ) -> (Arc<Self>, mpsc::UnboundedReceiver<ServerJsonRpcMessage>) {
-        // Nobody fills it who does not wait for an answer, but for notifications that come with an answer over HTTP.
-        let (to_rmcp, for_rmcp) = mpsc::unbounded_channel();
+    pub(super) fn new(adapter: Adapter, carrier: Carrier) -> (Arc<Self>, mpsc::Receiver<ServerJsonRpcMessage>) {
+        let (to_rmcp, for_rmcp) = mpsc::channel(QUEUE);
         let connection = Self {
             adapter,
             carrier,
@@ -112,6 +114,7 @@ impl Connection {
             sending: Mutex::default(),
             places: Arc::new(Semaphore::new(AT_ONCE)),
             answering: Arc::default(),
+            closing: AtomicBool::new(false),
             to_rmcp,
             asked: Arc::default(),
             waiting: Arc::default(),
@@ -126,8 +129,7 @@ impl Connection {
             capabilities::add_to_meta(&mut request.request, |said| self.declare(said));
         }
         let Some(modern) = self.modern() else { return Some(message) };
-        if matches!(message, JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_)) {
-            modern.application.take(&message);
+        if modern.application.take(&message) {
             return None;
         }
         (self.carrier == Carrier::Http || self.asked.note(&message)).then_some(message)
@@ -176,10 +178,9 @@ impl Connection {
         rounds::asks(result, &self.adapter.calls)
     }
 
-    /// Hands rmcp a message as if the server had sent it.
-    pub(super) fn hand_over(&self, message: ServerJsonRpcMessage) {
-        // It fails only when the service has ended.
-        let _ = self.to_rmcp.send(message);
+    /// Where rmcp takes messages for the server's.
+    pub(super) fn to_rmcp(&self) -> ToRmcp {
+        self.to_rmcp.clone()
     }
 
     /// Begins the session, when this is the server's answer to `initialize` or `server/discover`. Gives what the session has
@@ -227,6 +228,7 @@ impl Connection {
         // What is no message is rmcp's to complain about.
         let Ok(message) = Message::read(text) else { return Verdict::NotOurs };
         match (&server.modern, message.id, message.method.as_deref()) {
+            (None, ..) if self.closing.load(Ordering::Relaxed) => Verdict::NotOurs,
             (None, Some(id), Some(_)) if server.session.takes(&message) => self.answer(&server.session, id, text),
             (None, None, Some("notifications/cancelled")) if self.is_of_ours(message.params) => {
                 self.spawn(&server.session, text, ());
@@ -252,13 +254,12 @@ impl Connection {
         let by = work.spawn(async move {
             let answer = going_on.await;
             asked.has_ended(&ended);
-            match serde_json::from_slice(&answer) {
-                Ok(answer) => drop(to_rmcp.send(answer)),
-                Err(error) => {
-                    let error = rmcp::ErrorData::internal_error(format!("the result cannot be read: {error}"), None);
-                    let _ = to_rmcp.send(JsonRpcMessage::error(error, Some(ended)));
-                }
-            }
+            let answer = serde_json::from_slice(&answer).unwrap_or_else(|error| {
+                let error = rmcp::ErrorData::internal_error(format!("the result cannot be read: {error}"), None);
+                JsonRpcMessage::error(error, Some(ended))
+            });
+            // It fails only when the service has ended.
+            let _ = to_rmcp.send(answer).await;
         });
         self.asked.goes_on(id, by);
         Verdict::Taken
@@ -312,20 +313,24 @@ impl Connection {
     }
 
     /// Ends all that is being answered, and gives work that is kept in a store back.
-    pub(super) async fn close(&self) {
-        let mut work = std::mem::take(&mut *self.work.lock().unwrap_or_else(PoisonError::into_inner));
+    pub(super) async fn end(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+        let mut work = std::mem::take(&mut *self.work());
         work.shutdown().await;
         if let Some(server) = self.server.get() {
-            // Tasks of calls that were given up are cancelled while the server still listens.
-            if let Some(modern) = &server.modern {
-                modern.caller.settle().await;
-            }
             server.session.end().await;
         }
         let sending = self.sending.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(sending) = sending {
             sending.abort();
             let _ = sending.await;
+        }
+    }
+
+    /// Waits until tasks of calls that were given up are cancelled, which the server says.
+    pub(super) async fn settle(&self) {
+        if let Some(caller) = self.caller() {
+            caller.settle().await;
         }
     }
 }

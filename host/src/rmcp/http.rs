@@ -349,8 +349,9 @@ impl<C: StreamableHttpClient> Posts<C> {
             if is_answer {
                 return Ok(response(&message));
             }
-            if let (Some(connection), Ok(message)) = (self.connection.upgrade(), serde_json::from_str(data)) {
-                connection.hand_over(message);
+            let to_rmcp = self.connection.upgrade().map(|connection| connection.to_rmcp());
+            if let (Some(to_rmcp), Ok(message)) = (to_rmcp, serde_json::from_str(data)) {
+                to_rmcp.send(message).await?;
             }
         }
         Err("the server's stream ended before its answer".into())

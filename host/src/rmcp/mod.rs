@@ -1,6 +1,6 @@
 //! Handlers beside the `ClientHandler` of an application that uses rmcp.
 //!
-//! An [`Adapter`] makes transports for rmcp. What the server asks of a kind that the handlers
+//! An [`Adapter`] makes transports for rmcp, over stdio and streamable HTTP. What the server asks of a kind that the handlers
 //! take is answered by a [`Session`](crate::Session), and the capabilities of the handlers are declared; everything else is
 //! between rmcp and the server, the application's `ClientHandler` included. It works below rmcp's types because they have no
 //! `params.task` and no `capabilities.tasks`.
@@ -15,7 +15,7 @@
 //! let engine = Engine::new(EngineOptions::default())?;
 //! let handler = Handler::from_file(&engine, "handler.wasm".as_ref(), Grants::default()).await?;
 //! let adapter = Adapter::new(Handlers::new([handler])?);
-//! let transport = adapter.child_process(tokio::process::Command::new("server"))?;
+//! let transport = adapter.child_process(tokio::process::Command::new("server"))?; // or `adapter.http(client, config)`
 //! let client = ().serve(transport).await?; // `()` is your `ClientHandler`
 //! let tools = client.list_all_tools().await?;
 //! # Ok(()) }
@@ -23,15 +23,33 @@
 //!
 //! | | |
 //! |---|---|
-//! | requests of kinds that the handlers take | the session has them; so it has one for a task whose plain kind they take |
+//! | requests of kinds that the handlers take | the session has them; so it has one for a task of a kind that they take plainly |
 //! | other requests, notifications, answers | rmcp has them, as they came |
 //! | `notifications/cancelled` | goes to whoever answers the request |
-//! | `initialize` | the handlers' capabilities are merged into the application's; where both declare one, the word of the handlers counts, `roots.listChanged` and other extensions stay |
+//! | `initialize` | the handlers' capabilities are added to the application's; where both declare one, the word of the handlers counts, for they answer. `roots.listChanged` and other extensions stay |
 //! | closing the service | ends cells and background work, and gives back work that is kept in a store |
 //! | dropping it | does so in the background |
+//! | the other end goes | is the end of the service, as in rmcp |
 //!
-//! A line of the server is read up to rmcp's limit of 16 MiB; one that is longer is rmcp's to drop. What is for the handlers
-//! is bounded by [`Limits::message_size`](crate::Limits::message_size) on top.
+//! # Servers of revision 2026-07-28
+//!
+//! rmcp speaks it with `ClientLifecycleMode::Discover` and `Auto`. A result that asks for input, or is a task, does not get to
+//! rmcp: a [`Caller`](crate::session::rounds::Caller) goes on from it, and what that ends with is the answer to rmcp's request.
+//! So `peer.call_tool(..)` gives the final result, which in rmcp alone it does not; giving the call up cancels the retry or
+//! the task. Inputs of kinds that the handlers do not take are the `ClientHandler`'s, in the same call. A
+//! [`rounds::Server`](crate::session::rounds::Server) around rmcp's `Peer` would have been another way, but then an application
+//! would have to make its calls by it, and rmcp's types of results would be between. [`Adapter::calls`] has the bounds.
+//!
+//! # What is bounded, and what is lost
+//!
+//! On a stream a line is read up to rmcp's limit of 16 MiB; one that is longer is rmcp's to drop. Over HTTP the limits of the
+//! configuration hold. What is for the handlers is bounded by [`Limits::message_size`](crate::Limits::message_size) on top, and
+//! of what a server asks 4,096 requests are answered at once; what comes then waits where it is.
+//!
+//! Over stdio all that the handlers get and give is as it was written. Over HTTP their answers are the same JSON in rmcp's types
+//! that hold any: an id that these cannot hold, such as 1.5, stays with rmcp, which takes such a request for no message. Plain
+//! JSON in answer to a POST is typed already, so an input that it asks for has only the members that rmcp knows. Nothing else
+//! can be asked there. A stream of a retry that ends before its answer is not taken up again: the call fails.
 
 mod calls;
 mod capabilities;

@@ -19,7 +19,7 @@ pub struct Transport<T> {
     inner: T,
     connection: Arc<Connection>,
     way: Arc<dyn Way>,
-    for_rmcp: mpsc::UnboundedReceiver<ServerJsonRpcMessage>,
+    for_rmcp: mpsc::Receiver<ServerJsonRpcMessage>,
 }
 
 impl<T> std::fmt::Debug for Transport<T> {
@@ -33,7 +33,7 @@ impl<T> Transport<T> {
         inner: T,
         connection: Arc<Connection>,
         way: Arc<dyn Way>,
-        for_rmcp: mpsc::UnboundedReceiver<ServerJsonRpcMessage>,
+        for_rmcp: mpsc::Receiver<ServerJsonRpcMessage>,
     ) -> Self {
         Self { inner, connection, way, for_rmcp }
     }
@@ -58,7 +58,6 @@ impl<T: rmcp::transport::Transport<RoleClient>> rmcp::transport::Transport<RoleC
 
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleClient>> {
         let message = tokio::select! {
-            biased;
             message = self.inner.receive() => message?,
             Some(message) = self.for_rmcp.recv() => return Some(message),
         };
@@ -76,7 +75,13 @@ impl<T: rmcp::transport::Transport<RoleClient>> rmcp::transport::Transport<RoleC
     }
 
     async fn close(&mut self) -> Result<(), Self::Error> {
-        self.connection.close().await;
+        self.connection.end().await;
+        // What the server answers has to be read for that.
+        let reading = async { while self.inner.receive().await.is_some() {} };
+        tokio::select! {
+            () = self.connection.settle() => {}
+            () = reading => {}
+        }
         self.inner.close().await
     }
 }

@@ -179,7 +179,7 @@ async fn work_is_given_back() {
     sampler.until_running(1).await;
     soon(client.cancel()).await.unwrap().unwrap();
     assert_eq!(sampler.calls(), 1);
-    let Connected { client, .. } = connect(Some(&adapter)).await;
+    let Connected { client, wire: _wire, .. } = connect(Some(&adapter)).await;
     sampler.until_running(1).await;
     assert_eq!(sampler.calls(), 2);
     soon(client.cancel()).await.unwrap().unwrap();
