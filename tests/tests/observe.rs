@@ -113,7 +113,6 @@ const ROWS: &[Row] = &[
 
 fn limits(limits: &mut Limits) {
     limits.cpu_time = Duration::from_millis(100);
-    limits.wall_time = Duration::from_millis(300);
     limits.memory = 8 << 20;
     limits.message_size = 1 << 20;
 }
@@ -123,6 +122,8 @@ fn each_request_and_its_cell_say_how_they_ended() {
     for (what, by, method, kind, (outcome, error), cell) in ROWS {
         let (code, Listener { spans, metrics }) = heard(async |_| {
             let (session, _outbox) = match by {
+                // On a busy machine who computes may take long, too.
+                Guest("sleep") => hostile(|limits| limits.wall_time = Duration::from_millis(300)).await,
                 Guest(_) => hostile(limits).await,
                 Nobody => Session::new(Handlers::default(), options()),
                 Closure => Session::new(closures(), options()),
@@ -157,7 +158,7 @@ fn each_request_and_its_cell_say_how_they_ended() {
             let (cpu, wall, memory) =
                 (number("taskcell.cpu_us"), number("taskcell.wall_us"), number("taskcell.memory_bytes"));
             assert!(cpu > 0 && wall <= request.number("taskcell.wall_us").unwrap(), "{what}: {cpu} {wall}");
-            assert!((64 << 10..=8 << 20).contains(&memory), "{what}: {memory}");
+            assert!((64 << 10..=64 << 20).contains(&memory), "{what}: {memory}");
             match *error {
                 "cpu_time" => assert!((100_000..1_000_000).contains(&cpu), "{what}: {cpu}"),
                 "wall_time" => assert!(wall >= 300_000 && cpu < 100_000, "{what}: {cpu} of {wall}"),

@@ -70,6 +70,7 @@ pub(super) async fn compile(engine: &Engine, name: &str, bytes: Vec<u8>) -> Resu
 pub(super) async fn known(engine: &Engine, path: &Path) -> Option<Known> {
     engine.cache()?;
     let (engine, path) = (engine.clone(), path.to_owned());
+    let start = Instant::now();
     let known = tokio::task::spawn_blocking(move || {
         let cache = engine.cache()?;
         let file = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
@@ -78,7 +79,9 @@ pub(super) async fn known(engine: &Engine, path: &Path) -> Option<Known> {
         let component = cache.load(engine.wasmtime(), &digest)?;
         Some(Known { component, digest, size: stamp.size() })
     });
-    known.await.ok()?
+    let known = known.await.ok()??;
+    observe::component_loaded(true, start.elapsed());
+    Some(known)
 }
 
 /// Keeps which component a file is, for [`known`].
