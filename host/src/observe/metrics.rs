@@ -91,6 +91,8 @@ metrics! {
         "components that were compiled (`compiler`) or found compiled (`cache`)";
     LOAD_DURATION = "taskcell_component_load_seconds", SECONDS, Seconds, ["source"],
         "how long that took";
+    RELOADS = "taskcell_reloads_total", MetricType::Counter, Count, ["outcome"],
+        "reloads of handlers: `replaced`, `unchanged`, `failed`";
     LIMIT_HITS = "taskcell_limit_hits_total", MetricType::Counter, Count, ["kind"],
         "limits that were hit, by the kind of the error";
 }
@@ -169,6 +171,13 @@ pub(crate) fn component_loaded(cached: bool, duration: Duration) {
         let source = if cached { "cache" } else { "compiler" };
         metrics::counter!(LOADS, "source" => source).increment(1);
         metrics::histogram!(LOAD_DURATION, "source" => source).record(duration);
+    }
+}
+
+/// A handler was to be replaced, with this outcome.
+pub(crate) fn reloaded(outcome: &'static str) {
+    if recording() {
+        metrics::counter!(RELOADS, "outcome" => outcome).increment(1);
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) use context::outgoing;
 #[cfg(feature = "otel")]
 pub(crate) use context::{TRACEPARENT, TRACESTATE, TraceContext};
 pub(crate) use imports::{Import, import, model_used};
-pub(crate) use metrics::{component_loaded, limit_hit, task_created, task_ended};
+pub(crate) use metrics::{component_loaded, limit_hit, reloaded, task_created, task_ended};
 pub(crate) use spans::{CallWatch, RequestWatch, WorkWatch, remote_task, session};
 
 use std::borrow::Cow;

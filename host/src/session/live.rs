@@ -14,6 +14,7 @@ use super::change::Change;
 use super::reply::Bounds;
 use super::{Handlers, Served, Shared};
 use crate::kinds::Kind;
+use crate::observe::reloaded;
 use crate::sandbox::{Handler, file};
 use crate::{Error, Limits};
 
@@ -125,7 +126,7 @@ impl LiveHandlers {
     /// ([`Event::Replaced`](super::Event::Replaced)).
     pub fn replace(&self, handlers: Handlers) -> Change {
         let change = self.put(self.sessions(), handlers);
-        count(if change.is_empty() { "unchanged" } else { "replaced" });
+        reloaded(if change.is_empty() { "unchanged" } else { "replaced" });
         tracing::info!(%change, "handlers were replaced");
         change
     }
@@ -198,15 +199,15 @@ impl LiveHandlers {
     pub(crate) fn report(&self, handler: &str, outcome: &Result<Change, Error>) {
         match outcome {
             Ok(change) if change.is_empty() => {
-                count("unchanged");
+                reloaded("unchanged");
                 tracing::info!(handler, "a handler is not replaced: the component is the one that is running");
             }
             Ok(change) => {
-                count("replaced");
+                reloaded("replaced");
                 tracing::info!(handler, %change, "a handler was replaced");
             }
             Err(error) => {
-                count("failed");
+                reloaded("failed");
                 tracing::warn!(handler, error.r#type = error.kind(), %error, "a handler is not replaced: the one before goes on");
                 let sessions: Vec<_> = self.sessions().iter().filter_map(Weak::upgrade).collect();
                 for session in sessions {
@@ -278,8 +279,4 @@ impl LiveHandlers {
 
 fn no_handler(name: &str) -> Error {
     Error::NoHandler { handler: name.to_owned() }
-}
-
-fn count(outcome: &'static str) {
-    metrics::counter!("taskcell_reloads_total", "outcome" => outcome).increment(1);
 }
