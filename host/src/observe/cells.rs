@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tracing::Span;
 use tracing::field::Empty;
 
-use super::{MAX_NAME, Outcome, begin, end, metrics, microseconds};
+use super::{MAX_NAME, Outcome, begin, end, metrics, microseconds, span};
 use crate::Error;
 use crate::grants::Owner;
 use crate::kinds::Kind;
@@ -56,7 +56,8 @@ impl CellWatch {
     /// Begins a call of the export of a kind; none is `background`.
     pub(crate) fn begin(owner: &Owner, kind: Option<Kind>, reused: bool) -> Self {
         let export = kind.map_or("background", |kind| kind.info().export);
-        let span = tracing::info_span!(
+        let span = span!(
+            INFO,
             "cell",
             otel.status_code = Empty,
             error.r#type = Empty,

@@ -9,7 +9,7 @@ use std::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
-use super::{MAX_NAME, Outcome, begin, end, metrics};
+use super::{MAX_NAME, Outcome, begin, end, metrics, span};
 use crate::grants::ModelUse;
 use crate::printable::one_line;
 
@@ -24,7 +24,8 @@ pub(crate) fn import<T, E, B>(
     call: impl Future<Output = Result<Result<T, E>, B>>,
 ) -> impl Future<Output = Result<Result<T, E>, B>> {
     let Import(interface, function) = import;
-    let span = tracing::debug_span!(
+    let span = span!(
+        DEBUG,
         "import",
         otel.name = format!("{interface}.{function}"),
         otel.status_code = Empty,

@@ -196,6 +196,28 @@ impl Outcome {
     }
 }
 
+/// Makes a span, if anybody listens at its level.
+///
+/// That is asked first, for `tracing` with its feature `log`, which others switch on, makes the text of every field where no
+/// subscriber is installed: it could be for the `log` crate.
+macro_rules! span {
+    ($level:ident, parent: $parent:expr, $($rest:tt)*) => {
+        if tracing::level_filters::LevelFilter::current() >= tracing::Level::$level {
+            tracing::span!(parent: $parent, tracing::Level::$level, $($rest)*)
+        } else {
+            tracing::Span::none()
+        }
+    };
+    ($level:ident, $($rest:tt)*) => {
+        if tracing::level_filters::LevelFilter::current() >= tracing::Level::$level {
+            tracing::span!(tracing::Level::$level, $($rest)*)
+        } else {
+            tracing::Span::none()
+        }
+    };
+}
+use span;
+
 /// The time now, if anybody listens.
 fn begin(span: &Span) -> Option<Instant> {
     (!span.is_disabled() || metrics::recording()).then(Instant::now)

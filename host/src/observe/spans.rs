@@ -10,7 +10,7 @@ use tracing::Span;
 use tracing::field::Empty;
 
 use super::context::{TraceContext, adopt};
-use super::{MAX_NAME, Outcome, begin, end, error_type, metrics};
+use super::{MAX_NAME, Outcome, begin, end, error_type, metrics, span};
 use crate::kinds::Kind;
 use crate::printable::one_line;
 use crate::protocol::types::RpcError;
@@ -18,7 +18,8 @@ use crate::session::rounds::CallError;
 
 /// The span of a session.
 pub(crate) fn session(server: &str, revision: &str) -> Span {
-    tracing::info_span!(
+    span!(
+        INFO,
         "session",
         taskcell.server = one_line(server, MAX_NAME),
         mcp.protocol.version = one_line(revision, MAX_NAME),
@@ -36,7 +37,8 @@ pub(crate) struct RequestWatch {
 impl RequestWatch {
     /// Begins a request, of this text, under `parent`: the session, or the call that it is an input of.
     pub(crate) fn begin(parent: &Span, revision: &str, method: &str, id: &RawValue, text: &[u8]) -> Self {
-        let span = tracing::info_span!(
+        let span = span!(
+            INFO,
             parent: parent.id().or_else(|| Span::current().id()),
             "request",
             otel.name = Kind::of(method, false).map_or("other", |kind| kind.info().method),
@@ -105,7 +107,8 @@ pub(crate) struct WorkWatch {
 impl WorkWatch {
     /// Begins the work of a task that a request of this kind made, with this `_meta`.
     pub(crate) fn begin(session: &Span, kind: Option<Kind>, task: &str, attempt: u32, meta: Option<&str>) -> Self {
-        let span = tracing::info_span!(
+        let span = span!(
+            INFO,
             parent: session.id(),
             "work",
             otel.status_code = Empty,
@@ -161,7 +164,8 @@ impl CallWatch {
     /// Begins a call, under whatever span the application is in.
     pub(crate) fn begin(revision: &str, method: &str) -> Self {
         let method = || one_line(method, MAX_NAME);
-        let span = tracing::info_span!(
+        let span = span!(
+            INFO,
             "call",
             otel.name = method(),
             otel.kind = "client",
@@ -223,7 +227,7 @@ impl Drop for CallWatch {
 
 /// The span of a server's task that a call waits for.
 pub(crate) fn remote_task(id: &str) -> Span {
-    tracing::info_span!("remote_task", task.id = one_line(id, MAX_NAME))
+    span!(INFO, "remote_task", task.id = one_line(id, MAX_NAME))
 }
 
 fn failed_with(span: &Span, outcome: Outcome, error: Option<&RpcError>) {
