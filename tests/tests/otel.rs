@@ -27,6 +27,9 @@ const SAMPLING: &str = "sampling/createMessage";
 const TRACES: &str = "/v1/traces";
 const METRICS: &str = "/v1/metrics";
 
+/// Variables of the environment.
+type Variables<'a> = &'a [(&'a str, &'a str)];
+
 /// Does something on this thread, with a layer of OpenTelemetry; gives the spans that were exported.
 fn traced<F: Future>(work: impl FnOnce() -> F) -> (F::Output, Vec<SpanData>) {
     let exporter = InMemorySpanExporter::default();
@@ -264,7 +267,7 @@ async fn the_program_exports_what_is_seen() {
 #[tokio::test(flavor = "multi_thread")]
 async fn variables_say_what_is_exported() {
     #[rustfmt::skip]
-    let rows: &[(&[(&str, &str)], &[&str])] = &[
+    let rows: &[(Variables<'_>, &[&str])] = &[
         (&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "@/own/traces")],                                       &["/own/traces"]),
         (&[("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "@/own/metrics")],                                     &["/own/metrics"]),
         (&[("OTEL_EXPORTER_OTLP_ENDPOINT", "@"), ("OTEL_TRACES_EXPORTER", "none")],                       &[METRICS]),

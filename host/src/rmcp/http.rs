@@ -244,11 +244,7 @@ impl<C: StreamableHttpClient> StreamableHttpClient for HttpClient<C> {
                     match typed_result(&message).filter(|result| asking.connection.asks(result)) {
                         // rmcp waits for a stream without holding a place among its requests.
                         Some(result) => {
-                            let event = async move {
-                                let mut event = Event::default();
-                                event.data = Some(asking.go_on(result).await);
-                                Ok(event)
-                            };
+                            let event = async move { Ok(Event::default().data(asking.go_on(result).await)) };
                             StreamableHttpPostResponse::Sse(stream::once(event).boxed(), session)
                         }
                         None => StreamableHttpPostResponse::Json(message, session),
