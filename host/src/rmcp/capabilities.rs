@@ -1,6 +1,6 @@
 //! What the client declares: the application's word and that of the handlers, in one object.
 
-use rmcp::model::{ClientRequest, CustomRequest, GetMeta, JsonRpcRequest};
+use rmcp::model::{ClientRequest, CustomRequest, GetMeta};
 use serde_json::Value;
 
 use crate::protocol::types::Implementation;
@@ -10,22 +10,18 @@ use crate::session::rounds::{CLIENT_CAPABILITIES, CLIENT_INFO};
 
 /// Adds what the handlers can do to a request for `initialize`. rmcp's type has no `tasks`, so it becomes one of another
 /// type with the same text.
-pub(super) fn into_initialize(
-    mut request: JsonRpcRequest<ClientRequest>,
-    handlers: &Handlers,
-) -> JsonRpcRequest<ClientRequest> {
-    if let ClientRequest::InitializeRequest(initialize) = &request.request
+pub(super) fn into_initialize(request: &mut ClientRequest, handlers: impl FnOnce() -> Handlers) {
+    if let ClientRequest::InitializeRequest(initialize) = request
         // A type of rmcp's can be written.
         && let Ok(mut params) = serde_json::to_value(&initialize.params)
     {
         if let Some(declared) = params.get_mut("capabilities").and_then(Value::as_object_mut) {
-            merge(declared, handlers.capabilities());
+            merge(declared, handlers().capabilities());
         }
         let mut custom = CustomRequest::new("initialize", Some(params));
         custom.extensions = initialize.extensions.clone();
-        request.request = ClientRequest::CustomRequest(custom);
+        *request = ClientRequest::CustomRequest(custom);
     }
-    request
 }
 
 /// What rmcp would have a request of revision 2026-07-28 say of the client.

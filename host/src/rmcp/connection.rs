@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use futures_util::future::BoxFuture;
-use rmcp::model::{ClientJsonRpcMessage, ClientRequest, JsonRpcMessage, RequestId, ServerJsonRpcMessage, ServerResult};
+use rmcp::model::{ClientJsonRpcMessage, JsonRpcMessage, RequestId, ServerJsonRpcMessage, ServerResult};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
@@ -15,6 +15,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::Adapter;
 use super::calls::{self, Application, Asked, ToRmcp, Waiting};
 use super::capabilities::{self, Said};
+use super::shape::is_response;
 use crate::protocol::jsonrpc::Message;
 use crate::protocol::types::Implementation;
 use crate::session::rounds::{self, Caller, Discovered};
@@ -123,16 +124,13 @@ impl Connection {
         (Arc::new(connection), for_rmcp)
     }
 
-    /// What the server gets of what rmcp sends; none where it is not for it.
-    pub(super) fn outgoing(&self, mut message: ClientJsonRpcMessage) -> Option<ClientJsonRpcMessage> {
-        if let JsonRpcMessage::Request(request) = &mut message {
+    /// Looks at what rmcp sends, which says more then. Says whether it is for the server.
+    pub(super) fn outgoing(&self, message: &mut ClientJsonRpcMessage) -> bool {
+        if let JsonRpcMessage::Request(request) = message {
             capabilities::add_to_meta(&mut request.request, |said| self.declare(said));
         }
-        let Some(modern) = self.modern() else { return Some(message) };
-        if modern.application.take(&message) {
-            return None;
-        }
-        (self.carrier == Carrier::Http || self.asked.note(&message)).then_some(message)
+        let Some(modern) = self.modern() else { return true };
+        !modern.application.take(message) && (self.carrier == Carrier::Http || self.asked.note(message))
     }
 
     /// What a request of revision 2026-07-28 declares, by what rmcp would have it say.
@@ -150,12 +148,9 @@ impl Connection {
     }
 
     /// The same of the request for `initialize`, which rmcp's transport over HTTP has to know as what it is.
-    pub(super) fn initialize(&self, message: ClientJsonRpcMessage) -> ClientJsonRpcMessage {
-        match message {
-            JsonRpcMessage::Request(request) if matches!(request.request, ClientRequest::InitializeRequest(_)) => {
-                JsonRpcMessage::Request(capabilities::into_initialize(request, &self.adapter.handlers.current()))
-            }
-            other => other,
+    pub(super) fn initialize(&self, message: &mut ClientJsonRpcMessage) {
+        if let JsonRpcMessage::Request(request) = message {
+            capabilities::into_initialize(&mut request.request, || self.adapter.handlers.current());
         }
     }
 
@@ -166,6 +161,21 @@ impl Connection {
 
     fn modern(&self) -> Option<&Modern> {
         self.server.get()?.modern.as_ref()
+    }
+
+    /// Whether the server speaks revision 2026-07-28.
+    pub(super) fn is_modern(&self) -> bool {
+        self.modern().is_some()
+    }
+
+    /// Whether a message is rmcp's, by its beginning alone: there need not be more of it.
+    pub(super) fn passes(&self, beginning: &[u8]) -> bool {
+        match self.server.get() {
+            None => true,
+            Some(Server { modern: None, .. }) => is_response(beginning),
+            // It may answer a call that is gone on with.
+            Some(_) => false,
+        }
     }
 
     /// Who goes on with calls of revision 2026-07-28.
@@ -224,7 +234,7 @@ impl Connection {
 
     /// Looks at a message of the server, and has it answered when it is for the handlers.
     pub(super) fn take(&self, text: &[u8]) -> Verdict {
-        let Some(server) = self.server.get() else { return Verdict::NotOurs };
+        let Some(server) = self.server.get().filter(|_| !self.passes(text)) else { return Verdict::NotOurs };
         // What is no message is rmcp's to complain about.
         let Ok(message) = Message::read(text) else { return Verdict::NotOurs };
         match (&server.modern, message.id, message.method.as_deref()) {

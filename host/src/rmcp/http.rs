@@ -201,7 +201,7 @@ impl<C: StreamableHttpClient> StreamableHttpClient for HttpClient<C> {
     fn post_message_with_response_limits(
         &self,
         uri: Arc<str>,
-        message: ClientJsonRpcMessage,
+        mut message: ClientJsonRpcMessage,
         session_id: Option<Arc<str>>,
         auth_header: Option<String>,
         custom_headers: Headers,
@@ -229,7 +229,7 @@ impl<C: StreamableHttpClient> StreamableHttpClient for HttpClient<C> {
             }
             _ => None,
         };
-        let message = connection.initialize(message);
+        connection.initialize(&mut message);
         let posted =
             self.inner.post_message_with_response_limits(uri, message, session_id, auth_header, custom_headers, limits);
         async move {

@@ -1,6 +1,6 @@
 //! What a server writes on a stream, a line at a time: what is for the handlers is taken out, the rest goes to rmcp as it is.
 
-use std::io;
+use std::io::{self, BufRead};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -14,7 +14,7 @@ const CHUNK: usize = 64 << 10;
 
 /// The stream of a server without what the handlers take. A stdio transport of rmcp reads it.
 ///
-/// Each read gives one line at most. So a line is looked at only when all before it were, by rmcp, too: the answer to
+/// Each read gives one line at most, and less of one that is large and surely rmcp's: such a line is not kept. So a line is looked at only when all before it were, by rmcp, too: the answer to
 /// `initialize` begins the session that the next line may be for.
 pub(super) struct Lines<R> {
     from: BufReader<R>,
@@ -30,12 +30,10 @@ enum State {
     Reading,
     /// It is, and waits for its turn among the requests that are being answered.
     Waiting(Room),
-    /// It goes to rmcp; so much of it went already.
+    /// What there is of it goes to rmcp; so much went already.
     Passing { passed: usize },
-    /// The same of a part of a line that is too long.
-    PassingPart { passed: usize },
-    /// The rest of a line that is too long.
-    ReadingRest,
+    /// The rest of it goes to rmcp without a look.
+    Through,
 }
 
 impl<R: AsyncRead> Lines<R> {
@@ -46,18 +44,25 @@ impl<R: AsyncRead> Lines<R> {
 }
 
 impl<R: AsyncRead + Unpin> Lines<R> {
-    /// Reads on, to the end of the line or of what is there. Says whether the line is complete; none at the end of the stream.
-    fn read_on(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<bool>>> {
+    /// Reads on, to the end of the line or of what is there, and says what to do then; none at the end of the stream.
+    fn read_on(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<State>>> {
         let there = ready!(Pin::new(&mut self.from).poll_fill_buf(cx))?;
         if there.is_empty() {
-            return Poll::Ready(Ok(None));
+            // What has no end is no message; rmcp knows.
+            return Poll::Ready(Ok((!self.line.is_empty()).then_some(State::Passing { passed: 0 })));
         }
-        let end = there.iter().position(|byte| *byte == b'\n').map(|end| end.saturating_add(1));
-        let part = there.get(..end.unwrap_or(there.len())).unwrap_or(there);
+        if self.line.is_empty() && self.connection.passes(there) {
+            return Poll::Ready(Ok(Some(State::Through)));
+        }
+        let part = to_line_break(there);
         self.line.extend_from_slice(part);
         let read = part.len();
         Pin::new(&mut self.from).consume(read);
-        Poll::Ready(Ok(Some(end.is_some())))
+        Poll::Ready(Ok(Some(match self.line.ends_with(b"\n") {
+            _ if self.line.len() > self.limit => State::Passing { passed: 0 },
+            true => self.judge(),
+            false => State::Reading,
+        })))
     }
 
     /// What becomes of a complete line.
@@ -72,63 +77,60 @@ impl<R: AsyncRead + Unpin> Lines<R> {
         }
     }
 
-    /// Gives rmcp what fits, and says whether that was the last of it.
-    fn pass(&mut self, passed: &mut usize, to: &mut ReadBuf<'_>) -> bool {
-        let rest = self.line.get(*passed..).unwrap_or_default();
+    /// Gives rmcp what fits of what there is of the line, and says what to do then.
+    fn pass(&mut self, passed: usize, to: &mut ReadBuf<'_>) -> State {
+        let rest = self.line.get(passed..).unwrap_or_default();
         let part = rest.get(..to.remaining()).unwrap_or(rest);
         to.put_slice(part);
-        *passed = passed.saturating_add(part.len());
-        let all = part.len() == rest.len();
-        if all {
-            self.line.clear();
+        if part.len() < rest.len() {
+            return State::Passing { passed: passed.saturating_add(part.len()) };
         }
-        all
+        let is_whole = self.line.ends_with(b"\n");
+        self.line.clear();
+        if is_whole { State::Reading } else { State::Through }
     }
+
+    /// Gives rmcp what there is of the rest of a line.
+    fn pass_through(&mut self, cx: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let there = ready!(Pin::new(&mut self.from).poll_fill_buf(cx))?;
+        let part = to_line_break(there.get(..to.remaining()).unwrap_or(there));
+        to.put_slice(part);
+        if part.ends_with(b"\n") {
+            self.state = State::Reading;
+        }
+        let read = part.len();
+        Pin::new(&mut self.from).consume(read);
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// The bytes up to a line break, with it; all where there is none.
+fn to_line_break(bytes: &[u8]) -> &[u8] {
+    // The library looks for it many bytes at a time.
+    let end = { bytes }.skip_until(b'\n').unwrap_or(bytes.len());
+    bytes.get(..end).unwrap_or(bytes)
 }
 
 impl<R: AsyncRead + Unpin> AsyncRead for Lines<R> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         loop {
-            this.state = match std::mem::replace(&mut this.state, State::Reading) {
-                State::Reading => match this.read_on(cx)? {
-                    Poll::Pending => return Poll::Pending,
-                    Poll::Ready(None) if this.line.is_empty() => return Poll::Ready(Ok(())),
-                    // It has no end, so it is no message; rmcp knows.
-                    Poll::Ready(None) => State::Passing { passed: 0 },
-                    Poll::Ready(Some(true)) if this.line.len() <= this.limit => this.judge(),
-                    Poll::Ready(Some(true)) => State::Passing { passed: 0 },
-                    Poll::Ready(Some(false)) if this.line.len() <= this.limit => State::Reading,
-                    Poll::Ready(Some(false)) => State::PassingPart { passed: 0 },
+            match &mut this.state {
+                State::Reading => match ready!(this.read_on(cx))? {
+                    Some(next) => this.state = next,
+                    None => return Poll::Ready(Ok(())),
                 },
-                State::ReadingRest => match this.read_on(cx)? {
-                    Poll::Pending => {
-                        this.state = State::ReadingRest;
-                        return Poll::Pending;
-                    }
-                    Poll::Ready(None) => return Poll::Ready(Ok(())),
-                    Poll::Ready(Some(true)) => State::Passing { passed: 0 },
-                    Poll::Ready(Some(false)) => State::PassingPart { passed: 0 },
-                },
-                State::Waiting(mut room) => match room.as_mut().poll(cx) {
-                    Poll::Pending => {
-                        this.state = State::Waiting(room);
-                        return Poll::Pending;
-                    }
-                    Poll::Ready(()) => this.judge(),
-                },
-                State::Passing { mut passed } => {
-                    if !this.pass(&mut passed, to) {
-                        this.state = State::Passing { passed };
-                    }
+                State::Waiting(room) => {
+                    ready!(room.as_mut().poll(cx));
+                    this.state = this.judge();
+                }
+                State::Passing { passed } => {
+                    let passed = *passed;
+                    this.state = this.pass(passed, to);
                     return Poll::Ready(Ok(()));
                 }
-                State::PassingPart { mut passed } => {
-                    let all = this.pass(&mut passed, to);
-                    this.state = if all { State::ReadingRest } else { State::PassingPart { passed } };
-                    return Poll::Ready(Ok(()));
-                }
-            };
+                State::Through => return this.pass_through(cx, to),
+            }
         }
     }
 }

@@ -57,6 +57,7 @@ mod child_process;
 mod connection;
 mod http;
 mod lines;
+mod shape;
 mod stdio;
 mod transport;
 mod way;

@@ -48,18 +48,19 @@ impl<T: rmcp::transport::Transport<RoleClient>> rmcp::transport::Transport<RoleC
 
     fn send(
         &mut self,
-        message: TxJsonRpcMessage<RoleClient>,
+        mut message: TxJsonRpcMessage<RoleClient>,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
-        match self.connection.outgoing(message) {
-            Some(message) => Either::Left(self.inner.send(message)),
-            None => Either::Right(ready(Ok(()))),
+        if self.connection.outgoing(&mut message) {
+            Either::Left(self.inner.send(message))
+        } else {
+            Either::Right(ready(Ok(())))
         }
     }
 
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleClient>> {
         let message = tokio::select! {
             message = self.inner.receive() => message?,
-            Some(message) = self.for_rmcp.recv() => return Some(message),
+            Some(message) = self.for_rmcp.recv(), if self.connection.is_modern() => return Some(message),
         };
         if self.connection.awaits_server()
             && let Some(mut outbox) = self.connection.begin(&message, Arc::<dyn Way>::clone(&self.way))

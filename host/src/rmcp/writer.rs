@@ -42,19 +42,15 @@ impl<W: AsyncWrite + Send + Unpin + 'static> Writer<W> {
 
     /// The stream, once nobody else writes a line.
     fn hold(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut W>>> {
-        if self.held.is_none() {
-            let mut waiting = match self.waiting.take() {
-                Some(waiting) => waiting,
-                None => match Arc::clone(&self.to).try_lock_owned() {
-                    Ok(held) => Box::pin(std::future::ready(held)),
-                    Err(_) => Box::pin(Arc::clone(&self.to).lock_owned()) as BoxFuture<'static, _>,
-                },
-            };
-            let Poll::Ready(held) = waiting.as_mut().poll(cx) else {
-                self.waiting = Some(waiting);
-                return Poll::Pending;
-            };
-            self.held = Some(held);
+        if self.held.is_none() && self.waiting.is_none() {
+            match Arc::clone(&self.to).try_lock_owned() {
+                Ok(held) => self.held = Some(held),
+                Err(_) => self.waiting = Some(Box::pin(Arc::clone(&self.to).lock_owned())),
+            }
+        }
+        if let Some(waiting) = &mut self.waiting {
+            self.held = Some(ready!(waiting.as_mut().poll(cx)));
+            self.waiting = None;
         }
         let to = self.held.as_deref_mut().and_then(Option::as_mut);
         Poll::Ready(to.map(Pin::new).ok_or_else(closed))

@@ -109,7 +109,8 @@ fn everything_rows() -> Vec<Row> {
         ("trigger-sampling-request",          prompt(),  &["Scripted answer to"] as &[_],            &["sampling"] as &[_]),
         ("trigger-elicitation-request",       json!({}), &["User provided the requested information"], &["elicitation"]),
         ("trigger-url-elicitation",           page,      &["accept"],                                &["elicitation"]),
-        ("get-roots-list",                    json!({}), &["file:///workspace"],                     &["roots"]),
+        // It keeps the roots that it asked for when it was initialized.
+        ("get-roots-list",                    json!({}), &["file:///workspace"],                     &[]),
         ("trigger-sampling-request-async",    prompt(),  &["[COMPLETED]", "Scripted answer to"],     SAMPLING_TASK),
         ("trigger-elicitation-request-async", json!({}), &["[COMPLETED]", "- Name: Ada"],            ELICITATION_TASK),
     ];

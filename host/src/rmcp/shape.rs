@@ -1,0 +1,70 @@
+//! What a message is, by its beginning.
+//!
+//! Most of what a server sends are answers, and some are large. They are rmcp's, so nothing of them has to be read but what
+//! stands before their result.
+
+/// Whether a message is a response: a `result` or an `error` stands in it before any `method`. No where the beginning does not
+/// say, as when it is not complete. What has a `method` all the same is no message, and rmcp says so.
+pub(super) fn is_response(beginning: &[u8]) -> bool {
+    first_that_says(beginning).unwrap_or_default()
+}
+
+fn first_that_says(beginning: &[u8]) -> Option<bool> {
+    let mut rest = beginning.trim_ascii_start().strip_prefix(b"{")?;
+    loop {
+        let (name, after) = string(rest)?;
+        let value = after.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
+        match name {
+            b"result" | b"error" => return Some(true),
+            b"jsonrpc" | b"id" => {}
+            _ => return None,
+        }
+        let after = if value.starts_with(b"\"") { string(value)?.1 } else { number(value) };
+        rest = after.trim_ascii_start().strip_prefix(b",")?;
+    }
+}
+
+/// A text without escapes, and what follows it.
+fn string(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let text = text.trim_ascii_start().strip_prefix(b"\"")?;
+    let end = text.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+    let (string, rest) = text.split_at_checked(end)?;
+    Some((string, rest.strip_prefix(b"\"")?))
+}
+
+/// What follows a number.
+fn number(text: &[u8]) -> &[u8] {
+    let end = text.iter().position(|byte| !matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'));
+    text.get(end.unwrap_or(text.len())..).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_response_is_known_by_its_beginning() {
+        #[rustfmt::skip]
+        let rows = [
+            (r#"{"jsonrpc":"2.0","id":1,"result":{"#,                true),
+            (r#" { "id" : "a" , "jsonrpc":"2.0","error" :"#,         true),
+            (r#"{"result":"#,                                        true),
+            (r#"{"jsonrpc":"2.0","id":-1.5e3,"result":{}}"#,         true),
+            // Not yet, or not at all.
+            (r#"{"jsonrpc":"2.0","id":1,"resu"#,                     false),
+            (r#"{"jsonrpc":"2.0","id":1,"result""#,                  false),
+            (r#"{"jsonrpc":"2.0","id":1"#,                           false),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#,          false),
+            (r#"{"jsonrpc":"2.0","method":"ping","result":1}"#,      false),
+            // What is written as nobody does is read as a whole.
+            (r#"{"jsonrpc":"2.0","i\u0064":1,"result":{}}"#,         false),
+            (r#"{"jsonrpc":"2.0","id":"\"","result":{}}"#,           false),
+            (r#"{"other":{"result":1},"method":"ping","id":1}"#,     false),
+            (r#"{"id":[1],"result":{}}"#,                            false),
+            ("", false), ("{", false), ("{\"", false), ("[{\"result\":1}]", false), ("\u{feff}{\"result\":1}", false),
+        ];
+        for (beginning, expected) in rows {
+            assert_eq!(is_response(beginning.as_bytes()), expected, "{beginning}");
+        }
+    }
+}
