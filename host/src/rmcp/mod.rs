@@ -37,7 +37,7 @@
 //! rmcp: a [`Caller`](crate::session::rounds::Caller) goes on from it, and what that ends with is the answer to rmcp's request.
 //! So `peer.call_tool(..)` gives the final result, which in rmcp alone it does not; giving the call up cancels the retry or
 //! the task. Inputs of kinds that the handlers do not take are the `ClientHandler`'s, in the same call. A
-//! [`rounds::Server`](crate::session::rounds::Server) around rmcp's `Peer` would have been another way, but then an application
+//! [`rounds::Server`] around rmcp's `Peer` would have been another way, but then an application
 //! would have to make its calls by it, and rmcp's types of results would be between. [`Adapter::calls`] has the bounds.
 //!
 //! # What is bounded, and what is lost
