@@ -1,8 +1,8 @@
 //! An application that uses rmcp, with a `ClientHandler` of its own and handlers beside it: calls a tool of a server, and
 //! what the server asks meanwhile is answered by a component, or by the application.
 //!
-//!     rmcp HANDLER.wasm TOOL http://127.0.0.1:3001/mcp
-//!     rmcp HANDLER.wasm TOOL -- npx -y @modelcontextprotocol/server-everything stdio
+//!     rmcp HANDLER.wasm TOOL ARGUMENTS http://127.0.0.1:3001/mcp
+//!     rmcp HANDLER.wasm trigger-sampling-request '{"prompt":"hi"}' -- npx -y @modelcontextprotocol/server-everything stdio
 
 use std::error::Error;
 use std::path::Path;
@@ -40,12 +40,18 @@ impl ClientHandler for Application {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let (component, tool, server) = match arguments.as_slice() {
-        [component, tool, dashes, command @ ..] if dashes == "--" => (component, tool, Server::Command(command)),
-        [component, tool, url] => (component, tool, Server::Url(url)),
-        _ => return Err("usage: rmcp HANDLER.wasm TOOL (URL | -- COMMAND ARGS...)".into()),
-    };
-    println!("{}", call(component.as_ref(), tool, server).await?);
+    let (component, (tool, with), server) =
+        match arguments.as_slice() {
+            [component, tool, with, dashes, command @ ..] if dashes == "--" => {
+                (component, (tool, with), Server::Command(command))
+            }
+            [component, tool, with, url] => (component, (tool, with), Server::Url(url)),
+            _ => return Err(
+                "usage: rmcp HANDLER.wasm TOOL ARGUMENTS (URL | -- COMMAND...), the tool's arguments as a JSON object"
+                    .into(),
+            ),
+        };
+    println!("{}", call(component.as_ref(), (tool, with), server).await?);
     Ok(())
 }
 
@@ -56,7 +62,8 @@ enum Server<'a> {
 }
 
 /// Calls a tool and gives its result.
-async fn call(component: &Path, tool: &str, server: Server<'_>) -> Result<String, Box<dyn Error>> {
+async fn call(component: &Path, (tool, with): (&str, &str), server: Server<'_>) -> Result<String, Box<dyn Error>> {
+    let request = CallToolRequestParams::new(tool.to_owned()).with_arguments(serde_json::from_str(with)?);
     // These lines are what an application adds; the transport would be rmcp's own otherwise.
     let engine = Engine::new(EngineOptions::default())?;
     let handler = Handler::from_file(&engine, component, Grants::default()).await?;
@@ -76,7 +83,7 @@ async fn call(component: &Path, tool: &str, server: Server<'_>) -> Result<String
             Application.serve(adapter.child_process(command)?).await?
         }
     };
-    let result = client.call_tool(CallToolRequestParams::new(tool.to_owned())).await?;
+    let result = client.call_tool(request).await?;
     client.cancel().await?;
     Ok(serde_json::to_string_pretty(&result)?)
 }
@@ -106,7 +113,7 @@ mod tests {
     async fn each_is_answered_by_whom_it_is_for() {
         let component = build_guest(&repository().join("guest-examples/rust-minimal")).unwrap();
         let server = ["sh", "-c", SERVER].map(str::to_owned);
-        let result = call(&component, "any", Server::Command(&server)).await.unwrap();
+        let result = call(&component, ("any", "{}"), Server::Command(&server)).await.unwrap();
         assert!(result.contains("both were answered"), "{result}");
     }
 }
