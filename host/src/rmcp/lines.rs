@@ -14,15 +14,59 @@ const CHUNK: usize = 64 << 10;
 
 /// The stream of a server without what the handlers take. A stdio transport of rmcp reads it.
 ///
-/// Each read gives one line at most, and less of one that is large and surely rmcp's: such a line is not kept. So a line is looked at only when all before it were, by rmcp, too: the answer to
-/// `initialize` begins the session that the next line may be for.
+/// Each read gives one line at most, and less of one that is large and surely rmcp's: such a line is not kept. So a line is
+/// looked at only when all before it were, by rmcp, too: the answer to `initialize` begins the session that the next line
+/// may be for.
 pub(super) struct Lines<R> {
-    from: BufReader<R>,
+    from: Source<R>,
     connection: Arc<Connection>,
     /// A longer line goes to rmcp without a look, which has the same limit and drops it.
     limit: usize,
     line: Vec<u8>,
     state: State,
+}
+
+/// What is read from a server.
+struct Source<R> {
+    from: BufReader<R>,
+    /// What was read beyond the end of a line; it comes first.
+    ahead: Vec<u8>,
+}
+
+impl<R: AsyncRead + Unpin> Source<R> {
+    /// What there is; nothing at the end of the stream.
+    fn poll_there(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        if self.ahead.is_empty() { Pin::new(&mut self.from).poll_fill_buf(cx) } else { Poll::Ready(Ok(&self.ahead)) }
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        if self.ahead.is_empty() {
+            Pin::new(&mut self.from).consume(bytes);
+        } else {
+            self.ahead.drain(..bytes.min(self.ahead.len()));
+        }
+    }
+
+    /// Reads what there is of a line, and says whether that is its end. Where nothing is buffered it is read into its place at
+    /// once, for to copy a large result is half of what it costs.
+    fn poll_line(&mut self, cx: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
+        if !self.ahead.is_empty() || !self.from.buffer().is_empty() {
+            let there = ready!(self.poll_there(cx))?;
+            let part = to_line_break(there.get(..to.remaining()).unwrap_or(there));
+            to.put_slice(part);
+            let (read, ends) = (part.len(), part.ends_with(b"\n"));
+            self.consume(read);
+            return Poll::Ready(Ok(ends));
+        }
+        let before = to.filled().len();
+        ready!(Pin::new(self.from.get_mut()).poll_read(cx, to))?;
+        let read = to.filled().get(before..).unwrap_or_default();
+        let line = to_line_break(read);
+        let (end, ends) = (before.saturating_add(line.len()), line.ends_with(b"\n"));
+        self.ahead.extend_from_slice(read.get(line.len()..).unwrap_or_default());
+        to.set_filled(end);
+        Poll::Ready(Ok(ends))
+    }
 }
 
 enum State {
@@ -38,7 +82,7 @@ enum State {
 
 impl<R: AsyncRead> Lines<R> {
     pub(super) fn new(from: R, connection: Arc<Connection>, limit: usize) -> Self {
-        let from = BufReader::with_capacity(CHUNK, from);
+        let from = Source { from: BufReader::with_capacity(CHUNK, from), ahead: Vec::new() };
         Self { from, connection, limit, line: Vec::new(), state: State::Reading }
     }
 }
@@ -46,7 +90,7 @@ impl<R: AsyncRead> Lines<R> {
 impl<R: AsyncRead + Unpin> Lines<R> {
     /// Reads on, to the end of the line or of what is there, and says what to do then; none at the end of the stream.
     fn read_on(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<State>>> {
-        let there = ready!(Pin::new(&mut self.from).poll_fill_buf(cx))?;
+        let there = ready!(self.from.poll_there(cx))?;
         if there.is_empty() {
             // What has no end is no message; rmcp knows.
             return Poll::Ready(Ok((!self.line.is_empty()).then_some(State::Passing { passed: 0 })));
@@ -57,7 +101,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
         let part = to_line_break(there);
         self.line.extend_from_slice(part);
         let read = part.len();
-        Pin::new(&mut self.from).consume(read);
+        self.from.consume(read);
         Poll::Ready(Ok(Some(match self.line.ends_with(b"\n") {
             _ if self.line.len() > self.limit => State::Passing { passed: 0 },
             true => self.judge(),
@@ -92,14 +136,9 @@ impl<R: AsyncRead + Unpin> Lines<R> {
 
     /// Gives rmcp what there is of the rest of a line.
     fn pass_through(&mut self, cx: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let there = ready!(Pin::new(&mut self.from).poll_fill_buf(cx))?;
-        let part = to_line_break(there.get(..to.remaining()).unwrap_or(there));
-        to.put_slice(part);
-        if part.ends_with(b"\n") {
+        if ready!(self.from.poll_line(cx, to))? {
             self.state = State::Reading;
         }
-        let read = part.len();
-        Pin::new(&mut self.from).consume(read);
         Poll::Ready(Ok(()))
     }
 }
@@ -130,6 +169,48 @@ impl<R: AsyncRead + Unpin> AsyncRead for Lines<R> {
                     return Poll::Ready(Ok(()));
                 }
                 State::Through => return this.pass_through(cx, to),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::super::Adapter;
+    use super::super::connection::Carrier;
+    use super::*;
+    use crate::Handlers;
+
+    /// However much there is at once and however little fits, each read ends with its line, and nothing is lost.
+    #[tokio::test]
+    async fn a_read_gives_one_line_at_most() {
+        let large = format!("{{\"result\":\"{}\"}}\n", "x".repeat(40_000));
+        let text = format!("{{\"id\":1}}\n\n{large}{{\"id\":2}}\r\n{large}no end");
+        for fits in [1, 7, 8 << 10, 1 << 20] {
+            for there in [1, 4 << 10, 1 << 20] {
+                let (mut server, from) = tokio::io::duplex(there);
+                let (connection, _for_rmcp) = Connection::new(Adapter::new(Handlers::default()), Carrier::Stream);
+                let mut lines = Lines::new(from, connection, 1 << 20);
+                let written = text.clone();
+                let writing =
+                    tokio::spawn(
+                        async move { tokio::io::AsyncWriteExt::write_all(&mut server, written.as_bytes()).await },
+                    );
+                let (mut all, mut buffer) = (Vec::new(), vec![0; fits]);
+                loop {
+                    let read = lines.read(&mut buffer).await.unwrap();
+                    let part = buffer.get(..read).unwrap();
+                    let breaks = part.iter().filter(|byte| **byte == b'\n').count();
+                    assert!(breaks == 0 || (breaks == 1 && part.ends_with(b"\n")), "{fits} of {there}");
+                    all.extend_from_slice(part);
+                    if read == 0 {
+                        break;
+                    }
+                }
+                assert!(writing.await.unwrap().is_ok());
+                assert_eq!(all, text.as_bytes(), "{fits} of {there}");
             }
         }
     }
