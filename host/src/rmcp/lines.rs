@@ -9,8 +9,8 @@ use tokio::io::{AsyncBufRead, AsyncRead, BufReader, ReadBuf};
 
 use super::connection::{Connection, Room, Verdict};
 
-/// Bytes that are read from the server at once.
-const CHUNK: usize = 64 << 10;
+/// Bytes that are read from the server at once: enough to see what a line is, for the rest of what is large need not be here.
+const CHUNK: usize = 8 << 10;
 
 /// The stream of a server without what the handlers take. A stdio transport of rmcp reads it.
 ///
