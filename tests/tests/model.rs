@@ -156,6 +156,42 @@ async fn requests_are_mapped() {
     }
 }
 
+/// A model's name goes out as it stands, also where it ends in a word for an effort; the operator's effort goes beside it,
+/// and a hint changes nothing of it.
+#[tokio::test]
+async fn a_name_goes_out_as_it_stands() {
+    let server = ModelServer::start(Answer::text("hello")).await.unwrap();
+    let names =
+        ["qwen-max", "mistral-medium", "codestral-low", "x-high", "x-none", "x-xhigh", "x-minimal", "x-zero", "plain"];
+    for name in names {
+        for provider_name in ["openai", "deepseek", "open_router", "mistral"] {
+            for effort in [None, Some("low")] {
+                let mut provider = provider(&server);
+                provider_name.clone_into(&mut provider.name);
+                name.clone_into(&mut provider.default_model);
+                provider.effort = effort.map(str::to_owned);
+                run(&ProviderModel::new(provider).unwrap(), &prompt("hi")).await.unwrap();
+                let body = server.asked().pop().unwrap().body;
+                let (sent, found) = (body.get("model"), body.get("reasoning_effort").and_then(Value::as_str));
+                assert_eq!((sent, found), (Some(&json!(name)), effort), "{provider_name} {body}");
+                assert!(effort.is_some() || body.get("thinking").is_none(), "{provider_name} {body}");
+            }
+        }
+    }
+    // A hint names a model, and no effort.
+    let mut provider = provider(&server);
+    provider.guards.allowed = vec!["default-model".to_owned(), "qwen*".to_owned()];
+    let model = ProviderModel::new(provider).unwrap();
+    for hint in ["qwen-max", "qwen-low"] {
+        run(&model, &with(json!({ "modelPreferences": { "hints": [{ "name": hint }] } }))).await.unwrap();
+        let body = server.asked().pop().unwrap().body;
+        assert_eq!((&body["model"], &body["reasoning_effort"]), (&json!(hint), &Value::Null), "{body}");
+    }
+    let mut provider = Provider::new("openai", "m");
+    provider.effort = Some("enormous".to_owned());
+    assert_eq!(provider.check().unwrap_err().field, "effort");
+}
+
 /// What genai would leave out is refused, with its place, and costs nothing.
 #[tokio::test]
 async fn what_cannot_be_carried_is_refused() {

@@ -113,7 +113,7 @@ async fn inspect_shows_the_grant_and_its_guards() {
     let model = json!({
         "provider": "openai", "base-url": server.base_url(), "insecure": "false",
         "key": format!("secret from the environment variable {VARIABLE} at {config}:6:7"),
-        "default": "m", "allowed": "m, gpt-5*", "max-tokens": "4096", "requests-per-minute": "60", "session-tokens": "5000",
+        "default": "m", "effort": "the provider's own", "allowed": "m, gpt-5*", "max-tokens": "4096", "requests-per-minute": "60", "session-tokens": "5000",
         "calls": "4", "timeout": "30s", "answer-size": "4194304", "metadata": "false",
     });
     assert_eq!(document["model"], model);

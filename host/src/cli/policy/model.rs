@@ -28,6 +28,7 @@ pub(super) struct ModelTable {
     insecure: bool,
     key: Option<Spanned<TextOr<SettingTable>>>,
     default: Spanned<String>,
+    effort: Option<Spanned<String>>,
     allowed: Option<Spanned<Vec<String>>>,
     max_tokens: Option<Spanned<Whole<u32>>>,
     requests_per_minute: Option<Spanned<Whole<u32>>>,
@@ -54,6 +55,7 @@ impl ModelTable {
         let mut provider = Provider::new(self.provider.get_ref(), self.default.get_ref());
         provider.base_url = self.base_url.as_ref().map(|url| url.get_ref().clone());
         provider.insecure = self.insecure;
+        provider.effort = self.effort.as_ref().map(|effort| effort.get_ref().clone());
         provider.metadata = self.metadata;
         let guards = &mut provider.guards;
         guards.allowed = self.allowed.as_ref().map(|allowed| allowed.get_ref().clone()).unwrap_or_default();
@@ -73,6 +75,7 @@ impl ModelTable {
             let span = |field: &Option<Spanned<_>>| field.as_ref().map(Spanned::span);
             let at = match wrong.field {
                 "base_url" => span(&self.base_url),
+                "effort" => span(&self.effort),
                 "default_model" => Some(self.default.span()),
                 "allowed" => self.allowed.as_ref().map(Spanned::span),
                 _ => None,
@@ -125,7 +128,7 @@ impl ModelPolicy {
 
     /// What is granted, for people: key and value, and of the key only where it comes from.
     pub(super) fn facts(&self) -> Vec<(&'static str, String)> {
-        let Provider { name, base_url, insecure, default_model, metadata, guards, .. } = &self.provider;
+        let Provider { name, base_url, insecure, default_model, effort, metadata, guards, .. } = &self.provider;
         let one_line = |text: &str| terminal::one_line(text);
         let list = |names: &[String]| names.iter().map(|name| one_line(name)).collect::<Vec<_>>().join(", ");
         let fact = |value: &dyn Display| value.to_string();
@@ -139,6 +142,7 @@ impl ModelPolicy {
             ("insecure", fact(insecure)),
             ("key", key),
             ("default", one_line(default_model)),
+            ("effort", effort.clone().unwrap_or_else(|| "the provider's own".to_owned())),
             ("allowed", allowed),
             ("max-tokens", fact(&guards.max_tokens)),
             ("requests-per-minute", fact(&guards.requests_per_minute)),

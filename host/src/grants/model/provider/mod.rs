@@ -5,6 +5,7 @@
 //! stays here: it is sent to the provider's address and shown nowhere.
 
 mod answer;
+mod effort;
 mod failure;
 mod guards;
 mod models;
@@ -29,6 +30,7 @@ use super::{Model, ModelContext, ModelUse};
 use crate::grants::Secret;
 use crate::protocol::types::{CreateMessageRequest, CreateMessageResult, RpcError};
 use answer::Tokens;
+use effort::EFFORTS;
 use failure::Failure;
 use guards::Gate;
 use models::Models;
@@ -51,6 +53,9 @@ pub struct Provider {
     pub key: Option<Secret>,
     /// The model that runs when no hint of a server names one that may.
     pub default_model: String,
+    /// How much the models are to reason: `none`, `minimal`, `low`, `medium`, `high`, `xhigh` or `max`. The provider's own
+    /// default without one. A model's name and a server's hints say nothing of it.
+    pub effort: Option<String>,
     /// Whether the key and the prompts may go in clear to another machine.
     pub insecure: bool,
     /// Whether `metadata` of a request goes to the provider, as the member of that name. It comes from the server.
@@ -79,6 +84,7 @@ impl Provider {
             base_url: None,
             key: None,
             default_model: default_model.to_owned(),
+            effort: None,
             insecure: false,
             metadata: false,
             guards: ModelGuards::default(),
@@ -107,6 +113,9 @@ impl Provider {
             && (key.expose().is_empty() || !key.expose().chars().all(|c| c.is_ascii_graphic()))
         {
             return wrong("key", "a key has letters, digits and signs, with nothing between them".to_owned());
+        }
+        if self.effort.as_ref().is_some_and(|effort| !EFFORTS.contains(&effort.as_str())) {
+            return wrong("effort", format!("there is no such effort; there are {}", EFFORTS.join(", ")));
         }
         let ModelGuards { allowed, calls, .. } = &self.guards;
         let is_name =
@@ -194,13 +203,16 @@ impl ProviderModel {
     }
 
     /// Sends a request, over a connection of its own.
-    async fn send(&self, model: &str, prepared: Prepared) -> Result<ChatResponse, Failure> {
+    async fn send(&self, model: &str, mut prepared: Prepared) -> Result<ChatResponse, Failure> {
         let key = self.provider.key.as_ref();
-        let model = ModelIden::new(self.adapter, model);
+        let sent = effort::sent(self.adapter, model, self.provider.effort.as_deref())?;
+        prepared.options.reasoning_effort = sent.effort;
+        let known = ModelIden::new(self.adapter, model);
+        let model = ModelIden::new(sent.adapter, model);
         let failed = |error| Failure::of(error, key);
         let base_url = match &self.provider.base_url {
             Some(url) => url.clone(),
-            None => self.own_url.get_or_try_init(|| own_url(model.clone())).await.map_err(failed)?.clone(),
+            None => self.own_url.get_or_try_init(|| own_url(known)).await.map_err(failed)?.clone(),
         };
         let url = address(&base_url, self.provider.insecure).map_err(Failure::Host)?;
         let answer_size = self.provider.guards.answer_size;
