@@ -129,6 +129,8 @@ pub enum Error {
         import: String,
         /// The grant's name.
         grant: &'static str,
+        /// The names of all grants that the component's imports need and that are missing, each once; `grant` is the first.
+        missing: Vec<&'static str>,
     },
     /// The component imports what no grant gives.
     #[error("{handler}: imports `{import}`, which this host does not have; build it without")]

@@ -237,7 +237,7 @@ fn the_operator_sees_and_fills_it() {
         let ran = program(&["call", "--config", &config, "sampling/createMessage", &steps(script).to_string()]);
         (told(&ran.json().unwrap()).join("|"), ran.stderr)
     };
-    assert_eq!(keyvalue(&["list"]).stdout, "");
+    assert_eq!(keyvalue(&["list"]).stdout, "no keys\n");
     assert_eq!(keyvalue(&["set", "name", "Ada"]).stdout, "set\n");
     assert!(folder.path().join("profile.db").exists());
     assert_eq!(call("get name\nset \u{1b}[2J x\nopen b\nset k v").0, "Ada|done|done|done");

@@ -13,19 +13,20 @@ use async_trait::async_trait;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 use tokio::process::ChildStdout;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 use tracing::Instrument;
 
 use super::negotiate::{Protocol, Spoken};
+use super::notices::Notices;
 use super::peer::{self, Answer, Closed, Lines, Peer};
 use super::process::{GRACE, ServerProcess};
 use super::started::{Started, forward, gone, message, named, this_program};
 use super::tasks_args::TaskKeeping;
 use super::terminal::{self, Progress};
 use crate::observe::{CallWatch, outgoing};
+use crate::protocol::PROTOCOL_VERSION;
 use crate::protocol::types::{Implementation, RpcError};
-use crate::protocol::{PROTOCOL_VERSION, jsonrpc};
 use crate::session::rounds::{self, CallError, Caller, RemoteTask, Response, SendError};
 use crate::session::{Observer, Undeclared};
 use crate::{LiveHandlers, Session, SessionOptions};
@@ -48,6 +49,8 @@ pub(super) struct Options<'a> {
     pub(super) progress: Progress,
     pub(super) observer: Observer,
     pub(super) undeclared: Undeclared,
+    /// What the server's notifications come to.
+    pub(super) notices: Arc<Notices>,
 }
 
 /// A connection to a server whose revision is known.
@@ -60,10 +63,18 @@ pub(super) struct Client {
     reader: Option<JoinHandle<anyhow::Result<()>>>,
     /// Ends the reader, and the session with it, when it is dropped.
     reading: oneshot::Sender<Infallible>,
+    /// Has the session answer requests of this program's own.
+    own: mpsc::Sender<Own>,
     /// What the server says it is, and the revision that is spoken: `serverInfo` and `protocolVersion`.
     pub(super) server: Value,
     /// What was declared to it.
     pub(super) capabilities: Value,
+}
+
+/// A request of this program's own to the session, and where its answer goes.
+struct Own {
+    request: Vec<u8>,
+    answer: oneshot::Sender<Option<Vec<u8>>>,
 }
 
 /// The way to the server.
@@ -74,14 +85,23 @@ struct Link {
 
 impl Link {
     /// Sends a request of a revision that has no rounds, in the trace of a call.
-    async fn call(&self, method: &str, mut params: Value, revision: Option<&Value>) -> anyhow::Result<Answer> {
+    async fn call(
+        &self,
+        method: &str,
+        mut params: Value,
+        revision: Option<&Value>,
+        timeout: Duration,
+    ) -> anyhow::Result<Answer> {
         let mut watch = CallWatch::begin(revision.and_then(Value::as_str).unwrap_or_default(), method);
         let meta: Map<String, Value> =
             watch.span().in_scope(|| outgoing().map(|(name, value)| (name.to_owned(), value.into())).collect());
         if let (Some(params), false) = (params.as_object_mut(), meta.is_empty()) {
-            params.insert("_meta".to_owned(), meta.into());
+            match params.get_mut("_meta").and_then(Value::as_object_mut) {
+                Some(members) => members.extend(meta),
+                None => drop(params.insert("_meta".to_owned(), meta.into())),
+            }
         }
-        let answer = self.peer.request(method, params, self.timeout).instrument(watch.span().clone()).await?;
+        let answer = self.peer.request(method, params, timeout).instrument(watch.span().clone()).await?;
         watch.answered(&answer);
         Ok(answer)
     }
@@ -155,13 +175,16 @@ impl Client {
     ) -> anyhow::Result<Self> {
         let Started { process, peer, lines, to_server } = started;
         let (timeout, progress) = (options.timeout, options.progress);
+        let notices = Arc::clone(&options.notices);
         let (handlers, session_options) = session(options, identity(&server)?, negotiated(&server)?);
         let (session, outbox) = Session::new(handlers, session_options);
         tokio::spawn(forward(outbox, to_server));
         let (reading, stop) = oneshot::channel();
-        let reader = tokio::spawn(read(lines, Arc::clone(&peer), session, Asks::BySending, stop, progress));
+        let (own, owned) = mpsc::channel(1);
+        let inner = Inner { session, asks: Asks::BySending, own: owned, notices, progress };
+        let reader = tokio::spawn(read(lines, Arc::clone(&peer), inner, stop));
         let link = Arc::new(Link { peer, timeout });
-        let client = Self { process, link, caller: None, reader: Some(reader), reading, server, capabilities };
+        let client = Self { process, link, caller: None, reader: Some(reader), reading, own, server, capabilities };
         let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
         if let Err(error) = client.link.peer.send(&initialized).await {
             client.close().await;
@@ -174,6 +197,7 @@ impl Client {
     fn modern(started: Started, options: Options<'_>, calls: rounds::Options, server: Option<Implementation>) -> Self {
         let Started { process, peer, lines, .. } = started;
         let (timeout, progress) = (options.timeout, options.progress);
+        let notices = Arc::clone(&options.notices);
         // It need not say what it is. [2026-07-28, basic, Per-response protocol fields]
         let server = server.unwrap_or_else(|| named("unnamed", ""));
         let said = json!({ "protocolVersion": rounds::PROTOCOL_VERSION, "serverInfo": server });
@@ -185,19 +209,32 @@ impl Client {
         let capabilities = caller.capabilities();
         progress.line(format!("declared     {capabilities}"));
         let (reading, stop) = oneshot::channel();
-        let reader = tokio::spawn(read(lines, peer, session, Asks::ByResults, stop, progress));
+        let (own, owned) = mpsc::channel(1);
+        let inner = Inner { session, asks: Asks::ByResults, own: owned, notices, progress };
+        let reader = tokio::spawn(read(lines, peer, inner, stop));
         let caller = Some(caller);
-        Self { process, link, caller, reader: Some(reader), reading, server: said, capabilities }
+        Self { process, link, caller, reader: Some(reader), reading, own, server: said, capabilities }
     }
 
     /// Sends a request, and whatever it takes to have its result. A connection that ends meanwhile is an error that says
     /// how.
     pub(super) async fn request(&mut self, method: &str, params: Value) -> anyhow::Result<Answer> {
+        let timeout = self.link.timeout;
+        self.request_within(method, params, timeout).await
+    }
+
+    /// The same, with a time for the answer where the revision has no rounds.
+    pub(super) async fn request_within(
+        &mut self,
+        method: &str,
+        params: Value,
+        timeout: Duration,
+    ) -> anyhow::Result<Answer> {
         let Some(reader) = &mut self.reader else { bail!("the connection has ended") };
         let answer = async {
             match &self.caller {
                 Some(caller) => called(caller.call(method, &to_raw_value(&params)?).await),
-                None => self.link.call(method, params, self.server.get("protocolVersion")).await,
+                None => self.link.call(method, params, self.server.get("protocolVersion"), timeout).await,
             }
         };
         let ended = tokio::select! {
@@ -220,6 +257,18 @@ impl Client {
             Ok(()) => bail!("{}, before {method} was answered", self.process.how_it_ended().await),
             Err(error) => Err(error),
         }
+    }
+
+    /// Has the session answer a request, as if the server had sent it.
+    ///
+    /// # Errors
+    /// The connection has ended, or the request is not answered.
+    pub(super) async fn answer(&mut self, request: &Value) -> anyhow::Result<Value> {
+        let (answer, answered) = oneshot::channel();
+        let own = Own { request: serde_json::to_vec(request)?, answer };
+        self.own.send(own).await.ok().context("the connection has ended")?;
+        let answer = answered.await.context("the connection has ended")?.context("the request had no answer")?;
+        Ok(serde_json::from_slice(&answer)?)
     }
 
     /// All tools of the server.
@@ -300,20 +349,29 @@ enum Asks {
     ByResults,
 }
 
+/// Who takes what the server sends.
+struct Inner {
+    session: Session,
+    asks: Asks,
+    own: mpsc::Receiver<Own>,
+    notices: Arc<Notices>,
+    progress: Progress,
+}
+
 /// Reads what the server sends until it ends or is to be stopped, and ends the session.
 async fn read(
     lines: Lines<ChildStdout>,
     peer: Arc<Peer>,
-    session: Session,
-    asks: Asks,
+    inner: Inner,
     stop: oneshot::Receiver<Infallible>,
-    progress: Progress,
 ) -> anyhow::Result<()> {
+    let Inner { session, asks, own, notices, progress } = inner;
     let session = Arc::new(session);
     let mut work = JoinSet::new();
     let ended = tokio::select! {
-        ended = serve(lines, &peer, &session, asks, &mut work, progress) => ended,
+        ended = serve(lines, &peer, &session, asks, &mut work, (&notices, progress)) => ended,
         _ = stop => Ok(()),
+        never = answer_own(own, &session) => match never {},
     };
     peer.close();
     work.shutdown().await;
@@ -323,6 +381,15 @@ async fn read(
     ended
 }
 
+/// Answers this program's own requests, one after the other.
+async fn answer_own(mut own: mpsc::Receiver<Own>, session: &Session) -> Infallible {
+    while let Some(Own { request, answer }) = own.recv().await {
+        // Whoever asked may have gone.
+        let _ = answer.send(session.answer(&request).await);
+    }
+    std::future::pending().await
+}
+
 /// Has each message of the server worked on by itself.
 async fn serve(
     mut lines: Lines<ChildStdout>,
@@ -330,7 +397,7 @@ async fn serve(
     session: &Arc<Session>,
     asks: Asks,
     work: &mut JoinSet<()>,
-    progress: Progress,
+    (notices, progress): (&Notices, Progress),
 ) -> anyhow::Result<()> {
     let places = Arc::new(Semaphore::new(AT_ONCE));
     while let Some(line) = peer::next_line(&mut lines).await.context("reading from the server failed")? {
@@ -340,7 +407,7 @@ async fn serve(
             continue;
         }
         if message.id.is_none() {
-            show_notification(&message, progress);
+            notices.take(&message);
         }
         if asks == Asks::ByResults {
             if message.id.is_some() {
@@ -358,21 +425,6 @@ async fn serve(
         });
     }
     Ok(())
-}
-
-fn show_notification(message: &jsonrpc::Message<'_>, progress: Progress) {
-    let params: Value = message.params.and_then(|params| serde_json::from_str(params.get()).ok()).unwrap_or_default();
-    match message.method.as_deref() {
-        Some("notifications/message") => {
-            let data = params.get("data").map(|data| data.as_str().map_or_else(|| data.to_string(), str::to_owned));
-            progress.line(format!("server logs  {}", data.unwrap_or_default()));
-        }
-        Some("notifications/progress") => {
-            let number = |key| params.get(key).map(Value::to_string).unwrap_or_default();
-            progress.line(format!("progress     {} of {}", number("progress"), number("total")));
-        }
-        _ => {}
-    }
 }
 
 /// What the server says it is.

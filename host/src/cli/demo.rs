@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -9,9 +10,11 @@ use serde_json::{Value, json};
 
 use super::Ended;
 use super::client::{Client, Options};
+use super::color::{self, Tone};
 use super::demo_server::TOOLS;
 use super::handlers::{HandlerArgs, Loaded};
 use super::negotiate::Protocol;
+use super::notices::Notices;
 use super::store::Place;
 use super::tasks_args::{Defaults, TaskArgs};
 use super::terminal::{self, Progress};
@@ -46,20 +49,21 @@ pub(super) async fn demo(args: Args) -> anyhow::Result<Ended> {
         progress,
         observer: progress.observer(|_| {}),
         undeclared: Undeclared::Refuse,
+        notices: Arc::new(Notices::new(progress)),
     };
     let mut client = Client::connect(&server, options).await?;
     let mut failed = 0;
     for (tool, does) in TOOLS {
         let answer = client.request("tools/call", json!({ "name": tool })).await?;
-        let (mark, text) = match answer {
-            Ok(result) if result.get("isError") == Some(&Value::Bool(false)) => {
-                ("ok  ", terminal::tool_result(&result))
-            }
-            Ok(result) => ("FAIL", terminal::tool_result(&result)),
-            Err(error) => ("FAIL", format!("{} {}", error.code, error.message)),
+        let (good, text) = match answer {
+            Ok(result) => (result.get("isError") == Some(&Value::Bool(false)), terminal::tool_result(&result)),
+            Err(error) => (false, format!("{} {}", error.code, error.message)),
         };
-        failed += usize::from(mark == "FAIL");
-        writeln!(std::io::stdout().lock(), "{mark} {does}: {}", terminal::one_line(&text))?;
+        failed += usize::from(!good);
+        let (mark, tone) = if good { ("ok  ", Tone::Good) } else { ("FAIL", Tone::Bad) };
+        let mut out = std::io::stdout().lock();
+        let mark = color::painted(mark, tone, color::is_on(&out));
+        writeln!(out, "{mark} {does}: {}", terminal::one_line(&text))?;
     }
     client.close().await;
     tasks.store.close().await;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
+use super::check::stand_ins;
 use super::config::{Config, read_text};
 use super::policy::{MAX_SETTING, Policy};
 use super::progress_line::while_loading;
@@ -16,7 +17,8 @@ use crate::{Engine, EngineOptions, Error, Grants, Handler, Handlers, Limits};
 /// The stock handler, built from `guest-examples/rust-scripted`; a test compares the two.
 pub(super) const STOCK: &[u8] = include_bytes!("../../assets/stock.wasm");
 /// Which provider, which key, how many tokens: no flag says that much.
-const NO_MODEL: &str = "a model is granted by a configuration: --config FILE, with a table [handler.model]";
+const NO_MODEL: &str = "a model is granted by a configuration: --config FILE, with a table [handler.model]; \
+                        --model-answer TEXT stands in for one";
 /// Its name where the name of a file stands otherwise.
 const STOCK_NAME: &str = "the stock handler";
 
@@ -26,19 +28,22 @@ pub(super) struct HandlerArgs {
     /// without those, the embedded stock handler
     #[arg(long = "handler", value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// What the handlers of --handler may use; may be given more than once
-    #[arg(long = "grant", value_name = "GRANT")]
+    /// What the handlers of --handler may use, separated by commas; may be given more than once
+    #[arg(long = "grant", value_name = "GRANT", value_delimiter = ',')]
     grants: Vec<Grant>,
     /// A setting for the handlers, from the value or, with @, from a file; gives the grant `config`
     #[arg(long = "set", value_name = "KEY=VALUE|KEY=@FILE", value_parser = key_and_value)]
     settings: Vec<(String, String)>,
+    /// Give the handlers of --handler a model that says this, whatever it is asked: to try one without a provider
+    #[arg(long, value_name = "TEXT")]
+    model_answer: Option<String>,
     #[command(flatten)]
     cache: CacheArgs,
 }
 
 #[derive(Args)]
 pub(super) struct CacheArgs {
-    /// Where compiled components are kept; must be writable by you alone [default: the user's cache folder]
+    /// Cache folder for compiled components; only you may have write access [default: the user's cache folder]
     #[arg(long, value_name = "DIR", env = "TASKCELL_CACHE")]
     cache: Option<PathBuf>,
     /// Keep no compiled components
@@ -108,18 +113,28 @@ impl CacheArgs {
 
     /// An engine with these limits.
     pub(super) fn engine(&self, limits: &Limits) -> Result<Engine, Error> {
-        use etcetera::BaseStrategy;
-
         let mut options = EngineOptions { limits: limits.clone(), ..EngineOptions::default() };
         if !self.no_cache {
-            let default = || Some(etcetera::choose_base_strategy().ok()?.cache_dir().join("taskcell"));
-            options.cache = self.cache.clone().or_else(default);
+            options.cache = self.folder();
         }
         Engine::new(options)
+    }
+
+    /// The folder of compiled components; none where this user has none.
+    pub(super) fn folder(&self) -> Option<PathBuf> {
+        use etcetera::BaseStrategy;
+
+        let default = || Some(etcetera::choose_base_strategy().ok()?.cache_dir().join("taskcell"));
+        self.cache.clone().or_else(default)
     }
 }
 
 impl HandlerArgs {
+    /// Adds a component to those of --handler.
+    pub(super) fn add(&mut self, file: PathBuf) {
+        self.files.push(file);
+    }
+
     /// Loads the handlers: those of --handler, or else those of the configuration, or else the stock handler.
     pub(super) async fn load(&self, config: &Config) -> anyhow::Result<Loaded> {
         anyhow::ensure!(!self.grants.contains(&Grant::Model), "--grant model: {NO_MODEL}");
@@ -136,8 +151,8 @@ impl HandlerArgs {
         if let (true, Some(first)) = (self.files.is_empty(), config.handlers.first()) {
             // The file says all that its handlers may do; a flag that is meant for others must not add to it.
             anyhow::ensure!(
-                self.grants.is_empty() && self.settings.is_empty(),
-                "--grant and --set are for the handlers of --handler; those of the configuration have theirs there, at {}",
+                self.grants.is_empty() && self.settings.is_empty() && self.model_answer.is_none(),
+                "--grant, --set and --model-answer are for the handlers of --handler; those of the configuration have theirs there, at {}",
                 first.at
             );
             for policy in &config.handlers {
@@ -170,25 +185,24 @@ impl HandlerArgs {
             tasks: grants.contains(&Grant::Tasks),
             progress: grants.contains(&Grant::Progress),
             config: config.then(|| self.settings.iter().cloned().collect()),
+            model: self.model_answer.as_deref().map(stand_ins::model_that_says),
             user: user.map(|user| user as Arc<dyn User>),
             ..Grants::default()
         }
     }
 }
 
-/// Says how the command line gives what is missing.
+/// Says how the command line gives what is missing: all of it at once, in words to paste.
 fn with_remedy(error: Error) -> anyhow::Error {
-    match &error {
-        Error::NotGranted { grant, .. } if *grant == Grant::Model.name() => anyhow::anyhow!("{error}; {NO_MODEL}"),
-        Error::NotGranted { grant, .. } if Grant::from_str(grant, false).is_ok() => {
-            anyhow::anyhow!("{error}; add --grant {grant}")
-        }
-        Error::NotGranted { grant: "keyvalue" | "http", .. } => {
-            anyhow::anyhow!("{error}; it is given by a configuration (--config), which says how much of it")
-        }
-        Error::NotGranted { .. } => {
-            anyhow::anyhow!("{error}; the command line has none to give, an embedding application may")
-        }
-        _ => error.into(),
-    }
+    let Error::NotGranted { missing, .. } = &error else { return error.into() };
+    let is_flag = |grant: &&str| *grant != Grant::Model.name() && Grant::from_str(grant, false).is_ok();
+    let (flags, others): (Vec<&str>, Vec<&str>) = missing.iter().copied().partition(|grant| is_flag(grant));
+    let flags = (!flags.is_empty()).then(|| format!("add --grant {}", flags.join(",")));
+    let others = others.iter().map(|grant| match *grant {
+        grant if grant == Grant::Model.name() => NO_MODEL.to_owned(),
+        "keyvalue" | "http" => format!("{grant} is given by a configuration (--config), which says how much of it"),
+        grant => format!("the command line has no {grant} to give, an embedding application may"),
+    });
+    let remedies: Vec<_> = flags.into_iter().chain(others).collect();
+    anyhow::anyhow!("{error}; {}", remedies.join("; "))
 }

@@ -135,13 +135,14 @@ async fn list(store: &SqliteKeyValue, common: &Common) -> anyhow::Result<Ended> 
         Some(bucket) => vec![bucket.clone()],
         None => store.buckets().await?,
     };
-    let (mut keys, mut out) = (Vec::new(), std::io::stdout().lock());
+    let (mut keys, mut none, mut out) = (Vec::new(), true, std::io::stdout().lock());
     for bucket in &buckets {
         let mut after = 0;
         loop {
             let page = store.list_keys(bucket, after, AT_ONCE).await?;
             let Some(last) = page.last() else { break };
             after = last.place;
+            none = false;
             for listed in page {
                 if common.json {
                     keys.push(json!({ "bucket": bucket, "key": listed.key }));
@@ -155,6 +156,8 @@ async fn list(store: &SqliteKeyValue, common: &Common) -> anyhow::Result<Ended> 
     }
     if common.json {
         writeln!(out, "{}", printable::json(&json!({ "keys": keys })))?;
+    } else if none {
+        writeln!(out, "no keys")?;
     }
     Ok(Ended::Well)
 }

@@ -3,20 +3,30 @@
 //! Results go to stdout, everything else to stderr. Exit codes: 0 for a good result, 1 for a result that is an
 //! error, 2 when the command could not be run, which a single line on stderr explains.
 
+mod arguments;
+mod asked;
 mod build;
 mod call;
+mod call_progress;
+mod call_tool;
 mod check;
 mod client;
+mod color;
 mod compile;
+mod completions;
 mod config;
 mod demo;
 mod demo_server;
+mod doctor;
 mod handlers;
 mod inspect;
 mod keyvalue;
 mod languages;
+mod nearest;
 mod negotiate;
 mod new;
+mod notices;
+mod outcome;
 mod page;
 mod peer;
 mod policy;
@@ -25,7 +35,9 @@ mod process;
 mod progress_line;
 mod question;
 mod record;
+mod required_pages;
 mod run;
+mod schema;
 mod screen;
 mod started;
 mod store;
@@ -35,6 +47,8 @@ mod tasks_args;
 mod telemetry;
 mod terminal;
 mod tool;
+mod tool_list;
+mod tool_task;
 mod user;
 
 use std::process::ExitCode;
@@ -59,9 +73,11 @@ struct Cli {
 enum Command {
     /// Show a built-in MCP server being answered from cells; needs nothing else
     Demo(demo::Args),
-    /// Be the MCP client of a server: call a tool, answer what the server asks
+    /// Act as the MCP client of a server: call a tool, answer what the server asks
+    #[command(after_help = run::EXAMPLES)]
     Run(run::Args),
     /// Send one request into a handler
+    #[command(after_help = call::EXAMPLES, override_usage = call::USAGE)]
     Call(call::Args),
     /// Show what a component exports, imports and needs
     Inspect(inspect::Args),
@@ -81,6 +97,10 @@ enum Command {
     Build(build::Args),
     /// What the build files of `new` call: wit-bindgen and wasm-tools, built in
     Tool(tool::Args),
+    /// Look at what the program needs on this machine: folders, toolchains, keys, the configuration
+    Doctor(doctor::Args),
+    /// Write a script that completes this command line in a shell
+    Completions(completions::Args),
     /// Be the server of the demo, on stdin and stdout
     #[command(hide = true)]
     DemoServer,
@@ -114,11 +134,17 @@ pub fn main() -> ExitCode {
     match ended {
         Ok(Ended::Well) => ExitCode::SUCCESS,
         Ok(Ended::WithError) => ExitCode::from(1),
+        // Whoever read stdout has gone, such as `head`: there is nobody to tell.
+        Err(error) if error.downcast_ref::<std::io::Error>().is_some_and(is_broken_pipe) => ExitCode::from(2),
         Err(error) => {
             eprintln!("taskcell: {}", printable::one_line(&format!("{error:#}"), MAX_ERROR));
             ExitCode::from(2)
         }
     }
+}
+
+fn is_broken_pipe(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::BrokenPipe
 }
 
 /// Reads a `taskcell.toml` for the fuzzer: gives what is said of its handlers' settings, or the error as it is shown.
@@ -151,6 +177,8 @@ fn block_on(command: Command) -> anyhow::Result<Ended> {
             Command::New(args) => new::new(&args),
             Command::Build(args) => build::build(args).await,
             Command::Tool(args) => tool::tool(args),
+            Command::Doctor(args) => doctor::doctor(args).await,
+            Command::Completions(args) => completions::completions(&args),
             Command::DemoServer => demo_server::serve().await,
         }
     });

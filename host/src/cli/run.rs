@@ -6,19 +6,24 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{anyhow, bail};
 use serde_json::{Value, json};
 
 use super::Ended;
+use super::arguments;
+use super::asked::Asked;
+use super::call_tool::{Call, Wanted};
 use super::client::{Client, Options};
-use super::handlers::{HandlerArgs, Loaded};
+use super::handlers::{HandlerArgs, Loaded, key_and_value};
 use super::negotiate::Protocol;
+use super::notices::Notices;
+use super::outcome;
 use super::principal;
 use super::record::Recorder;
 use super::screen;
 use super::store::Place;
 use super::tasks_args::{Defaults, TaskArgs};
-use super::terminal::{self, Progress};
+use super::terminal::Progress;
 use crate::printable;
 use crate::session::{Event, Features, Undeclared};
 use crate::{Handlers, LiveHandlers};
@@ -27,6 +32,18 @@ use crate::{Handlers, LiveHandlers};
 const WITHOUT_USER: u64 = 120;
 /// The same where the server may itself wait for a person: as long as a cell may wait.
 const WITH_USER: u64 = 900;
+
+/// Shown below the flags.
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  List the tools of a server, with their arguments:
+    taskcell run -- npx -y @modelcontextprotocol/server-everything stdio
+  Call one; the stock handler answers what the server asks:
+    taskcell run --tool trigger-sampling-request --arg prompt=hello -- npx -y @modelcontextprotocol/server-everything stdio
+  Answer with a handler of your own, and let the host take tasks for it:
+    taskcell run --handler handler.wasm --tasks managed --tool NAME --args @arguments.json -- SERVER
+  Try a handler that imports `model` without a provider:
+    taskcell run --handler handler.wasm --model-answer 'forty-two' --tool NAME -- SERVER";
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -37,9 +54,17 @@ pub(super) struct Args {
     /// The tool to call; without it, the server's tools are listed
     #[arg(long, value_name = "NAME")]
     tool: Option<String>,
-    /// The tool's arguments, as a JSON object
-    #[arg(long, value_name = "JSON", requires = "tool", default_value = "{}")]
+    /// The tool's arguments: a JSON object, or a file of one with @, or - for stdin
+    #[arg(long, value_name = "JSON|@FILE|-", requires = "tool", default_value = "{}")]
     args: String,
+    /// An argument of the tool, which becomes what the tool's input schema says; may be given more than once, also beside
+    /// --args
+    #[arg(long = "arg", value_name = "KEY=VALUE|KEY=@FILE", requires = "tool", value_parser = key_and_value)]
+    pairs: Vec<(String, String)>,
+    /// Call the tool as a task, which the server keeps for so long after its end, such as 10m or 600000 (ms); a tool that must run as a
+    /// task does so without this
+    #[arg(long, value_name = "TTL", num_args = 0..=1, require_equals = true, requires = "tool", value_parser = time)]
+    task: Option<Option<Duration>>,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -52,7 +77,7 @@ pub(super) struct Args {
     /// Serve a request for a task as a plain one where no handler takes tasks, instead of refusing it
     #[arg(long)]
     process_undeclared: bool,
-    /// Replace handlers while they run, when their files are [default: false]
+    /// Reload handlers when their files change [default: false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     watch: Option<bool>,
     /// The revision of MCP to speak
@@ -63,11 +88,13 @@ pub(super) struct Args {
     server: Vec<OsString>,
 }
 
-/// What a server asked, for the JSON document.
-#[derive(Default)]
-struct Record {
-    requests: Vec<Value>,
-    tasks: Vec<Value>,
+/// A time as the configuration writes it, or in milliseconds as MCP does.
+fn time(text: &str) -> Result<Duration, String> {
+    if let Ok(milliseconds) = text.parse() {
+        return Ok(Duration::from_millis(milliseconds));
+    }
+    let duration = text.parse::<jiff::SignedDuration>().map_err(|error| error.to_string())?;
+    Duration::try_from(duration).map_err(|error| error.to_string())
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<Ended> {
@@ -76,8 +103,12 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Ended> {
 
 /// The same, with somebody who sees what the server asks and what it is answered.
 pub(super) async fn run_with(args: Args, recorder: Option<Arc<Recorder>>) -> anyhow::Result<Ended> {
-    let arguments: Value = serde_json::from_str(&args.args).context("--args is not JSON")?;
-    anyhow::ensure!(arguments.is_object(), "--args is not a JSON object");
+    let wanted = Wanted {
+        tool: args.tool,
+        arguments: arguments::object("--args", &args.args)?,
+        pairs: args.pairs,
+        task: args.task.map(|ttl| ttl.map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX))),
+    };
     let config = args.tasks.config()?;
     let tasks = args
         .tasks
@@ -88,51 +119,57 @@ pub(super) async fn run_with(args: Args, recorder: Option<Arc<Recorder>>) -> any
     let handlers = if watch { watchable(handlers)? } else { handlers };
     let handlers = LiveHandlers::new(handlers);
     let timeout = args.timeout.unwrap_or(if args.handlers.asks_the_user(&config) { WITH_USER } else { WITHOUT_USER });
+    let timeout = Duration::from_secs(timeout);
     let progress = Progress::new(args.quiet);
-    let record = Arc::new(Mutex::new(Record::default()));
+    // What nobody will read is not kept: a server may ask without end.
+    let asked = args.json.then(|| Arc::new(Mutex::new(Asked::default())));
+    let notices = Arc::new(Notices::new(progress));
+    let call = Call::new(wanted, progress, Arc::clone(&notices), timeout);
     let options = Options {
         protocol: args.protocol,
         handlers: handlers.clone(),
         secrets: &secrets,
         tasks: &tasks,
-        timeout: Duration::from_secs(timeout),
+        timeout,
         progress,
         observer: progress.observer({
-            let record = Arc::clone(&record);
+            let asked = asked.clone();
             move |event| {
-                record.lock().unwrap_or_else(PoisonError::into_inner).add(event);
+                if let Some(asked) = &asked {
+                    asked.lock().unwrap_or_else(PoisonError::into_inner).add(event);
+                }
                 if let (Some(recorder), Event::Answered { request, response, .. }) = (&recorder, event) {
                     recorder.answered(request, response);
                 }
             }
         }),
         undeclared: if args.process_undeclared { Undeclared::Process } else { Undeclared::Refuse },
+        notices,
     };
     let served = tokio::select! {
-        served = serve(&args.server, options, args.tool.as_deref(), arguments) => served,
+        served = serve(&args.server, options, call) => served,
         never = handlers.watch(), if watch => match never {},
     };
     tasks.store.close().await;
     screen::leave();
     let Served { server, capabilities, outcome } = served?;
-    let failed = outcome.get("error").is_some() || outcome.pointer("/result/isError") == Some(&Value::Bool(true));
+    let failed = outcome::failed(&outcome);
 
     let mut out = std::io::stdout().lock();
-    if args.json {
-        let record = std::mem::take(&mut *record.lock().unwrap_or_else(PoisonError::into_inner));
+    if let Some(asked) = asked {
+        let asked = std::mem::take(&mut *asked.lock().unwrap_or_else(PoisonError::into_inner));
         let mut document = json!({
             "server": server.get("serverInfo"),
             "protocolVersion": server.get("protocolVersion"),
             "capabilities": capabilities,
-            "requests": record.requests,
-            "tasks": record.tasks,
         });
         if let (Value::Object(document), Value::Object(outcome)) = (&mut document, outcome) {
+            document.extend(asked.into_members());
             document.extend(outcome);
         }
         writeln!(out, "{}", printable::json(&document))?;
     } else {
-        writeln!(out, "{}", shown(&outcome))?;
+        writeln!(out, "{}", outcome::shown(&outcome))?;
     }
     Ok(if failed { Ended::WithError } else { Ended::Well })
 }
@@ -158,12 +195,7 @@ struct Served {
 }
 
 /// Talks to a server. However that ends, the server ends too, and unfinished work is given back.
-async fn serve(
-    server: &[OsString],
-    options: Options<'_>,
-    tool: Option<&str>,
-    arguments: Value,
-) -> anyhow::Result<Served> {
+async fn serve(server: &[OsString], options: Options<'_>, mut call: Call) -> anyhow::Result<Served> {
     const INTERRUPTED: &str = "interrupted; the server was stopped";
     let mut interrupt = pin!(interrupted());
     // Before it is connected there is no work; dropping it kills the server with all that it started.
@@ -172,9 +204,16 @@ async fn serve(
         () = &mut interrupt => bail!(INTERRUPTED),
     };
     let outcome = tokio::select! {
-        outcome = talk(&mut client, tool, arguments) => outcome,
+        outcome = call.make(&mut client) => outcome,
         () = interrupt => Err(anyhow!(INTERRUPTED)),
     };
+    if outcome.is_err() {
+        // Who is in a hurry asks again.
+        tokio::select! {
+            () = call.give_up(&mut client) => {}
+            () = interrupted() => bail!(INTERRUPTED),
+        }
+    }
     let (server, capabilities) = (client.server.clone(), client.capabilities.clone());
     // Who is in a hurry asks again.
     tokio::select! {
@@ -182,50 +221,6 @@ async fn serve(
         () = interrupted() => bail!(INTERRUPTED),
     }
     Ok(Served { server, capabilities, outcome: outcome? })
-}
-
-/// Calls the tool, or lists all; gives `result`, `tools` or `error`.
-async fn talk(client: &mut Client, tool: Option<&str>, arguments: Value) -> anyhow::Result<Value> {
-    Ok(match tool {
-        Some(name) => match client.request("tools/call", json!({ "name": name, "arguments": arguments })).await? {
-            Ok(result) => json!({ "tool": name, "result": result }),
-            Err(error) => json!({ "tool": name, "error": error }),
-        },
-        None => match client.tools().await? {
-            Ok(tools) => json!({ "tools": tools }),
-            Err(error) => json!({ "error": error }),
-        },
-    })
-}
-
-impl Record {
-    fn add(&mut self, event: &Event<'_>) {
-        match event {
-            Event::Answered { method, kind, handler, error, elapsed, .. } => self.requests.push(json!({
-                "method": method,
-                "kind": kind.map(|kind| kind.info().export),
-                "handler": handler,
-                "error": error,
-                "milliseconds": elapsed.as_secs_f64() * 1e3,
-            })),
-            Event::Task(task) => self.tasks.push(json!(task)),
-            Event::Replaced(_) | Event::NotReplaced { .. } => {}
-        }
-    }
-}
-
-/// The outcome for people.
-fn shown(outcome: &Value) -> String {
-    let word = |value: &Value, key| terminal::one_line(value.get(key).and_then(Value::as_str).unwrap_or_default());
-    if let Some(error) = outcome.get("error") {
-        return format!("error {}: {}", error.get("code").unwrap_or(&Value::Null), word(error, "message"));
-    }
-    if let Some(result) = outcome.get("result") {
-        return terminal::tool_result(result);
-    }
-    let tools = outcome.get("tools").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let lines = tools.iter().map(|tool| format!("{:<32} {}", word(tool, "name"), word(tool, "description")));
-    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Waits for the signal to end: the server leads a process group of its own, which the terminal does not signal.

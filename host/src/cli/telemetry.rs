@@ -1,12 +1,11 @@
 //! The log on stderr, and the export of spans and metrics where the environment names a collector.
 
-use std::io::IsTerminal;
-
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use super::color;
 use super::screen;
 
 #[cfg(feature = "otel")]
@@ -25,7 +24,7 @@ fn log<S: tracing::Subscriber + for<'a> LookupSpan<'a>>(verbose: u8) -> impl Lay
     let filter = EnvFilter::try_from_env("TASKCELL_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     tracing_subscriber::fmt::layer()
         .with_writer(|| screen::Log)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(color::is_on(&std::io::stderr()))
         .with_target(false)
         .with_filter(filter)
 }

@@ -5,6 +5,7 @@
 
 use std::fmt::Display;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -32,6 +33,11 @@ impl Progress {
         Self { quiet }
     }
 
+    /// Whether lines are shown.
+    pub(super) fn is_shown(self) -> bool {
+        !self.quiet
+    }
+
     /// Shows a line.
     pub(super) fn line(self, text: impl Display) {
         if !self.quiet {
@@ -53,8 +59,11 @@ impl Progress {
                 let kind = kind.map_or("", |kind| kind.info().export);
                 let by = handler.unwrap_or("the host");
                 let outcome = error.map_or_else(String::new, |error| format!(": {} {}", error.code, error.message));
-                let elapsed = elapsed.as_secs_f64() * 1e3;
-                self.line(format!("server asked {method:<22} {kind:<22} answered by {by} in {elapsed:.2} ms{outcome}"));
+                let elapsed = duration(*elapsed);
+                self.line(format!("server asked {method:<22} {kind:<22} answered by {by} in {elapsed}{outcome}"));
+                if error.is_some_and(|error| error.message.contains("capability sampling.tools")) {
+                    self.line(NOT_DECLARED);
+                }
             }
             Event::Task(task) => {
                 let message = task.status_message.as_deref().unwrap_or_default();
@@ -64,6 +73,21 @@ impl Progress {
             // The log has a line of it, which is a warning.
             Event::NotReplaced { .. } => {}
         }
+    }
+}
+
+/// The line for a server that would sample with tools.
+pub(super) const NOT_DECLARED: &str =
+    "the server wants to sample with tools, which was not declared: --sampling-tools declares it";
+
+/// A duration in the unit that a person reads it in.
+pub(super) fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    match () {
+        () if seconds < 0.1 => format!("{:.2} ms", seconds * 1e3),
+        () if seconds < 1.0 => format!("{:.0} ms", seconds * 1e3),
+        () if seconds < 100.0 => format!("{seconds:.1} s"),
+        () => format!("{} min {} s", duration.as_secs() / 60, duration.as_secs() % 60),
     }
 }
 
@@ -85,4 +109,23 @@ pub(super) fn tool_result(result: &Value) -> String {
         None => format!("[{}]", one_line(block.get("type").and_then(Value::as_str).unwrap_or("?"))),
     };
     blocks.iter().map(block).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_in_their_unit() {
+        for (milliseconds, expected) in [
+            (0.25, "0.25 ms"),
+            (12.0, "12.00 ms"),
+            (250.4, "250 ms"),
+            (1_500.0, "1.5 s"),
+            (72_882.97, "72.9 s"),
+            (754_000.0, "12 min 34 s"),
+        ] {
+            assert_eq!(duration(Duration::from_secs_f64(milliseconds / 1e3)), expected, "{milliseconds}");
+        }
+    }
 }

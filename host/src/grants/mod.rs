@@ -127,28 +127,36 @@ impl std::fmt::Debug for Grants {
 }
 
 impl Grants {
-    /// Refuses an import that these grants do not allow.
-    pub(crate) fn allow(&self, handler: &str, import: &Import) -> Result<(), Error> {
-        if !import.known {
+    /// Refuses imports that these grants do not allow; names all grants that are missing.
+    pub(crate) fn allow(&self, handler: &str, imports: &[Import]) -> Result<(), Error> {
+        if let Some(import) = imports.iter().find(|import| !import.known) {
             return Err(Error::UnknownImport { handler: handler.to_owned(), import: import.interface.clone() });
         }
-        let granted = match import.grant {
-            None => true,
-            Some("tasks") => self.tasks,
-            Some("progress") => self.progress,
-            Some("config") => self.config.is_some(),
-            Some("model") => self.model.is_some(),
-            Some("user") => self.user.is_some(),
-            Some("keyvalue") => self.keyvalue.is_some(),
-            #[cfg(feature = "http")]
-            Some("http") => self.http.is_some(),
-            Some(_) => false,
-        };
-        match import.grant {
-            Some(grant) if !granted => {
-                Err(Error::NotGranted { handler: handler.to_owned(), import: import.interface.clone(), grant })
+        let mut missing = Vec::new();
+        let mut first = None;
+        for import in imports {
+            let Some(grant) = import.grant.filter(|grant| !self.has(grant)) else { continue };
+            first.get_or_insert((import, grant));
+            if !missing.contains(&grant) {
+                missing.push(grant);
             }
-            _ => Ok(()),
+        }
+        let Some((import, grant)) = first else { return Ok(()) };
+        Err(Error::NotGranted { handler: handler.to_owned(), import: import.interface.clone(), grant, missing })
+    }
+
+    /// Whether a grant of this name is given.
+    fn has(&self, grant: &str) -> bool {
+        match grant {
+            "tasks" => self.tasks,
+            "progress" => self.progress,
+            "config" => self.config.is_some(),
+            "model" => self.model.is_some(),
+            "user" => self.user.is_some(),
+            "keyvalue" => self.keyvalue.is_some(),
+            #[cfg(feature = "http")]
+            "http" => self.http.is_some(),
+            _ => false,
         }
     }
 

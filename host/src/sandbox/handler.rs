@@ -102,9 +102,7 @@ impl Handler {
         let interfaces = Interfaces::of(&component, engine);
         let version = interfaces.check(name)?;
         let imports = grants::explain(&interfaces.imports);
-        for import in &imports {
-            grants.allow(name, import)?;
-        }
+        grants.allow(name, &imports)?;
         let mut linker = engine.linker();
         let invalid =
             |error: wasmtime::Error| Error::Invalid { handler: name.to_owned(), reason: format!("{error:#}") };
@@ -176,9 +174,7 @@ impl Handler {
     /// [`Error::NotGranted`]
     #[cfg(feature = "cli")]
     pub(crate) fn with_grants(&self, grants: Grants) -> Result<Self, Error> {
-        for import in &self.imports {
-            grants.allow(self.name(), import)?;
-        }
+        grants.allow(self.name(), &self.imports)?;
         let owner = Owner { name: Arc::clone(&self.owner.name), digest: Arc::clone(&self.owner.digest), grants };
         Ok(Self {
             owner: Arc::new(owner),

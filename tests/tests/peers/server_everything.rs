@@ -126,16 +126,14 @@ fn everything_sees_that_the_operator_cancelled() {
     }
 }
 
-/// A tool that runs as a task of the server's, and asks the client for input while the client waits for the result. The
-/// program calls tools plainly, which this tool refuses: a script between the two makes a task of the call.
+/// A tool that must run as a task of the server's, and that asks the client for input while the client waits for the
+/// result.
 #[test]
 fn everything_asks_from_within_its_own_task() {
     if peers_skipped("everything_asks_from_within_its_own_task") {
         return;
     }
-    let relay = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/node/call-as-task.mjs");
-    let mut command = vec!["node".to_owned(), relay.display().to_string()];
-    command.extend(server(&node_peers().unwrap()));
+    let server = server(&node_peers().unwrap());
     let arguments = json!({ "topic": "python", "ambiguous": true });
     let snake = json!({ "match": "python", "content": { "interpretation": "snake" } });
     #[rustfmt::skip]
@@ -144,6 +142,6 @@ fn everything_asks_from_within_its_own_task() {
         ("simulate-research-query", arguments, json!({ "elicitation": [{ "action": "decline" }] }), &["**Clarification**: User declined", "Stage 4"], &["elicitation"]),
     ];
     for (row, mode) in rows.iter().zip([Mode::OwnHandlers, Mode::Managed]) {
-        check(mode, &command, row);
+        check(mode, &server, row);
     }
 }

@@ -22,7 +22,7 @@ pub(in crate::cli) fn all(settings: Settings) -> Grants {
         tasks: true,
         progress: true,
         config: Some(settings),
-        model: Some(model(canned())),
+        model: Some(model_that_says("A canned answer.")),
         user: Some(user(None, None)),
         keyvalue: Some(Arc::new(MemoryKeyValue::default())),
         // No rule: each request is refused.
@@ -42,8 +42,13 @@ pub(super) fn user(elicited: Option<ElicitResult>, confirmed: Option<bool>) -> A
     Arc::new(Willing { elicited, confirmed: confirmed.unwrap_or(true) })
 }
 
-fn canned() -> CreateMessageResult {
-    let text = TextContent { text: "A canned answer.".to_owned(), annotations: None, meta: None };
+/// A model that says this text, whatever it is asked.
+pub(in crate::cli) fn model_that_says(text: &str) -> Arc<dyn Model> {
+    model(canned(text))
+}
+
+fn canned(text: &str) -> CreateMessageResult {
+    let text = TextContent { text: text.to_owned(), annotations: None, meta: None };
     CreateMessageResult {
         role: Role::Assistant,
         content: vec![SamplingContent::Text(text)],

@@ -155,6 +155,9 @@ impl Config {
     fn parse(file: &Path, text: &str) -> anyhow::Result<Self> {
         let source = Source { file, text };
         let mut config: Self = toml::from_str(text).map_err(|error| {
+            if let Some(wrong) = lone_table(text) {
+                return source.wrong(wrong);
+            }
             let why = error.message().trim().replace('\n', ", ");
             source.wrong(Wrong { at: error.span().unwrap_or_default(), why })
         })?;
@@ -173,6 +176,19 @@ impl Config {
         }
         Ok(config)
     }
+}
+
+/// A text in which `[handler]`, or a table within it, stands before any `[[handler]]`: a piece of documentation that was
+/// used as a file.
+fn lone_table(text: &str) -> Option<Wrong> {
+    let is_table = toml::from_str::<toml::Table>(text).ok()?.get("handler")?.is_table();
+    let begins =
+        |(at, _): &(usize, &str)| text.get(..*at).is_some_and(|before| before.is_empty() || before.ends_with('\n'));
+    let (at, _) = text.match_indices("[handler").find(begins).filter(|_| is_table)?;
+    let name: String = text.get(at..)?.chars().take_while(|letter| *letter != ']').collect();
+    let name = super::terminal::one_line(&name);
+    let why = format!("write `[[handler]]` first, with the `path` of its component: `{name}]` is a part of a handler");
+    Some(Wrong { at: at..at, why })
 }
 
 /// Reads a configuration for the fuzzer: gives what is said of its handlers' settings, or the error as it is shown.

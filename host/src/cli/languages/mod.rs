@@ -7,6 +7,7 @@
 //! A new language is a file here with a [`Language`], its templates, and a line in [`LANGUAGES`]. The answers of its
 //! templates are those of `templates/fixtures`, which are the same for all.
 
+mod beforehand;
 pub(super) mod bindings;
 mod clang;
 mod go;
@@ -49,7 +50,28 @@ pub(super) struct Language {
 const LANGUAGES: [&Language; 7] =
     [&rust::RUST, &clang::C, &clang::CPP, &go::GO, &python::PYTHON, &javascript::TYPESCRIPT, &javascript::JAVASCRIPT];
 
+/// Something that a build needs and that is not there.
+pub(super) struct Missing {
+    /// What it is, with the versions that will do.
+    pub(super) what: &'static str,
+    /// Why it is thought to be missing.
+    pub(super) why: String,
+    /// The command that installs it, or where to get it.
+    pub(super) install: &'static str,
+}
+
+/// All languages, in the order in which they are tried.
+pub(super) fn all() -> impl Iterator<Item = &'static Language> {
+    LANGUAGES.into_iter()
+}
+
 impl Language {
+    /// What is missing to build a project of this language in a folder.
+    pub(super) fn missing(&self, dir: &Path) -> Vec<Missing> {
+        let missing = |tool: &Tool| Some(Missing { what: tool.what, why: tool.missing(dir)?, install: tool.install });
+        self.tools.iter().chain(beforehand::of(self.name)).filter_map(missing).collect()
+    }
+
     /// The language of this name.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ pub(super) struct Tool {
 
 impl Tool {
     /// Whether it is missing for a project in this folder, and then what its command said.
-    fn missing(&self, dir: &Path) -> Option<String> {
+    pub(super) fn missing(&self, dir: &Path) -> Option<String> {
         let (program, arguments) = self.command.split_first()?;
         let mut command = Command::new(program);
         // In the project's folder, because some tools let it choose their version.

@@ -291,7 +291,10 @@ impl Policy {
             }
         };
         loaded.map_err(|error| match &error {
-            Error::NotGranted { grant, .. } => anyhow!("{error}; {}", self.remedy(grant)),
+            Error::NotGranted { missing, .. } => {
+                let remedies: Vec<_> = missing.iter().map(|grant| self.remedy(grant)).collect();
+                anyhow!("{error}; {}", remedies.join("; "))
+            }
             Error::Read { .. } => anyhow::Error::from(error).context(self.at.clone()),
             _ => error.into(),
         })
@@ -354,6 +357,14 @@ impl Policy {
     pub(super) fn read_settings(&self) -> anyhow::Result<Settings> {
         let settings: anyhow::Result<Vec<_>> = self.settings.iter().map(Value::read).collect();
         Ok(settings?.into_iter().collect())
+    }
+
+    /// What is wrong with the files that its settings and the key of its model come from.
+    pub(super) fn unreadable_files(&self) -> Vec<anyhow::Error> {
+        let is_file = |origin: &Origin| matches!(origin, Origin::File(_));
+        let settings = self.settings.iter().filter(|value| is_file(&value.origin));
+        let key = self.model.as_ref().filter(|model| model.secret().is_none()).and_then(|model| model.model().err());
+        settings.filter_map(|value| value.read().err()).chain(key).collect()
     }
 
     /// Those of `all` that are granted, with its own clocks and random numbers.

@@ -1,0 +1,33 @@
+//! What a machine needs for a language before a project of it is there: what each project then installs for itself is
+//! looked at when the project is built.
+
+use std::path::Path;
+
+use super::toolchain::{Tool, at_least};
+
+/// The tools, by the name of the language.
+const TOOLS: [(&str, Tool); 2] = [
+    (
+        "rust",
+        Tool {
+            what: "Rust's standard library for wasm32-unknown-unknown",
+            command: &["rustc", "--print", "target-libdir", "--target", "wasm32-unknown-unknown"],
+            accepts: |said| Path::new(said.trim()).is_dir(),
+            install: "rustup target add wasm32-unknown-unknown",
+        },
+    ),
+    (
+        "python",
+        Tool {
+            what: "Python 3.10 or newer with venv",
+            command: &["python3", "-c", "import sys, venv, ensurepip; print(*sys.version_info[:2], sep='.')"],
+            accepts: |said| at_least(said, (3, 10)),
+            install: "https://www.python.org, or your system's packages of Python and its module venv",
+        },
+    ),
+];
+
+/// The tools for a language.
+pub(super) fn of(language: &str) -> impl Iterator<Item = &'static Tool> {
+    TOOLS.iter().filter(move |(name, _)| *name == language).map(|(_, tool)| tool)
+}
