@@ -388,7 +388,7 @@ fn the_doctor_names_the_fix() {
     let doctor = |options: &[&str], environment: &[(&str, &str)]| {
         let mut command = cli::command(PROGRAM);
         command.env_remove("TASKCELL_STORE").env("HOME", folder.path()).env_remove("XDG_STATE_HOME");
-        command.envs(environment.iter().copied()).arg("doctor").args(options);
+        command.envs(environment.iter().copied()).arg("doctor").args(options).current_dir(folder.path());
         let output = command.output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }

@@ -22,6 +22,7 @@ mod handlers;
 mod inspect;
 mod keyvalue;
 mod languages;
+mod listing;
 mod nearest;
 mod negotiate;
 mod new;
@@ -47,7 +48,7 @@ mod tasks_args;
 mod telemetry;
 mod terminal;
 mod tool;
-mod tool_list;
+
 mod tool_task;
 mod user;
 

@@ -4,6 +4,8 @@ use super::terminal::one_line;
 
 /// How near a name must be, as Jaro-Winkler similarity from 0 to 1.
 const NEAR: f64 = 0.75;
+/// How much less near than the nearest another may be.
+const APART: f64 = 0.1;
 /// Names that are said to be near.
 const MAX_NEAR: usize = 3;
 /// Names that are listed where none is near.
@@ -23,6 +25,8 @@ pub(super) fn hint(wanted: &str, names: &[&str]) -> String {
         .filter(|(likeness, _)| *likeness >= NEAR)
         .collect();
     near.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+    let nearest = near.first().map_or(NEAR, |(likeness, _)| *likeness);
+    near.retain(|(likeness, _)| nearest - likeness <= APART);
     let shown = |names: &mut dyn Iterator<Item = &str>| names.map(one_line).collect::<Vec<_>>();
     if !near.is_empty() {
         let names = shown(&mut near.iter().take(MAX_NEAR).map(|(_, name)| *name));
@@ -50,7 +54,7 @@ mod tests {
         let names = ["echo", "get-sum", "get-env", "trigger-sampling-request"];
         for (wanted, expected) in [
             ("ehco", "; did you mean echo?"),
-            ("Get-Sum", "; did you mean get-sum or get-env?"),
+            ("Get-Sum", "; did you mean get-sum?"),
             ("sampling", "; did you mean trigger-sampling-request?"),
             ("zzz", "; there are echo, get-sum, get-env, trigger-sampling-request"),
         ] {

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
+use super::listing;
 use super::required_pages;
 use super::terminal::{self, one_line};
-use super::tool_list;
 use crate::printable;
 
 /// Characters of an error's `data` that are shown.
@@ -19,7 +19,7 @@ pub(super) fn shown(outcome: &Value) -> String {
         return terminal::tool_result(result);
     }
     let tools = outcome.get("tools").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    tool_list::shown(tools, tool_list::width())
+    listing::shown(tools, listing::width())
 }
 
 /// Whether it is an error, or the result of a tool that failed.
