@@ -54,6 +54,11 @@ bench:
 soak MINUTES="15":
     cargo run --release -p taskcell-tests --bin soak -- {{ MINUTES }}
 
+# By how much a run grows that is asked COUNT pings
+pings COUNT="1500000":
+    cargo build --release -p taskcell -p taskcell-tests --bin taskcell --bin tool-server
+    target/release/taskcell run -q --timeout 600 --tool pings --arg count={{ COUNT }} -- target/release/tool-server
+
 # The Python and TypeScript SDKs on the same two requests, beside taskcell
 bench-peers:
     cargo bench -p taskcell --bench peers

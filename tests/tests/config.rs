@@ -112,7 +112,7 @@ fn a_wrong_file_is_explained() {
         ("[limits]\ncells = 0", "2:9", &["some cell must run"]),
         ("[limits]\ncells = 1\nsession-cells = 0", "3:17", &["some cell must run"]),
         // Handlers.
-        ("[handler]\npath = \"a\"", "1:1", &["map", "sequence"]),
+        ("[handler]\npath = \"a\"", "1:1", &["write `[[handler]]`", "several"]),
         ("[[handler]]\ngrants = []", "1:1", &["missing field `path`"]),
         ("[[handler]]\npath = 1", "2:8", &["integer `1`", "path string"]),
         ("[[handler]]\npath = \"a\"\nallow = []", "3:1", &["unknown field `allow`", "`grants`", "`sha256`", "`random`"]),

@@ -152,7 +152,7 @@ impl HandlerArgs {
             // The file says all that its handlers may do; a flag that is meant for others must not add to it.
             anyhow::ensure!(
                 self.grants.is_empty() && self.settings.is_empty() && self.model_answer.is_none(),
-                "--grant, --set and --model-answer are for the handlers of --handler; those of the configuration have theirs there, at {}",
+                "--grant and --set are for the handlers of --handler, as --model-answer is; those of the configuration have theirs there, at {}",
                 first.at
             );
             for policy in &config.handlers {

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::color::{self, Tone};
 use super::listing;
 use super::required_pages;
 use super::terminal::{self, one_line};
@@ -10,10 +11,14 @@ use crate::printable;
 /// Characters of an error's `data` that are shown.
 const MAX_DATA: usize = 4_000;
 
-/// The outcome as text.
-pub(super) fn shown(outcome: &Value) -> String {
+/// The outcome as text, in color where there is color.
+pub(super) fn shown(outcome: &Value, color: bool) -> String {
     if let Some(error) = outcome.get("error") {
-        return error_lines(error).join("\n");
+        let mut lines = error_lines(error);
+        if let Some(first) = lines.first_mut() {
+            *first = color::painted(first, Tone::Bad, color);
+        }
+        return lines.join("\n");
     }
     if let Some(result) = outcome.get("result") {
         return terminal::tool_result(result);
@@ -61,7 +66,7 @@ mod tests {
             (json!({ "code": -32042, "message": "more", "data": { "elicitations": [] } }), "error -32042: more\ndata: {\"elicitations\":[]}"),
         ];
         for (error, expected) in &table {
-            assert_eq!(shown(&json!({ "error": error })), *expected, "{error}");
+            assert_eq!(shown(&json!({ "error": error }), false), *expected, "{error}");
         }
     }
 }

@@ -14,6 +14,7 @@ use super::arguments;
 use super::asked::Asked;
 use super::call_tool::{Call, Wanted};
 use super::client::{Client, Options};
+use super::color;
 use super::handlers::{HandlerArgs, Loaded, key_and_value};
 use super::negotiate::Protocol;
 use super::notices::Notices;
@@ -169,7 +170,7 @@ pub(super) async fn run_with(args: Args, recorder: Option<Arc<Recorder>>) -> any
         }
         writeln!(out, "{}", printable::json(&document))?;
     } else {
-        writeln!(out, "{}", outcome::shown(&outcome))?;
+        writeln!(out, "{}", outcome::shown(&outcome, color::is_on(&out)))?;
     }
     Ok(if failed { Ended::WithError } else { Ended::Well })
 }

@@ -187,7 +187,10 @@ fn lone_table(text: &str) -> Option<Wrong> {
     let (at, _) = text.match_indices("[handler").find(begins).filter(|_| is_table)?;
     let name: String = text.get(at..)?.chars().take_while(|letter| *letter != ']').collect();
     let name = super::terminal::one_line(&name);
-    let why = format!("write `[[handler]]` first, with the `path` of its component: `{name}]` is a part of a handler");
+    let why = match name.as_str() {
+        "[handler" => "write `[[handler]]`: there may be several handlers".to_owned(),
+        _ => format!("write `[[handler]]` first, with the `path` of its component: `{name}]` is a part of a handler"),
+    };
     Some(Wrong { at: at..at, why })
 }
 
