@@ -1,5 +1,6 @@
-//! The book under `docs/`: every page is in it, and what its pages include and link to is there.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! The book under `docs/`: every page is in it, what its pages link to is there, and the code that they show is that of
+//! the examples.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -26,16 +27,25 @@ fn between<'a>(text: &'a str, begin: &'a str, end: &'a str) -> impl Iterator<Ite
     text.split(begin).skip(1).filter_map(move |rest| Some(rest.split_once(end)?.0))
 }
 
-/// Where a page points to, by links and by inclusions, without what stands after `#` or `:`.
+/// A page without its blocks of code.
+fn prose(text: &str) -> String {
+    let mut is_code = false;
+    let lines = text.lines().filter(|line| {
+        let is_fence = line.starts_with("```");
+        is_code ^= is_fence;
+        !is_fence && !is_code
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Where a page links to, without what stands after `#`.
 fn targets(page: &Path) -> Vec<PathBuf> {
-    let text = fs::read_to_string(page).unwrap();
+    let text = prose(&fs::read_to_string(page).unwrap());
     let folder = page.parent().unwrap();
     // Between each two backticks stands code.
-    let prose: String = text.split('`').step_by(2).collect();
-    let links = between(&prose, "](", ")").filter(|link| !link.contains("://") && !link.starts_with('#'));
-    let links = links.map(|link| link.split('#').next().unwrap_or_default());
-    let included = between(&text, "{{#include ", "}}").map(|path| path.split(':').next().unwrap_or_default());
-    links.chain(included).map(|path| folder.join(path)).collect()
+    let text: String = text.split('`').step_by(2).collect();
+    let links = between(&text, "](", ")").filter(|link| !link.contains("://") && !link.starts_with('#'));
+    links.map(|link| folder.join(link.split('#').next().unwrap_or_default())).collect()
 }
 
 #[test]
@@ -60,14 +70,48 @@ fn what_pages_point_to_is_there() {
     assert!(missing.is_empty(), "{missing:#?}");
 }
 
-/// The code in a page about a language is the code of an example, which other tests build and run.
-#[test]
-fn code_of_handlers_is_included() {
-    let mut languages = BTreeSet::new();
-    pages(&docs().join("languages"), &mut languages);
-    languages.remove(&docs().join("languages/README.md"));
-    assert!(languages.len() >= 7, "{languages:?}");
-    for page in languages {
-        assert!(fs::read_to_string(&page).unwrap().contains("{{#include ../../guest-examples/"), "{}", page.display());
+/// What stands before a block of code that is a file of this repository; then come the path and ` -->`.
+const FROM: &str = "<!-- From ";
+
+/// A page with each block of code as the file has it that the line before the block names, and how many there are.
+fn with_code(text: &str) -> (String, usize) {
+    let mut parts = text.split(FROM);
+    let mut renewed = parts.next().unwrap_or_default().to_owned();
+    let mut blocks = 0;
+    for part in parts {
+        let (path, rest) = part.split_once(" -->\n```").unwrap_or_else(|| panic!("no block of code follows: {part}"));
+        let (language, rest) = rest.split_once('\n').unwrap();
+        let (_, rest) = rest.split_once("```\n").unwrap();
+        let code = fs::read_to_string(docs().join("..").join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+        assert!(!code.contains("```"), "{path} cannot stand in a block of code");
+        renewed.push_str(&format!("{FROM}{path} -->\n```{language}\n{code}```\n{rest}"));
+        blocks += 1;
     }
+    (renewed, blocks)
+}
+
+/// The code that a page shows is that of the examples, which other tests build and run. It stands in the page itself, for
+/// whoever reads the page where no book is made of it.
+/// Set TASKCELL_BLESS to write the code of the examples into the pages.
+#[test]
+fn code_in_pages_is_that_of_the_examples() {
+    let mut all = BTreeSet::new();
+    pages(&docs(), &mut all);
+    let index = docs().join("languages/README.md");
+    let mut languages = 0;
+    for page in all {
+        let text = fs::read_to_string(&page).unwrap();
+        assert!(!text.contains("{{#"), "{}: has a directive of mdBook, which only the book resolves", page.display());
+        let (renewed, blocks) = with_code(&text);
+        if std::env::var_os("TASKCELL_BLESS").is_some() {
+            fs::write(&page, &renewed).unwrap();
+        } else {
+            assert!(text == renewed, "{}: run this test with TASKCELL_BLESS=1 to renew its code", page.display());
+        }
+        if page.parent() == index.parent() && page != index {
+            assert!(blocks > 0, "{}: shows no example", page.display());
+            languages += 1;
+        }
+    }
+    assert!(languages >= 7, "only {languages} pages of languages were found");
 }
