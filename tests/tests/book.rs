@@ -38,20 +38,48 @@ fn prose(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Where a page links to, without what stands after `#`.
-fn targets(page: &Path) -> Vec<PathBuf> {
+/// A place that a page links to: a file, and a heading of it where one is named.
+struct Target {
+    file: PathBuf,
+    heading: Option<String>,
+}
+
+impl Target {
+    /// Whether the file is there, with a heading that has this anchor.
+    fn is_there(&self) -> bool {
+        let Self { file, heading } = self;
+        let has =
+            |anchor: &String| prose(&fs::read_to_string(file).unwrap()).lines().any(|line| is_anchor(line, anchor));
+        file.exists() && heading.as_ref().is_none_or(has)
+    }
+}
+
+/// Whether a line is the heading of this anchor: its letters, digits and hyphens, in lower case, with hyphens for blanks.
+fn is_anchor(line: &str, anchor: &str) -> bool {
+    let Some(heading) = line.strip_prefix('#') else { return false };
+    let words = heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+    words.chars().filter(|letter| letter.is_alphanumeric() || matches!(letter, '-' | '_')).eq(anchor.chars())
+}
+
+/// Where a page links to.
+fn targets(page: &Path) -> Vec<Target> {
     let text = prose(&fs::read_to_string(page).unwrap());
     let folder = page.parent().unwrap();
     // Between each two backticks stands code.
     let text: String = text.split('`').step_by(2).collect();
-    let links = between(&text, "](", ")").filter(|link| !link.contains("://") && !link.starts_with('#'));
-    links.map(|link| folder.join(link.split('#').next().unwrap_or_default())).collect()
+    let links = between(&text, "](", ")").filter(|link| !link.contains("://"));
+    let target = |link: &str| {
+        let (path, heading) =
+            link.split_once('#').map_or((link, None), |(path, heading)| (path, Some(heading.to_owned())));
+        Target { file: if path.is_empty() { page.to_path_buf() } else { folder.join(path) }, heading }
+    };
+    links.map(target).collect()
 }
 
 #[test]
 fn every_page_is_in_the_book() {
     let summary = docs().join("SUMMARY.md");
-    let listed: BTreeSet<_> = targets(&summary).iter().map(|page| page.canonicalize().unwrap()).collect();
+    let listed: BTreeSet<_> = targets(&summary).iter().map(|page| page.file.canonicalize().unwrap()).collect();
     let mut all = BTreeSet::new();
     pages(&docs(), &mut all);
     all.remove(&summary);
@@ -65,7 +93,10 @@ fn what_pages_point_to_is_there() {
     let missing: Vec<_> = all
         .iter()
         .flat_map(|page| targets(page).into_iter().map(move |target| (page, target)))
-        .filter(|(_, target)| !target.exists())
+        .filter(|(_, target)| !target.is_there())
+        .map(|(page, target)| {
+            format!("{}: {}#{}", page.display(), target.file.display(), target.heading.unwrap_or_default())
+        })
         .collect();
     assert!(missing.is_empty(), "{missing:#?}");
 }

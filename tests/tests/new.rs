@@ -163,6 +163,107 @@ fn the_minimal_examples_are_what_new_writes() {
     }
 }
 
+/// The languages by their shortest names, and what has to be run in a new project before it can be built.
+const PREPARE: [(&str, &[&str]); 5] = [
+    ("rs", &["rustup target add wasm32-unknown-unknown"]),
+    ("golang", &[]),
+    ("py", &["python3 -m venv .venv", ".venv/bin/pip install --require-hashes -r requirements.txt"]),
+    ("js", &["npm ci"]),
+    ("ts", &["npm ci"]),
+];
+
+/// What to do next is all that has to be done, as a shell takes it; the README of the project says the same.
+#[test]
+fn new_says_all_that_is_to_be_done() {
+    let parent = tempfile::tempdir().unwrap();
+    for (language, prepare) in PREPARE {
+        let folder = parent.path().join(format!("my {language} handler"));
+        let at = folder.to_str().unwrap();
+        let ran = cli::run(PROGRAM, &["new", at, "--lang", language, "--kinds", "sampling, roots"]).unwrap();
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        let (_, next) = ran.stdout.split_once("\nNext:\n").unwrap();
+        let next: Vec<_> = next.lines().map(str::trim).collect();
+        let enter = format!("cd '{at}'");
+        let expected: Vec<_> =
+            [enter.as_str()].into_iter().chain(prepare.iter().copied()).chain(["taskcell build"]).collect();
+        let (check, before) = next.split_last().unwrap();
+        assert_eq!(before, expected, "{language}");
+        assert!(check.starts_with("taskcell check ") && check.ends_with("handler.wasm --fixtures fixtures"), "{check}");
+        let readme = fs::read_to_string(folder.join("README.md")).unwrap();
+        for command in prepare {
+            assert!(readme.contains(command), "{language}: no {command} in {readme}");
+        }
+        if language == "py" {
+            // The repository's own README begins with this language.
+            let commands = [prepare, &["taskcell build", check]].concat().join("\n    ");
+            let readme = fs::read_to_string(repository().join("README.md")).unwrap();
+            assert!(readme.contains(&commands), "README.md does not say {commands}");
+        }
+        assert!(readme.starts_with(&format!("# my-{language}-handler\n")), "{readme}");
+    }
+}
+
+/// The project is called like its folder, in the files of the language that name it; the component stays `handler.wasm`.
+#[test]
+fn a_project_is_called_like_its_folder() {
+    let parent = tempfile::tempdir().unwrap();
+    for (language, files) in [
+        ("rust", &["Cargo.toml", "Cargo.lock"][..]),
+        ("javascript", &["package.json", "package-lock.json"]),
+        ("typescript", &["package.json", "package-lock.json"]),
+    ] {
+        let folder = parent.path().join(format!("Greeter {language}"));
+        let ran = cli::run(PROGRAM, &["new", folder.to_str().unwrap(), "--lang", language]).unwrap();
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        assert!(ran.stdout.contains("handler.wasm"), "{ran:?}");
+        for file in files {
+            let text = fs::read_to_string(folder.join(file)).unwrap();
+            assert!(text.contains(&format!("\"greeter-{language}\"")), "{file}: {text}");
+            assert!(!text.contains("project-name"), "{file}: {text}");
+        }
+    }
+}
+
+/// A mistake in the WIT is said alike for each language, before its tools run: in the last line the place and what may have
+/// been meant, above it the line of the file with a mark.
+#[test]
+fn what_is_wrong_in_wit_is_said_once_and_alike() {
+    // What is written in place of the export, the words of the line, and what the excerpt marks.
+    let mistakes = [
+        ("export taskcell:handlers/root@0.1.0;", "did you mean `roots`?", "^"),
+        ("export taskcell:handlers/get-tasks@0.1.0;", "did you mean `get-task`?", "^"),
+        ("export taskcell:handlers/roots@0.2.0;", "did you mean `taskcell:handlers@0.1.0`?", "^"),
+        ("export taskcel:handlers/roots@0.1.0;", "did you mean `taskcell:handlers@0.1.0`?", "^"),
+        ("export root;", "did you mean `taskcell:handlers/roots@0.1.0`?", "^---"),
+        ("export taskcell:handlers/roots;", "did you mean `taskcell:handlers@0.1.0`?", "^"),
+        ("export dreams-of-sheep: dream;", "`dream` does not exist", "^----"),
+        ("export sheep: func(a: strin);", "did you mean `string`?", "^----"),
+        ("export taskcell:handlers/roots@0.1.0", "expected", "^"),
+        ("exprot taskcell:handlers/roots@0.1.0;", "expected", "^"),
+    ];
+    for (language, _) in PREPARE.into_iter().chain([("c", &[][..]), ("c++", &[])]) {
+        let project = Project::new(language, "roots");
+        let wit = fs::read_to_string(project.path("wit/world.wit")).unwrap();
+        let export = "export taskcell:handlers/roots@0.1.0;";
+        let line = wit.lines().position(|line| line.contains(export)).unwrap() + 1;
+        let empty = tempfile::tempdir().unwrap();
+        for (mistake, said, marked) in mistakes {
+            fs::write(project.path("wit/world.wit"), wit.replace(export, mistake)).unwrap();
+            let ran = project.build_with(|command| _ = command.env("PATH", empty.path()));
+            let last = ran.stderr.lines().last().unwrap();
+            assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{language}: {ran:?}");
+            let place = last.strip_prefix("taskcell: wit/world.wit:").unwrap_or_else(|| panic!("{language}: {ran:?}"));
+            let number: usize = place.split(':').next().unwrap().parse().unwrap();
+            // A semicolon is missed where the next thing begins.
+            assert!((line..=line + 1).contains(&number), "{language}: {mistake}: {last}");
+            assert!(last.contains(said), "{language}: no {said} in {last}");
+            let excerpt: Vec<_> = ran.stderr.lines().filter(|line| line.contains(" | ")).collect();
+            assert_eq!(excerpt.len(), 2, "{language}: {ran:?}");
+            assert!(excerpt[1].contains(marked), "{language}: {ran:?}");
+        }
+    }
+}
+
 /// Asserts that `taskcell new` writes nothing and says why in one line with these words.
 fn assert_not_written(arguments: &[&str], words: &[&str]) {
     let ran = cli::run(PROGRAM, &[&["new"], arguments].concat()).unwrap();
@@ -186,7 +287,7 @@ fn new_writes_only_what_it_knows_and_only_where_nothing_is() {
 
     fs::create_dir(at("full")).unwrap();
     fs::write(folder.path().join("full/mine.txt"), "mine").unwrap();
-    assert_not_written(&[&at("full"), "--lang", "rust"], &["holds files already", "mine.txt"]);
+    assert_not_written(&[&at("full"), "--lang", "rust"], &["is not empty", "mine.txt"]);
     assert_eq!(fs::read_dir(at("full")).unwrap().count(), 1);
     assert_not_written(&[&at("full/mine.txt"), "--lang", "rust"], &["mine.txt"]);
 

@@ -11,9 +11,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail, ensure};
 
 use super::Ended;
-use super::languages::Language;
 use super::languages::template::fill;
-use super::languages::wit;
+use super::languages::{Language, name, wit};
 use crate::kinds::{KINDS, Kind, KindInfo};
 use crate::printable;
 
@@ -51,12 +50,13 @@ const MAX_PATH: usize = 200;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// The folder to make; one that is there must be empty
+    /// The folder to create; an existing one must be empty
     dir: PathBuf,
-    /// The language: rust, c, cpp, go, python, javascript or typescript
+    /// The language: rust, c, cpp, go, python, javascript or typescript; short names such as js, ts, py and c++ work too
     #[arg(long, value_name = "LANGUAGE")]
     lang: String,
-    /// What it answers, separated by commas: the names that `taskcell inspect` shows, `tasks` for the six of tasks, or `all`
+    /// The kinds of requests to answer, separated by commas: names as `taskcell inspect` shows them, `tasks` for the six of
+    /// tasks, or `all`
     #[arg(long, value_name = "KINDS", value_delimiter = ',', default_value = "sampling")]
     kinds: Vec<String>,
 }
@@ -70,7 +70,10 @@ pub(super) fn new(args: &Args) -> anyhow::Result<Ended> {
     }
     prepare(&args.dir)?;
 
-    let filled = |template: &str| fill(template, |kind| names.contains(kind));
+    let project = name::of(language, &args.dir);
+    let filled = |template: &str| {
+        name::fill(&fill(template, |part| names.contains(part) || language.parts.contains(&part)), &project)
+    };
     for (path, template) in language.files {
         let text = filled(template);
         // A file that is all of kinds that were not chosen.
@@ -96,8 +99,8 @@ pub(super) fn new(args: &Args) -> anyhow::Result<Ended> {
 /// The kinds of these names and groups, each once.
 fn chosen(names: &[String]) -> anyhow::Result<BTreeSet<Kind>> {
     let mut kinds = BTreeSet::new();
-    for name in names {
-        let is_meant = |row: &&KindInfo| match name.as_str() {
+    for name in names.iter().map(|name| name.trim()) {
+        let is_meant = |row: &&KindInfo| match name {
             "all" => true,
             "tasks" => row.augmented || row.method.starts_with("tasks/"),
             name => row.export == name,
@@ -120,11 +123,7 @@ fn prepare(dir: &Path) -> anyhow::Result<()> {
         Ok(mut entries) => {
             if let Some(entry) = entries.next() {
                 let name = entry?.file_name();
-                bail!(
-                    "{} holds files already ({}): name a folder that is not there yet, or empty it",
-                    dir.display(),
-                    name.display()
-                );
+                bail!("{} is not empty ({}): name a new folder, or empty this one", dir.display(), name.display());
             }
             Ok(())
         }
@@ -148,7 +147,8 @@ fn write(dir: &Path, path: &str, text: &str) -> anyhow::Result<()> {
 /// Says what was written and what to do next.
 fn tell(language: &Language, dir: &Path, names: &BTreeSet<&str>) -> anyhow::Result<()> {
     let names: Vec<_> = names.iter().copied().collect();
-    let dir = printable::one_line(&dir.display().to_string(), MAX_PATH);
+    let path = dir.display().to_string();
+    let dir = printable::one_line(&path, MAX_PATH);
     let mut out = std::io::stdout().lock();
     writeln!(out, "A handler in {} for {}, in {dir}:", language.title, names.join(", "))?;
     for (path, what) in [
@@ -160,12 +160,21 @@ fn tell(language: &Language, dir: &Path, names: &BTreeSet<&str>) -> anyhow::Resu
     ] {
         writeln!(out, "  {path:<24} {what}")?;
     }
-    writeln!(
-        out,
-        "\nNext:\n  cd {dir}\n  taskcell build\n  taskcell check {} --fixtures fixtures",
-        language.component
-    )?;
+    let (enter, component) = (format!("cd {}", quoted(&path)), language.component);
+    let check = format!("taskcell check {component} --fixtures fixtures");
+    writeln!(out, "\nNext:")?;
+    for command in [enter.as_str()].iter().chain(language.prepare).chain(&["taskcell build", &check]) {
+        writeln!(out, "  {}", printable::one_line(command, MAX_PATH))?;
+    }
     Ok(())
+}
+
+/// A path as a shell takes it for one word.
+fn quoted(path: &str) -> String {
+    // A word that begins so is an option of `cd`, or another user's home.
+    let path = if path.starts_with(['-', '~']) { format!("./{path}") } else { path.to_owned() };
+    let is_plain = |letter: char| letter.is_alphanumeric() || "/._-+,:@%".contains(letter);
+    if !path.is_empty() && path.chars().all(is_plain) { path } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }
 
 #[cfg(test)]
@@ -185,8 +194,26 @@ mod tests {
         let tasks = of(&["tasks"]).unwrap();
         assert_eq!(tasks, KINDS.map(|row| row.export)[..6]);
         assert_eq!(of(&["tasks", "get-task"]).unwrap(), tasks);
-        for wrong in ["", "samplings", "background"] {
+        assert_eq!(of(&["sampling", " elicitation", "\troots "]).unwrap(), ["sampling", "elicitation", "roots"]);
+        for wrong in ["", " ", "samplings", "background"] {
             assert!(of(&["roots", wrong]).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_one_word_of_a_shell() {
+        for (path, word) in [
+            ("handler", "handler"),
+            ("/tmp/a-b_c.d", "/tmp/a-b_c.d"),
+            ("my handler", "'my handler'"),
+            ("it's", r"'it'\''s'"),
+            ("a$(b)", "'a$(b)'"),
+            ("-x", "./-x"),
+            ("~ada", "./~ada"),
+            ("été", "été"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(path), word, "{path}");
         }
     }
 

@@ -13,9 +13,10 @@ use anyhow::Context;
 use wasi_preview1_component_adapter_provider::{
     WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
 };
-use wit_bindgen_core::wit_parser::{Resolve, WorldId};
 use wit_bindgen_core::{Files, WorldGenerator};
 use wit_component::{ComponentEncoder, StringEncoding};
+
+use super::world::read;
 
 /// The adapter of WASI preview 1 for Go, assembled from `go-adapter.wat`; a test compares the two.
 const GO_ADAPTER: &[u8] = include_bytes!("../../../assets/go-adapter.wasm");
@@ -65,16 +66,6 @@ impl Bindings<'_> {
         }
         Ok(())
     }
-}
-
-/// Reads a world of the WIT in a file or folder; without a name its only one.
-fn read(wit: &Path, world: Option<&str>) -> anyhow::Result<(Resolve, WorldId)> {
-    let mut resolve = Resolve::default();
-    let read = resolve.push_path(wit);
-    let (package, _) = read.with_context(|| format!("the WIT in {} is wrong", wit.display()))?;
-    let world = resolve.select_world(&[package], world);
-    let world = world.with_context(|| format!("of the WIT in {}", wit.display()))?;
-    Ok((resolve, world))
 }
 
 /// Gives a core module the type of a world, for compilers that do not link it in; what `wasm-tools component embed` does.

@@ -14,11 +14,14 @@ const COMPONENT: &str = "build/handler.wasm";
 
 const INSTALL_C: &str = "apt-get install clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32";
 
+const INSTALL_CPP: &str = "apt-get install clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32 libc++-19-dev-wasm32";
+
 const MAKE: Tool =
     Tool { what: "make", command: &["make", "--version"], accepts: |_| true, install: "apt-get install make" };
 
 pub(super) const C: Language = Language {
     name: "c",
+    aliases: &[],
     title: "C",
     is_in: |dir| has_makefile_and(dir, "c"),
     known_by: "a Makefile and a .c file",
@@ -28,8 +31,10 @@ pub(super) const C: Language = Language {
         ("README.md", include_str!("templates/c/README.md")),
         (".gitignore", include_str!("templates/c/gitignore")),
     ],
+    parts: &[],
     handler: "handler.c",
     component: COMPONENT,
+    prepare: &[INSTALL_C],
     tools: &[
         MAKE,
         Tool { what: "clang 19", command: &["clang-19", "--version"], accepts: |_| true, install: INSTALL_C },
@@ -45,6 +50,7 @@ pub(super) const C: Language = Language {
 
 pub(super) const CPP: Language = Language {
     name: "cpp",
+    aliases: &["c++", "cxx"],
     title: "C++",
     is_in: |dir| has_makefile_and(dir, "cpp"),
     known_by: "a Makefile and a .cpp file",
@@ -54,21 +60,18 @@ pub(super) const CPP: Language = Language {
         ("README.md", include_str!("templates/cpp/README.md")),
         (".gitignore", include_str!("templates/cpp/gitignore")),
     ],
+    parts: &[],
     handler: "handler.cpp",
     component: COMPONENT,
+    prepare: &[INSTALL_CPP],
     tools: &[
         MAKE,
-        Tool {
-            what: "clang++ 19",
-            command: &["clang++-19", "--version"],
-            accepts: |_| true,
-            install: "apt-get install clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32 libc++-19-dev-wasm32",
-        },
+        Tool { what: "clang++ 19", command: &["clang++-19", "--version"], accepts: |_| true, install: INSTALL_CPP },
         Tool {
             what: "WASI's C++ library",
             command: &["clang++-19", "--target=wasm32-wasi", "-print-file-name=libc++.a"],
             accepts: is_file,
-            install: "apt-get install clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32 libc++-19-dev-wasm32",
+            install: INSTALL_CPP,
         },
     ],
     make,

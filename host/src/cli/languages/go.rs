@@ -52,6 +52,7 @@ macro_rules! exports {
 
 pub(super) const GO: Language = Language {
     name: "go",
+    aliases: &["golang"],
     title: "Go",
     is_in: |dir| dir.join("go.mod").is_file(),
     known_by: "a go.mod",
@@ -59,8 +60,10 @@ pub(super) const GO: Language = Language {
         "sampling" "elicitation" "roots" "augmented_sampling" "augmented_elicitation" "get_task" "get_task_result"
         "list_tasks" "cancel_task" "background"
     },
+    parts: &[],
     handler: "handler/handler.go",
     component: "build/handler.wasm",
+    prepare: &[],
     tools: &[Tool {
         what: "Go 1.27 or newer",
         command: &["go", "version"],

@@ -12,11 +12,14 @@ pub(super) mod bindings;
 mod clang;
 mod go;
 mod javascript;
+mod modules;
+pub(super) mod name;
 mod python;
 mod rust;
 pub(super) mod template;
 mod toolchain;
 pub(super) mod wit;
+mod world;
 
 use std::path::{Path, PathBuf};
 
@@ -28,6 +31,8 @@ use toolchain::Tool;
 pub(super) struct Language {
     /// Its name for `--lang`.
     pub(super) name: &'static str,
+    /// Other names that `--lang` takes.
+    aliases: &'static [&'static str],
     /// Its name for people.
     pub(super) title: &'static str,
     /// Whether a folder holds a project of this language.
@@ -36,10 +41,14 @@ pub(super) struct Language {
     known_by: &'static str,
     /// What `new` writes beside what all languages share: the path in the project, and the [template](template::fill).
     pub(super) files: &'static [(&'static str, &'static str)],
+    /// What its projects have of the templates that all languages share, beside the kinds that were chosen.
+    pub(super) parts: &'static [&'static str],
     /// The path of the author's code in a new project.
     pub(super) handler: &'static str,
     /// The path of the component that a new project builds.
     pub(super) component: &'static str,
+    /// The commands that install what a new project needs, in the order to run them, before its first build.
+    pub(super) prepare: &'static [&'static str],
     /// What the build needs.
     tools: &'static [Tool],
     /// Builds the project in a folder, with its own build files, and gives the component's path.
@@ -72,12 +81,15 @@ impl Language {
         self.tools.iter().chain(beforehand::of(self.name)).filter_map(missing).collect()
     }
 
-    /// The language of this name.
+    /// The language of this name or alias, in capitals or not.
     ///
     /// # Errors
     /// When there is none: names those that are.
     pub(super) fn named(name: &str) -> anyhow::Result<&'static Self> {
-        let found = LANGUAGES.into_iter().find(|language| language.name == name);
+        let is = |known: &&str| known.eq_ignore_ascii_case(name.trim());
+        let found = LANGUAGES
+            .into_iter()
+            .find(|language| [language.name].iter().chain(language.aliases).any(|known| is(&known)));
         found.with_context(|| {
             let names: Vec<_> = LANGUAGES.iter().map(|language| language.name).collect();
             format!("no language {name:?} is known; there are {}", names.join(", "))
@@ -100,8 +112,9 @@ impl Language {
     /// Builds the project in a folder and gives the path of the component.
     ///
     /// # Errors
-    /// When a tool is missing or fails, or makes no component.
+    /// When a tool is missing or fails, or makes no component, and when the project's WIT is wrong.
     pub(super) fn build(&self, dir: &Path) -> anyhow::Result<PathBuf> {
+        world::see(dir)?;
         toolchain::need(self.title, self.tools, dir)?;
         (self.make)(dir)
     }
@@ -109,7 +122,27 @@ impl Language {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
     use super::*;
+
+    #[test]
+    fn languages_have_short_names() {
+        for (names, title) in [
+            (&["rust", "rs", "Rust"][..], "Rust"),
+            (&["c", "C"], "C"),
+            (&["cpp", "c++", "C++", "cxx"], "C++"),
+            (&["go", "golang"], "Go"),
+            (&["python", "py", " python"], "Python"),
+            (&["javascript", "js", "JavaScript"], "JavaScript"),
+            (&["typescript", "ts", "TypeScript"], "TypeScript"),
+        ] {
+            for name in names {
+                assert_eq!(Language::named(name).unwrap().title, title, "{name}");
+            }
+        }
+        assert!(Language::named("cobol").is_err() && Language::named("").is_err());
+    }
 
     #[test]
     fn each_language_writes_what_it_is_known_by_and_the_handler() {

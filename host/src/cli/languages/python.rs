@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 
 use super::Language;
 use super::toolchain::{Tool, at_least, need, run};
 
 pub(super) const PYTHON: Language = Language {
     name: "python",
+    aliases: &["py"],
     title: "Python",
     is_in: |dir| dir.join("app.py").is_file(),
     known_by: "an app.py",
@@ -19,11 +20,18 @@ pub(super) const PYTHON: Language = Language {
         ("README.md", include_str!("templates/python/README.md")),
         (".gitignore", include_str!("templates/python/gitignore")),
     ],
+    parts: &[],
     handler: "app.py",
     component: "handler.wasm",
+    prepare: &[VENV, PIP],
     tools: &[],
     make,
 };
+
+/// Makes the project's own environment.
+const VENV: &str = "python3 -m venv .venv";
+/// Installs what requirements.txt names into it.
+const PIP: &str = ".venv/bin/pip install --require-hashes -r requirements.txt";
 
 /// The tool as the project's own environment has it, where the README puts it.
 const IN_PROJECT: Tool = tool(&[".venv/bin/componentize-py", "--version"]);
@@ -50,7 +58,6 @@ fn make(dir: &Path) -> anyhow::Result<PathBuf> {
     );
     let component = "handler.wasm";
     // The world is the only one of the package in wit.
-    run(Command::new(program).args(["-d", "wit", "componentize", "app", "-o", component]).current_dir(dir))
-        .context("app.py has no class of the name and shape that wit/world.wit exports, or Python cannot import it")?;
+    run(Command::new(program).args(["-d", "wit", "componentize", "app", "-o", component]).current_dir(dir))?;
     Ok(dir.join(component))
 }

@@ -14,6 +14,7 @@ const TARGET: &str = "wasm32-unknown-unknown";
 
 pub(super) const RUST: Language = Language {
     name: "rust",
+    aliases: &["rs"],
     title: "Rust",
     is_in: |dir| dir.join("Cargo.toml").is_file(),
     known_by: "a Cargo.toml",
@@ -25,8 +26,10 @@ pub(super) const RUST: Language = Language {
         ("README.md", include_str!("templates/rust/README.md")),
         (".gitignore", include_str!("templates/rust/gitignore")),
     ],
+    parts: &[],
     handler: "src/lib.rs",
     component: "target/wasm32-unknown-unknown/release/handler.wasm",
+    prepare: &["rustup target add wasm32-unknown-unknown"],
     tools: &[Tool {
         what: "Rust 1.85 or newer",
         command: &["cargo", "--version"],

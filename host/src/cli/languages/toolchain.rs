@@ -41,7 +41,9 @@ impl Tool {
 /// # Errors
 /// When some are not: says which, why, and how to install them.
 pub(super) fn need(title: &str, tools: &[Tool], dir: &Path) -> anyhow::Result<()> {
-    let missing: Vec<_> = tools.iter().filter_map(|tool| Some((tool, tool.missing(dir)?))).collect();
+    let mut missing: Vec<_> = tools.iter().filter_map(|tool| Some((tool, tool.missing(dir)?))).collect();
+    // What a program that is not there would have said of others is not known: one reason is enough.
+    missing.dedup_by(|(tool, why), (before, reason)| tool.command.first() == before.command.first() && why == reason);
     if missing.is_empty() {
         return Ok(());
     }
@@ -113,6 +115,14 @@ mod tests {
             Tool { what: "echo", command: &["echo", "1.0"], accepts: |_| true, install: "never" },
         ];
         let error = need("X", &TOOLS, Path::new(".")).map_err(|error| error.to_string());
+        const SAME: [Tool; 2] = [
+            Tool { what: "a thing", command: &["no-such-tool"], accepts: |_| true, install: "get it" },
+            Tool { what: "its library", command: &["no-such-tool", "--lib"], accepts: |_| true, install: "get it" },
+        ];
+        let one = need("X", &SAME, Path::new(".")).map_err(|error| error.to_string());
+        let reason =
+            "a handler in X is built with a thing (there is no `no-such-tool`); install what is missing: get it";
+        assert_eq!(one, Err(reason.to_owned()));
         let said = "a handler in X is built with a thing (there is no `no-such-tool`) and echo 2 (`echo 1.0` says \
                     \"1.0\"); install what is missing: get it";
         assert_eq!(error, Err(said.to_owned()));

@@ -39,8 +39,9 @@ import type { ElicitRequest, ElicitResult } from "taskcell:handlers/types@0.1.0"
 //[[ background
 import type { CreateTaskResult, RpcError, TaskInput, TaskMetadata } from "taskcell:handlers/types@0.1.0";
 //]]
-//[[ get-task get-task-result list-tasks cancel-task augmented-sampling augmented-elicitation
 
+import "./engine.js";
+//[[ get-task get-task-result list-tasks cancel-task augmented-sampling augmented-elicitation
 import * as tasks from "taskcell:handlers/tasks@0.1.0";
 //]]
 //[[ sampling
