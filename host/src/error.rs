@@ -35,7 +35,9 @@ pub enum Error {
         handler: String,
     },
     /// The bytes are a core module, which has no interfaces.
-    #[error("{handler}: is a core module, not a component; make it one with `wasm-tools component new`")]
+    #[error(
+        "{handler}: is a core module, not a component; make it one with `taskcell tool component-new` or `wasm-tools component new`"
+    )]
     CoreModule {
         /// The handler's name.
         handler: String,

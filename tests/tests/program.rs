@@ -292,7 +292,10 @@ fn what_cannot_be_run_is_explained() {
     assert_refused(&with(&missing), &[&missing, "cannot be read", "No such file"]);
     assert_refused(&with(&text(folder.path())), &[&text(folder.path()), "cannot be read"]);
     assert_refused(&with(&readme), &[&readme, "is not a WebAssembly component", "build"]);
-    assert_refused(&with(&core), &[&core, "is a core module", "wasm-tools component new"]);
+    assert_refused(
+        &with(&core),
+        &[&core, "is a core module", "`taskcell tool component-new`", "wasm-tools component new"],
+    );
     assert_refused(&with(&newer), &[&newer, "@0.2.0`", old, "build it against that version"]);
     assert_refused(&with(&stock), &[&stock, "taskcell:handlers/tasks@0.1.0", "not granted", "add --grant tasks"]);
     let some = call(&["--handler", &stock, "--grant", "tasks", "--grant", "progress"]);

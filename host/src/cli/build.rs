@@ -6,13 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, ensure};
 
 use super::Ended;
-use super::check::{Checked, check, stand_ins};
+use super::check::{Checked, GivenArgs, check};
 use super::handlers::CacheArgs;
 use super::languages::{Language, wit};
-use super::progress_line::while_loading;
 use super::terminal;
-use crate::grants::Settings;
-use crate::{Engine, Handler, Limits};
+use crate::{Engine, Handler};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -20,10 +18,16 @@ pub(super) struct Args {
     #[arg(default_value = ".")]
     dir: PathBuf,
     #[command(flatten)]
+    given: GivenArgs,
+    #[command(flatten)]
     cache: CacheArgs,
 }
 
+/// Faults of the check that are shown; `check` shows all.
+const MAX_FAULTS: usize = 3;
+
 pub(super) async fn build(args: Args) -> anyhow::Result<Ended> {
+    let config = args.given.config()?;
     let dir = args.dir.canonicalize().with_context(|| format!("{} cannot be built", args.dir.display()))?;
     let language = Language::of(&dir)?;
     let component = {
@@ -32,8 +36,9 @@ pub(super) async fn build(args: Args) -> anyhow::Result<Ended> {
     };
     // As the author would name it.
     let component = component.strip_prefix(&dir).map_or_else(|_| component.clone(), |inside| args.dir.join(inside));
-    let engine = args.cache.engine(&Limits::default())?;
-    let handler = load(&engine, &dir, &component).await?;
+    let engine = args.cache.engine(&config.limits)?;
+    let how = args.given.settle(&config, &component)?;
+    let handler = load(&engine, &dir, &component, &how).await?;
     let mut names: Vec<_> = handler.kinds().map(|kind| kind.info().export).collect();
     ensure!(
         !names.is_empty(),
@@ -45,20 +50,21 @@ pub(super) async fn build(args: Args) -> anyhow::Result<Ended> {
     }
     let shown = terminal::one_line(&component.display().to_string());
     writeln!(std::io::stdout(), "{shown}: {} bytes, {}", handler.size(), names.join(", "))?;
-    // What it answers is not the build's affair: this only says where to look.
-    let (passed, warned, failed) = check(handler, Checked::default()).await?.counts();
-    writeln!(std::io::stdout(), "check: {passed} passed, {warned} warned, {failed} failed")?;
-    if warned + failed > 0 {
-        eprintln!("`taskcell check {shown}` says more");
+    // What it answers does not decide whether it was built.
+    let report = check(handler, how).await?;
+    let counts = report.counts();
+    writeln!(std::io::stdout(), "check: {counts}")?;
+    if !counts.is_clean() {
+        let mut err = std::io::stderr().lock();
+        report.faults(&mut err, MAX_FAULTS)?;
+        writeln!(err, "\nRun `taskcell check {shown}` for details")?;
     }
     Ok(Ended::Well)
 }
 
 /// Loads the component as a host would.
-async fn load(engine: &Engine, dir: &Path, component: &Path) -> anyhow::Result<Handler> {
-    let loaded =
-        while_loading(component, Handler::from_file(engine, component, stand_ins::all(Settings::default()))).await;
-    loaded.with_context(|| {
+async fn load(engine: &Engine, dir: &Path, component: &Path, how: &Checked<'_>) -> anyhow::Result<Handler> {
+    how.load(engine, component).await.with_context(|| {
         let changed = wit::changed(dir);
         if changed.is_empty() {
             "the build went well, but what it made is no handler".to_owned()

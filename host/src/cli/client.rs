@@ -24,6 +24,7 @@ use super::process::{GRACE, ServerProcess};
 use super::started::{Started, forward, gone, message, named, this_program};
 use super::tasks_args::TaskKeeping;
 use super::terminal::{self, Progress};
+use super::unasked;
 use crate::observe::{CallWatch, outgoing};
 use crate::protocol::PROTOCOL_VERSION;
 use crate::protocol::types::{Implementation, RpcError};
@@ -143,7 +144,7 @@ impl Client {
         // Nobody holds those that are replaced.
         drop(handlers);
         if !matches!(spoken, Spoken::Modern(_)) {
-            options.progress.line(format!("declared     {capabilities}"));
+            unasked::tell_declared(options.progress, &capabilities);
             match started.initialize(&capabilities, options.timeout).await {
                 Ok(Ok(server)) => initialized = Some(server),
                 Ok(Err(error)) => {
@@ -207,7 +208,7 @@ impl Client {
         let link = Arc::new(Link { peer: Arc::clone(&peer), timeout });
         let caller = Caller::new(&session, Arc::<Link>::clone(&link), calls);
         let capabilities = caller.capabilities();
-        progress.line(format!("declared     {capabilities}"));
+        unasked::tell_declared(progress, &capabilities);
         let (reading, stop) = oneshot::channel();
         let (own, owned) = mpsc::channel(1);
         let inner = Inner { session, asks: Asks::ByResults, own: owned, notices, progress };

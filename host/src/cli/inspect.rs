@@ -13,6 +13,7 @@ use super::policy::Policy;
 use super::progress_line::while_loading;
 use super::tasks_args::{ConfigArg, DeclaredArgs};
 use super::terminal;
+use super::unasked::unasked;
 use crate::grants::Settings;
 use crate::kinds::KINDS;
 use crate::sandbox::Import;
@@ -132,6 +133,7 @@ impl Inspected<'_> {
             "served": served.collect::<Map<_, _>>(),
             "background": handler.has_background(),
             "capabilities": handlers.capabilities(),
+            "warnings": unasked(&handlers.capabilities()).map(|found| found.to_string()).collect::<Vec<_>>(),
             "imports": imports.collect::<Vec<_>>(),
             "grants": grants_needed(handler),
         });
@@ -153,7 +155,11 @@ impl Inspected<'_> {
         writeln!(out, "sha256        {}", handler.digest())?;
         writeln!(out, "size          {} bytes", handler.size())?;
         writeln!(out, "WIT version   {}", handler.protocol_version().unwrap_or("uses none of taskcell:handlers"))?;
-        writeln!(out, "capabilities  {}", handlers.capabilities())?;
+        let capabilities = handlers.capabilities();
+        writeln!(out, "capabilities  {capabilities}")?;
+        for found in unasked(&capabilities) {
+            writeln!(out, "warning       {found}")?;
+        }
         let grants = grants_needed(handler);
         if let Says::Granted(Policy { reuse: reuse @ 2.., .. }) = says {
             writeln!(out, "reuse         an instance answers up to {reuse} requests of a session")?;
@@ -173,7 +179,8 @@ impl Inspected<'_> {
         let background = if handler.has_background() { "exported" } else { "no" };
         writeln!(out, "  {:<22} {:<30} {background}", "background", "work of tasks")?;
         writeln!(out, "\nimports")?;
-        for Import { interface, grant, .. } in handler.imports() {
+        let empty = Empty::of(handler.imports());
+        for Import { interface, grant, .. } in handler.imports().iter().filter(|import| !Empty::has(import)) {
             let needs = match grant {
                 None => "in every cell".to_owned(),
                 Some(grant) => match says.of(grant) {
@@ -182,6 +189,9 @@ impl Inspected<'_> {
                 },
             };
             writeln!(out, "  {interface:<53} {needs}")?;
+        }
+        if let Some(empty) = empty {
+            writeln!(out, "  {:<53} in every cell, empty: {}", empty.packages, empty.lacks)?;
         }
         if handler.imports().is_empty() {
             writeln!(out, "  none")?;
@@ -202,6 +212,46 @@ impl Inspected<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Interfaces of WASI behind which a cell has nothing: one line for all, since the libraries of some languages import them
+/// whether the code uses them or not.
+struct Empty {
+    /// What is imported of them.
+    packages: String,
+    /// What is not behind them.
+    lacks: String,
+}
+
+/// How the names of such interfaces begin, what stands for them, and what is not behind them.
+type EmptyRow = (&'static str, &'static str, &'static str);
+
+const EMPTY: &[EmptyRow] = &[
+    ("wasi:filesystem/", "wasi:filesystem", "no files"),
+    ("wasi:sockets/", "wasi:sockets", "no sockets"),
+    ("wasi:cli/environment", "wasi:cli/environment", "no environment"),
+    ("wasi:cli/stdin", "wasi:cli/stdin", "no input"),
+    ("wasi:cli/terminal-", "wasi:cli/terminal-*", "no terminal"),
+];
+
+impl Empty {
+    /// The row of an import; none where there is something behind it.
+    fn row(import: &Import) -> Option<&'static EmptyRow> {
+        EMPTY.iter().find(|(begin, ..)| import.grant.is_none() && import.interface.starts_with(begin))
+    }
+
+    fn has(import: &Import) -> bool {
+        Self::row(import).is_some()
+    }
+
+    /// What these imports have of them; none where they have none.
+    fn of(imports: &[Import]) -> Option<Self> {
+        let found = EMPTY.iter().filter(|row| imports.iter().any(|import| Self::row(import) == Some(row)));
+        let found: Vec<_> = found.collect();
+        let words =
+            |word: fn(&EmptyRow) -> &'static str| found.iter().map(|row| word(row)).collect::<Vec<_>>().join(", ");
+        (!found.is_empty()).then(|| Self { packages: words(|row| row.1), lacks: words(|row| row.2) })
     }
 }
 

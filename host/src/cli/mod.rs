@@ -48,8 +48,8 @@ mod tasks_args;
 mod telemetry;
 mod terminal;
 mod tool;
-
 mod tool_task;
+mod unasked;
 mod user;
 
 use std::process::ExitCode;
@@ -82,7 +82,7 @@ enum Command {
     Call(call::Args),
     /// Show what a component exports, imports and needs
     Inspect(inspect::Args),
-    /// Is a component a correct handler? Say what passed and what to fix
+    /// Check that a component is a correct handler: say what passed, and what to fix
     Check(check::Args),
     /// Compile components ahead of time, into the cache
     Compile(compile::Args),
@@ -92,11 +92,11 @@ enum Command {
     Tasks(tasks::Args),
     /// See and change the keys and values of a handler
     Keyvalue(keyvalue::Args),
-    /// Write a project that is a handler, ready to build
+    /// Create a handler project, ready to build
     New(new::Args),
-    /// Build a handler with its language's own tools, and look at what they made
+    /// Build a handler with its language's own tools, and check the component
     Build(build::Args),
-    /// What the build files of `new` call: wit-bindgen and wasm-tools, built in
+    /// Run the tools that the build files of `new` call: wit-bindgen and wasm-tools, built in
     Tool(tool::Args),
     /// Look at what the program needs on this machine: folders, toolchains, keys, the configuration
     Doctor(doctor::Args),
@@ -111,6 +111,11 @@ impl Command {
     /// Whether it answers requests for somebody, which is worth to be exported.
     fn serves(&self) -> bool {
         matches!(self, Self::Demo(_) | Self::Run(_) | Self::Call(_) | Self::Record(_))
+    }
+
+    /// Whether it says itself what became of each cell.
+    fn reports_cells(&self) -> bool {
+        matches!(self, Self::Build(_) | Self::Check(_))
     }
 }
 
@@ -128,7 +133,7 @@ const MAX_ERROR: usize = 1_000;
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let telemetry = Telemetry::begin(cli.verbose, cli.command.serves());
+    let telemetry = Telemetry::begin(cli.verbose, cli.command.serves(), cli.command.reports_cells());
     let ended = block_on(cli.command);
     screen::leave();
     telemetry.end();

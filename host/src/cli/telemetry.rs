@@ -13,9 +13,10 @@ pub(super) use exporting::Telemetry;
 #[cfg(not(feature = "otel"))]
 pub(super) use not_built_in::Telemetry;
 
-/// The lines of the log that are shown.
-fn log<S: tracing::Subscriber + for<'a> LookupSpan<'a>>(verbose: u8) -> impl Layer<S> {
+/// The lines of the log that are shown. A command that reports on cells itself needs no line of each that fails.
+fn log<S: tracing::Subscriber + for<'a> LookupSpan<'a>>(verbose: u8, reports_cells: bool) -> impl Layer<S> {
     let level = match verbose {
+        0 if reports_cells => "warn,taskcell::error=error,taskcell::hit=error",
         0 => "warn",
         // Spans would stand before each line.
         1 => "taskcell=info,taskcell::observe=warn,warn",
@@ -45,14 +46,14 @@ mod exporting {
     impl Telemetry {
         /// Begins the log, and the export for a command that runs handlers for somebody. Whatever is wrong with that is a
         /// line of the log: it is no reason not to do what was asked.
-        pub(in crate::cli) fn begin(verbose: u8, exports: bool) -> Self {
+        pub(in crate::cli) fn begin(verbose: u8, exports: bool, reports_cells: bool) -> Self {
             let export = if exports { Export::from_env() } else { Ok(None) };
             let (export, mut error) = match export {
                 Ok(export) => (export, None),
                 Err(error) => (None, Some(error)),
             };
             let layer = export.as_ref().and_then(Export::layer);
-            tracing_subscriber::registry().with(layer).with(log(verbose)).init();
+            tracing_subscriber::registry().with(layer).with(log(verbose, reports_cells)).init();
             if let Some(export) = &export {
                 error = export.install_metrics().err();
             }
@@ -83,8 +84,8 @@ mod not_built_in {
 
     impl Telemetry {
         /// Begins the log.
-        pub(in crate::cli) fn begin(verbose: u8, exports: bool) -> Self {
-            tracing_subscriber::registry().with(log(verbose)).init();
+        pub(in crate::cli) fn begin(verbose: u8, exports: bool, reports_cells: bool) -> Self {
+            tracing_subscriber::registry().with(log(verbose, reports_cells)).init();
             let asked = ASK.iter().find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
             if let (true, Some(name)) = (exports, asked) {
                 tracing::warn!(

@@ -19,7 +19,7 @@ pub(super) struct Args {
 
 #[derive(clap::Subcommand)]
 enum Tool {
-    /// Write the bindings of a world, as `wit-bindgen` does
+    /// Generate the bindings of a world, as `wit-bindgen` does
     WitBindgen {
         /// The language
         language: Generator,
@@ -36,7 +36,7 @@ enum Tool {
         #[arg(long, default_value = ".")]
         out_dir: PathBuf,
     },
-    /// Make a component of a core module, as `wasm-tools component new` does; WASI preview 1 is adapted
+    /// Create a component from a core module, as `wasm-tools component new` does; WASI preview 1 is adapted
     ComponentNew {
         /// The core module
         core: PathBuf,

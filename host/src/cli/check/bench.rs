@@ -10,9 +10,8 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::super::started::this_program;
-use crate::kinds::Kind;
 use crate::protocol::types::RpcError;
-use crate::session::{Event, Features, Outbox};
+use crate::session::{Event, Outbox};
 use crate::tasks::{TaskLimits, Tasks};
 use crate::{Grants, Handler, Handlers, Session, SessionOptions};
 
@@ -66,10 +65,9 @@ impl<'a> Bench<'a> {
         &self.handler
     }
 
-    /// The kinds that are served, and what is declared of them.
-    pub(super) fn served(&self) -> anyhow::Result<(Vec<Kind>, Features)> {
-        let handlers = self.handlers(|grants| grants)?;
-        Ok((handlers.kinds().collect(), handlers.features().clone()))
+    /// The handler with all that is declared of it.
+    pub(super) fn declared(&self) -> anyhow::Result<Handlers> {
+        self.handlers(|grants| grants)
     }
 
     fn handlers(&self, change: impl FnOnce(Grants) -> Grants) -> anyhow::Result<Handlers> {
@@ -82,11 +80,21 @@ impl<'a> Bench<'a> {
         self.converse_with(|grants| grants)
     }
 
+    /// The same, where a task may live as long as can be asked for.
+    pub(super) fn converse_for_long(&self) -> anyhow::Result<Conversation> {
+        let max_ttl = Duration::from_millis(u32::MAX.into());
+        self.begin(|grants| grants, TaskLimits { max_ttl, ..TaskLimits::default() })
+    }
+
     /// The same with other grants of the same imports.
     pub(super) fn converse_with(&self, change: impl FnOnce(Grants) -> Grants) -> anyhow::Result<Conversation> {
+        self.begin(change, TaskLimits::default())
+    }
+
+    fn begin(&self, change: impl FnOnce(Grants) -> Grants, limits: TaskLimits) -> anyhow::Result<Conversation> {
         let reached = Arc::new(AtomicBool::new(false));
         let mut options = SessionOptions::new(this_program());
-        options.tasks = TaskLimits { page: PAGE, ..TaskLimits::default() };
+        options.tasks = TaskLimits { page: PAGE, ..limits };
         options.observer = Some(Arc::new({
             let reached = Arc::clone(&reached);
             move |event: &Event<'_>| {

@@ -9,6 +9,7 @@
 //! | `cases` | the requests |
 //! | `drive` | how a kind is driven with them |
 //! | `task_rules` | what must hold of tasks |
+//! | `numbers` | what a tool may do to large numbers |
 //! | `whole` | what must hold of the handler as a whole |
 //! | `verdict` | what must hold of an answer, and what to change |
 //! | `fixtures`, `matching` | the author's own requests, and what is expected of them |
@@ -21,6 +22,7 @@ mod cases;
 mod drive;
 pub(super) mod fixtures;
 pub(super) mod matching;
+mod numbers;
 mod report;
 pub(super) mod stand_ins;
 mod task_rules;
@@ -28,17 +30,18 @@ mod verdict;
 mod whole;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Ended;
+use super::config::Config;
 use super::handlers::{CacheArgs, key_and_value};
 use super::inspect::grants_needed;
 use super::policy::Policy;
 use super::progress_line::while_loading;
 use super::tasks_args::{ConfigArg, Declared, DeclaredArgs};
 use crate::grants::Settings;
-use crate::{Grants, Handler, printable};
+use crate::{Engine, Grants, Handler, printable};
 use bench::Bench;
 pub(super) use report::Report;
 
@@ -52,18 +55,57 @@ pub(super) struct Args {
     /// Also play the fixtures of this folder: folders with request.json and expected.json
     #[arg(long, value_name = "DIR")]
     fixtures: Option<PathBuf>,
-    /// A setting for the handler, from the value or, with @, from a file
-    #[arg(long = "set", value_name = "KEY=VALUE|KEY=@FILE", value_parser = key_and_value)]
-    settings: Vec<(String, String)>,
+    #[command(flatten)]
+    given: GivenArgs,
     /// Seconds that each answer, and the work of each task, may take
     #[arg(long, value_name = "SECONDS", default_value_t = PATIENCE.as_secs())]
     timeout: u64,
     #[command(flatten)]
+    cache: CacheArgs,
+}
+
+/// What a checked handler is given: the flags of `check` and `build`.
+#[derive(clap::Args)]
+pub(super) struct GivenArgs {
+    /// A setting for the handler, from the value or, with @, from a file
+    #[arg(long = "set", value_name = "KEY=VALUE|KEY=@FILE", value_parser = key_and_value)]
+    settings: Vec<(String, String)>,
+    #[command(flatten)]
     declared: DeclaredArgs,
     #[command(flatten)]
     config: ConfigArg,
-    #[command(flatten)]
-    cache: CacheArgs,
+}
+
+impl GivenArgs {
+    /// The configuration.
+    pub(super) fn config(&self) -> anyhow::Result<Config> {
+        self.config.load()
+    }
+
+    /// How a component is checked with these flags and the configuration.
+    ///
+    /// # Errors
+    /// When the configuration names other handlers and not this one, or names this one and has its settings.
+    pub(super) fn settle<'a>(self, config: &'a Config, file: &Path) -> anyhow::Result<Checked<'a>> {
+        let policy = config.handlers.iter().find(|policy| policy.is_of(file));
+        anyhow::ensure!(
+            policy.is_some() || config.handlers.is_empty(),
+            "no [[handler]] of the configuration has this path: {}",
+            file.display()
+        );
+        anyhow::ensure!(
+            policy.is_none() || self.settings.is_empty(),
+            "--set is for a handler that the configuration does not name; this one has its settings there, at {}",
+            policy.map_or("", |policy| &policy.at)
+        );
+        Ok(Checked {
+            settings: policy.map_or_else(|| Ok(self.settings.into_iter().collect()), Policy::read_settings)?,
+            policy,
+            declared: self.declared.settle(config)?,
+            fixtures: None,
+            patience: PATIENCE,
+        })
+    }
 }
 
 /// How long an answer may take when nobody says otherwise.
@@ -92,48 +134,28 @@ impl Checked<'_> {
             None => all,
         }
     }
-}
 
-impl Default for Checked<'_> {
-    fn default() -> Self {
-        Self {
-            settings: Settings::default(),
-            policy: None,
-            declared: Declared::default(),
-            fixtures: None,
-            patience: PATIENCE,
-        }
+    /// Loads the component, with stand-ins for what it may reach.
+    pub(super) async fn load(&self, engine: &Engine, file: &Path) -> anyhow::Result<Handler> {
+        let loading = async {
+            match self.policy {
+                Some(policy) => policy.component(engine, file, self.grants()).await,
+                None => Ok(Handler::from_file(engine, file, self.grants()).await?),
+            }
+        };
+        while_loading(file, loading).await
     }
 }
 
 pub(super) async fn command(args: Args) -> anyhow::Result<Ended> {
-    let config = args.config.load()?;
-    let policy = config.handlers.iter().find(|policy| policy.is_of(&args.file));
-    anyhow::ensure!(
-        policy.is_some() || config.handlers.is_empty(),
-        "no [[handler]] of the configuration has this path: {}",
-        args.file.display()
-    );
-    anyhow::ensure!(
-        policy.is_none() || args.settings.is_empty(),
-        "--set is for a handler that the configuration does not name; this one has its settings there, at {}",
-        policy.map_or("", |policy| &policy.at)
-    );
+    let config = args.given.config()?;
     let engine = args.cache.engine(&config.limits)?;
     let how = Checked {
-        settings: policy.map_or_else(|| Ok(args.settings.into_iter().collect()), Policy::read_settings)?,
-        policy,
-        declared: args.declared.settle(&config)?,
         fixtures: args.fixtures,
         patience: Duration::from_secs(args.timeout),
+        ..args.given.settle(&config, &args.file)?
     };
-    let loading = async {
-        match policy {
-            Some(policy) => policy.component(&engine, &args.file, how.grants()).await,
-            None => Ok(Handler::from_file(&engine, &args.file, how.grants()).await?),
-        }
-    };
-    let handler = while_loading(&args.file, loading).await?;
+    let handler = how.load(&engine, &args.file).await?;
     let report = check(handler, how).await?;
     let mut out = std::io::stdout().lock();
     if args.json {
@@ -151,11 +173,13 @@ pub(super) async fn command(args: Args) -> anyhow::Result<Ended> {
 pub(super) async fn check(handler: Handler, how: Checked<'_>) -> anyhow::Result<Report> {
     let fixtures = how.fixtures.as_deref().map(fixtures::read).transpose()?.unwrap_or_default();
     let bench = Bench::new(handler, || how.grants(), |handlers| how.declared.of(handlers), how.patience);
-    let (kinds, features) = bench.served()?;
-    let mut rows: Vec<_> = whole::rows(&kinds).collect();
+    let declared = bench.declared()?;
+    let kinds: Vec<_> = declared.kinds().collect();
+    let mut rows: Vec<_> = whole::rows(&kinds, &declared.capabilities()).collect();
     for kind in &kinds {
-        rows.extend(drive::kind(&bench, *kind, &features).await?);
+        rows.extend(drive::kind(&bench, *kind, declared.features()).await?);
         rows.extend(task_rules::kind(&bench, *kind, &kinds).await?);
+        rows.extend(numbers::ttl_is_kept(&bench, *kind).await?);
     }
     for fixture in &fixtures {
         rows.push(fixture.play(&bench).await?);

@@ -1,5 +1,6 @@
 //! What a check found: as a table for people, and as a document for programs.
 
+use std::fmt;
 use std::io::Write;
 
 use serde_json::{Value, json};
@@ -38,15 +39,62 @@ pub(in super::super) struct Report {
     pub(super) rows: Vec<Row>,
 }
 
+/// How many cases came to what.
+#[derive(Default)]
+pub(in super::super) struct Counts {
+    /// Those that hold.
+    passed: usize,
+    /// Those of them where the handler gave an error of its own in place of a result.
+    errors: usize,
+    /// Those that hold, and yet there is something to say.
+    warned: usize,
+    /// Those that do not hold.
+    failed: usize,
+}
+
+impl Counts {
+    fn of<'a>(rows: impl Iterator<Item = &'a Row>) -> Self {
+        let mut counts = Self::default();
+        for row in rows {
+            let count = match &row.verdict {
+                Verdict::Passed(_) | Verdict::PassedWithError(_) => &mut counts.passed,
+                Verdict::Warned(_) => &mut counts.warned,
+                Verdict::Failed(_) => &mut counts.failed,
+            };
+            *count = count.saturating_add(1);
+            if let Verdict::PassedWithError(_) = &row.verdict {
+                counts.errors = counts.errors.saturating_add(1);
+            }
+        }
+        counts
+    }
+
+    fn all(&self) -> usize {
+        self.passed.saturating_add(self.warned).saturating_add(self.failed)
+    }
+
+    /// Whether there is nothing to say of any case.
+    pub(in super::super) fn is_clean(&self) -> bool {
+        self.passed == self.all()
+    }
+
+    /// What stands behind the number of those that passed.
+    fn with_errors(&self) -> String {
+        if self.errors == 0 { String::new() } else { format!(" ({} with an error of the handler)", self.errors) }
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { passed, warned, failed, .. } = self;
+        write!(f, "{passed} passed{}, {warned} warned, {failed} failed", self.with_errors())
+    }
+}
+
 impl Report {
-    /// How many passed, were warned and failed.
-    pub(in super::super) fn counts(&self) -> (usize, usize, usize) {
-        let count = |is: fn(&Verdict) -> bool| self.rows.iter().filter(|row| is(&row.verdict)).count();
-        (
-            count(|verdict| matches!(verdict, Verdict::Passed(_))),
-            count(|verdict| matches!(verdict, Verdict::Warned(_))),
-            count(|verdict| matches!(verdict, Verdict::Failed(_))),
-        )
+    /// How many cases came to what.
+    pub(in super::super) fn counts(&self) -> Counts {
+        Counts::of(self.rows.iter())
     }
 
     /// Whether any case failed; a warning is none.
@@ -56,7 +104,7 @@ impl Report {
 
     /// The document of --json; `docs/check.md` says what is in it.
     pub(in super::super) fn document(&self) -> Value {
-        let (passed, warned, failed) = self.counts();
+        let Counts { passed, errors, warned, failed } = self.counts();
         let checks: Vec<_> = self.rows.iter().map(Row::document).collect();
         json!({
             "file": self.file,
@@ -67,6 +115,7 @@ impl Report {
             "standIns": self.stand_ins,
             "ok": !self.has_failed(),
             "passed": passed,
+            "errors": errors,
             "warned": warned,
             "failed": failed,
             "checks": checks,
@@ -88,30 +137,32 @@ impl Report {
                 self.line(out, kind, group)?;
             }
         }
+        self.faults(out, usize::MAX)?;
+        writeln!(out, "\n{}", self.counts())
+    }
+
+    /// What is wrong, with what to change; at most so many faults.
+    pub(in super::super) fn faults(&self, out: &mut impl Write, most: usize) -> std::io::Result<()> {
         let mut told: Vec<&Row> = Vec::new();
         for row in &self.rows {
             // One mistake is often seen in many cases.
-            if told.iter().any(|told| told.is_like(row)) {
+            if told.len() >= most || told.iter().any(|told| told.is_like(row)) {
                 continue;
             }
-            if row.faults(out, self.rows.iter().filter(|other| other.is_like(row)))? {
+            if row.fault(out, self.rows.iter().filter(|other| other.is_like(row)))? {
                 told.push(row);
             }
         }
-        let (passed, warned, failed) = self.counts();
-        writeln!(out, "\n{passed} passed, {warned} warned, {failed} failed")
+        Ok(())
     }
 
     /// The line of a kind and a group, where there is anything.
     fn line(&self, out: &mut impl Write, kind: Option<Kind>, group: &str) -> std::io::Result<()> {
         let rows = || self.rows.iter().filter(|row| row.kind == kind && row.group == group);
-        let all = rows().count();
-        if all == 0 {
-            return Ok(());
-        }
-        let passed = rows().filter(|row| matches!(row.verdict, Verdict::Passed(_))).count();
-        let of = rows().next().map_or("", Row::of);
-        writeln!(out, "{of:<22} {group:<12} {passed} of {all} passed")
+        let Some(first) = rows().next() else { return Ok(()) };
+        let counts = Counts::of(rows());
+        let (of, passed, all) = (first.of(), counts.passed, counts.all());
+        writeln!(out, "{of:<22} {group:<12} {passed} of {all} passed{}", counts.with_errors())
     }
 }
 
@@ -127,9 +178,9 @@ impl Row {
     }
 
     /// What is wrong, and in which cases; says whether anything is.
-    fn faults<'a>(&'a self, out: &mut impl Write, alike: impl Iterator<Item = &'a Self>) -> std::io::Result<bool> {
+    fn fault<'a>(&'a self, out: &mut impl Write, alike: impl Iterator<Item = &'a Self>) -> std::io::Result<bool> {
         let (word, Fault { got, fix, see }) = match &self.verdict {
-            Verdict::Passed(_) => return Ok(false),
+            Verdict::Passed(_) | Verdict::PassedWithError(_) => return Ok(false),
             Verdict::Warned(fault) => ("warning", fault),
             Verdict::Failed(fault) => ("failed", fault),
         };
@@ -153,7 +204,7 @@ impl Row {
 
     fn document(&self) -> Value {
         let (verdict, got, fault) = match &self.verdict {
-            Verdict::Passed(got) => ("passed", got, None),
+            Verdict::Passed(got) | Verdict::PassedWithError(got) => ("passed", got, None),
             Verdict::Warned(fault) => ("warned", &fault.got, Some(fault)),
             Verdict::Failed(fault) => ("failed", &fault.got, Some(fault)),
         };
@@ -163,6 +214,7 @@ impl Row {
             "name": self.name,
             "verdict": verdict,
             "got": got,
+            "error": matches!(self.verdict, Verdict::PassedWithError(_)),
             "fix": fault.map(|fault| &fault.fix),
             "see": fault.map(|fault| &fault.see),
             "request": self.request,

@@ -18,6 +18,8 @@ const MAX_GOT: usize = 500;
 pub(super) enum Verdict {
     /// It holds; what came in a word or two.
     Passed(String),
+    /// It holds, and yet the handler gave an error where it might have given a result; what came in a word or two.
+    PassedWithError(String),
     /// It holds, and yet there is something to say.
     Warned(Fault),
     /// It does not hold.
@@ -81,7 +83,8 @@ pub(super) fn judge(kind: Kind, holds: Holds, came: &Came, reached: bool) -> Ver
                 told(came),
                 "answer with -32602: nobody has this; the `tasks` import gives that error, so return it unchanged",
             ),
-            (None, _) => Verdict::Passed(told(came)),
+            (None, Holds::Unknown) => Verdict::Passed(told(came)),
+            (None, _) => Verdict::PassedWithError(told(came)),
         },
         (Holds::Unknown, Came::Result(_)) => Verdict::failed(
             kind,
@@ -125,6 +128,18 @@ fn is_end(came: &Came) -> bool {
         Came::Result(_) => false,
         Came::Nothing | Came::Late => true,
     }
+}
+
+/// The fault of a sampling answer of several pieces to a request without tools, which many servers do not take.
+/// [client/sampling, Creating Messages]
+pub(super) fn several_pieces(kind: Kind, pieces: usize) -> Option<Fault> {
+    (pieces > 1).then(|| Fault {
+        got: format!("an answer of {pieces} pieces of content to a request without tools"),
+        fix: "answer with one piece of content, texts joined: the SDKs for Python and TypeScript refuse more where the request \
+              had no `tools`"
+            .to_owned(),
+        see: format!("docs/handlers.md, {}", see(kind)),
+    })
 }
 
 /// Nothing came in time.

@@ -1,12 +1,15 @@
 //! What must hold of a handler as a whole, whatever it answers.
 
+use serde_json::Value;
+
+use super::super::unasked::unasked;
 use super::report::Row;
 use super::verdict::{Fault, Verdict, see};
 use crate::kinds::Kind;
 
-/// What is wrong with these kinds being all that is served.
-pub(super) fn rows(kinds: &[Kind]) -> impl Iterator<Item = Row> {
-    [no_kind(kinds), nobody_to_ask(kinds)].into_iter().flatten()
+/// What is wrong with these kinds being all that is served, and these capabilities all that is declared.
+pub(super) fn rows(kinds: &[Kind], capabilities: &Value) -> impl Iterator<Item = Row> {
+    [no_kind(kinds), nobody_to_ask(kinds)].into_iter().flatten().chain(nobody_asks(capabilities))
 }
 
 fn no_kind(kinds: &[Kind]) -> Option<Row> {
@@ -40,6 +43,19 @@ fn nobody_to_ask(kinds: &[Kind]) -> Option<Row> {
         see: see(augmented),
     };
     Some(row(Some(augmented), "tasks that are made can be asked for", Verdict::Warned(fault)))
+}
+
+/// A server may hold back a request whose plain kind is not declared.
+fn nobody_asks(capabilities: &Value) -> impl Iterator<Item = Row> {
+    unasked(capabilities).map(|found| {
+        let plain = found.plain();
+        let fault = Fault {
+            got: found.to_string(),
+            fix: format!("export `{plain}` too, or `{plain}` alone and let the host make the tasks (--tasks managed)"),
+            see: "docs/handlers.md".to_owned(),
+        };
+        row(Some(found.kind), "servers ask for what is declared", Verdict::Warned(fault))
+    })
 }
 
 fn row(kind: Option<Kind>, name: &str, verdict: Verdict) -> Row {

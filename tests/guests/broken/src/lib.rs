@@ -50,9 +50,10 @@ impl sampling::Guest for Handler {
         // Cut in the middle it is no JSON.
         let meta = context.meta.filter(|_| makes("cuts the meta")).map(|meta| meta[..meta.len() - 1].to_owned());
         let text = TextContent { text: "good".to_owned(), annotations: None, meta: None };
+        let pieces = if makes("answers in pieces") { 2 } else { 1 };
         Ok(CreateMessageResult {
             role: Role::Assistant,
-            content: vec![SamplingContent::Text(text)],
+            content: vec![SamplingContent::Text(text); pieces],
             model: "broken".to_owned(),
             stop_reason: None,
             meta,
@@ -63,6 +64,11 @@ impl sampling::Guest for Handler {
 impl elicitation::Guest for Handler {
     fn handle(_: RequestContext, request: ElicitRequest) -> Result<ElicitResult, RpcError> {
         let accept = |content| Ok(ElicitResult { action: ElicitAction::Accept(content), meta: None });
+        match &request {
+            ElicitRequest::Url(_) if makes("refuses pages") => return Err(error(-1, "no")),
+            ElicitRequest::Form(_) if makes("refuses forms") => return Err(error(-1, "no")),
+            _ => {}
+        }
         let form = match &request {
             ElicitRequest::Url(_) => return accept(None),
             ElicitRequest::Form(form) => form,
@@ -182,7 +188,14 @@ impl cancel_task::Guest for Handler {
     }
 }
 
-fn create(metadata: TaskMetadata) -> Result<Task, RpcError> {
+fn create(mut metadata: TaskMetadata) -> Result<Task, RpcError> {
+    // What a positive number becomes that a tool takes for one of 31 bits.
+    if makes("changes long times") {
+        metadata.ttl = metadata.ttl.map(|ttl| ttl.min(i32::MAX.unsigned_abs()));
+    }
+    if makes("has times of its own") {
+        metadata.ttl = Some(60_000);
+    }
     tasks::create(metadata, &TaskOptions { poll_interval: None, status_message: None })
 }
 
