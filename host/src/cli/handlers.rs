@@ -46,8 +46,8 @@ pub(super) struct CacheArgs {
     /// Cache folder for compiled components; only you may have write access [default: the user's cache folder]
     #[arg(long, value_name = "DIR", env = "TASKCELL_CACHE")]
     cache: Option<PathBuf>,
-    /// Keep no compiled components
-    #[arg(long, conflicts_with = "cache")]
+    /// Keep no compiled components, wherever a folder for them is named
+    #[arg(long)]
     no_cache: bool,
 }
 

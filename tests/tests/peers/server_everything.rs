@@ -25,6 +25,7 @@ const ELICITATION_TASK: &[&str] = &["augmented-elicitation", "get-task", "get-ta
 fn rows() -> Vec<Row> {
     let prompt = || json!({ "prompt": "hello", "maxTokens": 20 });
     let page = json!({ "url": "https://example.com/sign-in", "message": "Sign in" });
+    let required = json!({ "url": "https://example.com/sign-in", "message": "Sign in", "errorPath": true });
     let sampling = |rule: Value| json!({ "sampling": [rule] });
     let elicitation = |rule: Value| json!({ "elicitation": [rule] });
     let error = json!({ "error": { "code": -7, "message": "It broke" } });
@@ -33,6 +34,8 @@ fn rows() -> Vec<Row> {
         ("trigger-sampling-request", prompt(), json!({}), &["Scripted answer to: Resource trigger-sampling-request context: hello"] as &[_], &["sampling"] as &[_]),
         ("trigger-elicitation-request", json!({}), json!({}), &["User provided the requested information"], &["elicitation"]),
         ("trigger-url-elicitation", page, json!({}), &["accept"], &["elicitation"]),
+        // The call is refused until the page is visited (-32042), and made again.
+        ("trigger-url-elicitation", required, json!({}), &["accept"], &["elicitation"]),
         ("get-roots-list", json!({}), json!({}), &["file:///workspace"], &["roots"]),
         ("trigger-sampling-request-async", prompt(), json!({}), &["[COMPLETED]", "Scripted answer to"], SAMPLING_TASK),
         ("trigger-elicitation-request-async", json!({}), json!({}), &["[COMPLETED]", "- Name: Ada"], ELICITATION_TASK),
