@@ -38,7 +38,7 @@ public-api:
 go-adapter:
     TASKCELL_BLESS=1 cargo test -p taskcell-tests --test go_adapter
 
-# Build the stock handler from its source and embed it
+# Build the embedded handlers, stock and ask, from their sources and embed them
 stock:
     TASKCELL_BLESS=1 cargo test -p taskcell-tests --test stock
 

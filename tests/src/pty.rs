@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read, Write};
+use std::num::NonZeroU16;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::process::{Child, Command, Stdio};
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, tcgetattr};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
 /// Longer than any program takes to show something.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -45,8 +46,14 @@ impl AtTerminal {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn start(mut command: Command) -> Result<Self> {
-        let (mine, theirs) = terminal()?;
+    pub fn start(command: Command) -> Result<Self> {
+        Self::start_at(command, terminal()?, None)
+    }
+
+    fn start_at(mut command: Command, (mine, theirs): (OwnedFd, File), size: Option<(u16, u16)>) -> Result<Self> {
+        if let Some((columns, rows)) = size {
+            tcsetwinsize(&mine, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 })?;
+        }
         command.stdin(theirs.try_clone()?).stderr(theirs).stdout(Stdio::piped());
         let program = command.spawn()?;
         // The command still has the program's side, and the terminal ends with the last who has it.
@@ -63,6 +70,32 @@ impl AtTerminal {
             }
         });
         Ok(Self { program, terminal, shown, raw: Vec::new(), seen: 0 })
+    }
+
+    /// The same at a terminal of this size.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_sized(command: Command, columns: u16, rows: u16) -> Result<Self> {
+        Self::start_at(command, terminal()?, Some((columns, rows)))
+    }
+
+    /// Makes the terminal this large.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub fn resize(&self, columns: u16, rows: u16) -> Result<()> {
+        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        Ok(tcsetwinsize(&self.terminal, size)?)
+    }
+
+    /// The rows that a terminal of this size shows after all that was read of the program, without blanks at their ends.
+    #[must_use]
+    pub fn screen(&self, columns: u16, rows: u16) -> Vec<String> {
+        let at_least_one = |count: u16| NonZeroU16::new(count).unwrap_or(NonZeroU16::MIN);
+        let mut terminal = vt100::Parser::new(at_least_one(rows), at_least_one(columns), 0);
+        terminal.process(&self.raw);
+        terminal.screen().rows(0, columns).map(|row| row.trim_end().to_owned()).collect()
     }
 
     /// Waits until this is shown, after what was waited for before.
@@ -104,6 +137,14 @@ impl AtTerminal {
     /// When the terminal is gone.
     pub fn is_as_before(&self) -> Result<bool> {
         Ok(tcgetattr(&self.terminal)?.local_modes.contains(LocalModes::ICANON | LocalModes::ECHO))
+    }
+
+    /// Whether the program has ended.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.program.try_wait()?.is_some())
     }
 
     /// Sends the program a signal, by its name.

@@ -1,4 +1,4 @@
-//! The stock handler that the program embeds is what its source builds to.
+//! The handlers that the program embeds are what their sources build to.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
@@ -6,20 +6,22 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 use taskcell_tests::guests::build_guest;
 
-/// Set TASKCELL_BLESS to put the built component in the place of the embedded one.
+/// Set TASKCELL_BLESS to put the built components in the places of the embedded ones.
 #[test]
-fn the_embedded_stock_handler_is_what_the_source_builds_to() {
+fn the_embedded_handlers_are_what_their_sources_build_to() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let embedded = root.join("host/assets/stock.wasm");
-    let built = std::fs::read(build_guest(&root.join("guest-examples/rust-scripted")).unwrap()).unwrap();
-    if std::env::var_os("TASKCELL_BLESS").is_some() {
-        std::fs::write(&embedded, &built).unwrap();
+    for (embedded, source) in [("stock", "rust-scripted"), ("ask", "ask")] {
+        let asset = root.join(format!("host/assets/{embedded}.wasm"));
+        let built = std::fs::read(build_guest(&root.join("guest-examples").join(source)).unwrap()).unwrap();
+        if std::env::var_os("TASKCELL_BLESS").is_some() {
+            std::fs::write(&asset, &built).unwrap();
+        }
+        let found = std::fs::read(&asset).unwrap();
+        let digest = |bytes: &[u8]| Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        assert_eq!(
+            (digest(&found), found.len()),
+            (digest(&built), built.len()),
+            "host/assets/{embedded}.wasm is not what guest-examples/{source} builds to: run `just stock`"
+        );
     }
-    let embedded = std::fs::read(&embedded).unwrap();
-    let digest = |bytes: &[u8]| Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    assert_eq!(
-        (digest(&embedded), embedded.len()),
-        (digest(&built), built.len()),
-        "host/assets/stock.wasm is not what guest-examples/rust-scripted builds to: run `just stock`"
-    );
 }

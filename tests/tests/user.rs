@@ -25,6 +25,12 @@ const CTRL_D: &str = "\u{4}";
 const RUB: &str = "\u{7f}";
 
 const FIRST: &str = "[taskcell] Do you want to answer?";
+const VISIT: &str = "[taskcell] Do you want to go there?";
+const CONFIRM: &str = "[taskcell] Your answer";
+/// Questions that give consent: they take no key before half a second without one.
+const CONSENT: [&str; 3] = ["Do you want to answer?", "Do you want to go there?", "Your answer"];
+/// What answers the first question of a form.
+const ANSWER: &str = "\u{1b}[B\r";
 const LAST: &str = "[taskcell] Send it?";
 
 static GUEST: LazyLock<String> =
@@ -46,8 +52,16 @@ fn call(params: &Value) -> Command {
 fn follow(person: &mut AtTerminal, steps: Steps<'_>) {
     for (seen, typed) in steps {
         person.expect(seen).unwrap();
+        if CONSENT.iter().any(|question| seen.contains(question)) {
+            deliberate();
+        }
         person.keys(typed).unwrap();
     }
+}
+
+/// Somebody who reads a question before it is answered.
+fn deliberate() {
+    std::thread::sleep(Duration::from_millis(700));
 }
 
 /// What the guest answers when the person does this; and all that was shown.
@@ -98,7 +112,7 @@ fn every_kind_of_field_is_asked() {
         &[
             ("The server taskcell asks:", ""),
             ("A form", ""),
-            (FIRST, ENTER),
+            (FIRST, ANSWER),
             ("[taskcell] Name", "x\r"),
             ("shorter than 2", &format!("{}Ada\r", rub(1))),
             ("[taskcell] Mail", "@\r"),
@@ -107,14 +121,13 @@ fn every_kind_of_field_is_asked() {
             ("this is no whole number", &format!("{}1.5\r", rub(3))),
             ("integer", &format!("{}200\r", rub(3))),
             ("maximum of 150", &format!("{}36\r", rub(3))),
-            ("[taskcell] Ratio", &format!("{}5\r", rub(2))),
+            ("[taskcell] Ratio", "0.5\r"),
             ("[taskcell] Sure", "\u{1b}[A\r"),
             ("[taskcell] Plain", ENTER),
             ("[taskcell] Titled", ENTER),
             ("[taskcell] Legacy", &format!("{DOWN}\r")),
             ("[taskcell] Many", ENTER),
-            ("Many: ", ""),
-            ("[taskcell] Many", &format!(" {DOWN}{DOWN} \r")),
+            ("less than 1", &format!(" {DOWN}{DOWN} \r")),
             ("[taskcell] Marks", " \r"),
             ("[taskcell] Free", "long text\r"),
             ("not valid", &format!("{}7\r", rub(9))),
@@ -142,31 +155,36 @@ fn declining_is_not_going_away() {
     let one = form(json!({ "a": { "type": "string" } }), json!(["a"]));
     let none = form(json!({}), json!([]));
     let confirm = json!({ "message": "Really?", "requestedSchema": { "type": "object", "properties": {} } });
-    let asked = "[taskcell] Your answer";
     let table: [(&Value, Steps<'_>, Value); 14] = [
-        (&one, &[(FIRST, "\u{1b}[B\r")], json!({ "action": "decline" })),
+        (&one, &[(FIRST, ENTER)], json!({ "action": "decline" })),
         (&one, &[(FIRST, ESC)], json!({ "action": "cancel" })),
         (&one, &[(FIRST, CTRL_C)], json!({ "action": "cancel" })),
         (&one, &[(FIRST, CTRL_D)], json!({ "action": "cancel" })),
-        (&one, &[(FIRST, ENTER), ("[taskcell] a", "x"), ("x", ESC)], json!({ "action": "cancel" })),
-        (&one, &[(FIRST, ENTER), ("[taskcell] a", CTRL_C)], json!({ "action": "cancel" })),
+        (&one, &[(FIRST, ANSWER), ("[taskcell] a", "x"), ("x", ESC)], json!({ "action": "cancel" })),
+        (&one, &[(FIRST, ANSWER), ("[taskcell] a", CTRL_C)], json!({ "action": "cancel" })),
         (
             &one,
-            &[(FIRST, ENTER), ("[taskcell] a", "x\r"), (LAST, "\u{1b}[B\u{1b}[B\r")],
+            &[(FIRST, ANSWER), ("[taskcell] a", "x\r"), (LAST, "\u{1b}[B\u{1b}[B\r")],
             json!({ "action": "decline" }),
         ),
-        (&one, &[(FIRST, ENTER), ("[taskcell] a", "x\r"), (LAST, ESC)], json!({ "action": "cancel" })),
+        (&one, &[(FIRST, ANSWER), ("[taskcell] a", "x\r"), (LAST, ESC)], json!({ "action": "cancel" })),
         // Changed: what was typed before is there again.
         (
             &one,
-            &[(FIRST, ENTER), ("[taskcell] a", "x\r"), (LAST, "\u{1b}[B\r"), ("[taskcell] a x", "y\r"), (LAST, ENTER)],
+            &[
+                (FIRST, ANSWER),
+                ("[taskcell] a", "x\r"),
+                (LAST, "\u{1b}[B\r"),
+                ("[taskcell] a (required): x", "\ty\r"),
+                (LAST, ENTER),
+            ],
             accepted(json!({ "a": "xy" })),
         ),
-        (&none, &[(FIRST, ENTER), (LAST, ENTER)], accepted(json!({}))),
-        (&confirm, &[("Really?", ""), (asked, ENTER)], accepted(json!({}))),
-        (&confirm, &[(asked, "\u{1b}[B\r")], json!({ "action": "decline" })),
-        (&confirm, &[(asked, ESC)], json!({ "action": "cancel" })),
-        (&confirm, &[(asked, CTRL_C)], json!({ "action": "cancel" })),
+        (&none, &[(FIRST, ANSWER), (LAST, ENTER)], accepted(json!({}))),
+        (&confirm, &[("Really?", ""), (CONFIRM, ANSWER)], accepted(json!({}))),
+        (&confirm, &[(CONFIRM, ENTER)], json!({ "action": "decline" })),
+        (&confirm, &[(CONFIRM, ESC)], json!({ "action": "cancel" })),
+        (&confirm, &[(CONFIRM, CTRL_C)], json!({ "action": "cancel" })),
     ];
     for (request, steps, expected) in table {
         let (result, person) = answer(call(request), steps);
@@ -196,13 +214,12 @@ fn a_page_is_opened_only_when_told() {
     };
     let shown = "https://xn--pple-43d.com/log/in?a=%E2%80%AE#b";
     let url = "https://\u{430}pple.com/log/in?a=\u{202e}#b";
-    let asked = "[taskcell] Do you want to go there?";
     let table = [
-        (format!("{DOWN}{DOWN}\r"), "decline"),
+        (ENTER.to_owned(), "decline"),
         (ESC.to_owned(), "cancel"),
         (CTRL_C.to_owned(), "cancel"),
         (format!("{DOWN}\r"), "accept"),
-        (ENTER.to_owned(), "accept"),
+        (format!("{DOWN}{DOWN}\r"), "accept"),
     ];
     for (keys, action) in table {
         assert!(what.try_recv().is_err(), "opened before it was told to");
@@ -212,7 +229,7 @@ fn a_page_is_opened_only_when_told() {
             (shown, ""),
             ("Its host: xn--pple-43d.com", ""),
             ("Careful: ", ""),
-            (asked, &*keys),
+            (VISIT, &*keys),
         ];
         let (result, person) = answer(visit(url), &steps);
         assert_eq!(result, json!({ "action": action }), "{}", person.text());
@@ -246,7 +263,7 @@ fn hostile_text_is_harmless() {
     let (result, person) = answer(
         call(&request),
         &[
-            (FIRST, ENTER),
+            (FIRST, ANSWER),
             ("[taskcell] \u{fffd}[2J", ENTER),
             ("type to filter", ENTER),
             ("Space to mark", " \r"),
@@ -287,7 +304,8 @@ fn one_question_at_a_time() {
     person.expect(prompt).unwrap();
     // The server logs now.
     fs::write(&pipe, "").unwrap();
-    let rest = [ENTER, "x\r", ENTER, ENTER, "y\r", ENTER];
+    let rest = [ANSWER, "x\r", ENTER, ANSWER, "y\r", ENTER];
+    deliberate();
     let seen = ["", "[fake-server] a", "[fake-server] Send it?", prompt, "[fake-server] a", "[fake-server] Send it?"];
     follow(&mut person, &seen.iter().copied().zip(rest).collect::<Vec<_>>());
     let (code, stdout) = person.end().unwrap();
@@ -360,4 +378,243 @@ fn without_a_terminal_there_is_nobody() {
     }
     let ran = command(&["call", "--handler", &GUEST, "ping"]).output().unwrap();
     refused(&ran, &["taskcell:handlers/user@0.1.0", "add --grant user"]);
+}
+
+/// Keys that were pressed for something else answer nothing: before a question is shown, and in the half second after.
+#[test]
+fn keys_typed_ahead_answer_nothing() {
+    let form = form(json!({ "a": { "type": "string" } }), json!(["a"]));
+    let page = json!({ "mode": "url", "message": "Log in", "elicitationId": "1", "url": "https://example.com/" });
+    let confirm = json!({ "message": "Really?", "requestedSchema": { "type": "object", "properties": {} } });
+    let flood = format!("{}\r", "x".repeat(3_000));
+    let ahead = [
+        "\r\r\r\r\r\r\r\r\r",
+        "\u{1b}[B\r\u{1b}[B\r",
+        "\u{1b}[A\u{1b}[A\r",
+        "\u{1b}OB\n",
+        "y\rYes\r",
+        "\u{1b}[200~Yes\r\u{1b}[201~",
+        "\u{1b}\u{1b}",
+        "\t\r \r",
+        &flood,
+    ];
+    let table: [(&Value, &str, Value); 3] = [
+        (&form, FIRST, json!({ "action": "decline" })),
+        (&page, VISIT, json!({ "action": "decline" })),
+        (&confirm, CONFIRM, json!({ "action": "decline" })),
+    ];
+    for (place, keys) in ahead.iter().enumerate() {
+        let (request, question, declined) = &table[place % table.len()];
+        let mut person = AtTerminal::start(call(request)).unwrap();
+        person.keys(keys).unwrap();
+        person.expect(question).unwrap();
+        // Somebody goes on typing, and then looks.
+        person.keys(keys).unwrap();
+        deliberate();
+        assert!(!person.has_ended().unwrap(), "{keys:?}: {}", person.text());
+        person.keys(ENTER).unwrap();
+        let (_, stdout) = person.end().unwrap();
+        let answer: Value = serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("{stdout:?} {}", person.text()));
+        assert_eq!(&answer["result"], declined, "{keys:?}: {}", person.text());
+    }
+}
+
+/// A required field says that it is, and what fits is told before it is asked for; a default is what Enter takes and what
+/// typing replaces.
+#[test]
+fn a_field_tells_what_it_wants() {
+    let request = form(
+        json!({
+            "a": { "type": "string", "title": "Name" },
+            "b": { "type": "string", "title": "Day", "format": "date" },
+            "c": { "type": "integer", "title": "Count", "minimum": 1, "maximum": 100, "default": 42 },
+            "d": { "type": "integer", "title": "Kept", "default": 42 },
+            "e": { "type": "integer", "title": "Edited", "default": 42 },
+            "f": { "type": "integer", "title": "Dropped", "default": 42 },
+            "g": { "type": "boolean", "title": "Sure" },
+            "h": { "type": "string", "title": "Empty", "minLength": 0 },
+            "i": { "anyOf": [{ "const": 1, "title": "Low" }, { "const": 2, "title": "High" }], "title": "Level" },
+            "j": { "type": "string", "enum": ["r", "g"], "maxLength": 3, "title": "Color" },
+            "k": { "type": "string", "title": "Pasted" },
+        }),
+        json!(["a", "b", "g", "h", "i", "j", "k"]),
+    );
+    let (result, person) = answer(
+        call(&request),
+        &[
+            (FIRST, ANSWER),
+            ("[taskcell] Name (required):", ENTER),
+            ("an answer is needed", "Ada\r"),
+            ("[taskcell] Day (required):", ""),
+            ("YYYY-MM-DD", "tomorrow\r"),
+            ("\"date\"", &format!("{}2025-02-03\r", RUB.repeat(8))),
+            ("[taskcell] Count: 42", ""),
+            ("at least 1, at most 100", "7\r"),
+            ("[taskcell] Kept: 42", ENTER),
+            ("[taskcell] Edited: 42", "\t7\r"),
+            ("[taskcell] Dropped: 42", &format!("{RUB}\r")),
+            ("[taskcell] Sure (required)", "maybe"),
+            ("no match for \"maybe\"", ENTER),
+            ("Yes", ""),
+            ("No", DOWN),
+            ("> No", ENTER),
+            ("[taskcell] Empty (required):", ""),
+            ("an empty text is an answer", ENTER),
+            ("[taskcell] Level (required)", ""),
+            ("High", DOWN),
+            ("> High", ENTER),
+            ("[taskcell] Color (required)", "G\r"),
+            ("[taskcell] Pasted (required):", "\u{1b}[200~one\r\ntwo\u{7}\u{1b}[201~"),
+            ("one two", ENTER),
+            ("Level: High", ""),
+            (LAST, ENTER),
+        ],
+    );
+    let expected = json!({
+        "a": "Ada", "b": "2025-02-03", "c": 7, "d": 42, "e": 427, "g": false, "h": "", "i": 2, "j": "g", "k": "one two",
+    });
+    assert_eq!(result, accepted(expected), "{}", person.text());
+}
+
+/// Nothing of a server begins a row of the terminal, however narrow that is and whatever pads the text.
+#[test]
+fn a_narrow_terminal_fakes_no_line() {
+    const FAKE: &str = "connected to my-bank";
+    let padded = |padding: &str, columns: usize| format!("x{}{FAKE}", padding.repeat(columns));
+    for (columns, padding) in [
+        (20, " "),
+        (34, "."),
+        (40, "\u{a0}"),
+        (60, "\u{2800}"),
+        (80, "\u{3000}"),
+        (80, " "),
+        (33, "\u{5bbd}"),
+        (80, "e\u{301}"),
+    ] {
+        let text = padded(padding, usize::from(columns) * 2 / 3);
+        let longer = padded(padding, usize::from(columns) - 1);
+        let field = json!({ "type": "string", "title": longer, "description": text });
+        let choices = json!({ "type": "string", "title": longer, "enum": [longer, text] });
+        let url = format!("https://example.com/{}", format!("x{FAKE}").replace(' ', "/").repeat(8));
+        let mut request = form(json!({ "a": field, "b": choices }), json!(["a", "b"]));
+        request["message"] = json!(format!("{text}\n{longer}"));
+        let page = json!({ "mode": "url", "message": longer, "elicitationId": "1", "url": url });
+        // What is wrapped is found by one word.
+        for (request, steps) in [
+            (request, &[("answer?", ANSWER), ("(required):", "y\r"), ("filter", ENTER), ("it?", ENTER)][..]),
+            (page, &[("there?", ENTER)][..]),
+        ] {
+            let mut person = AtTerminal::start_sized(call(&request), columns, 200).unwrap();
+            for (seen, keys) in steps {
+                person.expect(seen).unwrap();
+                deliberate();
+                let rows = person.screen(columns, 200);
+                assert!(rows.iter().all(|row| !row.starts_with(FAKE)), "{columns} {padding:?}: {rows:#?}");
+                person.keys(keys).unwrap();
+            }
+            person.end().unwrap();
+            let rows = person.screen(columns, 200);
+            assert!(rows.iter().all(|row| !row.starts_with(FAKE)), "{columns} {padding:?}: {rows:#?}");
+        }
+    }
+}
+
+/// A terminal that changes its size has the question once, in rows that fit.
+#[test]
+fn a_question_is_drawn_anew_when_the_terminal_changes() {
+    let field = json!({ "type": "string", "title": "Mail", "format": "email", "description": "Where the confirmation of your order is to be sent" });
+    let mut person = AtTerminal::start_sized(call(&form(json!({ "a": field }), json!(["a"]))), 100, 40).unwrap();
+    follow(&mut person, &[(FIRST, ANSWER), ("[taskcell] Mail (required):", "nobody\r"), ("is not a", "")]);
+    for (columns, rows) in [(40, 40), (25, 12), (100, 40)] {
+        person.resize(columns, rows).unwrap();
+        deliberate();
+        person.keys("x").unwrap();
+        person.expect("x").unwrap();
+        person.keys(RUB).unwrap();
+        deliberate();
+    }
+    person.keys("@example.com\r").unwrap();
+    follow(&mut person, &[(LAST, ENTER)]);
+    let (_, stdout) = person.end().unwrap();
+    assert!(stdout.contains("nobody@example.com"), "{stdout} {}", person.text());
+}
+
+/// A message longer than is shown at once can be read whole before it is answered.
+#[test]
+fn a_long_message_is_shown_on_demand() {
+    let mut request = form(json!({}), json!([]));
+    request["message"] = json!((0..50).map(|line| format!("line {line}")).collect::<Vec<_>>().join("\n"));
+    let more = "\u{1b}[A\r";
+    let steps = [
+        ("line 19", ""),
+        ("(30 more rows)", ""),
+        (FIRST, more),
+        ("line 39", ""),
+        ("(10 more rows)", ""),
+        (FIRST, more),
+        ("line 49", ""),
+        (FIRST, ENTER),
+    ];
+    let (result, person) = answer(call(&request), &steps);
+    assert_eq!(result, json!({ "action": "decline" }), "{}", person.text());
+}
+
+/// With `--ask`, or the grant and no handler, the person answers forms, pages and prompts; nothing is made up.
+#[test]
+fn you_answer_yourself() {
+    let text = |text: &str| json!({ "type": "text", "text": text });
+    let prompt = json!({
+        "messages": [{ "role": "user", "content": text("What is\u{1b}[2J 6 times 7?") }],
+        "systemPrompt": "Be brief",
+        "maxTokens": 10,
+    });
+    let form = form(json!({ "a": { "type": "string" } }), json!(["a"]));
+    let field = "[taskcell] Your answer, in place of a model's (required):";
+    let refused = json!({ "code": -1, "message": "User rejected sampling request" });
+    let answered = json!({ "role": "assistant", "content": text("42"), "model": "user", "stopReason": "endTurn" });
+    let table: [(&str, &Value, Steps<'_>, Value); 4] = [
+        (
+            "sampling/createMessage",
+            &prompt,
+            &[
+                ("system: Be brief", ""),
+                ("user: What is\u{fffd}[2J 6", ""),
+                (FIRST, ANSWER),
+                (field, "42\r"),
+                (LAST, ENTER),
+            ],
+            answered,
+        ),
+        ("sampling/createMessage", &prompt, &[(FIRST, ENTER)], refused),
+        (
+            "elicitation/create",
+            &form,
+            &[(FIRST, ANSWER), ("[taskcell] a", "x\r"), (LAST, ENTER)],
+            accepted(json!({ "a": "x" })),
+        ),
+        ("elicitation/create", &form, &[(FIRST, ESC)], json!({ "action": "cancel" })),
+    ];
+    for flags in [&["--ask"][..], &["--grant", "user"]] {
+        for (method, params, steps, expected) in &table {
+            let command = command(&[&["call"], flags, &[method, &params.to_string()]].concat());
+            let (result, person) = answer(command, steps);
+            assert_eq!(&result, expected, "{flags:?} {method}: {}", person.text());
+        }
+    }
+    let mut person = AtTerminal::start(command(&["run", "--ask", "--tool", "ask", "--", SERVER, "ok"])).unwrap();
+    let asked = "[fake-server] Do you want to answer?";
+    follow(&mut person, &[(asked, ENTER), (asked, CTRL_C)]);
+    let (code, stdout) = person.end().unwrap();
+    let answers: Vec<Value> = serde_json::from_str(stdout.trim()).unwrap();
+    assert_eq!((code, answers.len()), (Some(0), 2), "{}", person.text());
+    assert!(answers.contains(&json!({ "action": "decline" })) && answers.contains(&json!({ "action": "cancel" })));
+
+    // A setting has nobody to go to, and without a terminal there is nobody.
+    let ran = command(&["call", "--ask", "--set", "a=b", "ping"]).output().unwrap();
+    assert_eq!(ran.status.code(), Some(2), "{ran:?}");
+    let ran = command(&["run", "--ask", "--", SERVER, "ok"]).output().unwrap();
+    assert!(
+        ran.status.code() == Some(2) && String::from_utf8_lossy(&ran.stderr).contains("needs a terminal"),
+        "{ran:?}"
+    );
 }

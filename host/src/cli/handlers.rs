@@ -16,6 +16,10 @@ use crate::{Engine, EngineOptions, Error, Grants, Handler, Handlers, Limits};
 
 /// The stock handler, built from `guest-examples/rust-scripted`; a test compares the two.
 pub(super) const STOCK: &[u8] = include_bytes!("../../assets/stock.wasm");
+/// The handler that passes requests on to the person, built from `guest-examples/ask`; the same test compares the two.
+const ASK: &[u8] = include_bytes!("../../assets/ask.wasm");
+/// Its name where the name of a file stands otherwise.
+const ASK_NAME: &str = "you";
 /// Which provider, which key, how many tokens: no flag says that much.
 const NO_MODEL: &str = "a model is granted by a configuration: --config FILE, with a table [handler.model]; \
                         --model-answer TEXT stands in for one";
@@ -28,6 +32,10 @@ pub(super) struct HandlerArgs {
     /// without those, the embedded stock handler
     #[arg(long = "handler", value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Answer yourself, at this terminal: forms, pages, and prompts for a model in its place. The same as --grant user
+    /// without a handler; beside --handler, for what those handlers do not take
+    #[arg(long)]
+    ask: bool,
     /// What the handlers of --handler may use, separated by commas; may be given more than once
     #[arg(long = "grant", value_name = "GRANT", value_delimiter = ',')]
     grants: Vec<Grant>,
@@ -148,7 +156,14 @@ impl HandlerArgs {
             let loading = Handler::from_file(&engine, file, grants);
             handlers.push(while_loading(file, loading).await.map_err(with_remedy)?);
         }
-        if let (true, Some(first)) = (self.files.is_empty(), config.handlers.first()) {
+        if self.asks_directly(config) {
+            anyhow::ensure!(
+                !self.files.is_empty() || (self.settings.is_empty() && self.model_answer.is_none()),
+                "--set and --model-answer are for the handlers of --handler; where you answer yourself, nothing takes them"
+            );
+            let grants = Grants { user: user.clone().map(|user| user as Arc<dyn User>), ..Grants::default() };
+            handlers.push(Handler::from_bytes(&engine, ASK_NAME, ASK.to_vec(), grants).await?);
+        } else if let (true, Some(first)) = (self.files.is_empty(), config.handlers.first()) {
             // The file says all that its handlers may do; a flag that is meant for others must not add to it.
             anyhow::ensure!(
                 self.grants.is_empty() && self.settings.is_empty() && self.model_answer.is_none(),
@@ -160,8 +175,8 @@ impl HandlerArgs {
                 secrets.extend(policy.secrets().map(str::to_owned));
             }
         }
-        if !self.files.is_empty() && !config.handlers.is_empty() {
-            tracing::info!("the handlers of --handler answer, in place of those of the configuration");
+        if (self.ask || !self.files.is_empty()) && !config.handlers.is_empty() {
+            tracing::info!("the handlers of the command line answer, in place of those of the configuration");
         }
         for handler in handlers.iter().filter(|handler| handler.kinds().next().is_none()) {
             tracing::warn!(handler = handler.name(), "the handler exports no kind: every request gets its default");
@@ -176,7 +191,13 @@ impl HandlerArgs {
     /// Whether handlers may ask the person at the terminal, who takes their time.
     pub(super) fn asks_the_user(&self, config: &Config) -> bool {
         let of_file = || self.files.is_empty() && config.handlers.iter().any(Policy::asks_the_user);
-        self.grants.contains(&Grant::User) || of_file()
+        self.ask || self.grants.contains(&Grant::User) || of_file()
+    }
+
+    /// Whether the person answers without a handler of somebody's: nobody who grants themselves gets made-up data.
+    fn asks_directly(&self, config: &Config) -> bool {
+        let nobody_else = self.files.is_empty() && config.handlers.is_empty();
+        self.ask || (nobody_else && self.grants.contains(&Grant::User))
     }
 
     fn granted(&self, grants: &[Grant], user: Option<Arc<TerminalUser>>) -> Grants {

@@ -34,6 +34,7 @@ mod policy;
 mod principal;
 mod process;
 mod progress_line;
+mod prompt;
 mod question;
 mod record;
 mod required_pages;
@@ -51,6 +52,7 @@ mod tool;
 mod tool_task;
 mod unasked;
 mod user;
+mod wrap;
 
 use std::process::ExitCode;
 
@@ -143,7 +145,8 @@ pub fn main() -> ExitCode {
         // Whoever read stdout has gone, such as `head`: there is nobody to tell.
         Err(error) if error.downcast_ref::<std::io::Error>().is_some_and(is_broken_pipe) => ExitCode::from(2),
         Err(error) => {
-            eprintln!("taskcell: {}", printable::one_line(&format!("{error:#}"), MAX_ERROR));
+            let line = format!("taskcell: {}", printable::one_line(&format!("{error:#}"), MAX_ERROR));
+            eprintln!("{}", wrap::for_stderr(&line));
             ExitCode::from(2)
         }
     }

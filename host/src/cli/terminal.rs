@@ -1,7 +1,7 @@
 //! What is shown to the person at the terminal.
 //!
 //! Names, messages and results come from servers and guests. Whatever of them reaches the terminal goes through
-//! here and becomes printable.
+//! here, becomes printable, and is wrapped before the terminal wraps it.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -9,13 +9,15 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::screen;
+use super::{screen, wrap};
 use crate::printable;
 use crate::protocol::types::TaskStatus;
 use crate::session::{Event, Observer};
 
 /// Longest piece of foreign text on one line.
 const MAX: usize = 300;
+/// Columns of the word that a line begins with, whose blanks are the program's own.
+const LABEL: usize = 13;
 
 /// Text in one line, bounded, with control characters made visible.
 pub(super) fn one_line(text: &str) -> String {
@@ -38,10 +40,20 @@ impl Progress {
         !self.quiet
     }
 
-    /// Shows a line.
+    /// Shows a line, whose foreign text does not have to be printable. Runs of blanks after the label become one blank.
     pub(super) fn line(self, text: impl Display) {
+        let text = text.to_string();
+        let end = text.char_indices().nth(LABEL).map_or(text.len(), |(end, _)| end);
+        let (label, rest) = text.split_at_checked(end).unwrap_or((&text, ""));
+        let padding = if label.ends_with(' ') || rest.starts_with(' ') { " " } else { "" };
+        let label = printable::lines(label).replace(['\n', '\t'], " ");
+        self.show(&format!("{}{padding}{}", label.strip_suffix(' ').unwrap_or(&label), one_line(rest)));
+    }
+
+    /// Shows a printable line, wrapped where the terminal would do so.
+    fn show(self, line: &str) {
         if !self.quiet {
-            screen::line(&one_line(&text.to_string()));
+            screen::line(&wrap::for_stderr(line.trim_end()));
         }
     }
 
@@ -56,11 +68,13 @@ impl Progress {
     fn event(self, event: &Event<'_>) {
         match event {
             Event::Answered { method, kind, handler, error, elapsed, .. } => {
+                let method = one_line(method);
                 let kind = kind.map_or("", |kind| kind.info().export);
-                let by = handler.unwrap_or("the host");
-                let outcome = error.map_or_else(String::new, |error| format!(": {} {}", error.code, error.message));
+                let by = one_line(handler.unwrap_or("the host"));
+                let outcome =
+                    error.map_or_else(String::new, |error| format!(": {} {}", error.code, one_line(&error.message)));
                 let elapsed = duration(*elapsed);
-                self.line(format!("server asked {method:<22} {kind:<22} answered by {by} in {elapsed}{outcome}"));
+                self.show(&format!("server asked {method:<22} {kind:<22} answered by {by} in {elapsed}{outcome}"));
                 if error.is_some_and(|error| error.message.contains("capability sampling.tools")) {
                     self.line(NOT_DECLARED);
                 }

@@ -12,13 +12,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use inquire::error::InquireError;
-use inquire::validator::Validation;
-use inquire::{MultiSelect, Select, Text};
 
 use super::page::Page;
-use super::question::{Ask, Question, questions};
-use super::screen;
+use super::prompt::{Gone, Line, List, Terminal};
+use super::question::{Ask, Question, labels, questions};
+use super::{screen, wrap};
 use crate::grants::{Confirmation, User};
 use crate::printable;
 use crate::protocol::types::{
@@ -29,12 +27,12 @@ use crate::rules::elicitation;
 
 /// Characters of a server's name.
 const MAX_NAME: usize = 40;
-/// Characters of a message.
-const MAX_MESSAGE: usize = 2_000;
-/// Lines of a message.
-const MAX_LINES: usize = 20;
-/// Columns of a message, so that a terminal of 80 does not wrap its lines.
-const COLUMNS: usize = 72;
+/// Characters of an error about answers.
+const MAX_WHY: usize = 2_000;
+/// Rows of a message that are shown at once.
+const MAX_ROWS: usize = 20;
+/// Columns of a message, where the terminal has more: long rows are hard to read.
+const COLUMNS: usize = 76;
 
 /// The person at the terminal.
 pub(super) struct TerminalUser {
@@ -46,23 +44,15 @@ pub(super) struct TerminalUser {
 
 /// Why a conversation ended without an answer.
 enum Stop {
-    /// The person went away.
-    Cancelled,
-    /// So from what waits, too.
-    Interrupted,
-    /// Nobody waits for the answer any more.
-    Withdrawn,
+    /// The person went away, or nobody waits for the answer any more.
+    Gone(Gone),
     /// The person cannot be asked.
     Failed(RpcError),
 }
 
-impl From<InquireError> for Stop {
-    fn from(error: InquireError) -> Self {
-        match error {
-            InquireError::OperationCanceled => Self::Cancelled,
-            InquireError::OperationInterrupted => Self::Interrupted,
-            other => Self::Failed(RpcError::internal("user", format!("The terminal cannot be used: {other}"))),
-        }
+impl From<Gone> for Stop {
+    fn from(gone: Gone) -> Self {
+        Self::Gone(gone)
     }
 }
 
@@ -78,7 +68,7 @@ impl TerminalUser {
         for (name, is_terminal) in
             [("stdin", std::io::stdin().is_terminal()), ("stderr", std::io::stderr().is_terminal())]
         {
-            anyhow::ensure!(is_terminal, "--grant user needs a terminal to ask at, and {name} is none");
+            anyhow::ensure!(is_terminal, "asking you (--ask, --grant user) needs a terminal, and {name} is none");
         }
         Ok(Self { turn: Arc::default(), interrupts: Arc::default() })
     }
@@ -88,7 +78,7 @@ impl TerminalUser {
         &self,
         server: &Implementation,
         cancelled: T,
-        talk: impl FnOnce(&Conversation) -> Result<T, Stop> + Send + 'static,
+        talk: impl FnOnce(&mut Conversation) -> Result<T, Stop> + Send + 'static,
     ) -> Result<T, RpcError> {
         let interrupts = Arc::clone(&self.interrupts);
         let before = interrupts.load(Ordering::SeqCst);
@@ -97,25 +87,29 @@ impl TerminalUser {
             return Ok(cancelled);
         }
         let withdrawn = Withdrawn::default();
-        let conversation =
-            Conversation { server: printable::one_line(&server.name, MAX_NAME), withdrawn: Arc::clone(&withdrawn.0) };
+        let mut conversation = Conversation::new(&server.name, Arc::clone(&withdrawn.0));
         let ended = tokio::task::spawn_blocking(move || {
             let _turn = turn;
             let _screen = screen::take();
-            let ended = talk(&conversation);
+            let ended = talk(&mut conversation);
             match &ended {
-                Err(Stop::Interrupted) => {
+                Err(Stop::Gone(Gone::Interrupted)) => {
                     interrupts.fetch_add(1, Ordering::SeqCst);
                 }
-                Err(Stop::Withdrawn) => eprintln!("{} no longer waits for an answer.", conversation.server),
+                Err(Stop::Gone(Gone::Withdrawn)) => conversation.say_withdrawn(),
                 _ => {}
             }
+            // The terminal is as it was before lines that waited are shown.
+            drop(conversation);
             ended
         });
         match ended.await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(Stop::Failed(error))) => Err(error),
-            Ok(Err(Stop::Cancelled | Stop::Interrupted | Stop::Withdrawn)) => Ok(cancelled),
+            Ok(Err(Stop::Gone(Gone::Failed(error)))) => {
+                Err(RpcError::internal("user", format!("The terminal cannot be used: {error}")))
+            }
+            Ok(Err(Stop::Gone(_))) => Ok(cancelled),
             Err(_) => Err(RpcError::internal("user", "The question was lost")),
         }
     }
@@ -136,7 +130,7 @@ impl User for TerminalUser {
     async fn elicit(&self, server: &Implementation, request: ElicitRequest) -> Result<ElicitResult, RpcError> {
         // What cannot be asked is refused before anything is shown.
         let schema = elicitation::schema(&request)?;
-        let talk = move |conversation: &Conversation| match &request {
+        let talk = move |conversation: &mut Conversation| match &request {
             ElicitRequest::Form(form) => conversation.form(form, schema.as_deref().unwrap_or_default()),
             ElicitRequest::Url(url) => conversation.page(url),
         };
@@ -145,9 +139,9 @@ impl User for TerminalUser {
     }
 
     async fn confirm(&self, server: &Implementation, message: String) -> Result<Confirmation, RpcError> {
-        let talk = move |conversation: &Conversation| {
-            conversation.show("asks", &message);
-            Ok(match conversation.choose("Your answer", &["Yes", "No"])? {
+        let talk = move |conversation: &mut Conversation| {
+            let rest = conversation.show("asks", &message)?;
+            Ok(match conversation.consent("Your answer", &["No", "Yes"], rest)? {
                 "Yes" => Confirmation::Accepted,
                 _ => Confirmation::Declined,
             })
@@ -161,22 +155,32 @@ struct Conversation {
     /// Who asks, printable.
     server: String,
     withdrawn: Arc<AtomicBool>,
+    /// The terminal, once something is shown.
+    terminal: Option<Terminal>,
 }
 
 impl Conversation {
+    fn new(server: &str, withdrawn: Arc<AtomicBool>) -> Self {
+        let name = printable::one_line(server, MAX_NAME);
+        Self { server: if name.is_empty() { "(unnamed)".to_owned() } else { name }, withdrawn, terminal: None }
+    }
+
     /// Asks by a form.
-    fn form(&self, form: &ElicitForm, schema: &str) -> Result<ElicitAction, Stop> {
+    fn form(&mut self, form: &ElicitForm, schema: &str) -> Result<ElicitAction, Stop> {
         const ANSWER: &str = "Answer";
         const DECLINE: &str = "Decline";
         const SEND: &str = "Send";
         const CHANGE: &str = "Change";
 
         let mut questions = questions(form)?;
-        self.show("asks", &form.message);
-        for question in &questions {
-            eprintln!("  - {}", question.label);
+        let rest = self.show("asks", &form.message)?;
+        for question in questions.iter().take(MAX_ROWS) {
+            self.say(&format!("  - {}", question.label))?;
         }
-        if self.choose("Do you want to answer?", &[ANSWER, DECLINE])? == DECLINE {
+        if let Some(more) = questions.len().checked_sub(MAX_ROWS).filter(|more| *more > 0) {
+            self.say(&format!("  ({more} more)"))?;
+        }
+        if self.consent("Do you want to answer?", &[DECLINE, ANSWER], rest)? == DECLINE {
             return Ok(ElicitAction::Decline);
         }
         loop {
@@ -192,15 +196,17 @@ impl Conversation {
             let content = match checked(schema, entries) {
                 Ok(content) => content,
                 Err(why) => {
-                    eprintln!("These answers do not fit the form: {}", printable::one_line(&why, MAX_MESSAGE));
+                    let why = printable::one_line(&why, MAX_WHY);
+                    self.say(&format!("These answers do not fit the form: {why}"))?;
                     if self.choose("What now?", &[CHANGE, DECLINE])? == DECLINE {
                         return Ok(ElicitAction::Decline);
                     }
                     continue;
                 }
             };
-            eprintln!("What {} would get:", self.server);
-            lines.iter().for_each(|line| eprintln!("{line}"));
+            self.say(&format!("What {} would get:", self.server))?;
+            lines.iter().try_for_each(|line| self.say(line))?;
+            // Who comes here chose to answer and entered each value.
             match self.choose("Send it?", &[SEND, CHANGE, DECLINE])? {
                 SEND => return Ok(ElicitAction::Accept(Some(content))),
                 DECLINE => return Ok(ElicitAction::Decline),
@@ -210,22 +216,23 @@ impl Conversation {
     }
 
     /// Offers a page.
-    fn page(&self, request: &ElicitUrl) -> Result<ElicitAction, Stop> {
+    fn page(&mut self, request: &ElicitUrl) -> Result<ElicitAction, Stop> {
         const OPEN: &str = "Open it";
         const SELF: &str = "Do not open it, I go there myself";
         const DECLINE: &str = "Decline";
 
         let page = Page::new(&request.url)?;
-        self.show("wants you to visit a page", &request.message);
-        eprintln!("The page:\n{}", page.address());
-        eprintln!("Its host: {}", page.host());
-        page.warnings().for_each(|warning| eprintln!("Careful: {warning}"));
-        Ok(match self.choose("Do you want to go there?", &[OPEN, SELF, DECLINE])? {
+        let rest = self.show("wants you to visit a page", &request.message)?;
+        self.say("The page:")?;
+        self.behind_bar(&[page.address().to_owned()])?;
+        self.say(&format!("Its host: {}", page.host()))?;
+        page.warnings().try_for_each(|warning| self.say(&format!("Careful: {warning}")))?;
+        Ok(match self.consent("Do you want to go there?", &[DECLINE, SELF, OPEN], rest)? {
             DECLINE => ElicitAction::Decline,
             OPEN => {
                 match page.open() {
-                    Ok(()) => eprintln!("It was given to your browser. If it does not appear, go there yourself."),
-                    Err(error) => eprintln!("It could not be opened ({error}); go there yourself."),
+                    Ok(()) => self.say("It was given to your browser. If it does not appear, go there yourself.")?,
+                    Err(error) => self.say(&format!("It could not be opened ({error}); go there yourself."))?,
                 }
                 ElicitAction::Accept(None)
             }
@@ -233,71 +240,84 @@ impl Conversation {
         })
     }
 
-    /// Says who wants what, and shows the message as a stranger's.
-    fn show(&self, wants: &str, message: &str) {
-        eprintln!("\nThe server {} {wants}:", self.server);
-        quoted(message).iter().for_each(|line| eprintln!("  │ {line}"));
+    /// Says who wants what, and shows the message as a stranger's; gives the rows that are left of it.
+    fn show(&mut self, wants: &str, message: &str) -> Result<Vec<String>, Stop> {
+        self.say("")?;
+        self.say(&format!("The server {} {wants}:", self.server))?;
+        let mut rows = quoted(message, wrap::size().columns);
+        let rest = rows.split_off(rows.len().min(MAX_ROWS));
+        self.behind_bar(&rows)?;
+        Ok(rest)
+    }
+
+    /// Shows foreign text, each row behind a bar.
+    fn behind_bar(&mut self, lines: &[String]) -> Result<(), Stop> {
+        let columns = wrap::size().columns;
+        let bar = wrap::bar(columns);
+        let rows = lines.iter().flat_map(|line| wrap::wrap(line, columns.saturating_sub(wrap::width(bar))));
+        let rows: Vec<_> = rows.map(|row| format!("{bar}{row}")).collect();
+        self.terminal()?.show(&rows);
+        Ok(())
+    }
+
+    /// Asks for one of these words, the first of which gives away nothing, and shows more of the message on demand.
+    fn consent(&mut self, question: &str, words: &[&'static str], mut rest: Vec<String>) -> Result<&'static str, Stop> {
+        const MORE: &str = "Show more of the message";
+
+        loop {
+            let left = rest.len();
+            let more = if left == 0 { None } else { Some(MORE) };
+            if more.is_some() {
+                self.behind_bar(&[format!("… ({left} more rows)")])?;
+            }
+            let words: Vec<_> = words.iter().copied().chain(more).collect();
+            let mut list = List::words(self.prompt(question), &words);
+            let chosen = self.terminal()?.ask_carefully(&mut list)?;
+            match chosen.first().and_then(|place| words.get(*place)) {
+                Some(&MORE) => {
+                    let after = rest.split_off(left.min(MAX_ROWS));
+                    self.behind_bar(&rest)?;
+                    rest = after;
+                }
+                Some(word) => return Ok(word),
+                None => {}
+            }
+        }
     }
 
     /// Asks for one of these words.
-    fn choose(&self, question: &str, words: &[&'static str]) -> Result<&'static str, Stop> {
-        self.goes_on()?;
-        let prompt = self.prompt(question);
-        let select = Select::new(&prompt, words.to_vec()).without_filtering();
-        Ok(select.with_help_message("↑↓ to move, Enter to choose, Esc to cancel").prompt()?)
+    fn choose(&mut self, question: &str, words: &[&'static str]) -> Result<&'static str, Stop> {
+        let mut list = List::words(self.prompt(question), words);
+        loop {
+            let chosen = self.terminal()?.ask(&mut list)?;
+            if let Some(word) = chosen.first().and_then(|place| words.get(*place)) {
+                return Ok(word);
+            }
+        }
     }
 
     /// Asks a question of a form; none leaves the field out.
-    fn ask(&self, question: &Question) -> Result<Option<ElicitValue>, Stop> {
-        const TYPE: &str = "Enter to go on, Esc to cancel";
-        const CHOOSE: &str = "↑↓ to move, type to filter, Enter to choose, Esc to cancel";
-        const MARK: &str = "↑↓ to move, Space to mark, type to filter, Enter to go on, Esc to cancel";
-
-        self.goes_on()?;
-        let prompt = self.prompt(&question.label);
-        let help =
-            |keys: &str| question.help.as_ref().map_or_else(|| keys.to_owned(), |help| format!("{help} · {keys}"));
-        let verdict = |read: Result<(), String>| match read {
-            Ok(()) => Ok(Validation::Valid),
-            Err(why) => Ok(Validation::Invalid(why.into())),
-        };
-        match &question.ask {
+    fn ask(&mut self, question: &Question) -> Result<Option<ElicitValue>, Stop> {
+        let required = if question.required { " (required)" } else { "" };
+        let (prompt, help) = (self.prompt(&format!("{}{required}", question.label)), question.help.clone());
+        let failed = |why| RpcError::internal("user", why);
+        let terminal = self.terminal()?;
+        let answer = match &question.ask {
             Ask::Line { read, offered } => {
-                let keys = if question.required { TYPE.to_owned() } else { format!("{TYPE}, empty for no answer") };
-                let (help, read) = (help(&keys), *read);
-                let text = Text::new(&prompt).with_initial_value(offered).with_help_message(&help);
-                let line = text.with_validator(|line: &str| verdict(question.read(read, line).map(drop))).prompt()?;
-                question.read(read, &line).map_err(|why| RpcError::internal("user", why).into())
+                let is_taken = |line: &str| question.read(*read, line).map(drop);
+                let line = terminal.ask(&mut Line::new(prompt, help, offered.clone(), is_taken))?;
+                question.read(*read, &line)
             }
             Ask::One { choices, offered } => {
-                let help = help(CHOOSE);
-                loop {
-                    let select = Select::new(&prompt, choices.clone()).with_starting_cursor(*offered);
-                    match question.one(&select.with_help_message(&help).prompt()?) {
-                        Ok(answer) => return Ok(answer),
-                        Err(why) => eprintln!("{}: {why}", question.label),
-                    }
-                    self.goes_on()?;
-                }
+                let is_taken = |chosen: &[usize]| question.one(chosen).map(drop);
+                question.one(&terminal.ask(&mut List::one(prompt, help, labels(choices), *offered, is_taken))?)
             }
             Ask::Any { choices, offered } => {
-                let help = help(MARK);
-                let mut offered = offered.clone();
-                loop {
-                    if choices.is_empty() {
-                        return question.any(std::iter::empty()).map_err(|why| RpcError::invalid_params(why).into());
-                    }
-                    let select = MultiSelect::new(&prompt, choices.clone()).with_default(&offered);
-                    let chosen = select.with_help_message(&help).raw_prompt()?;
-                    offered = chosen.iter().map(|choice| choice.index).collect();
-                    match question.any(chosen.into_iter().map(|choice| choice.value)) {
-                        Ok(answer) => return Ok(answer),
-                        Err(why) => eprintln!("{}: {why}", question.label),
-                    }
-                    self.goes_on()?;
-                }
+                let is_taken = |chosen: &[usize]| question.any(chosen).map(drop);
+                question.any(&terminal.ask(&mut List::any(prompt, help, labels(choices), offered, is_taken))?)
             }
-        }
+        };
+        Ok(answer.map_err(failed)?)
     }
 
     /// Who asks, in front of what is asked.
@@ -305,8 +325,28 @@ impl Conversation {
         format!("[{}] {question}", self.server)
     }
 
+    fn say(&mut self, line: &str) -> Result<(), Stop> {
+        self.terminal()?.say(line);
+        Ok(())
+    }
+
+    fn say_withdrawn(&self) {
+        if let Some(terminal) = &self.terminal {
+            terminal.say(&format!("{} no longer waits for an answer.", self.server));
+        }
+    }
+
+    /// The terminal, for as long as somebody waits for the answer.
+    fn terminal(&mut self) -> Result<&Terminal, Stop> {
+        self.goes_on()?;
+        if self.terminal.is_none() {
+            self.terminal = Some(Terminal::take(Arc::clone(&self.withdrawn)).map_err(Gone::Failed)?);
+        }
+        self.terminal.as_ref().ok_or_else(|| RpcError::internal("user", "there is no terminal").into())
+    }
+
     fn goes_on(&self) -> Result<(), Stop> {
-        if self.withdrawn.load(Ordering::SeqCst) { Err(Stop::Withdrawn) } else { Ok(()) }
+        if self.withdrawn.load(Ordering::SeqCst) { Err(Gone::Withdrawn.into()) } else { Ok(()) }
     }
 }
 
@@ -319,31 +359,12 @@ fn checked(schema: &str, entries: Vec<ElicitEntry>) -> Result<Vec<ElicitEntry>, 
     }
 }
 
-/// A message in lines that fit, bounded.
-fn quoted(message: &str) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    let mut column = 0usize;
-    let text = printable::lines(message.trim());
-    let mut rest = text.chars();
-    for c in rest.by_ref().take(MAX_MESSAGE) {
-        // A character that is not ASCII may take two columns.
-        let width = if c.is_ascii() { 1 } else { 2 };
-        if c == '\n' || column.saturating_add(width) > COLUMNS {
-            lines.push(String::new());
-            column = 0;
-        }
-        if let Some(line) = lines.last_mut()
-            && c != '\n'
-        {
-            line.push(if c == '\t' { ' ' } else { c });
-            column = column.saturating_add(width);
-        }
-    }
-    if rest.next().is_some() || lines.len() > MAX_LINES {
-        lines.truncate(MAX_LINES);
-        lines.push("… (the message goes on)".to_owned());
-    }
-    lines
+/// A message in rows that fit behind a bar.
+fn quoted(message: &str, columns: usize) -> Vec<String> {
+    let columns = columns.min(COLUMNS);
+    let columns = columns.saturating_sub(wrap::width(wrap::bar(columns)));
+    let text = printable::lines(message.trim().replace("\r\n", "\n").as_str()).replace('\t', "    ");
+    text.split('\n').flat_map(|line| wrap::wrap(line, columns)).collect()
 }
 
 #[cfg(test)]
@@ -365,11 +386,11 @@ mod tests {
         let first = tokio::spawn({
             let user = Arc::clone(&user);
             async move {
-                let talk = move |conversation: &Conversation| {
+                let talk = move |conversation: &mut Conversation| {
                     asked.send(()).unwrap();
                     pressed.recv().unwrap();
                     let goes_on = conversation.goes_on();
-                    ended.send(matches!(goes_on, Err(Stop::Withdrawn))).unwrap();
+                    ended.send(matches!(goes_on, Err(Stop::Gone(Gone::Withdrawn)))).unwrap();
                     goes_on
                 };
                 user.talk(&this_program(), (), talk).await
@@ -394,7 +415,7 @@ mod tests {
         let first = user.talk(&server, "cancelled", move |_| {
             asked.send(()).unwrap();
             pressed.recv().unwrap();
-            Err(Stop::Interrupted)
+            Err(Stop::Gone(Gone::Interrupted))
         });
         let second = async {
             is_asked.await.unwrap();
@@ -414,11 +435,15 @@ mod tests {
 
     #[test]
     fn a_message_stays_behind_its_bar() {
-        assert_eq!(quoted("a\r\n\tb\u{1b}[2J\n"), ["a\u{fffd}", " b\u{fffd}[2J"]);
-        assert_eq!(quoted(&"x".repeat(COLUMNS + 1)), ["x".repeat(COLUMNS), "x".to_owned()]);
-        assert_eq!(quoted(&"宽".repeat(COLUMNS / 2 + 1)).len(), 2);
-        assert!(quoted(&" a\n".repeat(100)).len() == MAX_LINES + 1);
-        assert!(quoted(&"x".repeat(10_000)).len() <= MAX_LINES + 1);
-        assert_eq!(quoted(""), [""]);
+        assert_eq!(quoted("a\r\n\tb\u{1b}[2J\rc\n", 80), ["a", "    b\u{fffd}[2J\u{fffd}c"]);
+        assert_eq!(quoted("", 80), [""]);
+        for columns in [4, 10, 40, 80, 300] {
+            for message in ["x".repeat(1_000), "宽".repeat(300), "one two three ".repeat(90), " a\n".repeat(100)] {
+                let bar = wrap::width(wrap::bar(columns));
+                let rows = quoted(&message, columns);
+                assert!(rows.iter().all(|row| wrap::width(row) + bar <= columns.min(COLUMNS)), "{columns}: {rows:?}");
+                assert_eq!(rows.concat().replace(' ', ""), message.replace([' ', '\n'], ""));
+            }
+        }
     }
 }

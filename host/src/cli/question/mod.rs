@@ -1,8 +1,12 @@
 //! The questions that a form asks, apart from any terminal: what is shown, what is offered, what an entry means.
 //!
-//! An entry is held against the form's own schema by the function that holds the whole answer against it, so what is
-//! taken here is taken there. Text of the server is made printable here, once, and stays as it came only in the values
-//! that go back to it.
+//! A question is made of the schema of its field as the answer will be held against it, so fields outside of MCP's forms
+//! are asked like those within: their choices are listed and their rules told. An entry is held against that schema by
+//! the function that holds the whole answer against the form, so what is taken here is taken there. Text of the server
+//! is made printable here, once, and stays as it came only in the values that go back to it.
+
+mod choices;
+mod hints;
 
 use std::fmt;
 
@@ -10,8 +14,8 @@ use serde_json::Value;
 
 use crate::printable::{is_printable_line, one_line};
 use crate::protocol::types::{
-    ElicitAction, ElicitEntry, ElicitForm, ElicitRequest, ElicitResult, ElicitValue, EnumOption, PrimitiveSchema,
-    RequestedSchema, RpcError, SchemaProperty,
+    ElicitAction, ElicitEntry, ElicitForm, ElicitRequest, ElicitResult, ElicitValue, RequestedSchema, RpcError,
+    SchemaProperty,
 };
 use crate::rules::elicitation;
 
@@ -28,20 +32,22 @@ pub(super) struct Question {
     name: String,
     /// Whether the form wants an answer.
     pub(super) required: bool,
+    /// Whether a text without characters is meant to be an answer.
+    takes_empty: bool,
     /// A form with this field alone, to hold an entry against.
     schema: String,
     /// What to call it, printable.
     pub(super) label: String,
-    /// What the server says of it, printable.
-    pub(super) help: Option<String>,
+    /// What the server says of it, and what its rules are: printable lines.
+    pub(super) help: Vec<String>,
     pub(super) ask: Ask,
 }
 
 /// How a question is asked, and what is offered.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Ask {
-    /// For a line of text.
-    Line { read: Read, offered: String },
+    /// For a line of text; what is offered is printable.
+    Line { read: Read, offered: Option<String> },
     /// For one of these.
     One { choices: Vec<Choice>, offered: usize },
     /// For any of these.
@@ -54,8 +60,8 @@ pub(super) enum Read {
     Text,
     Number,
     Integer,
-    /// As JSON where that fits, else as text.
-    Json,
+    /// As JSON, as text or as a list with commas, whichever fits first.
+    Any,
 }
 
 /// What can be chosen.
@@ -93,14 +99,55 @@ impl Question {
         let alone = RequestedSchema { dialect: form.dialect.clone(), properties: vec![field.clone()], required: None };
         let alone = ElicitForm { message: String::new(), requested_schema: alone };
         let schema = elicitation::schema(&ElicitRequest::Form(alone))?.unwrap_or_default();
-        let Described { title, description, ask } = described(&field.schema, required);
-        let title = title.filter(|title| !title.trim().is_empty());
-        let label = one_line(title.as_deref().unwrap_or(&field.name), MAX_LABEL);
-        if required && matches!(&ask, Ask::One { choices, .. } if choices.is_empty()) {
-            return Err(RpcError::invalid_params(format!("The form's field `{label}` has nothing to choose from")));
+        let unusable = |why: serde_json::Error| RpcError::internal("user", format!("The form cannot be read: {why}"));
+        let rules: Value = serde_json::from_str(&schema).map_err(unusable)?;
+        let field_rules = rules.get("properties").and_then(|fields| fields.get(&field.name)).unwrap_or(&Value::Null);
+        let word = |key: &str| field_rules.get(key).and_then(Value::as_str).filter(|word| !word.trim().is_empty());
+        let label = one_line(word("title").unwrap_or(&field.name), MAX_LABEL);
+        let mut help: Vec<_> = word("description").map(|text| one_line(text, MAX_HELP)).into_iter().collect();
+        help.push(hints::rules(field_rules));
+        help.retain(|line| !line.is_empty());
+        let mut question = Self {
+            name: field.name.clone(),
+            required,
+            takes_empty: field_rules.get("minLength").and_then(Value::as_u64) == Some(0),
+            schema,
+            label,
+            help,
+            ask: Ask::Line { read: Read::Any, offered: None },
+        };
+        question.ask = question.asked(field_rules);
+        match &question.ask {
+            Ask::One { choices, .. } if required && choices.is_empty() => {
+                let why = format!("The form's field `{}` has nothing to choose from", question.label);
+                return Err(RpcError::invalid_params(why));
+            }
+            Ask::Line { .. } if required && question.takes_empty => {
+                question.help.push("an empty text is an answer".to_owned());
+            }
+            Ask::Line { .. } if !required => question.help.push("empty for no answer".to_owned()),
+            _ => {}
         }
-        let help = description.map(|text| one_line(&text, MAX_HELP)).filter(|text| !text.is_empty());
-        Ok(Self { name: field.name.clone(), required, schema, label, help, ask })
+        Ok(question)
+    }
+
+    /// How a field of this schema is asked.
+    fn asked(&self, field: &Value) -> Ask {
+        let default = field.get("default").filter(|default| !default.is_null());
+        if let Some(choices) = choices::of_any(field) {
+            let default = default.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+            let texts: Vec<_> = default.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+            return Ask::Any { offered: places(&choices, &texts), choices };
+        }
+        if let Some(choices) = choices::of_one(field) {
+            return one_of(choices, default.and_then(answer_of).as_ref(), self.required);
+        }
+        let kinds = [("string", Read::Text), ("integer", Read::Integer), ("number", Read::Number)];
+        let read = kinds.iter().find(|(name, _)| choices::has_type(field, name)).map_or(Read::Any, |(_, read)| *read);
+        let offered = default.map(|default| default.as_str().map_or_else(|| default.to_string(), str::to_owned));
+        // One that would be refused, or changed to be shown, is not offered.
+        let fits = |text: &String| is_printable_line(text) && matches!(self.read(read, text), Ok(Some(_)));
+        Ask::Line { read, offered: offered.filter(fits) }
     }
 
     /// What a line means; none leaves the field out.
@@ -113,36 +160,37 @@ impl Question {
         if missing && !self.required {
             return Ok(None);
         }
-        if missing && read != Read::Text {
+        if missing && !(self.takes_empty && matches!(read, Read::Text | Read::Any)) {
             return Err("an answer is needed".to_owned());
         }
         let value = match read {
             Read::Text => ElicitValue::Text(line.to_owned()),
             Read::Number | Read::Integer => number(trimmed, read == Read::Integer)?,
-            Read::Json => return self.json(trimmed, line).map(Some),
+            Read::Any => return self.whatever(trimmed, line).map(Some),
         };
         self.check(&value)?;
         Ok(Some(value))
     }
 
-    /// JSON of a kind that an answer can have, or else the text.
-    fn json(&self, trimmed: &str, line: &str) -> Result<ElicitValue, String> {
-        if let Ok(value) = serde_json::from_str::<ElicitValue>(trimmed)
-            && self.check(&value).is_ok()
-        {
+    /// What of all that a line can mean fits first.
+    fn whatever(&self, trimmed: &str, line: &str) -> Result<ElicitValue, String> {
+        let as_json = serde_json::from_str::<Value>(trimmed).ok().and_then(|value| answer_of(&value));
+        let as_list = || ElicitValue::TextList(trimmed.split(',').map(|text| text.trim().to_owned()).collect());
+        let text = ElicitValue::Text(line.to_owned());
+        if let Some(value) = as_json.filter(|value| self.check(value).is_ok()) {
             return Ok(value);
         }
-        let text = ElicitValue::Text(line.to_owned());
-        self.check(&text).map(|()| text)
+        let Err(why) = self.check(&text) else { return Ok(text) };
+        Some(as_list()).filter(|list| self.check(list).is_ok()).ok_or(why)
     }
 
-    /// The value of what was chosen of many; none leaves the field out.
+    /// The value of what was chosen of many, by its places; none leaves the field out.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(super) fn any(&self, chosen: impl Iterator<Item = Choice>) -> Result<Option<ElicitValue>, String> {
-        let texts = chosen.filter_map(|choice| match choice.value {
-            Some(ElicitValue::Text(text)) => Some(text),
+    pub(super) fn any(&self, chosen: &[usize]) -> Result<Option<ElicitValue>, String> {
+        let texts = self.chosen(chosen).filter_map(|choice| match &choice.value {
+            Some(ElicitValue::Text(text)) => Some(text.clone()),
             _ => None,
         });
         let value = ElicitValue::TextList(texts.collect());
@@ -153,19 +201,28 @@ impl Question {
         }
     }
 
-    /// The value of what was chosen of several; none leaves the field out.
+    /// The value of what was chosen of several, by its place; none leaves the field out.
     ///
     /// # Errors
     /// What is wrong with it: a form may offer what it then refuses.
-    pub(super) fn one(&self, choice: &Choice) -> Result<Option<ElicitValue>, String> {
+    pub(super) fn one(&self, chosen: &[usize]) -> Result<Option<ElicitValue>, String> {
+        let choice = self.chosen(chosen).next().ok_or("an answer is needed")?;
         choice.value.as_ref().map(|value| self.check(value)).transpose()?;
         Ok(choice.value.clone())
+    }
+
+    fn chosen<'a>(&'a self, places: &'a [usize]) -> impl Iterator<Item = &'a Choice> {
+        let choices = match &self.ask {
+            Ask::One { choices, .. } | Ask::Any { choices, .. } => choices.as_slice(),
+            Ask::Line { .. } => &[],
+        };
+        places.iter().filter_map(|place| choices.get(*place))
     }
 
     /// Offers an answer that was given before.
     pub(super) fn offer(&mut self, answer: Option<&ElicitValue>) {
         match &mut self.ask {
-            Ask::Line { offered, .. } => *offered = answer.map(entered).map(offerable).unwrap_or_default(),
+            Ask::Line { offered, .. } => *offered = answer.map(entered).filter(|text| is_printable_line(text)),
             Ask::One { choices, offered } => {
                 *offered = choices.iter().position(|choice| choice.value.as_ref() == answer).unwrap_or_default();
             }
@@ -178,19 +235,19 @@ impl Question {
 
     /// An answer, to be shown.
     pub(super) fn shown(&self, answer: &ElicitValue) -> String {
-        let label = |text: &String| match &self.ask {
-            Ask::Line { .. } => one_line(text, MAX_HELP),
+        let label = |value: &ElicitValue| match &self.ask {
+            Ask::Line { .. } => None,
             Ask::One { choices, .. } | Ask::Any { choices, .. } => {
-                let is_it = |choice: &&Choice| choice.value.as_ref() == Some(&ElicitValue::Text(text.clone()));
-                choices.iter().find(is_it).map_or_else(|| one_line(text, MAX_LABEL), Choice::to_string)
+                choices.iter().find(|choice| choice.value.as_ref() == Some(value)).map(Choice::to_string)
             }
         };
+        let text = |text: &String| label(&ElicitValue::Text(text.clone())).unwrap_or_else(|| one_line(text, MAX_HELP));
         match answer {
-            ElicitValue::Text(text) => label(text),
+            ElicitValue::Text(answer) => text(answer),
             ElicitValue::TextList(texts) if texts.is_empty() => "none".to_owned(),
-            ElicitValue::TextList(texts) => texts.iter().map(label).collect::<Vec<_>>().join(", "),
-            ElicitValue::Boolean(value) => yes_or_no(*value).to_owned(),
-            ElicitValue::Number(_) => entered(answer),
+            ElicitValue::TextList(texts) => texts.iter().map(text).collect::<Vec<_>>().join(", "),
+            ElicitValue::Boolean(value) => label(answer).unwrap_or_else(|| yes_or_no(*value).to_owned()),
+            ElicitValue::Number(_) => label(answer).unwrap_or_else(|| entered(answer)),
         }
     }
 
@@ -207,69 +264,9 @@ impl Question {
     }
 }
 
-/// What a schema says of a question.
-struct Described {
-    title: Option<String>,
-    description: Option<String>,
-    ask: Ask,
-}
-
-fn described(schema: &PrimitiveSchema, required: bool) -> Described {
-    use PrimitiveSchema as Schema;
-
-    let line = |read, offered: Option<String>| Ask::Line { read, offered: offered.map(offerable).unwrap_or_default() };
-    let one = |choices, default: Option<&String>| {
-        one_of(choices, default.map(|text| ElicitValue::Text(text.clone())).as_ref(), required)
-    };
-    macro_rules! described {
-        ($schema:expr, $ask:expr) => {
-            Described { title: $schema.title.clone(), description: $schema.description.clone(), ask: $ask }
-        };
-    }
-    match schema {
-        Schema::Text(text) => described!(text, line(Read::Text, text.default.clone())),
-        Schema::Number(number) => described!(number, line(Read::Number, number.default.map(shown_number))),
-        Schema::Integer(number) => described!(number, line(Read::Integer, number.default.map(shown_number))),
-        Schema::Boolean(boolean) => {
-            let choice = |value| Choice::new(yes_or_no(value), Some(ElicitValue::Boolean(value)));
-            let default = boolean.default.map(ElicitValue::Boolean);
-            described!(boolean, one_of(vec![choice(true), choice(false)], default.as_ref(), required))
-        }
-        Schema::UntitledSingleSelect(select) => {
-            described!(select, one(named(&select.values, &[]), select.default.as_ref()))
-        }
-        Schema::TitledSingleSelect(select) => described!(select, one(titled(&select.options), select.default.as_ref())),
-        Schema::LegacyTitledEnum(select) => {
-            described!(select, one(named(&select.values, &select.names), select.default.as_ref()))
-        }
-        Schema::UntitledMultiSelect(select) => {
-            described!(select, any_of(named(&select.values, &[]), select.default.as_deref()))
-        }
-        Schema::TitledMultiSelect(select) => {
-            described!(select, any_of(titled(&select.options), select.default.as_deref()))
-        }
-        Schema::Other(schema) => {
-            let schema: Value = serde_json::from_str(schema).unwrap_or_default();
-            let word = |key: &str| schema.get(key).and_then(Value::as_str).map(str::to_owned);
-            let default = schema.get("default").filter(|default| !default.is_null());
-            let offered = default.map(|default| default.as_str().map_or_else(|| default.to_string(), str::to_owned));
-            Described { title: word("title"), description: word("description"), ask: line(Read::Json, offered) }
-        }
-    }
-}
-
-/// Values, each with the name at its place.
-fn named(values: &[String], names: &[String]) -> Vec<Choice> {
-    let names = names.iter().map(Some).chain(std::iter::repeat(None));
-    let choice = |(value, name): (&String, Option<&String>)| {
-        Choice::new(name.unwrap_or(value), Some(ElicitValue::Text(value.clone())))
-    };
-    values.iter().zip(names).map(choice).collect()
-}
-
-fn titled(options: &[EnumOption]) -> Vec<Choice> {
-    let choice = |option: &EnumOption| Choice::new(&option.title, Some(ElicitValue::Text(option.value.clone())));
-    options.iter().map(choice).collect()
+/// The labels of choices.
+pub(super) fn labels(choices: &[Choice]) -> Vec<String> {
+    choices.iter().map(Choice::to_string).collect()
 }
 
 /// One of these, or no answer where none is needed, which is then offered unless something else is.
@@ -282,15 +279,18 @@ fn one_of(mut choices: Vec<Choice>, default: Option<&ElicitValue>, required: boo
     Ask::One { choices, offered }
 }
 
-fn any_of(choices: Vec<Choice>, default: Option<&[String]>) -> Ask {
-    let offered = places(&choices, default.unwrap_or_default());
-    Ask::Any { choices, offered }
-}
-
 /// The places of the choices with these values.
 fn places(choices: &[Choice], texts: &[String]) -> Vec<usize> {
     let is_one = |choice: &Choice| matches!(&choice.value, Some(ElicitValue::Text(value)) if texts.contains(value));
     choices.iter().enumerate().filter(|(_, choice)| is_one(choice)).map(|(place, _)| place).collect()
+}
+
+/// A value as an answer; none where no answer can be exactly that.
+fn answer_of(value: &Value) -> Option<ElicitValue> {
+    let answer: ElicitValue = serde_json::from_value(value.clone()).ok()?;
+    let back = serde_json::to_value(&answer).ok()?;
+    let is_same = back == *value || (value.is_f64() && back.as_f64() == value.as_f64());
+    is_same.then_some(answer)
 }
 
 fn number(text: &str, whole: bool) -> Result<ElicitValue, String> {
@@ -302,21 +302,12 @@ fn number(text: &str, whole: bool) -> Result<ElicitValue, String> {
     }
 }
 
-fn shown_number(number: f64) -> String {
-    entered(&ElicitValue::Number(number))
-}
-
 /// What was entered to give this answer.
 fn entered(answer: &ElicitValue) -> String {
     match answer {
         ElicitValue::Text(text) => text.clone(),
         other => serde_json::to_string(other).unwrap_or_default(),
     }
-}
-
-/// What would be changed to be shown is not offered: it would be sent so.
-fn offerable(text: String) -> String {
-    if is_printable_line(&text) { text } else { String::new() }
 }
 
 fn yes_or_no(value: bool) -> &'static str {
@@ -345,7 +336,7 @@ mod tests {
             choices.iter().enumerate().map(mark).collect::<Vec<_>>().join("|")
         };
         match &question.ask {
-            Ask::Line { read, offered } => format!("{read:?} {offered}"),
+            Ask::Line { read, offered } => format!("{read:?} {}", offered.as_deref().unwrap_or_default()),
             Ask::One { choices, offered } => format!("One {}", marked(choices, &|place| place == *offered)),
             Ask::Any { choices, offered } => format!("Any {}", marked(choices, &|place| offered.contains(&place))),
         }
@@ -376,9 +367,13 @@ mod tests {
             (json!({ "type": "string", "enum": [] }), false, "One *(no answer)"),
             (json!({ "type": "array", "items": { "type": "string", "enum": ["r", "g"] } }), true, "Any r|g"),
             (json!({ "type": "array", "items": { "anyOf": titled }, "default": ["g", "x"] }), true, "Any Red|*Green"),
-            (json!({ "anyOf": [{ "type": "string" }, { "type": "null" }], "default": null }), false, "Json "),
-            (json!({ "type": "integer", "multipleOf": 2, "default": 4 }), true, "Json 4"),
-            (json!({ "type": "string", "pattern": "x", "default": "x" }), true, "Json x"),
+            (json!({ "anyOf": [{ "type": "string" }, { "type": "null" }], "default": null }), false, "Any "),
+            (json!({ "type": "integer", "multipleOf": 2, "default": 4 }), true, "Integer 4"),
+            (json!({ "type": "string", "pattern": "x", "default": "x" }), true, "Text x"),
+            (json!({ "type": ["string", "null"], "maxLength": 3, "default": "x" }), false, "Text x"),
+            // Neither is an answer that the form takes.
+            (json!({ "type": "integer", "maximum": 3, "default": 4 }), true, "Integer "),
+            (json!({ "type": "string", "format": "email", "default": "nobody" }), false, "Text "),
         ];
         for (field, required, expected) in table {
             assert_eq!(offered(&ask(&field, required).unwrap()), expected, "{field}");
@@ -386,7 +381,7 @@ mod tests {
         assert_eq!(ask(&json!({ "type": "string", "enum": [] }), true).unwrap_err().code, -32602);
         let nasty =
             ask(&json!({ "type": "string", "title": "a\u{1b}b", "description": "c\n\u{202e}d" }), true).unwrap();
-        assert_eq!((nasty.label.as_str(), nasty.help.as_deref()), ("a\u{fffd}b", Some("c \u{fffd}d")));
+        assert_eq!((nasty.label.as_str(), &nasty.help), ("a\u{fffd}b", &vec!["c \u{fffd}d".to_owned()]));
         assert_eq!(ask(&json!({ "type": "string", "title": " " }), true).unwrap().label, "a");
     }
 
@@ -400,10 +395,13 @@ mod tests {
         };
         let nullable = json!({ "anyOf": [{ "type": "integer" }, { "type": "string" }, { "type": "null" }] });
         let table = [
-            (text(json!({})), true, "", Ok(json!(""))),
+            (text(json!({})), true, "", Err("needed")),
+            (text(json!({ "minLength": 0 })), true, "", Ok(json!(""))),
+            (text(json!({ "minLength": 0 })), false, "", Ok(Value::Null)),
+            (text(json!({})), true, " ", Ok(json!(" "))),
             (text(json!({})), false, "", Ok(Value::Null)),
             (text(json!({})), false, " x ", Ok(json!(" x "))),
-            (text(json!({ "minLength": 1 })), true, "", Err("shorter")),
+            (text(json!({ "minLength": 2 })), true, "x", Err("shorter")),
             (text(json!({ "maxLength": 2 })), true, "äöü", Err("longer")),
             (text(json!({ "format": "email" })), true, "a", Err("email")),
             (text(json!({ "format": "uri" })), true, "https://a.b/", Ok(json!("https://a.b/"))),
@@ -428,6 +426,13 @@ mod tests {
                 "[\"x\"]",
                 Ok(json!(["x"])),
             ),
+            (
+                json!({ "type": "array", "items": { "type": "string" } }),
+                true,
+                "x, y z ,w",
+                Ok(json!(["x", "y z", "w"])),
+            ),
+            (json!({ "type": "array", "items": { "type": "string" }, "maxItems": 2 }), true, "x,y,z", Err("array")),
             (json!({ "type": "object" }), true, "{}", Err("object")),
         ];
         for (field, required, line, expected) in table {
@@ -450,7 +455,7 @@ mod tests {
         {
             let items = json!({ "type": "string", "enum": ["r"] });
             let question = ask(&json!({ "type": "array", "items": items, "minItems": least }), required).unwrap();
-            let value = question.any(std::iter::empty());
+            let value = question.any(&[]);
             assert_eq!(value.map(|value| json!(value)).map_err(drop), expected);
         }
     }
@@ -483,5 +488,107 @@ mod tests {
             question.offer(Some(&answer));
             assert_eq!((offered(&question).as_str(), question.shown(&answer).as_str()), (expected, shown), "{field}");
         }
+    }
+
+    /// What has choices is a list of them, by whatever words the schema says so.
+    #[test]
+    fn choices_are_a_list_however_they_are_written() {
+        let titled = json!([{ "const": "r", "title": "Red" }, { "const": "g", "title": "Green" }]);
+        let table = [
+            (json!({ "type": "string", "enum": ["r", "g"], "maxLength": 5 }), true, "One *r|g"),
+            (json!({ "enum": ["r", "g"], "title": "T" }), true, "One *r|g"),
+            (json!({ "type": "integer", "enum": [1, 2, 3], "default": 2 }), true, "One 1|*2|3"),
+            (json!({ "type": "integer", "enum": [1, 2], "enumNames": ["One", "Two"] }), true, "One *One|Two"),
+            (json!({ "type": "number", "enum": [0.5, 1.0] }), false, "One 0.5|1.0|*(no answer)"),
+            (json!({ "enum": ["r", 1, true, null] }), true, "One *r|1|Yes"),
+            (json!({ "anyOf": titled }), true, "One *Red|Green"),
+            (json!({ "type": "string", "anyOf": titled, "maxLength": 3 }), true, "One *Red|Green"),
+            (json!({ "oneOf": titled, "default": "g" }), false, "One Red|*Green|(no answer)"),
+            (
+                json!({ "oneOf": [{ "const": 1, "title": "Low" }, { "const": 2, "title": "High" }] }),
+                true,
+                "One *Low|High",
+            ),
+            (json!({ "oneOf": [{ "const": "r", "type": "string" }, { "const": "g" }] }), true, "One *r|g"),
+            (json!({ "const": "yes" }), true, "One *yes"),
+            (json!({ "type": "string", "const": "yes", "title": "Word" }), false, "One Word|*(no answer)"),
+            (
+                json!({ "anyOf": [{ "type": "string", "enum": ["r", "g"] }, { "type": "null" }] }),
+                false,
+                "One r|g|*(no answer)",
+            ),
+            (json!({ "anyOf": [{ "enum": ["r"] }, { "enum": ["g"] }], "default": "g" }), true, "One r|*g"),
+            (json!({ "type": ["string", "null"], "enum": ["r", null], "default": "r" }), false, "One *r|(no answer)"),
+            (json!({ "anyOf": [{ "type": "boolean" }, { "type": "null" }] }), false, "One Yes|No|*(no answer)"),
+            (json!({ "type": ["boolean", "null"], "default": false }), false, "One Yes|*No|(no answer)"),
+            (json!({ "type": "array", "items": { "enum": ["r", "g"] }, "uniqueItems": true }), true, "Any r|g"),
+            (
+                json!({ "type": "array", "items": { "type": "string", "oneOf": titled }, "default": ["r"] }),
+                true,
+                "Any *Red|Green",
+            ),
+            (json!({ "anyOf": [{ "type": "array", "items": { "enum": ["r"] } }, { "type": "null" }] }), false, "Any r"),
+            // Not all that is taken can be listed, or be an answer.
+            (json!({ "anyOf": [{ "const": "r" }, { "type": "string" }] }), true, "Any "),
+            (json!({ "type": "array", "items": { "enum": [1, 2] } }), true, "Any "),
+            (json!({ "enum": ["r", { "a": 1 }, 18_014_398_509_481_985_u64] }), true, "One *r"),
+        ];
+        for (field, required, expected) in table {
+            assert_eq!(offered(&ask(&field, required).unwrap()), expected, "{field}");
+        }
+        let question =
+            ask(&json!({ "oneOf": [{ "const": 1, "title": "Low" }, { "const": 2, "title": "High" }] }), true);
+        let question = question.unwrap();
+        assert_eq!(question.one(&[1]), Ok(Some(ElicitValue::Number(2.0))));
+        assert_eq!(question.shown(&ElicitValue::Number(2.0)), "High");
+        assert!(question.one(&[]).is_err() && question.one(&[7]).is_err());
+        let refused = ask(&json!({ "type": "string", "enum": ["ok", "too long"], "maxLength": 3 }), true).unwrap();
+        assert!(refused.one(&[0]).is_ok() && refused.one(&[1]).unwrap_err().contains("longer"));
+    }
+
+    /// The rules of a field are told before it is answered.
+    #[test]
+    fn rules_are_told_first() {
+        let table = [
+            (json!({ "type": "string" }), ""),
+            (json!({ "type": "string", "minLength": 2, "maxLength": 5 }), "2 to 5 characters"),
+            (json!({ "type": "string", "minLength": 1 }), "at least 1 character"),
+            (json!({ "type": "string", "maxLength": 1 }), "at most 1 character"),
+            (json!({ "type": "string", "format": "date" }), "a date: YYYY-MM-DD"),
+            (json!({ "type": "string", "format": "date-time" }), "a time: YYYY-MM-DDThh:mm:ssZ"),
+            (json!({ "type": "string", "format": "email" }), "an e-mail address, such as name@example.com"),
+            (json!({ "type": "string", "format": "x\u{1b}y" }), "format x\u{fffd}y"),
+            (json!({ "type": "string", "pattern": "^a\u{202e}$" }), "of the pattern ^a\u{fffd}$"),
+            (json!({ "type": "integer" }), "a whole number"),
+            (json!({ "type": "number", "minimum": 0, "maximum": 0.5 }), "a number, at least 0, at most 0.5"),
+            (
+                json!({ "type": "integer", "exclusiveMinimum": 0, "exclusiveMaximum": 9, "multipleOf": 2 }),
+                "a whole number, more than 0, less than 9, a multiple of 2",
+            ),
+            (json!({ "type": "integer", "enum": [1, 2] }), ""),
+            (
+                json!({ "anyOf": [{ "type": "integer", "minimum": 3 }, { "type": "null" }] }),
+                "a whole number, at least 3",
+            ),
+            (
+                json!({ "type": "array", "items": { "enum": ["a", "b"] }, "minItems": 1, "maxItems": 2 }),
+                "1 to 2 choices",
+            ),
+            (json!({ "type": "array", "items": { "enum": ["a", "b"] }, "minItems": 2, "maxItems": 2 }), "2 choices"),
+            (
+                json!({ "type": "array", "items": { "type": "string" }, "maxItems": 3 }),
+                "several, with commas between them, at most 3 items",
+            ),
+        ];
+        for (field, expected) in table {
+            let told = ask(&field, true).unwrap().help;
+            assert_eq!(told.first().map_or("", String::as_str), expected, "{field}");
+        }
+        let help = |field: &Value, required| ask(field, required).unwrap().help.pop();
+        assert_eq!(help(&json!({ "type": "string" }), false).as_deref(), Some("empty for no answer"));
+        assert_eq!(
+            help(&json!({ "type": "string", "minLength": 0 }), true).as_deref(),
+            Some("an empty text is an answer")
+        );
     }
 }

@@ -1,0 +1,163 @@
+//! Rows that fit the terminal, wrapped by the program itself.
+//!
+//! A terminal goes on with a long line at the start of its next row, where the rest can pass for a line of the program.
+//! So what is longer than the terminal is wrapped here, and each row after the first begins with [`BAR`].
+
+use std::io::{IsTerminal, stderr};
+
+use unicode_width::UnicodeWidthChar;
+
+/// What stands before foreign text that begins a row.
+pub(super) const BAR: &str = "  │ ";
+/// The same where the terminal is narrow.
+const NARROW_BAR: &str = "│";
+/// Columns of a narrow terminal, at most.
+const NARROW: usize = 16;
+/// Columns and rows where the terminal does not say how many it has.
+const UNKNOWN: Size = Size { columns: 80, rows: 24 };
+/// The fewest columns that anything is fit into: a bar and a wide character.
+const LEAST: usize = 3;
+
+/// How much a terminal shows at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Size {
+    pub(super) columns: usize,
+    pub(super) rows: usize,
+}
+
+/// The size of the terminal that stderr is, or of a usual one where it does not say.
+pub(super) fn size() -> Size {
+    #[cfg(unix)]
+    let found = rustix::termios::tcgetwinsize(stderr()).ok().map(|size| (size.ws_col, size.ws_row));
+    #[cfg(not(unix))]
+    let found = crossterm::terminal::size().ok();
+    let or = |found: u16, unknown: usize| if found == 0 { unknown } else { usize::from(found) };
+    found.map_or(UNKNOWN, |(columns, rows)| Size {
+        columns: or(columns, UNKNOWN.columns).max(LEAST),
+        rows: or(rows, UNKNOWN.rows),
+    })
+}
+
+/// A printable line for stderr: in rows behind a bar where that is a terminal, else as it is.
+pub(super) fn for_stderr(line: &str) -> String {
+    if stderr().is_terminal() { rows(line, size().columns).join("\n") } else { line.to_owned() }
+}
+
+/// The bar of a terminal with so many columns.
+pub(super) fn bar(columns: usize) -> &'static str {
+    if columns > NARROW { BAR } else { NARROW_BAR }
+}
+
+/// The line in rows of so many columns, each after the first behind a bar.
+pub(super) fn rows(line: &str, columns: usize) -> Vec<String> {
+    let bar = bar(columns);
+    let mut rows = wrap(line, columns);
+    if rows.len() > 1 {
+        // What did not fit into the first row, as it was: only blanks are left out between rows.
+        let head = rows.swap_remove(0);
+        let rest = line.get(head.len()..).unwrap_or_default().trim_start_matches(' ');
+        rows = vec![head];
+        rows.extend(wrap(rest, columns.saturating_sub(width(bar))).into_iter().map(|row| format!("{bar}{row}")));
+    }
+    rows
+}
+
+/// The line in rows of so many columns at most: broken at blanks, and within a word that is longer than a row. There is
+/// always one row.
+pub(super) fn wrap(line: &str, columns: usize) -> Vec<String> {
+    let columns = columns.max(2);
+    let mut rows = Vec::new();
+    let mut row = String::new();
+    let mut used = 0usize;
+    let mut in_escape = false;
+    for word in line.split_inclusive(' ') {
+        let fits = used.saturating_add(width(word.trim_end_matches(' '))) <= columns;
+        if !fits && !row.trim_matches(' ').is_empty() {
+            rows.push(std::mem::take(&mut row).trim_end_matches(' ').to_owned());
+            used = 0;
+        }
+        for c in word.chars() {
+            // The log has colors of the program's own, which must stay whole: foreign text has no escapes.
+            if c == '\u{1b}' || in_escape {
+                in_escape = !c.is_ascii_alphabetic();
+                row.push(c);
+                continue;
+            }
+            let more = used.saturating_add(cells(c));
+            if more > columns && c == ' ' {
+                continue;
+            }
+            if more > columns {
+                rows.push(std::mem::take(&mut row));
+                used = 0;
+            }
+            row.push(c);
+            used = used.saturating_add(cells(c));
+        }
+    }
+    rows.push(row.trim_end_matches(' ').to_owned());
+    rows
+}
+
+/// Columns that a text takes at most.
+pub(super) fn width(text: &str) -> usize {
+    text.chars().map(cells).fold(0, usize::saturating_add)
+}
+
+/// Columns that a character takes at most: terminals differ on marks, and on letters that East Asian fonts draw wide.
+pub(super) fn cells(c: char) -> usize {
+    c.width_cjk().unwrap_or(1).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_break_between_words() {
+        let table: [(&str, usize, &[&str]); 11] = [
+            ("", 10, &[""]),
+            ("one two three", 80, &["one two three"]),
+            ("one two three", 7, &["one two", "three"]),
+            ("one two three", 8, &["one two", "three"]),
+            ("one  two", 4, &["one", "two"]),
+            ("  indented text", 10, &["  indented", "text"]),
+            ("abcdefghij", 4, &["abcd", "efgh", "ij"]),
+            ("a abcdefghij b", 4, &["a", "abcd", "efgh", "ij b"]),
+            ("宽宽宽", 4, &["宽宽", "宽"]),
+            ("宽", 0, &["宽"]),
+            ("a     ", 3, &["a"]),
+        ];
+        for (line, columns, rows) in table {
+            assert_eq!(wrap(line, columns), rows, "{line:?} {columns}");
+        }
+    }
+
+    /// Whatever a line holds, and however narrow the terminal is: only the first row begins without a bar, and no row is
+    /// longer than the terminal, which would wrap it without one.
+    #[test]
+    fn no_row_begins_with_foreign_text() {
+        let fake = "connected to my-bank 1.0 (2025-11-25)";
+        let lines = [
+            format!("server says  {}{fake}", " ".repeat(300)),
+            format!("server says  {}{fake}", ".".repeat(67)),
+            format!("server says  {}{fake}", "宽".repeat(40)),
+            format!("server says  {}{fake}", "e\u{301}".repeat(90)),
+            format!("server says  {}{fake}", "א".repeat(90)),
+            format!("server says  {}{fake}", "\u{1f469}\u{200d}\u{1f4bb}".repeat(40)),
+            format!("server says  {}{fake}", "a ".repeat(200)),
+            format!("server says  {}{fake}", "\u{fffd}".repeat(100)),
+        ];
+        for line in &lines {
+            for columns in 4..200 {
+                let shown = rows(line, columns);
+                for (place, row) in shown.iter().enumerate() {
+                    assert!(width(row) <= columns, "{columns}: {row:?}");
+                    assert!(row.starts_with(if place == 0 { "s" } else { bar(columns) }), "{columns}: {row:?}");
+                }
+                let letters = |text: &str| text.replace(bar(columns), "").replace(['\n', ' '], "");
+                assert_eq!(letters(&shown.concat()), line.replace(' ', ""), "{columns}");
+            }
+        }
+    }
+}
