@@ -519,6 +519,22 @@ fn a_narrow_terminal_fakes_no_line() {
     }
 }
 
+/// The same for what a server logs, by either way.
+#[test]
+fn a_padded_log_line_fakes_no_line() {
+    for columns in [20, 33, 40, 61, 80] {
+        let mut person =
+            AtTerminal::start_sized(command(&["run", "--", SERVER, "logs-padded"]), columns, 10_000).unwrap();
+        let (code, _) = person.end().unwrap();
+        let rows = person.screen(columns, 10_000);
+        let foreign: Vec<_> =
+            rows.iter().filter(|row| row.starts_with("connected to my") || row.starts_with("my-bank")).collect();
+        assert!(code == Some(0) && foreign.is_empty(), "{columns}: {foreign:#?} {}", person.text());
+        let shown = rows.iter().filter(|row| row.contains("x connected to my-bank")).count();
+        assert!(columns < 80 || shown > 0, "runs of blanks are one: {}", person.text());
+    }
+}
+
 /// A terminal that changes its size has the question once, in rows that fit.
 #[test]
 fn a_question_is_drawn_anew_when_the_terminal_changes() {

@@ -31,6 +31,7 @@ fn main() -> Result<()> {
         "binary-on-stdout" => std::io::stdout().write_all(b"\xff\xfe\x00\n")?,
         "endless-line" => endless_line()?,
         "logs-nasty" => eprintln!("{NASTY}"),
+        "logs-padded" => padded().for_each(|line| eprintln!("{line}")),
         _ => {}
     }
     let mut asking = None;
@@ -208,6 +209,15 @@ impl AskingRoots {
     }
 }
 
+/// Lines that look like one of the client's where a terminal wraps them: padded by one thing or another.
+fn padded() -> impl Iterator<Item = String> {
+    let paddings = [" ", "\u{a0}", "\u{2800}", "\u{3000}", ".", "宽", "e\u{301}", "\u{200b}", "\u{fffd}", "a "];
+    let counts = (20..=80).step_by(3);
+    counts.flat_map(move |count| {
+        paddings.iter().map(move |padding| format!("x{}connected to my-bank", padding.repeat(count)))
+    })
+}
+
 /// What the server sends for a request.
 fn replies(mode: &str, method: &str, id: &Value, params: &Value) -> Vec<Value> {
     let result = |result: Value| vec![json!({ "jsonrpc": "2.0", "id": id, "result": result })];
@@ -221,6 +231,13 @@ fn replies(mode: &str, method: &str, id: &Value, params: &Value) -> Vec<Value> {
         ("endless-list", "tools/list") => result(json!({ "tools": [], "nextCursor": "more" })),
         ("no-tools", "tools/list") => error("no tools here"),
         ("strange-answers", "tools/list") => strange_answers(id, params),
+        ("logs-padded", "tools/list") => {
+            let log = |line: String| {
+                let params = json!({ "level": "info", "data": line });
+                json!({ "jsonrpc": "2.0", "method": "notifications/message", "params": params })
+            };
+            padded().map(log).chain(result(json!({ "tools": [] }))).collect()
+        }
         (_, "tools/list") if mode.ends_with("nasty") => {
             let mut all = vec![
                 json!({ "jsonrpc": "2.0", "method": "notifications/message", "params": { "level": "info", "data": NASTY } }),

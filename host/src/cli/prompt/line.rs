@@ -143,3 +143,78 @@ impl Prompt for Line<'_> {
         format!("{}: {}", self.prompt, printable::one_line(answer, MAX_ENTRY))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crossterm::event::KeyModifiers;
+
+    use super::*;
+
+    fn line(offered: Option<&str>) -> Line<'static> {
+        Line::new("q".to_owned(), Vec::new(), offered.map(str::to_owned), |_| Ok(()))
+    }
+
+    /// Types keys, and gives the entry and the answer of Enter.
+    fn typed_into(line: &mut Line<'_>, keys: &[KeyCode]) -> String {
+        for code in keys {
+            assert!(matches!(line.key(KeyEvent::new(*code, KeyModifiers::NONE)), Reply::GoesOn));
+        }
+        match line.key(KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE)) {
+            Reply::Answer(answer) => answer,
+            Reply::GoesOn | Reply::Cancel => panic!("no answer"),
+        }
+    }
+
+    #[test]
+    fn a_line_is_edited() {
+        use KeyCode::{Backspace, Char, Delete, End, Home, Left, Right, Tab};
+
+        let table: [(Option<&str>, &[KeyCode], &str); 12] = [
+            (None, &[], ""),
+            (None, &[Char('a'), Char('b'), Left, Char('c')], "acb"),
+            (None, &[Char('a'), Char('b'), Home, Delete, End, Char('c')], "bc"),
+            (None, &[Backspace, Delete, Left, Right, Tab, Char('a')], "a"),
+            (Some("42"), &[], "42"),
+            (Some("42"), &[Char('7')], "7"),
+            (Some("42"), &[Tab, Char('7')], "427"),
+            (Some("42"), &[Right, Backspace], "4"),
+            (Some("42"), &[Backspace], ""),
+            (Some("42"), &[Delete, Char('7')], "7"),
+            // What was typed and removed leaves what is offered.
+            (Some("42"), &[Char('7'), Backspace], "42"),
+            (Some("42"), &[Char('宽'), Left, Left, Char('a')], "a宽"),
+        ];
+        for (offered, keys, expected) in table {
+            assert_eq!(typed_into(&mut line(offered), keys), expected, "{offered:?} {keys:?}");
+        }
+        let mut words = line(None);
+        words.paste("one two  three ");
+        assert!(matches!(words.key(KeyEvent::new(KeyCode::Char('w'), KeyModifiers::CONTROL)), Reply::GoesOn));
+        assert_eq!(typed_into(&mut words, &[]), "one two  ");
+    }
+
+    #[test]
+    fn an_entry_is_bounded() {
+        let mut line = line(None);
+        line.paste(&"x\r\n\u{1b}".repeat(MAX_ENTRY));
+        assert_eq!(typed_into(&mut line, &[]).len(), MAX_ENTRY);
+    }
+
+    /// However narrow and low the terminal is, what is drawn fits.
+    #[test]
+    fn a_frame_fits() {
+        let help = vec!["one two three four".to_owned(); 9];
+        for (columns, rows) in [(4, 3), (10, 4), (40, 12), (200, 50)] {
+            let mut line = Line::new("[server] Name".to_owned(), help.clone(), Some("宽x".repeat(50)), |_| Ok(()));
+            for _ in 0..2 {
+                let frame = line.frame(Size { columns, rows });
+                assert!(frame.cursor.0 < frame.rows.len() && frame.cursor.1 < columns, "{columns} {rows}");
+                let fits = |text: &str| super::super::wrap::width(text) <= columns;
+                for row in &frame.rows {
+                    assert!(fits(&row.0.iter().map(|(_, text)| text.as_str()).collect::<String>()), "{row:?}");
+                }
+                line.paste(&"long entry ".repeat(60));
+            }
+        }
+    }
+}

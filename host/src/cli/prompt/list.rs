@@ -246,3 +246,62 @@ impl Prompt for List<'_> {
         format!("{} {}", self.prompt, labels.collect::<Vec<_>>().join(", "))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn press(list: &mut List<'_>, code: KeyCode) -> Option<Vec<usize>> {
+        use crossterm::event::KeyModifiers;
+
+        match list.key(KeyEvent::new(code, KeyModifiers::NONE)) {
+            Reply::Answer(answer) => Some(answer),
+            Reply::GoesOn => None,
+            Reply::Cancel => panic!("cancelled"),
+        }
+    }
+
+    fn shown(list: &List<'_>, size: Size) -> Vec<String> {
+        let row = |row: &Row| row.0.iter().map(|(_, text)| text.as_str()).collect();
+        list.frame(size).rows.iter().map(row).collect()
+    }
+
+    #[test]
+    fn a_long_list_fits() {
+        let labels: Vec<_> = (0..1_000).map(|place| format!("choice {place} of many that are long")).collect();
+        for (columns, rows) in [(12, 6), (40, 12), (200, 50)] {
+            let size = Size { columns, rows };
+            let mut list = List::one("q".to_owned(), Vec::new(), labels.clone(), 500, |_| Ok(()));
+            for code in [KeyCode::Down, KeyCode::End, KeyCode::Down, KeyCode::Up, KeyCode::Home] {
+                press(&mut list, code);
+                let drawn = shown(&list, size);
+                assert!(drawn.iter().filter(|row| row.contains("choice")).count() <= AT_ONCE, "{drawn:#?}");
+                assert!(drawn.iter().any(|row| row.starts_with("> choice")), "{drawn:#?}");
+                assert!(drawn.iter().all(|row| wrap::width(row) <= columns), "{drawn:#?}");
+            }
+            list.paste(&"x".repeat(1_000));
+            assert_eq!(list.filter.len(), MAX_FILTER);
+            assert!(shown(&list, size).iter().any(|row| row.contains("no match")));
+        }
+    }
+
+    /// A filter without a match says so and goes away; it chooses nothing.
+    #[test]
+    fn no_match_chooses_nothing() {
+        let labels = ["Yes", "No"].map(str::to_owned).to_vec();
+        for clears in [KeyCode::Enter, KeyCode::Esc, KeyCode::Down, KeyCode::Up] {
+            let mut list = List::one("q".to_owned(), Vec::new(), labels.clone(), 1, |_| Ok(()));
+            "maybe".chars().for_each(|c| assert!(press(&mut list, KeyCode::Char(c)).is_none()));
+            assert!(press(&mut list, clears).is_none());
+            assert_eq!((list.filter.as_str(), list.matches().len()), ("", 2));
+            assert!(press(&mut list, KeyCode::Char('n')).is_none());
+            assert_eq!(press(&mut list, KeyCode::Enter), Some(vec![1]));
+        }
+        let mut any = List::any("q".to_owned(), Vec::new(), labels, &[1], |chosen| {
+            if chosen.len() == 2 { Ok(()) } else { Err("two".to_owned()) }
+        });
+        assert_eq!(press(&mut any, KeyCode::Enter), None);
+        press(&mut any, KeyCode::Char(' '));
+        assert_eq!(press(&mut any, KeyCode::Enter), Some(vec![0, 1]));
+    }
+}
