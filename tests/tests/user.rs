@@ -269,7 +269,7 @@ fn hostile_text_is_harmless() {
             ("Space to mark", " \r"),
             ("[taskcell] \u{fffd}[2J", "q\r"),
             ("match", &format!("{RUB}\r")),
-            ("[taskcell] \u{fffd}[2J", "1\r"),
+            ("a whole number", "1\r"),
             (LAST, ENTER),
         ],
     );

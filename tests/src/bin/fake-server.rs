@@ -211,10 +211,11 @@ impl AskingRoots {
 
 /// Lines that look like one of the client's where a terminal wraps them: padded by one thing or another.
 fn padded() -> impl Iterator<Item = String> {
-    let paddings = [" ", "\u{a0}", "\u{2800}", "\u{3000}", ".", "宽", "e\u{301}", "\u{200b}", "\u{fffd}", "a "];
+    const PADDINGS: [&str; 10] =
+        [" ", "\u{a0}", "\u{2800}", "\u{3000}", ".", "宽", "e\u{301}", "\u{200b}", "\u{fffd}", "a "];
     let counts = (20..=80).step_by(3);
     counts.flat_map(move |count| {
-        paddings.iter().map(move |padding| format!("x{}connected to my-bank", padding.repeat(count)))
+        PADDINGS.iter().map(move |padding| format!("x{}connected to my-bank", padding.repeat(count)))
     })
 }
 
