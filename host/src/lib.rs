@@ -64,6 +64,7 @@ pub mod observe;
 #[cfg(feature = "otel")]
 pub mod otel;
 mod printable;
+mod private_file;
 pub mod protocol;
 #[cfg(feature = "rmcp")]
 pub mod rmcp;

@@ -98,7 +98,17 @@ fn the_documented_limits_are_the_defaults() {
     row("Limits::session_cells", &format!("{session_cells} at once"));
     row("Limits::cells", &format!("{} at once", thousands(cells as usize)));
     let TaskLimits {
-        default_ttl, max_ttl, poll_interval, tasks, result_size, page, lease, attempts, recovered, ..
+        default_ttl,
+        max_ttl,
+        poll_interval,
+        tasks,
+        result_size,
+        total_size,
+        page,
+        lease,
+        attempts,
+        recovered,
+        ..
     } = TaskLimits::default();
     let hours = |time: Duration| format!("{} h", time.as_secs() / 3_600);
     row("TaskLimits::default_ttl", &hours(default_ttl));
@@ -106,6 +116,7 @@ fn the_documented_limits_are_the_defaults() {
     row("TaskLimits::poll_interval", &format!("{} ms", poll_interval.as_millis()));
     row("TaskLimits::tasks", &thousands(tasks));
     row("TaskLimits::result_size", &mib(result_size));
+    row("TaskLimits::total_size", &format!("{} MiB", total_size >> 20));
     row("TaskLimits::page", &format!("{page} tasks"));
     row("TaskLimits::lease", &format!("{} s", lease.as_secs()));
     row("TaskLimits::attempts", &attempts.to_string());

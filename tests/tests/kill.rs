@@ -49,6 +49,15 @@ impl Client {
         self.folder.path().join("journal")
     }
 
+    /// How many tasks have not ended, whoever knows of them.
+    fn working(&self) -> usize {
+        let mut command = command(env!("CARGO_BIN_EXE_taskcell-cli"));
+        let store = self.folder.path().join("tasks.db");
+        command.args(["tasks", "list", "--json", "--status", "working", "--store"]).arg(store);
+        let listed: Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
+        listed["tasks"].as_array().unwrap().len()
+    }
+
     fn start(&self, tool: &str) -> Child {
         let mut command = command(env!("CARGO_BIN_EXE_taskcell-cli"));
         command.env_remove("TASKCELL_STORE").args(&self.arguments).args(["--tool", tool, "--"]);
@@ -99,6 +108,11 @@ fn survives(mode: &str, handler: Option<PathBuf>) {
     println!("{LIVES} lives, {tasks} tasks, {again} of them begun more than once");
     assert!(tasks >= u64::from(LIVES), "a life makes tasks: {said}");
     assert!(again > 0, "a life leaves work: {said}");
+    // Of what a kill cut short nobody was told. It is gone, or its work is done: nothing goes on for ever.
+    until("the end of tasks that nobody knows", || {
+        assert!(client.start("settle").wait_with_output().unwrap().status.success());
+        client.working() == 0
+    });
 }
 
 #[test]

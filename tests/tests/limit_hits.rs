@@ -48,6 +48,8 @@ enum Way {
     Crowd,
     /// One task more than there may be.
     TooManyTasks,
+    /// A task where there is no room for what it is made from.
+    LargeTask,
     /// The guest does this as the work of a task.
     Work(&'static str),
     /// One request about tasks too many.
@@ -97,6 +99,7 @@ const ROWS: &[Row] = &[
     ("Limits::cells",           |limits, _| limits.cells = 1,              Crowd,                                "overloaded",         Is(2),       1),
     ("Limits::session_cells",   |limits, _| limits.session_cells = 1,      Crowd,                                "session_overloaded", Is(2),       1),
     ("TaskLimits::tasks",       |_, tasks| tasks.tasks = 1,                TooManyTasks,                         "tasks",              Is(2),       1),
+    ("TaskLimits::total_size",  |_, tasks| tasks.total_size = 50,          LargeTask,                            "total_size",         Unknown,     50),
     ("TaskLimits::result_size", |_, tasks| tasks.result_size = 9_000,      Work("many"),                         "answer_size",        Over,        9_000),
     ("TaskLimits::rate",        |_, tasks| tasks.rate = one(),             TooOften,                             "rate_limit",         Unknown,     1),
     ("TaskLimits::lease",       |_, tasks| tasks.lease = ms(1),            LateWorker,                           "lease_lost",         Unknown,     1),
@@ -233,6 +236,10 @@ async fn hit(limits: Limits, tasks: TaskLimits, by: &Way) -> String {
             let mut one = pin!(session.answer(&waits));
             assert!(start(one.as_mut()).await.is_pending());
             kind(&answer(&session, SAMPLING, &prompt("good")).await)
+        }
+        LargeTask => {
+            let (session, _outbox) = hostile(limits, tasks).await;
+            kind(&answer(&session, SAMPLING, &task_prompt("wait-own")).await)
         }
         TooManyTasks => {
             let (session, _outbox) = hostile(limits, tasks).await;

@@ -1,12 +1,18 @@
 //! `taskcell tasks` over the store file of real runs, beside them and after them; and what a run leaves in it.
+#![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::fs;
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use taskcell_tests::cli::{self, Ran};
+use taskcell_tests::guests::build_guest_for;
+use taskcell_tests::provision::repository;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_taskcell-cli");
 const SERVER: &str = env!("CARGO_BIN_EXE_fake-server");
@@ -314,4 +320,139 @@ fn the_store_of_a_user_is_found_again() {
     assert_eq!(list["tasks"].as_array().map(Vec::len), Some(1), "{list}");
     let only: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(only, ["taskcell"]);
+}
+
+/// The program as it is started in a folder, with the fake server under two names there.
+fn in_folder(folder: &Path, arguments: &[&str]) -> Ran {
+    for name in ["fake-server", "node"] {
+        let _ = std::os::unix::fs::symlink(SERVER, folder.join(name));
+    }
+    let output = cli::command(PROGRAM).current_dir(folder).args(arguments).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// Gives the tasks in a file times to live that have begun just now.
+fn begin_anew(store: &Path) {
+    let now = jiff::Timestamp::now().as_nanosecond();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut connection = SqliteConnectOptions::new().filename(store).connect().await.unwrap();
+        let begin = format!("UPDATE tasks SET created_at = {now}, updated_at = {now}, expires_at = {now} + ttl");
+        sqlx::query(AssertSqlSafe(begin)).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    });
+}
+
+/// Build 6887b39 took the words of the command line alone for whose tasks they are. They are not given away by that: a run
+/// names them, and the command that moves them, after which it finds them.
+#[test]
+fn tasks_of_an_earlier_version_are_named_and_moved() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("tasks.db");
+    let earlier = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/6887b39/tasks.db");
+    fs::write(&store, fs::read(earlier).unwrap()).unwrap();
+    fs::set_permissions(&store, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    begin_anew(&store);
+    let all = listed(store.to_str().unwrap(), &[]);
+    for (server, name, count) in
+        [(&["./fake-server", "ok"][..], "stdio:fake-server:", 1), (&["./node", "server.mjs"], "stdio:server.mjs:", 2)]
+    {
+        let is_its = |task: &&Value| task["principal"].as_str().unwrap().starts_with(name);
+        let task = all.iter().rfind(is_its).unwrap()["taskId"].as_str().unwrap();
+        let arguments = json!({ "taskId": task }).to_string();
+        let fetch = ["run", "-q", "--store", "tasks.db", "--set", FAST, "--tool", "fetch-task", "--args", &arguments, "--"];
+        let run = || in_folder(folder.path(), &[&fetch, server].concat());
+        let ran = run();
+        assert!(ran.stdout.contains("-32602"), "{ran:?}");
+        let said = format!("{count} tasks of this command line were made by an earlier version");
+        assert!(ran.stderr.contains(&said), "{ran:?}");
+        let command = ran.stderr.split("taskcell tasks move ").nth(1).unwrap().lines().next().unwrap();
+        let command: Vec<_> = command.split_whitespace().map(|word| word.trim_matches('\'')).collect();
+        let moved = in_folder(folder.path(), &[&["tasks", "move"], &command[..]].concat());
+        assert_eq!((moved.code, moved.stderr.as_str()), (Some(0), ""), "{moved:?}");
+        assert!(moved.stdout.starts_with(&format!("moved {count} to {name}")), "{moved:?}");
+        let ran = run();
+        assert!(ran.stdout.contains("begun 2 times"), "{ran:?}");
+        assert_eq!(ran.stderr, "");
+        let again = in_folder(folder.path(), &[&["tasks", "move"], &command[..]].concat());
+        assert_eq!(again.code, Some(1), "{again:?}");
+    }
+}
+
+/// The same words in another folder are another server, unless a principal is named.
+#[test]
+fn the_same_words_in_another_folder_are_another_server() {
+    let base = tempfile::tempdir().unwrap();
+    let store = base.path().join("tasks.db");
+    let store = store.to_str().unwrap();
+    let [one, two] = ["one", "two"].map(|name| base.path().join(name));
+    fs::create_dir(&one).unwrap();
+    fs::create_dir(&two).unwrap();
+    for (options, server, seen) in [
+        (&[][..], &["./fake-server", "ok"][..], false),
+        (&[], &["./node", "server.mjs"], false),
+        (&["--principal", "me"], &["./node", "server.mjs"], true),
+    ] {
+        let run = |tool, arguments: &Value| {
+            let arguments = arguments.to_string();
+            let run = ["run", "-q", "--store", store, "--set", FAST, "--tool", tool, "--args", &arguments];
+            [&run[..], options, &["--"], server].concat().into_iter().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let run = |folder: &Path, tool, arguments: &Value| {
+            let words = run(tool, arguments);
+            in_folder(folder, &words.iter().map(String::as_str).collect::<Vec<_>>())
+        };
+        let made = run(&one, "make-task", &json!({}));
+        let made: Value = serde_json::from_str(&made.stdout).unwrap();
+        let task = json!({ "taskId": made["task"]["taskId"] });
+        let other = run(&two, "fetch-task", &task);
+        assert_eq!(!other.stdout.contains("-32602"), seen, "{server:?}: {other:?}");
+        let same = run(&one, "fetch-task", &task);
+        assert!(same.stdout.contains("begun"), "{server:?}: {same:?}");
+    }
+}
+
+/// Handlers that have nothing to do with tasks need no file: none is made, and a home that cannot be written is none of their
+/// business. For others the error names what to do.
+#[test]
+fn what_needs_no_tasks_needs_no_store() {
+    let plain = build_guest_for(&repository().join("tests/guests/plain"), "wasm32-unknown-unknown").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    for (home, plainly) in [(folder.path().join("home"), true), (file.join("home"), true), (file.join("home"), false)] {
+        let mut command = cli::command(PROGRAM);
+        command.env_remove("TASKCELL_STORE").env_remove("XDG_STATE_HOME").env("HOME", &home).args(["run", "-q"]);
+        if plainly {
+            command.arg("--handler").arg(&plain).args(["--grant", "config", "--grant", "progress"]);
+        }
+        let output = command.args(["--", SERVER, "ok"]).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        match plainly {
+            true => assert_eq!((output.status.code(), said.as_str()), (Some(0), ""), "{}", home.display()),
+            false => {
+                assert_eq!(output.status.code(), Some(2), "{said}");
+                assert!(said.contains("--store :memory: keeps them in memory"), "{said}");
+                assert_eq!(said.lines().count(), 1, "{said}");
+            }
+        }
+    }
+    assert_eq!(cli::names(folder.path()).unwrap(), ["file"]);
+}
+
+/// A store that is taken away while a run uses it is told of.
+#[test]
+fn a_store_that_is_taken_away_is_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("tasks.db");
+    let config = folder.path().join("taskcell.toml");
+    fs::write(&config, "[task-limits]\nlease = \"300ms\"\n").unwrap();
+    let (run, _) = run_with_work(store.to_str().unwrap(), &["--config", config.to_str().unwrap()]);
+    fs::remove_file(&store).unwrap();
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(cli::signal(&run, "TERM").unwrap());
+    let ran = ended(run);
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert!(ran.stderr.contains("it was taken away while it was used: nothing more is stored"), "{ran:?}");
 }

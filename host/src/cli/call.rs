@@ -88,7 +88,7 @@ pub(super) async fn call(mut args: Args) -> anyhow::Result<Ended> {
         None => json!({}),
     };
     let config = args.tasks.config()?;
-    let tasks = args.tasks.settle(&config, Defaults { store: || Ok(Place::Memory), principal: "call".to_owned() })?;
+    let tasks = args.tasks.settle(&config, Defaults { store: || Ok(Place::Memory), principal: "call".into() })?;
     let (handlers, tasks) = tasks.open(args.handlers.load(&config).await?.handlers).await?;
     let mut options = SessionOptions::new(this_program());
     tasks.set(&mut options);
@@ -96,7 +96,7 @@ pub(super) async fn call(mut args: Args) -> anyhow::Result<Ended> {
     let request = json!({ "jsonrpc": "2.0", "id": 1, "method": args.method, "params": params });
     let answer = session.answer(request.to_string().as_bytes()).await.context("the request had no answer")?;
     session.close().await;
-    tasks.store.close().await;
+    tasks.store.close().await?;
     if !methods().contains(&&*args.method) {
         let hint = nearest::hint(&args.method, &methods());
         screen::line(&format!("there is no method {:?} that a client is asked{hint}", one_line(&args.method)));

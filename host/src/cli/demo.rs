@@ -36,7 +36,7 @@ pub(super) async fn demo(args: Args) -> anyhow::Result<Ended> {
     let server = [program.into_os_string(), OsString::from("demo-server")];
     let progress = Progress::new(args.quiet);
     let config = args.tasks.config()?;
-    let tasks = args.tasks.settle(&config, Defaults { store: || Ok(Place::Memory), principal: "demo".to_owned() })?;
+    let tasks = args.tasks.settle(&config, Defaults { store: || Ok(Place::Memory), principal: "demo".into() })?;
     let Loaded { handlers, secrets } = args.handlers.load(&config).await?;
     let (handlers, tasks) = tasks.open(handlers).await?;
     let options = Options {
@@ -66,7 +66,7 @@ pub(super) async fn demo(args: Args) -> anyhow::Result<Ended> {
         writeln!(out, "{mark} {does}: {}", terminal::one_line(&text))?;
     }
     client.close().await;
-    tasks.store.close().await;
+    tasks.store.close().await?;
     let steps = TOOLS.len();
     writeln!(std::io::stdout().lock(), "{} of {steps} steps came out right", steps - failed)?;
     Ok(if failed == 0 { Ended::Well } else { Ended::WithError })

@@ -23,7 +23,7 @@ use super::principal;
 use super::record::Recorder;
 use super::screen;
 use super::store::Place;
-use super::tasks_args::{Defaults, TaskArgs};
+use super::tasks_args::{DefaultPrincipal, Defaults, TaskArgs};
 use super::terminal::Progress;
 use crate::printable;
 use crate::session::{Event, Features, Undeclared};
@@ -111,9 +111,11 @@ pub(super) async fn run_with(args: Args, recorder: Option<Arc<Recorder>>) -> any
         task: args.task.map(|ttl| ttl.map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX))),
     };
     let config = args.tasks.config()?;
-    let tasks = args
-        .tasks
-        .settle(&config, Defaults { store: Place::of_user, principal: principal::of_server(&args.server) })?;
+    let principal = DefaultPrincipal {
+        name: principal::of_server(&args.server, &principal::Place::here()),
+        earlier: Some(principal::of_words(&args.server)),
+    };
+    let tasks = args.tasks.settle(&config, Defaults { store: Place::of_user, principal })?;
     let Loaded { handlers, secrets } = args.handlers.load(&config).await?;
     let (handlers, tasks) = tasks.open(handlers).await?;
     let watch = args.watch.or(config.watch).unwrap_or(false);
@@ -151,9 +153,11 @@ pub(super) async fn run_with(args: Args, recorder: Option<Arc<Recorder>>) -> any
         served = serve(&args.server, options, call) => served,
         never = handlers.watch(), if watch => match never {},
     };
-    tasks.store.close().await;
+    let closed = tasks.store.close().await;
     screen::leave();
     let Served { server, capabilities, outcome } = served?;
+    // A good result must not hide that tasks are lost.
+    closed?;
     let failed = outcome::failed(&outcome);
 
     let mut out = std::io::stdout().lock();

@@ -5,6 +5,7 @@
 
 use std::io::Write;
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::Arc;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -12,14 +13,16 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Ended;
-use super::config::Config;
+use super::config::{Config, Name};
 use super::store::{Place, Store};
 use super::task_view::{document, sheet, table, whole};
 use super::tasks_args::{AuditArgs, ConfigArg, StoreArgs};
 use super::terminal::one_line;
 use crate::printable;
 use crate::protocol::types::TaskStatus;
-use crate::tasks::{StoreError, TaskError, TaskRecord, TaskStore, Tasks, Whose};
+use crate::tasks::{
+    Clear, Cleared, SqliteStore, StoreError, TaskError, TaskRecord, TaskStore, Tasks, Whose,
+};
 
 /// Tasks that are read in one step.
 const AT_ONCE: usize = 500;
@@ -41,8 +44,10 @@ enum Command {
     Show(Show),
     /// Cancel a task that has not ended; a run that works on it stops
     Cancel(Cancel),
-    /// Remove tasks that have expired
+    /// Remove tasks that have expired, and give their space back
     Purge(Purge),
+    /// Give the tasks of one principal to another, such as those of a server that is started in another way now
+    Move(Move),
 }
 
 /// What each command has.
@@ -104,6 +109,20 @@ struct Purge {
     common: Common,
 }
 
+#[derive(clap::Args)]
+struct Move {
+    /// Whose tasks they are
+    #[arg(long, value_name = "NAME")]
+    from: Name,
+    /// Whose tasks they are to be
+    #[arg(long, value_name = "NAME")]
+    to: Name,
+    #[command(flatten)]
+    audit: AuditArgs,
+    #[command(flatten)]
+    common: Common,
+}
+
 /// A status by its name.
 fn status() -> impl TypedValueParser<Value = TaskStatus> {
     let named = |name: String| STATUSES.into_iter().find(|status| status.as_str() == name).ok_or("no such status");
@@ -115,17 +134,25 @@ pub(super) async fn tasks(args: Args) -> anyhow::Result<Ended> {
         Command::List(List { common, .. })
         | Command::Show(Show { common, .. })
         | Command::Cancel(Cancel { common, .. })
-        | Command::Purge(Purge { common, .. }) => common,
+        | Command::Purge(Purge { common, .. })
+        | Command::Move(Move { common, .. }) => common,
     };
     let config = common.config.load()?;
-    let store = common.store.settle(&config, Place::of_user)?.open_existing().await?;
+    let place = common.store.settle(&config)?.map_or_else(Place::of_user, Ok)?;
+    let store = match &args.command {
+        Command::List(_) | Command::Show(_) => place.open_to_look().await?,
+        Command::Cancel(_) => place.open_existing().await?,
+        // These need the file for themselves.
+        Command::Purge(args) => return purge(args, place.file()?, &config).await,
+        Command::Move(args) => return transfer(args, place.file()?, &config).await,
+    };
     let ended = match &args.command {
         Command::List(args) => list(args, &store).await,
         Command::Show(args) => show(args, &store).await,
         Command::Cancel(args) => cancel(args, &store, &config).await,
-        Command::Purge(args) => purge(args, &store, &config).await,
+        Command::Purge(_) | Command::Move(_) => return Ok(Ended::Well),
     };
-    store.close().await;
+    store.close().await?;
     ended
 }
 
@@ -184,34 +211,40 @@ async fn cancel(args: &Cancel, store: &Store, config: &Config) -> anyhow::Result
     Ok(Ended::Well)
 }
 
-async fn purge(args: &Purge, store: &Store, config: &Config) -> anyhow::Result<Ended> {
+async fn purge(args: &Purge, file: &Path, config: &Config) -> anyhow::Result<Ended> {
     let audit = args.audit.settle(config)?.map(|audit| audit.open()).transpose()?;
-    let now = Timestamp::now();
-    let (mut expired, mut ended) = (0_usize, 0_usize);
-    let mut pages = Pages::of(store, args.principal.as_deref());
-    while let Some(page) = pages.next().await? {
-        for record in page {
-            let count = match record.expires_at() <= now {
-                true => &mut expired,
-                false if args.ended && record.status.is_final() => &mut ended,
-                false => continue,
-            };
-            // A run that uses the store may have removed it meanwhile.
-            if store.tasks.remove(Whose::Of(&record.principal), &record.id).await? {
-                *count += 1;
-                if let Some(audit) = &audit {
-                    audit.task("removed", &record);
-                }
-            }
-        }
+    let what = Clear { principal: args.principal.as_deref(), ended: args.ended, now: Timestamp::now() };
+    let Cleared { expired, ended, wiped, .. } = SqliteStore::clear(file, what).await?;
+    if let Some(audit) = &audit {
+        expired.iter().chain(&ended).for_each(|record| audit.task("removed", record));
     }
+    let (expired, ended) = (expired.len(), ended.len());
     if args.common.json {
         print_json(&json!({ "expired": expired, "ended": ended }))?;
     } else {
         let others = if args.ended { format!(", and {ended} that had ended") } else { String::new() };
         writeln!(std::io::stdout().lock(), "removed {expired} that had expired{others}")?;
     }
+    if !wiped {
+        eprintln!("another process uses the store: what was removed may stand in the file until that one ends");
+    }
     Ok(Ended::Well)
+}
+
+async fn transfer(args: &Move, file: &Path, config: &Config) -> anyhow::Result<Ended> {
+    let audit = args.audit.settle(config)?.map(|audit| audit.open()).transpose()?;
+    let (Name(from), Name(to)) = (&args.from, &args.to);
+    let moved = SqliteStore::transfer(file, from, to).await?;
+    if let Some(audit) = &audit {
+        moved.iter().for_each(|record| audit.task("moved", record));
+    }
+    let count = moved.len();
+    if args.common.json {
+        print_json(&json!({ "moved": count }))?;
+    } else {
+        writeln!(std::io::stdout().lock(), "moved {count} to {}", one_line(to))?;
+    }
+    Ok(if count == 0 { Ended::WithError } else { Ended::Well })
 }
 
 fn missing(id: &str, common: &Common) -> anyhow::Result<Ended> {

@@ -11,9 +11,10 @@ use serde::Deserialize;
 
 use super::config::{Config, Name};
 use super::store::{Place, Store};
+use crate::kinds::Kind;
 use crate::session::Features;
 use crate::tasks::{AuditLog, TaskLimits};
-use crate::{Handlers, SessionOptions};
+use crate::{Handler, Handlers, SessionOptions};
 
 /// The flags of `run`, `call` and `demo`.
 #[derive(Args)]
@@ -98,14 +99,30 @@ enum ElicitationMode {
 /// What a command does where neither a flag nor the configuration says otherwise.
 pub(super) struct Defaults {
     pub(super) store: fn() -> anyhow::Result<Place>,
-    pub(super) principal: String,
+    pub(super) principal: DefaultPrincipal,
+}
+
+/// Whose tasks they are where nobody says.
+pub(super) struct DefaultPrincipal {
+    pub(super) name: String,
+    /// What an earlier version took, whose tasks may be in the store.
+    pub(super) earlier: Option<String>,
+}
+
+impl From<&str> for DefaultPrincipal {
+    fn from(name: &str) -> Self {
+        Self { name: name.to_owned(), earlier: None }
+    }
 }
 
 /// What the flags and the configuration come to.
 pub(super) struct TaskSettings {
     declared: Declared,
-    place: Place,
-    principal: String,
+    /// The place that was named.
+    place: Option<Place>,
+    /// The place where none was named.
+    default_place: fn() -> anyhow::Result<Place>,
+    principal: DefaultPrincipal,
     limits: TaskLimits,
     audit: Option<Audit>,
 }
@@ -142,8 +159,9 @@ impl TaskArgs {
         let principal = self.principal.as_ref().or(config.principal.as_ref());
         Ok(TaskSettings {
             declared: self.declared.settle(config)?,
-            place: self.store.settle(config, defaults.store)?,
-            principal: principal.map_or(defaults.principal, |Name(name)| name.clone()),
+            place: self.store.settle(config)?,
+            default_place: defaults.store,
+            principal: principal.map_or(defaults.principal, |Name(name)| name.as_str().into()),
             audit: self.audit.settle(config)?,
             limits: config.task_limits.clone(),
         })
@@ -187,9 +205,9 @@ impl Declared {
 }
 
 impl StoreArgs {
-    pub(super) fn settle(&self, config: &Config, default: fn() -> anyhow::Result<Place>) -> anyhow::Result<Place> {
-        let place = self.store.clone().map(Place::from).or_else(|| config.store.clone());
-        place.map_or_else(default, Ok)
+    /// The place that is named; none where there is none.
+    pub(super) fn settle(&self, config: &Config) -> anyhow::Result<Option<Place>> {
+        Ok(self.store.clone().map(Place::from).or_else(|| config.store.clone()))
     }
 }
 
@@ -215,12 +233,31 @@ impl Audit {
 
 impl TaskSettings {
     /// Opens what tasks are kept in; gives the handlers with what is declared of them.
+    ///
+    /// Handlers that have nothing to do with tasks need no file, and none is made for them where nobody named one.
     pub(super) async fn open(self, handlers: Handlers) -> anyhow::Result<(Handlers, TaskKeeping)> {
-        let Self { declared, place, principal, limits, audit } = self;
+        let Self { declared, place, default_place, principal, limits, audit } = self;
         let audit = audit.as_ref().map(Audit::open).transpose()?;
+        let handlers = declared.of(handlers);
+        let place = match place {
+            Some(place) => place,
+            None if needs_tasks(&handlers) => default_place()?,
+            None => Place::Memory,
+        };
         let store = place.open().await?;
-        Ok((declared.of(handlers), TaskKeeping { store, principal, limits, audit }))
+        let DefaultPrincipal { name: principal, earlier } = principal;
+        if let Some(earlier) = earlier {
+            store.name_earlier(&place, &earlier, &principal).await?;
+        }
+        Ok((handlers, TaskKeeping { store, principal, limits, audit }))
     }
+}
+
+/// Whether any of these handlers can make a task.
+fn needs_tasks(handlers: &Handlers) -> bool {
+    let of_tasks = |kind: Kind| kind.is_of_tasks() || kind.info().augmented;
+    let imports = |handler: &Handler| handler.imports().iter().any(|import| import.grant == Some("tasks"));
+    handlers.kinds().any(of_tasks) || handlers.components().any(|handler| imports(handler))
 }
 
 impl TaskKeeping {

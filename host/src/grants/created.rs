@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::protocol::types::{RpcError, Task};
-use crate::tasks::{By, Tasks};
+use crate::tasks::{By, TaskError, Tasks};
 
 /// The tasks made in one cell. Dropping it ends them as failed.
 #[derive(Default)]
@@ -17,6 +17,13 @@ pub(crate) struct Created {
 }
 
 impl Created {
+    /// Refuses to make more tasks in one cell than a principal may have at once: those that expire meanwhile are
+    /// remembered here, too.
+    pub(super) fn admit(&self, tasks: &Tasks) -> Result<(), TaskError> {
+        let limit = tasks.max_tasks();
+        if self.made.len() < limit { Ok(()) } else { Err(TaskError::TooMany { limit }) }
+    }
+
     pub(super) fn add(&mut self, tasks: Arc<Tasks>, task: Task) {
         self.tasks = Some(tasks);
         self.made.push(task);
@@ -29,6 +36,11 @@ impl Created {
     /// A task as it was when it was made in this cell.
     pub(crate) fn get(&self, id: &str) -> Option<&Task> {
         self.made.iter().find(|task| task.task_id == id)
+    }
+
+    /// The ids of the tasks.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
+        self.made.iter().map(|task| task.task_id.as_str())
     }
 
     /// Keeps the tasks: the requestor learns of them.

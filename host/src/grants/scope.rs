@@ -8,7 +8,10 @@ use std::sync::Arc;
 use super::{Created, Grants, Progress, SessionIdentity};
 use crate::kinds::Kind;
 use crate::protocol::types::{Implementation, TaskInput};
-use crate::tasks::{By, Expects, Lease, Origin, Tasks};
+use crate::tasks::{By, Expects, Lease, Origin, TaskError, Tasks, json_size};
+
+/// Bytes of work that a cell may spawn: the host keeps it outside of the cell's memory, so it is bounded as that is.
+const MAX_SPAWNED: usize = 16 << 20;
 
 /// A handler, as its cells know it.
 pub(crate) struct Owner {
@@ -43,9 +46,9 @@ pub(crate) struct Scope {
     pub(crate) conversation: Option<Arc<Conversation>>,
     /// Where progress goes.
     pub(crate) progress: Option<Arc<Progress>>,
-    /// Whether work may be spawned: by a handler with a `background`, while it serves a request. Work that
-    /// spawned work could go on for ever.
-    pub(crate) may_spawn: bool,
+    /// Bytes of work that may be spawned; none where none may be. A handler with a `background` spawns work while it
+    /// serves a request. Work that spawned work could go on for ever.
+    pub(crate) spawn_room: Option<usize>,
     /// The tasks made in this cell. Their requestor does not know them before the answer is out.
     pub(crate) created: Created,
     /// What of this cell's limits the operator was told of.
@@ -54,6 +57,8 @@ pub(crate) struct Scope {
     pub(crate) refusals: u32,
     /// The work to start once the answer is out.
     pub(crate) spawned: Vec<(String, TaskInput)>,
+    /// Bytes of that work as JSON.
+    pub(crate) spawned_size: u64,
 }
 
 impl Scope {
@@ -66,12 +71,24 @@ impl Scope {
             lease: None,
             conversation: None,
             progress: None,
-            may_spawn: false,
+            spawn_room: None,
             created: Created::default(),
             told: Vec::new(),
             refusals: 0,
             spawned: Vec::new(),
+            spawned_size: 0,
         }
+    }
+
+    /// The room for spawned work of a handler whose cells may have so much memory.
+    pub(crate) fn room_for_work(memory: usize) -> usize {
+        MAX_SPAWNED.min(memory)
+    }
+
+    /// Bytes of all spawned work with one more piece.
+    pub(super) fn spawned_with(&self, input: &TaskInput, room: usize) -> Result<u64, TaskError> {
+        let size = self.spawned_size.saturating_add(json_size(input)?);
+        if size > room as u64 { Err(TaskError::SpawnedTooMuch { size, limit: room }) } else { Ok(size) }
     }
 
     /// What a task made in this cell is made from.

@@ -43,7 +43,10 @@ impl Host for &mut CellState {
             let tasks = self.tasks()?;
             let mut wanted = CreateOptions::new(metadata, self.scope.origin());
             (wanted.poll_interval, wanted.status_message) = (poll_interval, status_message);
-            let created = tasks.create(wanted).await;
+            let created = match self.scope.created.admit(&tasks) {
+                Ok(()) => tasks.reserve(wanted).await,
+                Err(error) => Err(error),
+            };
             if let Ok(task) = &created {
                 self.scope.created.add(tasks, task.clone());
             }
@@ -99,20 +102,28 @@ impl Host for &mut CellState {
 
     async fn spawn(&mut self, task_id: String, input: TaskInput) -> Given<()> {
         import(Import("taskcell:handlers/tasks", "spawn"), async {
-            if !self.scope.may_spawn {
+            let Some(room) = self.scope.spawn_room else {
                 let message = "Work is spawned only by a handler that exports `background`, while it serves a request";
                 return Ok(Err(RpcError::internal("spawn", message)));
-            }
+            };
             if self.scope.spawned.iter().any(|(id, _)| *id == task_id) {
                 return Ok(Err(RpcError::invalid_params("Work was already spawned for this task")));
             }
-            let task = match self.tasks()?.get(&task_id).await {
-                Ok(task) => task,
+            match self.tasks()?.get(&task_id).await {
+                Ok(task) if task.status.is_final() => {
+                    return Ok(Err(RpcError::invalid_params("The task has ended")));
+                }
+                Ok(_) => {}
+                // The requestor wished for so short a time to live that the task is over already. There is nothing to be
+                // done for the task, and nothing is wrong.
+                Err(TaskError::NotFound { .. }) if self.scope.created.contains(&task_id) => return Ok(Ok(())),
+                Err(error) => return Ok(Err(self.refused(&error))),
+            }
+            let size = match self.scope.spawned_with(&input, room) {
+                Ok(size) => size,
                 Err(error) => return Ok(Err(self.refused(&error))),
             };
-            if task.status.is_final() {
-                return Ok(Err(RpcError::invalid_params("The task has ended")));
-            }
+            self.scope.spawned_size = size;
             self.scope.spawned.push((task_id, input));
             Ok(Ok(()))
         })

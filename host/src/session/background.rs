@@ -187,7 +187,11 @@ impl Shared {
         loop {
             let (answer, scope, slice) = self.cells.call::<E>(handler, scope(), params).await;
             drop(slice);
+            let made: Vec<String> = scope.created.ids().map(str::to_owned).collect();
             scope.created.keep();
+            if let Err(error) = self.tasks.confirm(&made).await {
+                tracing::warn!(%error, "tasks that were made by the work of a task may not stay");
+            }
             match (answer, pauses.next()) {
                 (Err(Error::Overloaded { .. } | Error::SessionOverloaded { .. }), Some(pause)) => {
                     tokio::time::sleep(*pause).await

@@ -1,5 +1,6 @@
 //! A call of a handler: what its cell may use, what its answer becomes, and the work that it leaves.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -15,7 +16,7 @@ use crate::Error;
 use crate::grants::{Created, Progress, Scope};
 use crate::kinds::Kind;
 use crate::observe::Outcome;
-use crate::protocol::types::{Json, RequestContext, RpcError, TaskInput};
+use crate::protocol::types::{Json, RequestContext, RpcError};
 use crate::rules::related;
 use crate::sandbox::{Answer, Export};
 use crate::tasks::{Expects, Job, TaskError};
@@ -99,9 +100,13 @@ impl Shared {
             expects: call.expects.clone(),
             conversation: Some(Arc::clone(&self.conversation)),
             progress: call.progress.clone(),
-            may_spawn: handler.has_background(),
+            spawn_room: handler.has_background().then(|| Scope::room_for_work(handler.limits().memory)),
             ..Scope::new(handler.owner())
         };
+        if handler.owner().grants.tasks {
+            // A task that is being made stays this host's only as long as the lease is renewed.
+            self.tasks.keep(self);
+        }
         let bounds = Bounds::of(handler.limits());
         let (answer, mut scope, slice) = self.cells.call::<E>(handler, scope, params).await;
         let reply = match answer {
@@ -117,7 +122,7 @@ impl Shared {
         // What the answer costs the host counts for the handler, too.
         drop(slice);
         let reply = match reply {
-            Ok(reply) => self.store_work(reply, kind, call, std::mem::take(&mut scope.spawned)).await,
+            Ok(reply) => self.store_work(reply, kind, call, &mut scope).await,
             error => error,
         };
         match reply {
@@ -147,14 +152,19 @@ impl Shared {
         native.answer::<E>(context, params).await
     }
 
-    /// Stores the work that a handler spawned, before the requestor hears of its tasks.
+    /// Stores the work that a handler spawned, before the requestor hears of its tasks. Those that a handler made without
+    /// work are confirmed.
     async fn store_work(
         self: &Arc<Self>,
         mut reply: Reply,
         kind: Kind,
         call: &Call,
-        spawned: Vec<(String, TaskInput)>,
+        scope: &mut Scope,
     ) -> Result<Reply, RpcError> {
+        let spawned = std::mem::take(&mut scope.spawned);
+        let with_work: HashSet<&str> = spawned.iter().map(|(id, _)| id.as_str()).collect();
+        let without: Vec<String> =
+            scope.created.ids().filter(|id| !with_work.contains(id)).map(str::to_owned).collect();
         let mut unsent = Unsent::new(self, Work { claims: Vec::new(), progress: call.progress.clone() });
         for (id, input) in spawned {
             let job = Job { kind: kind.info().export.to_owned(), context: call.context.clone(), input };
@@ -167,6 +177,7 @@ impl Shared {
                 Err(error) => return Err(error.into()),
             }
         }
+        self.tasks.confirm(&without).await?;
         reply.work = unsent.into_work();
         Ok(reply)
     }

@@ -108,13 +108,15 @@ impl AuditLog {
     /// A log at the end of a file, which is made when it is not there, for this user alone to read.
     ///
     /// # Errors
-    /// When the file cannot be opened or made.
+    /// When the file cannot be opened or made, belongs to another user, or may be changed by everybody.
     pub fn open(path: &Path, payloads: bool) -> std::io::Result<Self> {
         let mut options = std::fs::OpenOptions::new();
         options.append(true).create(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        Ok(Self::new(options.open(path)?, payloads))
+        let file = options.open(path)?;
+        crate::private_file::check_rights(path, &file.metadata()?)?;
+        Ok(Self::new(file, payloads))
     }
 
     /// A change of a task.

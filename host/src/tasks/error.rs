@@ -42,6 +42,20 @@ pub enum TaskError {
         /// The limit.
         limit: usize,
     },
+    /// The principal's tasks would come to more than [`TaskLimits::total_size`](super::TaskLimits::total_size).
+    #[error("No room for the task: what is kept of all tasks may have {limit} bytes")]
+    NoRoom {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// A cell spawns more work than the host keeps for it.
+    #[error("The work that is spawned in one request has {size} bytes, the limit is {limit}")]
+    SpawnedTooMuch {
+        /// Bytes of all work that was spawned in the cell.
+        size: u64,
+        /// The limit in bytes.
+        limit: usize,
+    },
     /// The principal makes more requests about tasks than [`TaskLimits::rate`](super::TaskLimits::rate).
     #[error("Too many requests about tasks; ask less often")]
     TooOften {
@@ -98,6 +112,10 @@ impl TaskError {
                 let current = Some((limit as u64).saturating_add(1));
                 Some(("tasks", Usage { current, limit: limit as u64 }))
             }
+            Self::NoRoom { limit } => Some(("total_size", Usage { current: None, limit })),
+            Self::SpawnedTooMuch { size, limit } => {
+                Some(("spawn_size", Usage { current: Some(size), limit: limit as u64 }))
+            }
             Self::OutputTooLarge { size, limit } => alike(Error::AnswerTooLarge { size, limit }),
             Self::OutputTooDeep { limit } => alike(Error::JsonDepth { limit }),
             Self::TooOften { limit } => Some(("rate_limit", Usage { current: None, limit: limit.into() })),
@@ -135,6 +153,8 @@ impl TaskError {
         let message = self.to_string();
         match self {
             Self::TooMany { .. } => RpcError::internal("tasks", message),
+            Self::NoRoom { .. } => RpcError::internal("total_size", message),
+            Self::SpawnedTooMuch { .. } => RpcError::internal("spawn_size", message),
             Self::TooOften { .. } => RpcError::internal("rate_limit", message),
             // In the words that the plain request would have been answered with.
             Self::Output(why) => Error::InvalidAnswer(why.clone()).to_rpc(),

@@ -20,6 +20,10 @@ pub struct TaskLimits {
     pub tasks: usize,
     /// Bytes of a result as JSON. Default 4 MiB.
     pub result_size: usize,
+    /// Bytes of all that is kept of a principal's tasks: what they were made from, the work that is still to be done,
+    /// and what they ended with, as JSON. Errors of up to 64 KiB are taken in any case, so that a task can end. Default
+    /// 256 MiB.
+    pub total_size: u64,
     /// Tasks on one page of a list. Default 50.
     pub page: usize,
     /// How long background work stays a worker's after the worker was last heard of: what a host that was killed was
@@ -49,6 +53,7 @@ impl Default for TaskLimits {
             poll_interval: Duration::from_millis(500),
             tasks: 1_000,
             result_size: 4 << 20,
+            total_size: 256 << 20,
             page: 50,
             lease: Duration::from_secs(10),
             attempts: 5,

@@ -13,7 +13,8 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::{
-    Claim, Job, Lease, NewTask, Outcome, StoreError, Stored, TaskRecord, TaskStore, Transition, Whose, cursor,
+    Claim, Full, Job, Lease, NewTask, Outcome, Room, StoreError, Stored, TaskRecord, TaskStore, Transition, Whose,
+    Work, cursor, json_size,
 };
 
 /// Expired tasks that are removed in one step.
@@ -47,6 +48,10 @@ struct State {
     times: BTreeSet<(Instant, String)>,
     /// When the time of each worker ran out that has lost what it held.
     lost: BTreeSet<(Instant, String)>,
+    /// Reserved tasks whose worker is gone: nobody was told of them.
+    abandoned: BTreeSet<String>,
+    /// Bytes of what is kept of each principal's tasks.
+    held: HashMap<Arc<str>, u64>,
 }
 
 #[derive(Debug)]
@@ -54,6 +59,9 @@ struct Entry {
     record: TaskRecord,
     outcome: Option<Outcome>,
     job: Option<Arc<Job>>,
+    /// Whether `worker` still makes the task.
+    reserved: bool,
+    size: Sizes,
     /// The newest lease's worker and fence. Without a worker the job is free.
     worker: Option<String>,
     fence: u64,
@@ -61,6 +69,20 @@ struct Entry {
     lost: u32,
     /// The version, for those who wait for the next one. Dropped with the task, which wakes them too.
     version: watch::Sender<u64>,
+}
+
+/// Bytes of what is kept of a task, as JSON.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sizes {
+    origin: u64,
+    job: u64,
+    outcome: u64,
+}
+
+impl Sizes {
+    fn sum(self) -> u64 {
+        self.origin.saturating_add(self.job).saturating_add(self.outcome)
+    }
 }
 
 #[derive(Debug)]
@@ -95,33 +117,60 @@ impl State {
 
     fn remove(&mut self, id: &str) -> Option<TaskRecord> {
         self.drop_job(id);
-        let Entry { record, .. } = self.tasks.remove(id)?;
+        let Entry { record, size, .. } = self.tasks.remove(id)?;
+        self.count(&record.principal, size.sum(), 0);
         self.all.remove(&record.sequence);
         self.expiry.remove(&(record.expires_at(), record.id.clone()));
         remove_from(&mut self.lists, &record);
         Some(record)
     }
 
-    /// Forgets the job of a task, and who holds it.
+    /// Bytes of what is kept of a principal's tasks.
+    fn held(&self, principal: &str) -> u64 {
+        self.held.get(principal).copied().unwrap_or_default()
+    }
+
+    /// Counts what is kept of one task, which was so much before.
+    fn count(&mut self, principal: &Arc<str>, before: u64, after: u64) {
+        let held = self.held(principal).saturating_sub(before).saturating_add(after);
+        match held {
+            0 => self.held.remove(principal),
+            held => self.held.insert(Arc::clone(principal), held),
+        };
+    }
+
+    /// Forgets the job of a task, or that it is reserved, and who holds it.
     fn drop_job(&mut self, id: &str) {
         let Some(entry) = self.tasks.get_mut(id) else { return };
-        if entry.job.take().is_none() {
+        let reserved = std::mem::take(&mut entry.reserved);
+        if entry.job.take().is_none() && !reserved {
             return;
         }
+        let (principal, before) = (Arc::clone(&entry.record.principal), entry.size.sum());
+        entry.size.job = 0;
+        let after = entry.size.sum();
         match entry.worker.take() {
             Some(worker) => {
                 if let Some(worker) = self.workers.get_mut(&worker) {
                     worker.holds.remove(id);
                 }
             }
+            None if reserved => {
+                self.abandoned.remove(id);
+            }
             None => remove_from(&mut self.free, &entry.record),
         }
+        self.count(&principal, before, after);
     }
 
-    /// Lets the job of a task be claimed.
+    /// Lets the job of a task be claimed. A task that is reserved has none, and is to be removed.
     fn set_free(&mut self, id: &str) {
         let Some(entry) = self.tasks.get_mut(id) else { return };
         entry.worker = None;
+        if entry.reserved {
+            self.abandoned.insert(id.to_owned());
+            return;
+        }
         let TaskRecord { principal, sequence, .. } = &entry.record;
         self.free.entry(Arc::clone(principal)).or_default().insert(*sequence, id.to_owned());
     }
@@ -132,16 +181,20 @@ impl State {
         let job = Arc::clone(entry.job.as_ref()?);
         entry.fence = entry.fence.saturating_add(1);
         let (fence, lost) = (entry.fence, entry.lost);
-        match self.workers.get_mut(worker) {
-            Some(holder) => {
+        self.hold(id, worker);
+        Some(Claim { lease: Lease { id: id.to_owned(), worker: worker.to_owned(), fence }, lost, job })
+    }
+
+    /// Makes a worker the holder of a task. One that has resigned meanwhile holds nothing, and is not remembered for it.
+    fn hold(&mut self, id: &str, worker: &str) {
+        match (self.tasks.get_mut(id), self.workers.get_mut(worker)) {
+            (Some(entry), Some(holder)) => {
                 entry.worker = Some(worker.to_owned());
                 holder.holds.insert(id.to_owned());
                 self.times.insert((holder.until, worker.to_owned()));
             }
-            // One that has resigned meanwhile holds nothing, and is not remembered for it.
-            None => self.set_free(id),
+            _ => self.set_free(id),
         }
-        Some(Claim { lease: Lease { id: id.to_owned(), worker: worker.to_owned(), fence }, lost, job })
     }
 
     fn forget_worker(&mut self, name: &str) {
@@ -163,7 +216,7 @@ impl State {
             self.lost.insert((until, name.clone()));
             let holds = self.workers.get_mut(&name).map(|worker| std::mem::take(&mut worker.holds));
             for id in holds.unwrap_or_default() {
-                if let Some(entry) = self.tasks.get_mut(&id) {
+                if let Some(entry) = self.tasks.get_mut(&id).filter(|entry| !entry.reserved) {
                     entry.lost = entry.lost.saturating_add(1);
                 }
                 self.set_free(&id);
@@ -198,16 +251,29 @@ impl TaskStore for MemoryStore {
         Ok(self.secret)
     }
 
-    async fn create(&self, task: NewTask, limit: usize) -> Result<Option<u64>, StoreError> {
-        let NewTask { mut record, job } = task;
+    async fn create(&self, task: NewTask, room: Room) -> Result<Result<u64, Full>, StoreError> {
+        let NewTask { mut record, work } = task;
+        let (job, worker, reserved) = match work {
+            Work::None => (None, None, false),
+            Work::Leased { job, worker } => (Some(job), Some(worker), false),
+            Work::Reserved { worker } => (None, Some(worker), true),
+        };
+        let mut size = Sizes { origin: json_size(&*record.origin)?, ..Sizes::default() };
+        if let Some(job) = &job {
+            size.job = json_size(&**job)?;
+        }
         let mut state = self.lock();
         if state.tasks.contains_key(&record.id) {
             return Err(StoreError(format!("there is a task with the id {} already", record.id)));
         }
         let list = state.lists.get(&record.principal);
-        if list.map_or(0, BTreeMap::len) >= limit {
-            return Ok(None);
+        if list.map_or(0, BTreeMap::len) >= room.tasks {
+            return Ok(Err(Full::Tasks));
         }
+        if state.held(&record.principal).saturating_add(size.sum()) > room.bytes {
+            return Ok(Err(Full::Bytes));
+        }
+        state.count(&record.principal, 0, size.sum());
         state.last = state.last.saturating_add(1);
         let sequence = state.last;
         record.sequence = sequence;
@@ -216,12 +282,26 @@ impl TaskStore for MemoryStore {
         state.all.insert(sequence, id.clone());
         state.lists.entry(Arc::clone(&record.principal)).or_default().insert(sequence, id.clone());
         let version = watch::Sender::new(record.version);
-        let (job, worker) = job.unzip();
-        state.tasks.insert(id.clone(), Entry { record, outcome: None, job, worker: None, fence: 0, lost: 0, version });
-        if let Some(worker) = worker {
-            state.lease(&id, &worker);
+        let entry =
+            Entry { record, outcome: None, job, reserved, size, worker: None, fence: 0, lost: 0, version };
+        state.tasks.insert(id.clone(), entry);
+        match worker {
+            Some(worker) if reserved => state.hold(&id, &worker),
+            Some(worker) => drop(state.lease(&id, &worker)),
+            None => {}
         }
-        Ok(Some(sequence))
+        Ok(Ok(sequence))
+    }
+
+    async fn confirm(&self, ids: &[String], worker: &str) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        for id in ids {
+            let reserved = |entry: &&Entry| entry.reserved && entry.worker.as_deref() == Some(worker);
+            if state.tasks.get(id).filter(reserved).is_some() {
+                state.drop_job(id);
+            }
+        }
+        Ok(())
     }
 
     async fn get(&self, whose: Whose<'_>, id: &str) -> Result<Option<TaskRecord>, StoreError> {
@@ -233,8 +313,11 @@ impl TaskStore for MemoryStore {
     }
 
     async fn transition(&self, change: Transition) -> Result<Stored, StoreError> {
-        let Transition { record, seen, outcome, lease } = change;
+        let Transition { record, seen, outcome, lease, room } = change;
+        let outcome_size = outcome.as_ref().map(json_size).transpose()?.unwrap_or_default();
+        let origin_size = json_size(&*record.origin)?;
         let mut state = self.lock();
+        let held = state.held(&record.principal);
         let Some(entry) = state.tasks.get_mut(&record.id) else { return Ok(Stored::Outdated) };
         if entry.record.principal != record.principal {
             return Ok(Stored::Outdated);
@@ -245,12 +328,21 @@ impl TaskStore for MemoryStore {
         if entry.record.version != seen {
             return Ok(Stored::Outdated);
         }
+        let over = record.status.is_final();
+        let before = entry.size.sum();
+        let job = if over { 0 } else { entry.size.job };
+        let size = Sizes { origin: origin_size, job, outcome: outcome_size };
+        if size.sum() > before && held.saturating_sub(before).saturating_add(size.sum()) > room {
+            return Ok(Stored::Full);
+        }
+        entry.size = Sizes { job: entry.size.job, ..size };
+        let counted = (Arc::clone(&record.principal), before, entry.size.sum());
         entry.version.send_replace(record.version);
         entry.outcome = outcome;
-        let over = record.status.is_final();
         let id = record.id.clone();
         let (before, after) = (entry.record.expires_at(), record.expires_at());
         entry.record = record;
+        state.count(&counted.0, counted.1, counted.2);
         if before != after {
             state.expiry.remove(&(before, id.clone()));
             state.expiry.insert((after, id.clone()));
@@ -290,7 +382,13 @@ impl TaskStore for MemoryStore {
 
     async fn remove_expired(&self, now: Timestamp) -> Result<Vec<TaskRecord>, StoreError> {
         let mut state = self.lock();
+        state.free_lost(Instant::now());
         let mut removed = Vec::new();
+        while removed.len() < AT_ONCE
+            && let Some(id) = state.abandoned.pop_first()
+        {
+            removed.extend(state.remove(&id));
+        }
         while removed.len() < AT_ONCE
             && let Some((at, id)) = state.expiry.first().cloned()
             && at <= now
@@ -322,16 +420,32 @@ impl TaskStore for MemoryStore {
         Ok(true)
     }
 
-    async fn enqueue(&self, whose: Whose<'_>, id: &str, job: &Job, worker: &str) -> Result<Option<Lease>, StoreError> {
+    async fn enqueue(
+        &self,
+        whose: Whose<'_>,
+        id: &str,
+        job: &Job,
+        worker: &str,
+        room: u64,
+    ) -> Result<Result<Option<Lease>, Full>, StoreError> {
+        let size = json_size(job)?;
         let mut state = self.lock();
-        let found = state.tasks.get_mut(id).filter(|entry| whose.includes(&entry.record.principal));
-        match found {
-            Some(entry) if entry.job.is_none() && !entry.record.status.is_final() => {
-                entry.job = Some(Arc::new(job.clone()));
-            }
-            _ => return Ok(None),
+        let takes = |entry: &&Entry| {
+            let makes = !entry.reserved || entry.worker.as_deref() == Some(worker);
+            entry.job.is_none() && makes && !entry.record.status.is_final()
+        };
+        let Some(entry) = state.find(whose, id).filter(takes) else { return Ok(Ok(None)) };
+        let (principal, before) = (Arc::clone(&entry.record.principal), entry.size.sum());
+        if state.held(&principal).saturating_add(size) > room {
+            return Ok(Err(Full::Bytes));
         }
-        Ok(state.lease(id, worker).map(|claim| claim.lease))
+        state.drop_job(id);
+        if let Some(entry) = state.tasks.get_mut(id) {
+            entry.job = Some(Arc::new(job.clone()));
+            entry.size.job = size;
+        }
+        state.count(&principal, before, before.saturating_add(size));
+        Ok(Ok(state.lease(id, worker).map(|claim| claim.lease)))
     }
 
     async fn claim(&self, principal: &str, worker: &str, limit: usize) -> Result<Vec<Claim>, StoreError> {
@@ -418,7 +532,7 @@ mod tests {
             assert!(store.renew(&name, LONGEST).await.unwrap());
             let task = tasks(&store).create(options()).await.unwrap();
             store.resign(&name).await.unwrap();
-            store.enqueue(Whose::Anyone, &task.task_id, &job(), &name).await.unwrap().unwrap();
+            store.enqueue(Whose::Anyone, &task.task_id, &job(), &name, u64::MAX).await.unwrap().unwrap().unwrap();
         }
         {
             let state = store.lock();

@@ -38,13 +38,38 @@ pub use error::TaskError;
 pub use limits::{RateLimit, TaskLimits};
 pub use memory::MemoryStore;
 pub use receiver::{By, CreateOptions, OnChange, Tasks};
-pub use record::{Claim, Expects, Job, Lease, NewTask, Origin, Outcome, Stored, TaskRecord, Transition};
+pub use record::{
+    Claim, Expects, Full, Job, Lease, NewTask, Origin, Outcome, Room, Stored, TaskRecord, Transition, Work,
+};
 #[cfg(feature = "sqlite")]
-pub use sqlite::SqliteStore;
+pub use sqlite::{Clear, Cleared, SqliteStore};
 pub use store::{StoreError, TaskStore, Whose};
 pub use worker::Runner;
 
 use std::time::Duration;
+
+use serde::Serialize;
+
+/// Bytes of a value as JSON, which is not made for it.
+pub(crate) fn json_size(value: &impl Serialize) -> Result<u64, StoreError> {
+    struct Counted(u64);
+
+    impl std::io::Write for Counted {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 = self.0.saturating_add(bytes.len() as u64);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let mut counted = Counted(0);
+    let written = serde_json::to_writer(&mut counted, value);
+    written.map_err(|error| StoreError(format!("the task cannot be stored: {error}")))?;
+    Ok(counted.0)
+}
 
 /// A duration for the wire.
 fn milliseconds(duration: Duration) -> u32 {

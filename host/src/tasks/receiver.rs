@@ -10,12 +10,12 @@ use tokio::sync::{Mutex, OnceCell};
 
 use super::worker::Worker;
 use super::{
-    AuditLog, Claim, Job, Lease, NewTask, Origin, Outcome, Stored, TaskError, TaskLimits, TaskRecord, TaskStore,
-    Transition, Whose, cursor, milliseconds,
+    AuditLog, Claim, Full, Job, Lease, NewTask, Origin, Outcome, Room, Stored, TaskError, TaskLimits, TaskRecord,
+    TaskStore, Transition, Whose, Work, cursor, milliseconds,
 };
 use crate::observe;
 use crate::protocol::json;
-use crate::protocol::types::{ListTasksResult, Task, TaskMetadata, TaskOutput, TaskStatus};
+use crate::protocol::types::{ListTasksResult, RpcError, Task, TaskMetadata, TaskOutput, TaskStatus};
 use crate::rules;
 
 /// Characters of a status message that are kept: it goes out with every answer about the task.
@@ -113,9 +113,31 @@ impl Tasks {
     /// Makes a task in status `working`.
     ///
     /// # Errors
-    /// [`TaskError::TooMany`] at the limit, or a failing store.
+    /// [`TaskError::TooMany`] and [`TaskError::NoRoom`] at the limits, or a failing store.
     pub async fn create(&self, options: CreateOptions) -> Result<Task, TaskError> {
-        self.store_new(self.new_record(options), None).await
+        self.store_new(self.new_record(options), Work::None).await
+    }
+
+    /// Makes a task whose requestor is not told of the task yet: [`Tasks::confirm`] or [`Tasks::spawn`] is to follow.
+    /// When this host is lost before, the next one removes the task.
+    ///
+    /// # Errors
+    /// Those of [`Tasks::create`].
+    pub(crate) async fn reserve(&self, options: CreateOptions) -> Result<Task, TaskError> {
+        let worker = self.worker.name(&self.store, self.limits.lease).await?;
+        self.store_new(self.new_record(options), Work::Reserved { worker }).await
+    }
+
+    /// Lets tasks stay that were made by [`Tasks::reserve`] and have no work: their requestor is about to be told.
+    ///
+    /// # Errors
+    /// A failing store.
+    pub(crate) async fn confirm(&self, ids: &[String]) -> Result<(), TaskError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let worker = self.worker.name(&self.store, self.limits.lease).await?;
+        Ok(self.store.confirm(ids, &worker).await?)
     }
 
     /// Makes a task in status `working` with work to be done for it. Both are stored in one step, so that there is
@@ -127,7 +149,7 @@ impl Tasks {
         let worker = self.worker.name(&self.store, self.limits.lease).await?;
         let (record, job) = (self.new_record(options), Arc::new(job));
         let lease = Lease { id: record.id.clone(), worker: worker.clone(), fence: 1 };
-        let task = self.store_new(record, Some((Arc::clone(&job), worker))).await?;
+        let task = self.store_new(record, Work::Leased { job: Arc::clone(&job), worker }).await?;
         Ok((task, Claim { lease, lost: 0, job }))
     }
 
@@ -150,19 +172,18 @@ impl Tasks {
         }
     }
 
-    async fn store_new(&self, record: TaskRecord, job: Option<(Arc<Job>, String)>) -> Result<Task, TaskError> {
+    async fn store_new(&self, record: TaskRecord, work: Work) -> Result<Task, TaskError> {
         let task = record.task();
         let audited = self.audit.as_ref().map(|audit| (audit, record.clone()));
-        let limit = self.limits.tasks;
+        let room = Room { tasks: self.limits.tasks, bytes: self.limits.total_size };
         let unheard = Unheard { tasks: self, id: Some(record.id.clone()) };
-        let mut new = NewTask { record, job };
-        if self.store.create(new.clone(), limit).await?.is_none() {
+        let new = NewTask { record, work };
+        if self.store.create(new.clone(), room).await?.is_err() {
             // What has expired counts no more, though the sweeper has not come by yet.
             self.sweep().await?;
-            new.record.sequence = 0;
-            if self.store.create(new, limit).await?.is_none() {
+            if let Err(full) = self.store.create(new, room).await? {
                 unheard.heard();
-                return Err(TaskError::TooMany { limit });
+                return Err(self.full(full));
             }
         }
         unheard.heard();
@@ -171,6 +192,18 @@ impl Tasks {
             audit.task("created", &record);
         }
         Ok(task)
+    }
+
+    /// Tasks that the principal may have at once.
+    pub(crate) fn max_tasks(&self) -> usize {
+        self.limits.tasks
+    }
+
+    pub(super) fn full(&self, full: Full) -> TaskError {
+        match full {
+            Full::Tasks => TaskError::TooMany { limit: self.limits.tasks },
+            Full::Bytes => TaskError::NoRoom { limit: self.limits.total_size },
+        }
     }
 
     /// Finds a task.
@@ -235,7 +268,7 @@ impl Tasks {
     ///
     /// # Errors
     /// [`TaskError::Output`], [`TaskError::OutputTooDeep`] and [`TaskError::OutputTooLarge`] when the result is none that
-    /// the request could have had, [`TaskError::Final`] when the task has ended, [`TaskError::NotFound`], [`TaskError::LeaseLost`], or a
+    /// the request could have had, [`TaskError::NoRoom`], [`TaskError::Final`] when the task has ended, [`TaskError::NotFound`], [`TaskError::LeaseLost`], or a
     /// failing store. After all of them the task is as it was.
     pub async fn finish(&self, id: &str, outcome: &Outcome, by: By<'_>) -> Result<Task, TaskError> {
         self.change(id, Verb::Finish, by, |record| {
@@ -379,11 +412,15 @@ impl Tasks {
             record.updated_at = record.updated_at.max(Timestamp::now());
             let task = record.task();
             let audited = self.audit.as_ref().map(|audit| (audit, record.clone()));
-            let change = Transition { record, seen, outcome, lease: by.lease.cloned() };
+            // There is always room for the error that ends a task, or the task could not end.
+            let always = outcome.as_ref().is_none_or(|outcome| outcome.as_ref().is_err_and(is_small));
+            let room = if always { u64::MAX } else { self.limits.total_size };
+            let change = Transition { record, seen, outcome, lease: by.lease.cloned(), room };
             match self.store.transition(change).await? {
                 Stored::Yes => {}
                 Stored::Outdated => continue,
                 Stored::Fenced => return Err(TaskError::LeaseLost { limit: self.limits.lease }),
+                Stored::Full => return Err(self.full(Full::Bytes)),
             }
             if let Some((audit, record)) = audited {
                 audit.task("changed", &record);
@@ -450,6 +487,11 @@ impl TaskStatus {
             Self::Cancelled => "cancelled",
         }
     }
+}
+
+/// Whether an error is as small as those of the host's own.
+fn is_small(error: &RpcError) -> bool {
+    error.message.len().saturating_add(error.data.as_ref().map_or(0, String::len)) <= MAX_OWN_ERROR
 }
 
 fn shortened(message: &str) -> String {

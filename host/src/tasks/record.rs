@@ -109,10 +109,61 @@ pub struct Claim {
 pub struct NewTask {
     /// The task, of version 0. Its sequence is the store's to give.
     pub record: TaskRecord,
-    /// The work to be done for it, and the worker that does it, who must be known by [`TaskStore::renew`].
+    /// Who is at work for the task.
+    pub work: Work,
+}
+
+/// Who is at work for a new task. A worker must be known to the store by [`TaskStore::renew`].
+///
+/// [`TaskStore::renew`]: super::TaskStore::renew
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Work {
+    /// Nobody. The task ends by a later request, or by its time to live.
+    None,
+    /// A worker that does this job.
+    Leased {
+        /// The job.
+        job: Arc<Job>,
+        /// The worker that holds the lease.
+        worker: String,
+    },
+    /// A worker that still makes the task: the requestor was not told of the task yet. [`TaskStore::confirm`] or
+    /// [`TaskStore::enqueue`] ends that. When the worker is lost before, the task is removed, for nobody knows it.
     ///
-    /// [`TaskStore::renew`]: super::TaskStore::renew
-    pub job: Option<(Arc<Job>, String)>,
+    /// [`TaskStore::confirm`]: super::TaskStore::confirm
+    /// [`TaskStore::enqueue`]: super::TaskStore::enqueue
+    Reserved {
+        /// The worker that makes the task.
+        worker: String,
+    },
+}
+
+/// What the tasks of one principal may come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Tasks.
+    pub tasks: usize,
+    /// Bytes of what is kept of the tasks beside their records: [`Origin`], [`Job`] and [`Outcome`], as JSON.
+    pub bytes: u64,
+}
+
+impl Room {
+    /// Room for so many tasks of any size.
+    #[must_use]
+    pub fn for_tasks(tasks: usize) -> Self {
+        Self { tasks, bytes: u64::MAX }
+    }
+}
+
+/// Why a store has no room for something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Full {
+    /// The principal has [`Room::tasks`] tasks.
+    Tasks,
+    /// The principal's tasks would come to more than [`Room::bytes`].
+    Bytes,
 }
 
 /// A change of a task.
@@ -126,6 +177,9 @@ pub struct Transition {
     pub outcome: Option<Outcome>,
     /// The lease under which it is made. Without one no lease is asked for.
     pub lease: Option<Lease>,
+    /// Bytes that the principal's tasks may come to with this outcome: [`Room::bytes`]. A change that does not make
+    /// them more is always taken.
+    pub room: u64,
 }
 
 /// What became of a [`Transition`].
@@ -138,6 +192,8 @@ pub enum Stored {
     Outdated,
     /// The lease is not the newest of the task.
     Fenced,
+    /// The outcome is more than there is room for.
+    Full,
 }
 
 impl TaskRecord {

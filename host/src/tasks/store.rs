@@ -15,7 +15,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::record::{Claim, Job, Lease, NewTask, Outcome, Stored, TaskRecord, Transition};
+use super::record::{Claim, Full, Job, Lease, NewTask, Outcome, Room, Stored, TaskRecord, Transition};
 
 /// The store could not do it; the text is for the operator, not for the peer.
 #[derive(Debug, thiserror::Error)]
@@ -51,9 +51,13 @@ pub trait TaskStore: Send + Sync + 'static {
     /// The secret that cursors are signed with: random, made once for the store, the same for all who share it.
     async fn secret(&self) -> Result<[u8; 32], StoreError>;
 
-    /// Stores a new task and gives its place; none, and nothing is stored, when its principal has `limit` tasks. With
-    /// a job, the job is stored and leased to its worker in the same step, with fence 1.
-    async fn create(&self, task: NewTask, limit: usize) -> Result<Option<u64>, StoreError>;
+    /// Stores a new task and gives its place. Where its principal has no such `room`, nothing is stored. A job is
+    /// stored and leased to its worker in the same step, with fence 1.
+    async fn create(&self, task: NewTask, room: Room) -> Result<Result<u64, Full>, StoreError>;
+
+    /// Says that the requestors of reserved tasks are about to be told of them, so that they stay without a job.
+    /// Nothing happens to a task that this worker has not reserved, or has no more.
+    async fn confirm(&self, ids: &[String], worker: &str) -> Result<(), StoreError>;
 
     /// Finds a task; one that has expired may still be found.
     async fn get(&self, whose: Whose<'_>, id: &str) -> Result<Option<TaskRecord>, StoreError>;
@@ -74,17 +78,24 @@ pub trait TaskStore: Send + Sync + 'static {
     /// Removes a task with all that belongs to it; says whether it was there.
     async fn remove(&self, whose: Whose<'_>, id: &str) -> Result<bool, StoreError>;
 
-    /// Removes tasks that have expired by `now`, some hundreds at a time at most, and gives them. Called often: must be
-    /// cheap when there is nothing to do.
+    /// Removes tasks that have expired by `now`, and those that a worker reserved whose time has run out or who has
+    /// resigned; some hundreds at a time at most. Gives them. Called often: must be cheap when there is nothing to do.
     async fn remove_expired(&self, now: Timestamp) -> Result<Vec<TaskRecord>, StoreError>;
 
     /// Gives a worker time from now on. False when the worker was known and its time has run out: what it held may
     /// be another's by now, so it must stop, and come back under another name.
     async fn renew(&self, worker: &str, time: Duration) -> Result<bool, StoreError>;
 
-    /// Adds the job of a task that has none and has not ended, leased to a worker. None when the task is gone, has
-    /// ended or has a job.
-    async fn enqueue(&self, whose: Whose<'_>, id: &str, job: &Job, worker: &str) -> Result<Option<Lease>, StoreError>;
+    /// Adds the job of a task that has none and has not ended, leased to a worker with fence 1. None when the task is
+    /// gone, has ended, has a job, or is reserved by another worker. `room` is that of [`Room::bytes`].
+    async fn enqueue(
+        &self,
+        whose: Whose<'_>,
+        id: &str,
+        job: &Job,
+        worker: &str,
+        room: u64,
+    ) -> Result<Result<Option<Lease>, Full>, StoreError>;
 
     /// Leases jobs of a principal to a worker, the oldest first, `limit` at most: those that nobody holds, and those
     /// whose worker's time has run out. Nothing when this worker's own time has run out.

@@ -155,13 +155,14 @@ impl Tasks {
     /// Stores work for a task that has none and has not ended; [`Tasks::start`] lets it run.
     ///
     /// # Errors
-    /// [`TaskError::NotFound`] when the task is gone, has ended or has work, or a failing store.
+    /// [`TaskError::NotFound`] when the task is gone, has ended or has work, [`TaskError::NoRoom`], or a failing store.
     pub async fn spawn(&self, id: &str, job: Job) -> Result<Claim, TaskError> {
         let worker = self.worker.name(&self.store, self.limits.lease).await?;
         let unknown = Unknown { store: &self.store, lease: Some(Lease { id: id.to_owned(), worker, fence: 1 }) };
-        let lease = self.store.enqueue(self.mine(), id, &job, unknown.worker()).await?;
+        let room = self.limits.total_size;
+        let lease = self.store.enqueue(self.mine(), id, &job, unknown.worker(), room).await?;
         unknown.known();
-        let lease = lease.ok_or(TaskError::NotFound { cancelling: false })?;
+        let lease = lease.map_err(|full| self.full(full))?.ok_or(TaskError::NotFound { cancelling: false })?;
         Ok(Claim { lease, lost: 0, job: Arc::new(job) })
     }
 
@@ -289,7 +290,10 @@ impl Tasks {
             match self.finish(&lease.id, &outcome, By::work(lease)).await {
                 // Work whose result cannot be given has failed.
                 Err(
-                    error @ (TaskError::Output(_) | TaskError::OutputTooLarge { .. } | TaskError::OutputTooDeep { .. }),
+                    error @ (TaskError::Output(_)
+                    | TaskError::OutputTooLarge { .. }
+                    | TaskError::OutputTooDeep { .. }
+                    | TaskError::NoRoom { .. }),
                 ) => outcome = Err(error.into()),
                 Err(TaskError::Store(error)) => {
                     tracing::error!(task.id = lease.id, %error, "the outcome of a task could not be stored; trying again");

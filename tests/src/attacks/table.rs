@@ -101,6 +101,7 @@ pub const ATTACKS: &[Attack] = &[
     row("create-for-ever",         Request,   Good),
     row("done-at-once",            Beginning, Good),
     row("spawn-thousands",         Beginning, Kind("tasks")),
+    row("spawn-large",             Beginning, Kind("spawn_size")),
     row("spawn-then-fail",         Beginning, Code(-7)),
     row("spawn-then-trap",         Beginning, Kind("trap")),
     row("spawn-then-bad-meta",     Beginning, Kind("invalid_answer")),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use taskcell::tasks::{Lease, StoreError, Stored, Transition};
+use taskcell::tasks::{Full, Lease, Room, StoreError, Stored, Transition};
 
 use super::*;
 
@@ -66,9 +66,10 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-const OPERATIONS: [&str; 14] = [
+const OPERATIONS: [&str; 15] = [
     "secret",
     "create",
+    "confirm",
     "get",
     "outcome",
     "transition",
@@ -89,12 +90,16 @@ impl TaskStore for Faulty {
         self.may("secret")?.secret().await
     }
 
-    async fn create(&self, task: NewTask, limit: usize) -> Result<Option<u64>, StoreError> {
-        let created = self.may("create")?.create(task, limit).await;
+    async fn create(&self, task: NewTask, room: Room) -> Result<Result<u64, Full>, StoreError> {
+        let created = self.may("create")?.create(task, room).await;
         if self.stalls.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
         created
+    }
+
+    async fn confirm(&self, ids: &[String], worker: &str) -> Result<(), StoreError> {
+        self.may("confirm")?.confirm(ids, worker).await
     }
 
     async fn get(&self, whose: Whose<'_>, id: &str) -> Result<Option<TaskRecord>, StoreError> {
@@ -129,8 +134,15 @@ impl TaskStore for Faulty {
         self.may("renew")?.renew(worker, time).await
     }
 
-    async fn enqueue(&self, whose: Whose<'_>, id: &str, job: &Job, worker: &str) -> Result<Option<Lease>, StoreError> {
-        self.may("enqueue")?.enqueue(whose, id, job, worker).await
+    async fn enqueue(
+        &self,
+        whose: Whose<'_>,
+        id: &str,
+        job: &Job,
+        worker: &str,
+        room: u64,
+    ) -> Result<Result<Option<Lease>, Full>, StoreError> {
+        self.may("enqueue")?.enqueue(whose, id, job, worker, room).await
     }
 
     async fn claim(&self, principal: &str, worker: &str, limit: usize) -> Result<Vec<Claim>, StoreError> {

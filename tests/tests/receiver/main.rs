@@ -14,8 +14,8 @@ use serde_json::json;
 use taskcell::protocol::types::TaskStatus::{self, Cancelled, Completed, Failed, InputRequired, Working};
 use taskcell::protocol::types::{Implementation, RequestContext, RpcError, Task, TaskInput, TaskMetadata, TaskOutput};
 use taskcell::tasks::{
-    By, Claim, CreateOptions, Job, MemoryStore, NewTask, Origin, Outcome, Runner, SqliteStore, TaskError, TaskLimits,
-    TaskRecord, TaskStore, Tasks, Whose,
+    By, Claim, CreateOptions, Job, MemoryStore, NewTask, Origin, Outcome, Room, Runner, SqliteStore, TaskError, TaskLimits,
+    TaskRecord, TaskStore, Tasks, Whose, Work,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -178,7 +178,7 @@ fn record(age: Duration, ttl: Duration) -> TaskRecord {
 /// Stores a record and gives its id.
 async fn put(store: &Store, record: TaskRecord) -> String {
     let id = record.id.clone();
-    store.create(NewTask { record, job: None }, usize::MAX).await.unwrap().unwrap();
+    store.create(NewTask { record, work: Work::None }, Room::for_tasks(usize::MAX)).await.unwrap().unwrap();
     id
 }
 

@@ -19,6 +19,7 @@ pub(super) struct TaskLimitsTable {
     poll_interval: Option<Spanned<Time>>,
     tasks: Option<Spanned<Whole<usize>>>,
     result_size: Option<Spanned<Size>>,
+    total_size: Option<Spanned<Size>>,
     page: Option<Spanned<Whole<usize>>>,
     lease: Option<Spanned<Time>>,
     attempts: Option<Spanned<Whole<u32>>>,
@@ -50,6 +51,8 @@ impl TaskLimitsTable {
         set(&mut limits.tasks, &self.tasks, 1..=10_000_000, "there must be room for a task, and a limit")?;
         let why = "a result must fit, and a store must take it";
         set(&mut limits.result_size, &self.result_size, 1 << 10..=256 << 20, why)?;
+        let why = "there must be room for a task, and the disk must not be filled";
+        set(&mut limits.total_size, &self.total_size, 1 << 20..=1 << 40, why)?;
         set(&mut limits.page, &self.page, 1..=10_000, "a list must come to its end, in pages")?;
         let why = "work must not be lost when the machine is busy, nor stay for long with a host that is gone";
         set(&mut limits.lease, &self.lease, Duration::from_millis(100)..=HOUR, why)?;
@@ -81,6 +84,7 @@ mod tests {
             poll-interval = "13ms"
             tasks = 14
             result-size = 15000
+            total-size = 1500000
             page = 16
             lease = "1.7s"
             attempts = 18
@@ -97,6 +101,7 @@ mod tests {
             poll_interval,
             tasks,
             result_size,
+            total_size,
             page,
             lease,
             attempts,
@@ -106,6 +111,7 @@ mod tests {
         let times = [default_ttl, max_ttl, poll_interval, lease].map(|time| time.as_millis());
         assert_eq!(times, [11_000, 720_000, 13, 1_700]);
         assert_eq!((tasks, result_size, page, attempts, recovered), (14, 15_000, 16, 18, 19));
+        assert_eq!(total_size, 1_500_000);
         let admitted = (0..4).filter(|_| rate.refuses(&principal).is_none()).count();
         assert_eq!(admitted, 2);
     }

@@ -4,23 +4,30 @@
 //! transaction, and what a space holds is counted in it, so that two cells, or two processes, cannot exceed a quota
 //! together.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::SqlitePoolOptions;
-use sqlx::{Connection, SqlSafeStr, SqliteConnection, SqlitePool};
+use sqlx::{Connection, SqliteConnection, SqlitePool};
 
 use super::quota::Held;
 use super::{KeyValue, KeyValueError, Listed, Quota, sum};
 use crate::printable::one_line;
-use crate::sqlite_file;
+use crate::private_file::Identity;
+use crate::sqlite_file::{self, Failure, Shape, Use, Version};
 
-/// Marks a SQLite file as one of keys and values: `tckv` in ASCII. SQLite keeps it in the file's header.
-const APPLICATION_ID: i64 = 0x7463_6b76;
-/// The migrations by their versions, which count from one.
-const MIGRATIONS: &[(&str, &str)] = &[("keys and values", include_str!("../../../migrations/keyvalue_0001.sql"))];
+/// A file of keys and values. The mark is `tckv` in ASCII. A version that was released is never edited: a change is a new one.
+const SHAPE: Shape = Shape {
+    name: "keys and values",
+    application_id: 0x7463_6b76,
+    versions: &[Version {
+        name: "keys and values",
+        sql: include_str!("../../../migrations/keyvalue_0001.sql"),
+        tables: &["space", "entry"],
+        others: &["entry_number"],
+    }],
+};
 /// Connections: a reader waits for nobody, but each takes a thread.
 const CONNECTIONS: u32 = 3;
 
@@ -29,6 +36,8 @@ const CONNECTIONS: u32 = 3;
 pub struct SqliteKeyValue {
     pool: SqlitePool,
     path: Arc<Path>,
+    /// Where the file is, and which one it is.
+    file: Arc<(PathBuf, Identity)>,
     space: i64,
     quota: Quota,
 }
@@ -50,24 +59,28 @@ impl SqliteKeyValue {
     pub async fn open(path: &Path, name: &str, quota: Quota) -> Result<Self, KeyValueError> {
         // SQLite takes some names for something else than a file (`:memory:`, `file:...`, none at all), but no such path.
         let file = std::path::absolute(path).map_err(|error| about(path, &format!("is not to be found: {error}")))?;
-        let made = sqlite_file::make(&file).await;
-        made.map_err(|error| about(path, &format!("its file cannot be made: {error}")))?;
-        if !tokio::fs::metadata(&file).await.is_ok_and(|found| found.is_file()) {
-            return Err(about(path, "it is no file: name one, which is made when it is missing"));
-        }
+        sqlite_file::make(&file).await.map_err(|what| about(path, &what))?;
+        let identity = match tokio::fs::metadata(&file).await {
+            Ok(found) if found.is_file() => Identity::of(&found),
+            _ => return Err(about(path, "it is no file: name one, which is made when it is missing")),
+        };
         let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).test_before_acquire(false);
         let pool = pool.connect_lazy_with(sqlite_file::options(&file));
         let ready = async {
-            let mut connection = pool.acquire().await.map_err(|error| failed(path, &error))?;
+            let mut connection = pool.acquire().await?;
             let space = bring_up(&mut connection, path, name).await?;
-            sqlite_file::write_ahead(&mut connection).await.map_err(|why| about(path, &why))?;
-            Ok(space)
+            sqlite_file::write_ahead(&mut connection).await.map_err(Failure::Refused)?;
+            if let Err(error) = sqlite_file::convert(&mut connection).await {
+                // Another process uses it. The next time does as well.
+                tracing::debug!(%error, "a file of keys and values was not written anew");
+            }
+            Ok::<_, Failure>(space)
         };
         match ready.await {
-            Ok(space) => Ok(Self { pool, path: path.into(), space, quota }),
-            Err(error) => {
+            Ok(space) => Ok(Self { pool, path: path.into(), file: Arc::new((file, identity)), space, quota }),
+            Err(failure) => {
                 pool.close().await;
-                Err(error)
+                Err(about(path, &failure.said()))
             }
         }
     }
@@ -84,7 +97,19 @@ impl SqliteKeyValue {
 
     /// Puts all into the file itself and lets it go. Calls that come later fail.
     pub async fn close(&self) {
+        if let Ok(mut connection) = self.pool.acquire().await
+            && let Err(error) = sqlite_file::give_back(&mut connection).await
+        {
+            // The space is there for what comes next.
+            tracing::debug!(%error, "free space of a file of keys and values was not given back");
+        }
         self.pool.close().await;
+    }
+
+    /// Refuses to change a file that is not in its place any more: nobody would find what is stored there.
+    fn in_place(&self) -> Result<(), KeyValueError> {
+        let (file, identity) = &*self.file;
+        identity.check(file).map_err(|what| about(&self.path, &what))
     }
 
     fn failed(&self, error: &sqlx::Error) -> KeyValueError {
@@ -98,6 +123,7 @@ impl SqliteKeyValue {
         key: &str,
         value: impl FnOnce(Option<&[u8]>) -> Result<(T, Vec<u8>), KeyValueError> + Send,
     ) -> Result<T, KeyValueError> {
+        self.in_place()?;
         let sql = |error| self.failed(&error);
         let mut step = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(sql)?;
         let old = stored(&mut step, self.space, bucket, key).await.map_err(sql)?;
@@ -132,6 +158,7 @@ impl KeyValue for SqliteKeyValue {
     }
 
     async fn delete(&self, bucket: &str, key: &str) -> Result<bool, KeyValueError> {
+        self.in_place()?;
         let sql = |error| self.failed(&error);
         let mut step = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(sql)?;
         let delete = "DELETE FROM entry WHERE space = ?1 AND bucket = ?2 AND key = ?3 RETURNING length(value)";
@@ -167,44 +194,14 @@ impl KeyValue for SqliteKeyValue {
 }
 
 /// Makes sure of the tables and of the space; gives its id.
-async fn bring_up(connection: &mut SqliteConnection, path: &Path, name: &str) -> Result<i64, KeyValueError> {
-    let sql = |error| failed(path, &error);
-    let mut step = connection.begin_with("BEGIN IMMEDIATE").await.map_err(sql)?;
-    let id: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *step).await.map_err(sql)?;
-    let empty = "SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)";
-    let empty: bool = sqlx::query_scalar(empty).fetch_one(&mut *step).await.map_err(sql)?;
-    match id {
-        APPLICATION_ID => {
-            let found = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations";
-            let found: i64 = sqlx::query_scalar(found).fetch_one(&mut *step).await.map_err(sql)?;
-            let known = MIGRATIONS.len();
-            if usize::try_from(found).map_or(true, |found| found > known) {
-                let what = format!("it was written by a newer taskcell (schema {found}, this one knows {known})");
-                return Err(about(
-                    path,
-                    &format!("{what}, and was not touched: use that version, or name another file"),
-                ));
-            }
-        }
-        0 if empty => {
-            let mark = sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA application_id = {APPLICATION_ID}")));
-            mark.execute(&mut *step).await.map_err(sql)?;
-        }
-        _ => return Err(about(path, "it is the database of another program, and was not touched: name another file")),
-    }
-    let migrations = (1..).zip(MIGRATIONS).map(|(version, (name, sql))| {
-        Migration::new(version, (*name).into(), MigrationType::Simple, sql.into_sql_str(), false)
-    });
-    let migrated = Migrator::with_migrations(migrations.collect()).run_direct(None, &mut *step, false).await;
-    migrated.map_err(|error| {
-        let said = one_line(&error.to_string(), 300);
-        about(path, &format!("its tables cannot be brought up to this version: {said}"))
-    })?;
+async fn bring_up(connection: &mut SqliteConnection, path: &Path, name: &str) -> Result<i64, Failure> {
+    let mut step = connection.begin_with("BEGIN IMMEDIATE").await?;
+    SHAPE.bring_up(&mut step, path, Use::Serve).await?;
     let make = "INSERT INTO space (name) VALUES (?1) ON CONFLICT (name) DO NOTHING";
-    sqlx::query(make).bind(name).execute(&mut *step).await.map_err(sql)?;
+    sqlx::query(make).bind(name).execute(&mut *step).await?;
     let space = sqlx::query_scalar("SELECT id FROM space WHERE name = ?1").bind(name);
-    let space = space.fetch_one(&mut *step).await.map_err(sql)?;
-    step.commit().await.map_err(sql)?;
+    let space = space.fetch_one(&mut *step).await?;
+    step.commit().await?;
     Ok(space)
 }
 

@@ -35,6 +35,8 @@
 
 mod leases;
 mod records;
+mod reserved;
+mod room;
 mod values;
 mod waiting;
 
@@ -122,6 +124,13 @@ pub const CASES: &[Case] = cases![
     leases::a_worker_resigns,
     leases::work_of_a_worker_that_is_gone_is_not_lost,
     leases::a_job_is_claimed_by_one,
+    reserved::a_task_that_is_confirmed_stays,
+    reserved::a_task_that_gets_its_job_stays,
+    reserved::a_task_whose_maker_is_lost_goes,
+    reserved::a_reservation_is_its_makers,
+    room::what_is_kept_is_bounded,
+    room::what_goes_makes_room,
+    room::the_bound_is_exact,
 ];
 
 /// Runs all cases, each with the two handles that `open` gives, and fails with the names of those that failed.

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::Handle;
 use super::values::*;
 use crate::protocol::types::TaskStatus;
-use crate::tasks::{Expects, NewTask, Origin, Stored, TaskRecord, Whose};
+use crate::tasks::{Expects, NewTask, Origin, Room, Stored, TaskRecord, Whose, Work};
 
 pub(super) async fn each_field_is_kept(one: Handle, other: Handle) {
     let base = record(SOMEBODY);
@@ -71,12 +71,12 @@ pub(super) async fn places_are_given_in_the_order_of_creation(one: Handle, other
 pub(super) async fn an_id_is_given_once(one: Handle, other: Handle) {
     let first = create(&one, record(SOMEBODY)).await;
     let again = TaskRecord { id: first.id.clone(), ..record("another") };
-    let refused = other.create(NewTask { record: again, job: None }, NO_LIMIT).await;
+    let refused = other.create(NewTask { record: again, work: Work::None }, NO_LIMIT).await;
     assert!(refused.is_err(), "the id of another task was taken: {refused:?}");
     assert_eq!(seen(&one, &first.id).await, Some(first));
     assert_eq!(one.list(Whose::Of("another"), None, 10).await.unwrap(), []);
     // Nothing of it counts.
-    assert!(one.create(NewTask { record: record("another"), job: None }, 1).await.unwrap().is_some());
+    assert!(one.create(NewTask { record: record("another"), work: Work::None }, Room::for_tasks(1)).await.unwrap().is_ok());
 }
 
 pub(super) async fn the_limit_is_exact(one: Handle, other: Handle) {
@@ -84,8 +84,8 @@ pub(super) async fn the_limit_is_exact(one: Handle, other: Handle) {
     let mut creating = JoinSet::new();
     for turn in 0..50 {
         let store = if turn % 2 == 0 { one.clone() } else { other.clone() };
-        let task = NewTask { record: record(SOMEBODY), job: None };
-        creating.spawn(async move { store.create(task, limit).await.unwrap() });
+        let task = NewTask { record: record(SOMEBODY), work: Work::None };
+        creating.spawn(async move { store.create(task, Room::for_tasks(limit)).await.unwrap() });
     }
     let places: Vec<u64> = creating.join_all().await.into_iter().flatten().collect();
     assert_eq!(places.len(), limit);
@@ -94,12 +94,12 @@ pub(super) async fn the_limit_is_exact(one: Handle, other: Handle) {
     assert_eq!(listed.len(), limit);
 
     let room = async |limit: usize| {
-        let task = NewTask { record: record(SOMEBODY), job: None };
-        other.create(task, limit).await.unwrap().is_some()
+        let task = NewTask { record: record(SOMEBODY), work: Work::None };
+        other.create(task, Room::for_tasks(limit)).await.unwrap().is_ok()
     };
     assert!(!room(limit).await);
     assert!(!room(0).await);
-    assert!(one.create(NewTask { record: record("another"), job: None }, limit).await.unwrap().is_some());
+    assert!(one.create(NewTask { record: record("another"), work: Work::None }, Room::for_tasks(limit)).await.unwrap().is_ok());
     // The end of a task makes no room; its removal does.
     assert_eq!(one.transition(end(&listed[0], custom("{}"))).await.unwrap(), Stored::Yes);
     assert!(!room(limit).await);
@@ -215,7 +215,7 @@ pub(super) async fn a_principal_sees_its_own(one: Handle, other: Handle) {
             assert_eq!(other.get(whose, &foreign.id).await.unwrap(), None);
             assert_eq!(other.outcome(whose, &foreign.id).await.unwrap(), None);
             assert!(!other.remove(whose, &foreign.id).await.unwrap());
-            assert_eq!(other.enqueue(whose, &foreign.id, &job(), worker).await.unwrap(), None);
+            assert_eq!(other.enqueue(whose, &foreign.id, &job(), worker, u64::MAX).await.unwrap(), Ok(None));
         }
     }
     for task in tasks {
@@ -236,7 +236,7 @@ pub(super) async fn what_is_removed_is_gone(one: Handle, other: Handle) {
         assert_eq!(store.list(Whose::Anyone, None, 10).await.unwrap(), slice::from_ref(&kept));
         assert_eq!(store.transition(change(&task)).await.unwrap(), Stored::Outdated);
         assert!(!store.remove(Whose::Anyone, &task.id).await.unwrap());
-        assert_eq!(store.enqueue(Whose::Anyone, &task.id, &job(), worker).await.unwrap(), None);
+        assert_eq!(store.enqueue(Whose::Anyone, &task.id, &job(), worker, u64::MAX).await.unwrap(), Ok(None));
     }
     one.resign(worker).await.unwrap();
     assert_eq!(one.claim(SOMEBODY, next, 10).await.unwrap(), [], "its work is still there");
@@ -268,8 +268,8 @@ pub(super) async fn what_has_expired_is_removed(one: Handle, other: Handle) {
     // There is room again.
     let mut room = Vec::new();
     for _ in 0..2 {
-        let task = NewTask { record: task(u32::MAX.into(), SOMEBODY), job: None };
-        room.push(one.create(task, 2).await.unwrap().is_some());
+        let task = NewTask { record: task(u32::MAX.into(), SOMEBODY), work: Work::None };
+        room.push(one.create(task, Room::for_tasks(2)).await.unwrap().is_ok());
     }
     assert_eq!(room, [true, false]);
 

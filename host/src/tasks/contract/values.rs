@@ -9,7 +9,9 @@ use super::Handle;
 use crate::protocol::types::{
     Implementation, ProgressToken, RequestContext, RpcError, TaskInput, TaskOutput, TaskStatus,
 };
-use crate::tasks::{Expects, Job, Lease, NewTask, Origin, Outcome, TaskRecord, Transition, Whose};
+use crate::tasks::{
+    Expects, Job, Lease, NewTask, Origin, Outcome, Room, TaskRecord, Transition, Whose, Work,
+};
 
 /// A time that nothing runs out in while a case runs.
 pub(super) const LONG: Duration = Duration::from_secs(60 * 60);
@@ -17,8 +19,8 @@ pub(super) const LONG: Duration = Duration::from_secs(60 * 60);
 /// Whose tasks they are where it does not matter.
 pub(super) const SOMEBODY: &str = "somebody";
 
-/// More tasks than a case makes.
-pub(super) const NO_LIMIT: usize = 1_000_000;
+/// Room for all that a case makes.
+pub(super) const NO_LIMIT: Room = Room { tasks: 1_000_000, bytes: u64::MAX };
 
 /// Text that a store may get wrong.
 pub(super) const ODD: &[&str] = &[
@@ -63,7 +65,7 @@ pub(super) fn record(principal: &str) -> TaskRecord {
 
 /// Stores a record, and gives it with its place.
 pub(super) async fn create(store: &Handle, mut record: TaskRecord) -> TaskRecord {
-    let task = NewTask { record: record.clone(), job: None };
+    let task = NewTask { record: record.clone(), work: Work::None };
     record.sequence = store.create(task, NO_LIMIT).await.unwrap().expect("there is room");
     record
 }
@@ -71,7 +73,7 @@ pub(super) async fn create(store: &Handle, mut record: TaskRecord) -> TaskRecord
 /// Stores a task with a job that `worker`, which has time, holds.
 pub(super) async fn create_leased(store: &Handle, principal: &str, worker: &str) -> (TaskRecord, Lease) {
     let mut record = record(principal);
-    let task = NewTask { record: record.clone(), job: Some((Arc::new(job()), worker.to_owned())) };
+    let task = NewTask { record: record.clone(), work: Work::Leased { job: Arc::new(job()), worker: worker.to_owned() } };
     record.sequence = store.create(task, NO_LIMIT).await.unwrap().expect("there is room");
     let lease = Lease { id: record.id.clone(), worker: worker.to_owned(), fence: 1 };
     (record, lease)
@@ -83,7 +85,7 @@ pub(super) fn change(record: &TaskRecord) -> Transition {
     changed.version += 1;
     changed.updated_at = Timestamp::now();
     changed.status_message = Some(format!("version {}", changed.version));
-    Transition { record: changed, seen: record.version, outcome: None, lease: None }
+    Transition { record: changed, seen: record.version, outcome: None, lease: None, room: u64::MAX }
 }
 
 /// The end of a task.

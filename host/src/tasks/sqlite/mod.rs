@@ -9,11 +9,13 @@
 //! | `open` | the file: making it, knowing it, its tables, its settings |
 //! | `writer` | group commit |
 //! | `operations` | what changes the store |
+//! | `clear` | removing many tasks, on a full disk, too |
 //! | `sql` | the statements |
 //! | `rows` | records as rows |
 //! | `watchers` | who waits for a change |
 //! | `error` | what goes wrong, for people |
 
+mod clear;
 mod error;
 mod open;
 mod operations;
@@ -24,7 +26,7 @@ mod tests;
 mod watchers;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,12 +34,18 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::SqlitePool;
 
-use super::{Claim, Job, Lease, NewTask, Outcome, StoreError, Stored, TaskRecord, TaskStore, Transition, Whose};
-use error::{closed, failed};
+use super::{
+    Claim, Full, Job, Lease, NewTask, Outcome, Room, StoreError, Stored, TaskRecord, TaskStore, Transition, Whose, Work,
+};
+use crate::private_file::Identity;
+use crate::sqlite_file::Use;
+use error::{about, closed, failed};
 use open::Opened;
 use rows::TaskRow;
 use watchers::Watchers;
 use writer::Writer;
+
+pub use clear::{Clear, Cleared};
 
 /// A store in a SQLite file, which several processes of one machine may share.
 ///
@@ -45,6 +53,8 @@ use writer::Writer;
 #[derive(Debug)]
 pub struct SqliteStore {
     path: Arc<Path>,
+    /// Where the file is, and which one it is.
+    file: Arc<(PathBuf, Identity)>,
     secret: [u8; 32],
     writer: Writer,
     readers: SqlitePool,
@@ -52,31 +62,54 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the store at `path`. Where there is no file it is made, with its folder; only its owner may read it.
+    /// Opens the store at `path`. Where there is no file it is made, with its folder; only its owner may read it. A store
+    /// of an older version is brought up to this one.
     ///
     /// Must be called within a tokio runtime, which runs the writer.
     ///
     /// # Errors
-    /// A file that is no store, that a newer version wrote, that is damaged or cannot be written. Nothing of such a
-    /// file is changed.
+    /// A file that is no store, that a newer version wrote, that is damaged or cannot be written, that belongs to another
+    /// user, or that everybody may change. Nothing of such a file is changed.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        Self::start(path, open::open(path, true).await?)
+        Self::opened(path, Use::Serve).await
     }
 
-    /// Opens a store that is there, such as to look into it.
+    /// Opens a store that is there, to change tasks of it. The tables of an older version stay as they are.
     ///
     /// # Errors
     /// As [`SqliteStore::open`], and where there is no file.
     pub async fn open_existing(path: &Path) -> Result<Self, StoreError> {
-        Self::start(path, open::open(path, false).await?)
+        Self::opened(path, Use::Change).await
     }
 
-    fn start(path: &Path, opened: Opened) -> Result<Self, StoreError> {
-        let Opened { writer, readers, secret } = opened;
-        let path: Arc<Path> = path.into();
+    /// Opens a store that is there, to look into it: also on a disk that is full, or that cannot be written. What would
+    /// change it is refused where it cannot be written.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open_existing`].
+    pub async fn open_to_look(path: &Path) -> Result<Self, StoreError> {
+        Self::opened(path, Use::Look).await
+    }
+
+    /// Gives all tasks of one principal to another, with the work that is left of them; gives the tasks. The store is
+    /// brought up to this version for it. Limits are not looked at.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open_existing`], and a failing store.
+    pub async fn transfer(path: &Path, from: &str, to: &str) -> Result<Vec<TaskRecord>, StoreError> {
+        let store = Self::opened(path, Use::Upgrade).await?;
+        let transfer = operations::Transfer { from: from.to_owned(), to: to.to_owned() };
+        let transferred = store.writer.call(transfer).await;
+        store.close().await;
+        transferred
+    }
+
+    async fn opened(path: &Path, opened: Use) -> Result<Self, StoreError> {
+        let Opened { writer, readers, secret, file } = open::open(path, opened).await?;
+        let (path, file) = (Arc::<Path>::from(path), Arc::new(file));
         let watchers = Arc::new(Watchers::new());
-        let writer = Writer::start(writer, Arc::clone(&path), Arc::clone(&watchers));
-        Ok(Self { path, secret, writer, readers, watchers })
+        let writer = Writer::start(writer, Arc::clone(&path), Arc::clone(&file), Arc::clone(&watchers));
+        Ok(Self { path, file, secret, writer, readers, watchers })
     }
 
     /// Does what is queued, puts all into the file itself and lets it go. Calls that come later fail.
@@ -84,6 +117,15 @@ impl SqliteStore {
         // The last connection to go tidies up, and that must not be one that only reads.
         self.readers.close().await;
         self.writer.close().await;
+    }
+
+    /// Whether the file is in its place, be the store open or closed.
+    ///
+    /// # Errors
+    /// What became of the file, and what to do.
+    pub fn check_place(&self) -> Result<(), StoreError> {
+        let (file, identity) = &*self.file;
+        identity.check(file).map_err(|what| about(&self.path, &what))
     }
 
     fn failed(&self, error: &sqlx::Error) -> StoreError {
@@ -110,11 +152,20 @@ impl TaskStore for SqliteStore {
         Ok(self.secret)
     }
 
-    async fn create(&self, task: NewTask, most: usize) -> Result<Option<u64>, StoreError> {
+    async fn create(&self, task: NewTask, room: Room) -> Result<Result<u64, Full>, StoreError> {
         // What is made into text here does not hold up the writer.
-        let job = task.job.map(|(job, worker)| rows::json(&*job).map(|job| (job, worker))).transpose()?;
+        let work = match task.work {
+            Work::None => operations::Work::None,
+            Work::Leased { job, worker } => operations::Work::Leased(rows::json(&*job)?, worker),
+            Work::Reserved { worker } => operations::Work::Reserved(worker),
+        };
         let row = TaskRow::new(task.record)?;
-        self.writer.call(operations::Create { row, job, limit: limit(most) }).await
+        let (tasks, bytes) = (limit(room.tasks), rows::at_most(room.bytes));
+        self.writer.call(operations::Create { row, work, tasks, bytes }).await
+    }
+
+    async fn confirm(&self, ids: &[String], worker: &str) -> Result<(), StoreError> {
+        self.writer.call(operations::Confirm { ids: ids.to_vec(), worker: worker.to_owned() }).await
     }
 
     async fn get(&self, whose: Whose<'_>, id: &str) -> Result<Option<TaskRecord>, StoreError> {
@@ -132,11 +183,12 @@ impl TaskStore for SqliteStore {
     }
 
     async fn transition(&self, change: Transition) -> Result<Stored, StoreError> {
-        let Transition { record, seen, outcome, lease } = change;
+        let Transition { record, seen, outcome, lease, room } = change;
         let outcome = outcome.as_ref().map(rows::json).transpose()?;
         let is_final = record.status.is_final();
         let (row, seen) = (TaskRow::new(record)?, rows::number(seen)?);
-        self.writer.call(operations::Transition { row, seen, outcome, is_final, lease }).await
+        let room = rows::at_most(room);
+        self.writer.call(operations::Transition { row, seen, outcome, is_final, lease, room }).await
     }
 
     async fn list(&self, whose: Whose<'_>, after: Option<u64>, most: usize) -> Result<Vec<TaskRecord>, StoreError> {
@@ -174,7 +226,8 @@ impl TaskStore for SqliteStore {
     async fn remove_expired(&self, now: Timestamp) -> Result<Vec<TaskRecord>, StoreError> {
         let now = rows::saturated(now);
         // Mostly there is nothing to do, which costs one look at an index and no place in the writer's queue.
-        let any = sqlx::query_scalar(sql::ANY_EXPIRED).bind(now).fetch_one(&self.readers).await;
+        let any = sqlx::query_scalar(sql::ANY_EXPIRED).bind(operations::clock()).bind(now);
+        let any = any.fetch_one(&self.readers).await;
         if !any.map_err(|error| self.failed(&error))? {
             return Ok(Vec::new());
         }
@@ -185,10 +238,17 @@ impl TaskStore for SqliteStore {
         self.writer.call(operations::Renew { worker: worker.to_owned(), time }).await
     }
 
-    async fn enqueue(&self, whose: Whose<'_>, id: &str, job: &Job, worker: &str) -> Result<Option<Lease>, StoreError> {
+    async fn enqueue(
+        &self,
+        whose: Whose<'_>,
+        id: &str,
+        job: &Job,
+        worker: &str,
+        room: u64,
+    ) -> Result<Result<Option<Lease>, Full>, StoreError> {
         let principal = principal(whose).map(str::to_owned);
         let (id, worker, job) = (id.to_owned(), worker.to_owned(), rows::json(job)?);
-        self.writer.call(operations::Enqueue { principal, id, worker, job }).await
+        self.writer.call(operations::Enqueue { principal, id, worker, job, room: rows::at_most(room) }).await
     }
 
     async fn claim(&self, principal: &str, worker: &str, most: usize) -> Result<Vec<Claim>, StoreError> {

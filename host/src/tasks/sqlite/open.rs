@@ -4,56 +4,103 @@
 //! version can serve. That is asked inside a transaction that excludes other writers, so two processes may make the
 //! same store at once.
 
-use std::cmp::Ordering;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use sqlx::{ConnectOptions, Connection, SqlSafeStr, SqliteConnection, SqlitePool};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteLockingMode, SqlitePoolOptions};
+use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 
 use super::error::{about, failed};
-use crate::sqlite_file;
+use crate::private_file::Identity;
+use crate::sqlite_file::{self, Failure, Shape, Use, Version};
 use crate::tasks::{StoreError, cursor};
 
-/// Marks a SQLite file as a store of tasks: `task` in ASCII. SQLite keeps it in the file's header.
-const APPLICATION_ID: i64 = 0x7461_736b;
-
-/// The migrations by their versions, which count from one.
-const MIGRATIONS: &[(&str, &str)] = &[("tasks", include_str!("../../../migrations/0001_tasks.sql"))];
+/// A store of tasks. The mark is `task` in ASCII. A version that was released is never edited: a change is a new one.
+pub(super) const SHAPE: Shape = Shape {
+    name: "tasks",
+    application_id: 0x7461_736b,
+    versions: &[
+        Version {
+            name: "tasks",
+            sql: include_str!("../../../migrations/0001_tasks.sql"),
+            tables: &["meta", "tasks", "principals", "workers", "jobs"],
+            others: &["tasks_of_principal", "tasks_by_expiry", "jobs_by_worker", "task_came", "task_went"],
+        },
+        Version {
+            name: "room",
+            sql: include_str!("../../../migrations/0002_room.sql"),
+            tables: &[],
+            others: &["task_changed", "job_came", "job_changed", "job_went", "jobs_reserved"],
+        },
+    ],
+};
 
 /// Connections for reading: a reader waits for nobody, but each takes a thread.
 const READERS: u32 = 3;
 
 /// Connections to a store that is ready for use.
 pub(super) struct Opened {
-    /// The one that writes.
-    pub(super) writer: SqliteConnection,
+    /// The one that writes; none where the store can only be looked into.
+    pub(super) writer: Option<SqliteConnection>,
     /// Those that read.
     pub(super) readers: SqlitePool,
     /// The secret of the store.
     pub(super) secret: [u8; 32],
+    /// Where the file is, and which one it is.
+    pub(super) file: (PathBuf, Identity),
 }
 
-/// Opens the store at `path`; `make`s it where there is none.
-pub(super) async fn open(path: &Path, make: bool) -> Result<Opened, StoreError> {
+/// The failure of a store, with its file.
+pub(super) fn refused(path: &Path, failure: &Failure) -> StoreError {
+    match failure {
+        Failure::Sqlite(error) => failed(path, error),
+        Failure::Refused(what) => about(path, what),
+    }
+}
+
+/// Finds the file of the store at `path`; makes it where it is to be served from and is not there.
+pub(super) async fn find(path: &Path, opened: Use) -> Result<(PathBuf, Identity), StoreError> {
     // SQLite takes some names for something else than a file (`:memory:`, `file:...`, none at all), but no such path.
     let file = std::path::absolute(path).map_err(|error| about(path, &format!("is not to be found: {error}")))?;
-    if make {
-        sqlite_file::make(&file).await.map_err(|error| about(path, &format!("its file cannot be made: {error}")))?;
+    if opened == Use::Serve {
+        sqlite_file::make(&file).await.map_err(|what| about(path, &what))?;
     }
     match tokio::fs::metadata(&file).await {
-        Ok(found) if found.is_file() => {}
-        Ok(_) => return Err(about(path, "it is no file: name one, which is made when it is missing")),
+        Ok(found) if found.is_file() => Ok((file, Identity::of(&found))),
+        Ok(_) => Err(about(path, "it is no file: name one, which is made when it is missing")),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(about(path, "there is no such file: name the one that the tasks are kept in"));
+            Err(about(path, "there is no such file: name the one that the tasks are kept in"))
         }
-        Err(error) => return Err(about(path, &format!("it cannot be looked at: {error}"))),
+        Err(error) => Err(about(path, &format!("it cannot be looked at: {error}"))),
     }
+}
 
-    let options = sqlite_file::options(&file);
-    let mut writer = options.connect().await.map_err(|error| failed(path, &error))?;
-    match ready(&mut writer, options, path, make).await {
-        Ok((secret, readers)) => Ok(Opened { writer, readers, secret }),
+/// Opens the store at `path` for a use.
+pub(super) async fn open(path: &Path, opened: Use) -> Result<Opened, StoreError> {
+    let file = find(path, opened).await?;
+    let options = sqlite_file::options(&file.0);
+    let failure = match shared(options, path, opened).await {
+        Ok((writer, readers, secret)) => return Ok(Opened { writer: Some(writer), readers, secret, file }),
+        Err(failure) => failure,
+    };
+    // A disk that is full or cannot be written has no place for what SQLite puts beside the file.
+    if let (Use::Look, Failure::Sqlite(error)) = (opened, &failure)
+        && sqlite_file::is_of_the_disk(error)
+        && let Ok((readers, secret)) = alone(&file.0, path).await
+    {
+        return Ok(Opened { writer: None, readers, secret, file });
+    }
+    Err(refused(path, &failure))
+}
+
+/// Opens a file that others may use, too.
+async fn shared(
+    options: SqliteConnectOptions,
+    path: &Path,
+    opened: Use,
+) -> Result<(SqliteConnection, SqlitePool, [u8; 32]), Failure> {
+    let mut writer = options.connect().await?;
+    match ready(&mut writer, options, path, opened).await {
+        Ok((secret, readers)) => Ok((writer, readers, secret)),
         Err(error) => {
             // Closed here and now, so that SQLite leaves nothing beside the file.
             let _ = writer.close().await;
@@ -62,84 +109,74 @@ pub(super) async fn open(path: &Path, make: bool) -> Result<Opened, StoreError> 
     }
 }
 
+/// Opens a file to look into it without a file beside it. It must not be written meanwhile: a file whose log is empty is
+/// taken as it is, another one is locked.
+async fn alone(file: &Path, path: &Path) -> Result<(SqlitePool, [u8; 32]), Failure> {
+    let mut log = file.as_os_str().to_owned();
+    log.push("-wal");
+    let options = sqlite_file::options(file);
+    let options = match std::fs::metadata(Path::new(&log)) {
+        Ok(found) if found.len() > 0 => options.locking_mode(SqliteLockingMode::Exclusive),
+        _ => options.read_only(true).immutable(true),
+    };
+    let readers = pool(1, options).await?;
+    let secret = {
+        let mut reader = readers.acquire().await?;
+        bring_up(&mut reader, path, Use::Look).await?
+    };
+    Ok((readers, secret))
+}
+
 /// Makes the file ready for use, through the connection that is to write it.
 async fn ready(
     writer: &mut SqliteConnection,
     options: SqliteConnectOptions,
     path: &Path,
-    make: bool,
-) -> Result<([u8; 32], SqlitePool), StoreError> {
-    let secret = bring_up(writer, path, make).await?;
-    sqlite_file::write_ahead(writer).await.map_err(|why| about(path, &why))?;
-    let readers = SqlitePoolOptions::new()
-        .max_connections(READERS)
-        .test_before_acquire(false)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .connect_with(options.pragma("query_only", "ON"))
-        .await
-        .map_err(|error| failed(path, &error))?;
+    opened: Use,
+) -> Result<([u8; 32], SqlitePool), Failure> {
+    let secret = bring_up(writer, path, opened).await?;
+    if opened != Use::Look {
+        sqlite_file::write_ahead(writer).await.map_err(Failure::Refused)?;
+    }
+    if opened.upgrades() {
+        match sqlite_file::convert(writer).await {
+            Ok(None) => {}
+            Ok(Some(size)) => tracing::info!(
+                size,
+                "the task store is of an older version, and large: `taskcell tasks purge` gives its free space back"
+            ),
+            // Another process uses it. The next time does as well.
+            Err(error) => tracing::debug!(%error, "the task store was not written anew"),
+        }
+    }
+    let readers = pool(READERS, options.pragma("query_only", "ON")).await?;
     Ok((secret, readers))
 }
 
+async fn pool(connections: u32, options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+    let pool = SqlitePoolOptions::new().max_connections(connections).test_before_acquire(false);
+    pool.idle_timeout(None).max_lifetime(None).connect_with(options).await
+}
+
 /// Makes sure of the tables, and gives the secret.
-async fn bring_up(writer: &mut SqliteConnection, path: &Path, make: bool) -> Result<[u8; 32], StoreError> {
-    let sql = |error| failed(path, &error);
+pub(super) async fn bring_up(
+    connection: &mut SqliteConnection,
+    path: &Path,
+    opened: Use,
+) -> Result<[u8; 32], Failure> {
     // Who only looks waits for nobody, and changes nothing: not the tables either, which an older host may be using.
-    let begin = if make { "BEGIN IMMEDIATE" } else { "BEGIN" };
-    let mut step = writer.begin_with(begin).await.map_err(sql)?;
-    let id: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *step).await.map_err(sql)?;
-    let empty = "SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)";
-    let empty: bool = sqlx::query_scalar(empty).fetch_one(&mut *step).await.map_err(sql)?;
-    match id {
-        APPLICATION_ID => refuse_other_schema(&mut step, path, make).await?,
-        0 if empty && make => {
-            let mark = sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA application_id = {APPLICATION_ID}")));
-            mark.execute(&mut *step).await.map_err(sql)?;
-        }
-        0 if empty => return Err(about(path, "it is empty: name the file that the tasks are kept in")),
-        _ => return Err(about(path, "it is the database of another program, and was not touched: name another file")),
-    }
-    if make {
-        migrator().run_direct(None, &mut *step, false).await.map_err(|error| match error {
-            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => sql(error),
-            other => about(path, &format!("its tables cannot be brought up to this version: {other}")),
-        })?;
+    let begin = if opened.upgrades() { "BEGIN IMMEDIATE" } else { "BEGIN" };
+    let mut step = connection.begin_with(begin).await?;
+    SHAPE.bring_up(&mut step, path, opened).await?;
+    if opened.upgrades() {
         let make_secret = "INSERT INTO meta (name, value) VALUES ('secret', ?1) ON CONFLICT (name) DO NOTHING";
-        sqlx::query(make_secret).bind(cursor::secret().to_vec()).execute(&mut *step).await.map_err(sql)?;
+        sqlx::query(make_secret).bind(cursor::secret().to_vec()).execute(&mut *step).await?;
     }
-    let secret = "SELECT value FROM meta WHERE name = 'secret'";
-    let secret: Vec<u8> = sqlx::query_scalar(secret).fetch_one(&mut *step).await.map_err(sql)?;
-    step.commit().await.map_err(sql)?;
-    secret.try_into().map_err(|_| about(path, "its secret is not 32 bytes long: it was changed from outside"))
-}
-
-/// Refuses tables of a newer version, and, where they are not to be changed, of an older one.
-async fn refuse_other_schema(step: &mut SqliteConnection, path: &Path, make: bool) -> Result<(), StoreError> {
-    let found = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations").fetch_one(step).await;
-    let found: i64 = found.map_err(|error| failed(path, &error))?;
-    let known = MIGRATIONS.len();
-    match usize::try_from(found).map(|found| found.cmp(&known)) {
-        Ok(Ordering::Equal) => return Ok(()),
-        Ok(Ordering::Less) if make => return Ok(()),
-        Ok(Ordering::Less) => {
-            let what = format!("it was written by an older taskcell (schema {found}, this one knows {known})");
-            return Err(about(path, &format!("{what}: `taskcell run` with it brings it up to date")));
-        }
-        _ => {}
-    }
-    Err(about(
-        path,
-        &format!(
-            "it was written by a newer taskcell (schema {found}, this one knows {known}), and was not touched: \
-             use that version, or name another file"
-        ),
-    ))
-}
-
-fn migrator() -> Migrator {
-    let migrations = (1..).zip(MIGRATIONS).map(|(version, (name, sql))| {
-        Migration::new(version, (*name).into(), MigrationType::Simple, sql.into_sql_str(), false)
-    });
-    Migrator::with_migrations(migrations.collect())
+    let secret: Option<Vec<u8>> =
+        sqlx::query_scalar("SELECT value FROM meta WHERE name = 'secret'").fetch_optional(&mut *step).await?;
+    step.commit().await?;
+    // Cursors are signed with it. The next host makes a new one where it was lost; who looks needs none.
+    let secret = secret.unwrap_or_else(|| cursor::secret().to_vec());
+    let changed = || Failure::Refused("its secret is not 32 bytes long: it was changed from outside".to_owned());
+    secret.try_into().map_err(|_| changed())
 }

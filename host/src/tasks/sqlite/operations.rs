@@ -8,7 +8,7 @@ use sqlx::Row;
 use super::rows::{self, TaskRow};
 use super::sql;
 use super::writer::{Operation, Step};
-use crate::tasks::{Claim, Job, Lease, Stored, TaskRecord};
+use crate::tasks::{Claim, Full, Job, Lease, Stored, TaskRecord};
 
 /// Expired tasks that are removed in one step.
 const AT_ONCE: i64 = 256;
@@ -20,18 +20,29 @@ const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 /// The longest time of a worker: a hundred years, so that sums stay within a column.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
+/// Who is at work for a new task.
+pub(super) enum Work {
+    None,
+    /// A worker that does the job of this text.
+    Leased(String, String),
+    /// A worker that still makes the task.
+    Reserved(String),
+}
+
 pub(super) struct Create {
     pub(super) row: TaskRow,
-    /// The text of the job, and who does it.
-    pub(super) job: Option<(String, String)>,
-    pub(super) limit: i64,
+    pub(super) work: Work,
+    pub(super) tasks: i64,
+    pub(super) bytes: i64,
 }
 
 impl Operation for Create {
-    type Answer = Option<u64>;
+    type Answer = Result<u64, Full>;
 
-    async fn run(&self, step: &mut Step<'_>) -> Result<Option<u64>, sqlx::Error> {
+    async fn run(&self, step: &mut Step<'_>) -> Result<Self::Answer, sqlx::Error> {
         let row = &self.row;
+        let job_size = if let Work::Leased(job, _) = &self.work { job.len() } else { 0 };
+        let size = bytes(row.origin.len().saturating_add(job_size));
         let created = sqlx::query(sql::CREATE)
             .bind(&row.id)
             .bind(&*row.principal)
@@ -44,18 +55,44 @@ impl Operation for Create {
             .bind(row.poll_interval)
             .bind(row.version)
             .bind(&row.origin)
-            .bind(self.limit)
+            .bind(self.tasks)
+            .bind(size)
+            .bind(self.bytes)
             .execute(&mut *step.connection)
             .await?;
         if created.rows_affected() == 0 {
-            return Ok(None);
+            let tasks = sqlx::query_scalar(sql::TASKS_OF).bind(&*row.principal);
+            let tasks: i64 = tasks.fetch_one(&mut *step.connection).await?;
+            return Ok(Err(if tasks >= self.tasks { Full::Tasks } else { Full::Bytes }));
         }
         let sequence = created.last_insert_rowid();
-        if let Some((job, worker)) = &self.job {
-            let job = sqlx::query(sql::CREATE_JOB).bind(sequence).bind(&*row.principal).bind(worker).bind(job);
-            job.execute(&mut *step.connection).await?;
+        let row = match &self.work {
+            Work::None => None,
+            Work::Leased(job, worker) => {
+                Some(sqlx::query(sql::CREATE_JOB).bind(sequence).bind(&*row.principal).bind(worker).bind(job))
+            }
+            Work::Reserved(worker) => Some(sqlx::query(sql::RESERVE).bind(sequence).bind(&*row.principal).bind(worker)),
+        };
+        if let Some(row) = row {
+            row.execute(&mut *step.connection).await?;
         }
-        Ok(Some(rows::unsigned(sequence)?))
+        Ok(Ok(rows::unsigned(sequence)?))
+    }
+}
+
+pub(super) struct Confirm {
+    pub(super) ids: Vec<String>,
+    pub(super) worker: String,
+}
+
+impl Operation for Confirm {
+    type Answer = ();
+
+    async fn run(&self, step: &mut Step<'_>) -> Result<(), sqlx::Error> {
+        for id in &self.ids {
+            sqlx::query(sql::CONFIRM).bind(id).bind(&self.worker).execute(&mut *step.connection).await?;
+        }
+        Ok(())
     }
 }
 
@@ -65,6 +102,8 @@ pub(super) struct Transition {
     pub(super) outcome: Option<String>,
     pub(super) is_final: bool,
     pub(super) lease: Option<Lease>,
+    /// Bytes that the principal's tasks may come to.
+    pub(super) room: i64,
 }
 
 impl Operation for Transition {
@@ -86,6 +125,16 @@ impl Operation for Transition {
         }
         if version != self.seen {
             return Ok(Stored::Outdated);
+        }
+        if let Some(outcome) = self.outcome.as_ref().filter(|_| self.room < i64::MAX) {
+            let job: i64 = match self.is_final {
+                true => sqlx::query_scalar(sql::JOB_SIZE).bind(&row.id).fetch_one(&mut *step.connection).await?,
+                false => 0,
+            };
+            let more = bytes(outcome.len()).saturating_sub(job);
+            if more > 0 && !has_room(step, &row.principal, more, self.room).await? {
+                return Ok(Stored::Full);
+            }
         }
         sqlx::query(sql::TRANSITION)
             .bind(&row.id)
@@ -128,6 +177,29 @@ impl Operation for Remove {
     }
 }
 
+pub(super) struct Transfer {
+    pub(super) from: String,
+    pub(super) to: String,
+}
+
+impl Operation for Transfer {
+    type Answer = Vec<TaskRecord>;
+
+    async fn run(&self, step: &mut Step<'_>) -> Result<Vec<TaskRecord>, sqlx::Error> {
+        if self.from == self.to {
+            return Ok(Vec::new());
+        }
+        for statement in sql::TRANSFER {
+            sqlx::query(*statement).bind(&self.from).bind(&self.to).execute(&mut *step.connection).await?;
+        }
+        let moved = sqlx::query(sql::TRANSFER_TASKS).bind(&self.from).bind(&self.to);
+        let moved = moved.fetch_all(&mut *step.connection).await?;
+        let records = moved.iter().map(rows::record).collect::<Result<Vec<_>, _>>()?;
+        step.changed.extend(records.iter().map(|record| record.id.clone()));
+        Ok(records)
+    }
+}
+
 pub(super) struct RemoveExpired {
     pub(super) now: i64,
 }
@@ -137,8 +209,14 @@ impl Operation for RemoveExpired {
 
     async fn run(&self, step: &mut Step<'_>) -> Result<Vec<TaskRecord>, sqlx::Error> {
         let remove = sqlx::query(sql::REMOVE_EXPIRED).bind(self.now).bind(AT_ONCE);
+        let mut rows = remove.fetch_all(&mut *step.connection).await?;
+        let abandoned = sqlx::query_scalar(sql::ABANDONED).bind(clock()).bind(AT_ONCE);
+        let abandoned: Vec<i64> = abandoned.fetch_all(&mut *step.connection).await?;
+        for place in abandoned {
+            rows.extend(sqlx::query(sql::REMOVE_PLACE).bind(place).fetch_all(&mut *step.connection).await?);
+        }
         let mut removed = Vec::new();
-        for row in remove.fetch_all(&mut *step.connection).await? {
+        for row in rows {
             step.changed.push(row.try_get(1)?);
             match rows::record(&row) {
                 Ok(record) => removed.push(record),
@@ -183,15 +261,23 @@ pub(super) struct Enqueue {
     pub(super) id: String,
     pub(super) worker: String,
     pub(super) job: String,
+    /// Bytes that the principal's tasks may come to.
+    pub(super) room: i64,
 }
 
 impl Operation for Enqueue {
-    type Answer = Option<Lease>;
+    type Answer = Result<Option<Lease>, Full>;
 
-    async fn run(&self, step: &mut Step<'_>) -> Result<Option<Lease>, sqlx::Error> {
+    async fn run(&self, step: &mut Step<'_>) -> Result<Self::Answer, sqlx::Error> {
+        let principal = sqlx::query_scalar(sql::PRINCIPAL).bind(&self.principal).bind(&self.id);
+        let principal: Option<String> = principal.fetch_optional(&mut *step.connection).await?;
+        let Some(principal) = principal else { return Ok(Ok(None)) };
         let enqueue = sqlx::query(sql::ENQUEUE).bind(&self.principal).bind(&self.id).bind(&self.worker).bind(&self.job);
+        if !has_room(step, &principal, bytes(self.job.len()), self.room).await? {
+            return Ok(Err(Full::Bytes));
+        }
         let added = enqueue.execute(&mut *step.connection).await?.rows_affected() > 0;
-        Ok(added.then(|| Lease { id: self.id.clone(), worker: self.worker.clone(), fence: 1 }))
+        Ok(Ok(added.then(|| Lease { id: self.id.clone(), worker: self.worker.clone(), fence: 1 })))
     }
 }
 
@@ -255,13 +341,25 @@ impl Operation for Resign {
     }
 }
 
+/// Whether a principal's tasks may come to so many bytes more.
+async fn has_room(step: &mut Step<'_>, principal: &str, more: i64, room: i64) -> Result<bool, sqlx::Error> {
+    let with = sqlx::query_scalar(sql::BYTES_WITH).bind(principal).bind(more);
+    let with: i64 = with.fetch_one(&mut *step.connection).await?;
+    Ok(with <= room)
+}
+
+/// A length as SQLite takes it.
+fn bytes(length: usize) -> i64 {
+    i64::try_from(length).unwrap_or(i64::MAX)
+}
+
 /// A fence as its column holds it: one that is too large for that was never given.
 fn as_fence(fence: u64) -> i64 {
     i64::try_from(fence).unwrap_or(0)
 }
 
 /// The store's clock: that of the machine, which all who share the file are on, in milliseconds since 1970.
-fn clock() -> i64 {
+pub(super) fn clock() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, milliseconds)
 }
 

@@ -87,6 +87,11 @@ pub(super) fn number(number: u64) -> Result<i64, StoreError> {
     i64::try_from(number).map_err(|_| unfit(&format!("{number} is more than a store can hold")))
 }
 
+/// A bound for a column, the largest that it can hold where it is beyond.
+pub(super) fn at_most(bound: u64) -> i64 {
+    i64::try_from(bound).unwrap_or(i64::MAX)
+}
+
 /// A number that has no sign, from a column.
 pub(super) fn unsigned(number: i64) -> Result<u64, sqlx::Error> {
     u64::try_from(number).map_err(unreadable)

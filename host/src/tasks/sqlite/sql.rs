@@ -3,24 +3,44 @@
 //! Parameters are numbered where one stands twice. `?1 IS NULL OR principal = ?1` is [`Whose`](super::super::Whose):
 //! a principal, or anyone.
 
-/// Stores a task unless its principal has as many as it may.
+/// Stores a task unless its principal has as many tasks as it may, or no room for so many bytes more.
 pub(super) const CREATE: &str = "
     INSERT INTO tasks (id, principal, status, status_message, created_at, updated_at, ttl, expires_at, poll_interval,
         version, origin)
     SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11
-    WHERE coalesce((SELECT tasks FROM principals WHERE name = ?2), 0) < ?12";
+    WHERE coalesce((SELECT tasks FROM principals WHERE name = ?2), 0) < ?12
+        AND coalesce((SELECT bytes FROM principals WHERE name = ?2), 0) + ?13 <= ?14";
+
+/// How many tasks a principal has.
+pub(super) const TASKS_OF: &str = "SELECT coalesce((SELECT tasks FROM principals WHERE name = ?1), 0)";
+
+/// How many bytes there would be of a principal's tasks with so many more.
+pub(super) const BYTES_WITH: &str = "SELECT coalesce((SELECT bytes FROM principals WHERE name = ?1), 0) + ?2";
 
 /// Stores the job of a new task. A worker that is not known holds nothing: the job can be claimed.
 pub(super) const CREATE_JOB: &str = "
     INSERT INTO jobs (sequence, principal, worker, fence, job)
     VALUES (?1, ?2, (SELECT id FROM workers WHERE id = ?3), 1, ?4)";
 
-/// Adds the job of a task that has none and has not ended.
+/// Reserves a new task for the worker that makes it. A worker that is not known makes nothing: the task is removed.
+pub(super) const RESERVE: &str = "
+    INSERT INTO jobs (sequence, principal, worker, fence, job)
+    VALUES (?1, ?2, (SELECT id FROM workers WHERE id = ?3), 0, '')";
+
+/// Ends a reservation.
+pub(super) const CONFIRM: &str = "
+    DELETE FROM jobs WHERE sequence = (SELECT sequence FROM tasks WHERE id = ?1) AND fence = 0 AND worker = ?2";
+
+/// Adds the job of a task that has none, or is reserved by the same worker, and has not ended.
 pub(super) const ENQUEUE: &str = "
     INSERT INTO jobs (sequence, principal, worker, fence, job)
     SELECT sequence, principal, (SELECT id FROM workers WHERE id = ?3), 1, ?4 FROM tasks
     WHERE id = ?2 AND (?1 IS NULL OR principal = ?1) AND status IN ('working', 'input_required')
-    ON CONFLICT (sequence) DO NOTHING";
+    ON CONFLICT (sequence) DO UPDATE SET fence = excluded.fence, job = excluded.job
+        WHERE jobs.fence = 0 AND jobs.worker = excluded.worker";
+
+/// Whose a task is.
+pub(super) const PRINCIPAL: &str = "SELECT principal FROM tasks WHERE id = ?2 AND (?1 IS NULL OR principal = ?1)";
 
 /// A record, in the order that `rows::record` reads.
 macro_rules! record {
@@ -49,6 +69,11 @@ pub(super) const STANDING: &str = "
         SELECT 1 FROM jobs WHERE jobs.sequence = tasks.sequence AND worker = ?3 AND fence = ?4
     ) FROM tasks WHERE id = ?1 AND principal = ?2";
 
+/// Bytes of a task's job, which go when the task ends.
+pub(super) const JOB_SIZE: &str = "
+    SELECT coalesce(max(length(CAST(job AS BLOB))), 0) FROM jobs
+    WHERE sequence = (SELECT sequence FROM tasks WHERE id = ?1)";
+
 /// An outcome that is there stays.
 pub(super) const TRANSITION: &str = "
     UPDATE tasks SET status = ?2, status_message = ?3, created_at = ?4, updated_at = ?5, ttl = ?6, expires_at = ?7,
@@ -59,12 +84,19 @@ pub(super) const REMOVE_JOB: &str = "DELETE FROM jobs WHERE sequence = (SELECT s
 
 pub(super) const REMOVE: &str = "DELETE FROM tasks WHERE id = ?2 AND (?1 IS NULL OR principal = ?1)";
 
-pub(super) const ANY_EXPIRED: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE expires_at <= ?1)";
+/// Gives what is counted of one principal, and the jobs, to another.
+pub(super) const TRANSFER: &[&str] = &[
+    "INSERT INTO principals (name, tasks, bytes) SELECT ?2, tasks, bytes FROM principals WHERE name = ?1
+     ON CONFLICT (name) DO UPDATE SET tasks = tasks + excluded.tasks, bytes = bytes + excluded.bytes",
+    "DELETE FROM principals WHERE name = ?1",
+    "UPDATE jobs SET principal = ?2 WHERE principal = ?1 AND sequence IN (
+        SELECT sequence FROM tasks WHERE principal = ?1
+     )",
+];
 
-pub(super) const REMOVE_EXPIRED: &str = "
-    DELETE FROM tasks WHERE sequence IN (
-        SELECT sequence FROM tasks WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2
-    )
+/// Gives the tasks of one principal to another.
+pub(super) const TRANSFER_TASKS: &str = "
+    UPDATE tasks SET principal = ?2 WHERE principal = ?1
     RETURNING principal, id, sequence, status, status_message, created_at, updated_at, ttl, poll_interval, version,
         origin";
 
@@ -76,6 +108,56 @@ macro_rules! has_time {
         "(until_ms > ?1 AND until_ms <= ?1 + 2 * time_ms)"
     };
 }
+
+/// Whether there is a task that has expired by `?2`, or that was reserved by a worker without time at `?1`.
+pub(super) const ANY_EXPIRED: &str = concat!(
+    "SELECT EXISTS (SELECT 1 FROM tasks WHERE expires_at <= ?2)
+     OR EXISTS (SELECT 1 FROM jobs WHERE fence = 0 AND worker IS NULL)
+     OR EXISTS (SELECT 1 FROM workers CROSS JOIN jobs ON worker = id WHERE fence = 0 AND NOT ",
+    has_time!(),
+    ")"
+);
+
+/// The places of tasks that were reserved by a worker without time at `?1`.
+pub(super) const ABANDONED: &str = concat!(
+    "SELECT sequence FROM jobs WHERE fence = 0 AND worker IS NULL
+     UNION ALL
+     SELECT sequence FROM workers CROSS JOIN jobs ON worker = id WHERE fence = 0 AND NOT ",
+    has_time!(),
+    " LIMIT ?2"
+);
+
+pub(super) const REMOVE_EXPIRED: &str = "
+    DELETE FROM tasks WHERE sequence IN (
+        SELECT sequence FROM tasks WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2
+    )
+    RETURNING principal, id, sequence, status, status_message, created_at, updated_at, ttl, poll_interval, version,
+        origin";
+
+/// Removes tasks of a principal (`?2`, anybody's without one) that have expired by `?4`, or have ended if `?3`, or that were
+/// reserved by a worker without time at `?1`.
+pub(super) const CLEAR: &str = concat!(
+    "DELETE FROM tasks WHERE sequence IN (
+        SELECT sequence FROM tasks WHERE (?2 IS NULL OR principal = ?2) AND (
+            expires_at <= ?4
+            OR (?3 AND status IN ('completed', 'failed', 'cancelled'))
+            OR EXISTS (
+                SELECT 1 FROM jobs LEFT JOIN workers ON workers.id = jobs.worker
+                WHERE jobs.sequence = tasks.sequence AND fence = 0 AND (workers.id IS NULL OR NOT ",
+    has_time!(),
+    ")
+            )
+        ) ORDER BY sequence LIMIT ?5
+    )
+    RETURNING principal, id, sequence, status, status_message, created_at, updated_at, ttl, poll_interval, version,
+        origin"
+);
+
+/// Removes a task by its place.
+pub(super) const REMOVE_PLACE: &str = "
+    DELETE FROM tasks WHERE sequence = ?1
+    RETURNING principal, id, sequence, status, status_message, created_at, updated_at, ttl, poll_interval, version,
+        origin";
 
 /// Renews the time of a worker that has some left.
 pub(super) const RENEW: &str =
@@ -98,9 +180,9 @@ pub(super) const HAS_TIME: &str = concat!("SELECT EXISTS (SELECT 1 FROM workers 
 
 /// The oldest jobs of a principal that nobody holds, and those of workers without time.
 pub(super) const CLAIMABLE: &str = concat!(
-    "SELECT sequence FROM jobs WHERE worker IS NULL AND principal = ?2
+    "SELECT sequence FROM jobs WHERE worker IS NULL AND principal = ?2 AND fence > 0
      UNION ALL
-     SELECT sequence FROM workers CROSS JOIN jobs ON worker = id WHERE principal = ?2 AND NOT ",
+     SELECT sequence FROM workers CROSS JOIN jobs ON worker = id WHERE principal = ?2 AND fence > 0 AND NOT ",
     has_time!(),
     " ORDER BY sequence LIMIT ?3"
 );

@@ -16,7 +16,14 @@ use crate::tasks::{TaskLimits, Tasks};
 /// looked through.
 const PLANS: &[(&str, &[&str])] = &[
     (sql::CREATE, &["SEARCH principals USING PRIMARY KEY (name=?)", JOB]),
+    (sql::TASKS_OF, &["SEARCH principals USING PRIMARY KEY (name=?)"]),
+    (sql::BYTES_WITH, &["SEARCH principals USING PRIMARY KEY (name=?)"]),
     (sql::CREATE_JOB, &["SEARCH workers USING PRIMARY KEY (id=?)"]),
+    (sql::RESERVE, &["SEARCH workers USING PRIMARY KEY (id=?)"]),
+    (sql::CONFIRM, &[JOB, PLACE_BY_ID]),
+    (sql::PRINCIPAL, &[TASK_BY_ID]),
+    (sql::JOB_SIZE, &[JOB, PLACE_BY_ID]),
+    (sql::REMOVE_PLACE, &[TASK, JOB]),
     (sql::ENQUEUE, &[TASK_BY_ID, "SEARCH workers USING PRIMARY KEY (id=?)"]),
     (sql::GET, &[TASK_BY_ID]),
     (sql::LIST_OF, &["SEARCH tasks USING INDEX tasks_of_principal (principal=? AND sequence>?)"]),
@@ -80,7 +87,7 @@ fn task(id: &str, text: usize) -> NewTask {
         poll_interval: 500,
         version: 0,
     };
-    NewTask { record, job: None }
+    NewTask { record, work: Work::None }
 }
 
 #[tokio::test]
@@ -107,21 +114,21 @@ async fn no_statement_costs_more_with_more_tasks() {
 async fn each_of_a_batch_is_told_what_became_of_it() {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(store(&folder).await);
-    store.create(task("taken", 1), 1_000).await.unwrap();
+    store.create(task("taken", 1), Room::for_tasks(1_000)).await.unwrap();
     // All of them are queued before the writer, which runs on this thread, takes the first batch.
     let mut creating = JoinSet::new();
     for turn in 0..100 {
         let store = Arc::clone(&store);
         let id = if turn % 10 == 3 { "taken".to_owned() } else { turn.to_string() };
-        creating.spawn(async move { (id.clone(), store.create(task(&id, 1), 1_000).await) });
+        creating.spawn(async move { (id.clone(), store.create(task(&id, 1), Room::for_tasks(1_000)).await) });
     }
     for (id, created) in creating.join_all().await {
         assert_eq!(created.is_err(), id == "taken", "{id}: {created:?}");
     }
     assert_eq!(store.list(Whose::Of("somebody"), None, 1_000).await.unwrap().len(), 91);
     // What was taken back is not counted.
-    assert!(store.create(task("last", 1), 92).await.unwrap().is_some());
-    assert!(store.create(task("one too many", 1), 92).await.unwrap().is_none());
+    assert!(store.create(task("last", 1), Room::for_tasks(92)).await.unwrap().is_ok());
+    assert!(store.create(task("one too many", 1), Room::for_tasks(92)).await.unwrap().is_err());
 }
 
 /// A session may end while its worker registers. The rows of workers are looked through at each claim.
@@ -155,7 +162,7 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged() {
         let store = Arc::clone(&store);
         creating.spawn(async move {
             let id = turn.to_string();
-            (id.clone(), store.create(task(&id, 10_000), 1_000).await)
+            (id.clone(), store.create(task(&id, 10_000), Room::for_tasks(1_000)).await)
         });
     }
     let (kept, refused): (Vec<_>, Vec<_>) =
@@ -173,16 +180,16 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged() {
         }
         assert_eq!(store.list(Whose::Anyone, None, 1_000).await.unwrap().len(), kept.len());
     }
-    assert!(store.create(task("small enough", 10_000), 1_000).await.is_err());
+    assert!(store.create(task("small enough", 10_000), Room::for_tasks(1_000)).await.is_err());
     store.writer.call(Run("PRAGMA max_page_count = 100000")).await.unwrap();
-    assert!(store.create(task("small enough", 10_000), 1_000).await.unwrap().is_some());
+    assert!(store.create(task("small enough", 10_000), Room::for_tasks(1_000)).await.unwrap().is_ok());
 }
 
 #[tokio::test]
 async fn a_closed_store_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(store(&folder).await);
-    store.create(task("a", 1), 10).await.unwrap();
+    store.create(task("a", 1), Room::for_tasks(10)).await.unwrap();
     let waiting = tokio::spawn({
         let store = Arc::clone(&store);
         async move { store.changed("a", 0).await }
@@ -193,7 +200,7 @@ async fn a_closed_store_says_so() {
     let closed = waiting.await.unwrap().unwrap_err().to_string();
     assert!(closed.ends_with("it is closed"), "{closed}");
     for error in [
-        store.create(task("b", 1), 10).await.unwrap_err(),
+        store.create(task("b", 1), Room::for_tasks(10)).await.unwrap_err(),
         store.get(Whose::Anyone, "a").await.unwrap_err(),
         store.changed("a", 0).await.unwrap_err(),
         store.resign("worker").await.unwrap_err(),

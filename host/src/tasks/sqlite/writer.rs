@@ -8,7 +8,7 @@
 //! own. So an operation does not harm its neighbours, and what each is told is true of it, even where SQLite itself
 //! took the transaction back (a full disk, for one, after which a savepoint would be gone).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,8 +17,10 @@ use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
-use super::error::{closed, failed};
+use super::error::{about, closed, failed};
 use super::watchers::Watchers;
+use crate::private_file::Identity;
+use crate::sqlite_file;
 use crate::tasks::StoreError;
 
 /// Operations in one transaction at most: it bounds how long the first of them waits.
@@ -55,11 +57,19 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Lets `connection` be written to by a task of its own, which ends when this is dropped or closed.
-    pub(super) fn start(connection: SqliteConnection, path: Arc<Path>, watchers: Arc<Watchers>) -> Self {
+    /// Lets `connection` be written to by a task of its own, which ends when this is dropped or closed. Without a
+    /// connection nothing is written.
+    pub(super) fn start(
+        connection: Option<SqliteConnection>,
+        path: Arc<Path>,
+        file: Arc<(PathBuf, Identity)>,
+        watchers: Arc<Watchers>,
+    ) -> Self {
         let (queue, messages) = mpsc::channel(QUEUE);
-        let desk = Desk { connection, path: Arc::clone(&path), watchers, data_version: None };
-        tokio::spawn(desk.serve(messages));
+        if let Some(connection) = connection {
+            let desk = Desk { connection, path: Arc::clone(&path), file, watchers, data_version: None };
+            tokio::spawn(desk.serve(messages));
+        }
         Self { queue, path }
     }
 
@@ -129,12 +139,16 @@ enum Undone {
     Operation(sqlx::Error),
     /// It could not be begun or committed.
     Commit(sqlx::Error),
+    /// The file is not in its place any more: nobody would find what is stored there.
+    Displaced(String),
 }
 
 /// The writer's side.
 struct Desk {
     connection: SqliteConnection,
     path: Arc<Path>,
+    /// Where the file is, and which one it is.
+    file: Arc<(PathBuf, Identity)>,
     watchers: Arc<Watchers>,
     /// SQLite's number for what others committed, as last seen.
     data_version: Option<i64>,
@@ -194,6 +208,8 @@ impl Desk {
         if batch.is_empty() {
             return Ok(());
         }
+        let (file, identity) = &*self.file;
+        identity.check(file).map_err(Undone::Displaced)?;
         sqlx::query("BEGIN IMMEDIATE").execute(&mut self.connection).await.map_err(Undone::Commit)?;
         match self.run(batch).await {
             Ok(changed) => {
@@ -235,6 +251,9 @@ impl Desk {
     /// Puts all into the database file itself, so that it can be copied alone.
     async fn end(self) {
         let mut connection = self.connection;
+        if let Err(error) = sqlite_file::give_back(&mut connection).await {
+            tracing::debug!(error = %failed(&self.path, &error), "free space of the task store was not given back");
+        }
         let error = match sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await {
             Ok(_) => connection.close().await.err(),
             Err(error) => Some(error),
@@ -245,7 +264,10 @@ impl Desk {
         }
     }
 
-    fn failed(&self, (Undone::Operation(error) | Undone::Commit(error)): &Undone) -> StoreError {
-        failed(&self.path, error)
+    fn failed(&self, undone: &Undone) -> StoreError {
+        match undone {
+            Undone::Operation(error) | Undone::Commit(error) => failed(&self.path, error),
+            Undone::Displaced(what) => about(&self.path, what),
+        }
     }
 }

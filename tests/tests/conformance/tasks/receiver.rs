@@ -2,7 +2,7 @@
 
 use taskcell::protocol::types::{CreateMessageResult, RpcError, Task, TaskMetadata, TaskOutput, TaskStatus};
 use taskcell::tasks::{
-    By, Claim, CreateOptions, Expects, Job, Lease, NewTask, Origin, Outcome, SqliteStore, StoreError, Stored,
+    By, Claim, CreateOptions, Expects, Full, Job, Lease, NewTask, Origin, Outcome, Room, SqliteStore, StoreError, Stored,
     TaskError, TaskLimits, TaskRecord, Tasks, Transition,
 };
 
@@ -172,7 +172,11 @@ impl TaskStore for Failing {
         failed()
     }
 
-    async fn create(&self, _: NewTask, _: usize) -> Given<Option<u64>> {
+    async fn create(&self, _: NewTask, _: Room) -> Given<Result<u64, Full>> {
+        failed()
+    }
+
+    async fn confirm(&self, _: &[String], _: &str) -> Given<()> {
         failed()
     }
 
@@ -208,7 +212,7 @@ impl TaskStore for Failing {
         failed()
     }
 
-    async fn enqueue(&self, _: Whose<'_>, _: &str, _: &Job, _: &str) -> Given<Option<Lease>> {
+    async fn enqueue(&self, _: Whose<'_>, _: &str, _: &Job, _: &str, _: u64) -> Given<Result<Option<Lease>, Full>> {
         failed()
     }
 

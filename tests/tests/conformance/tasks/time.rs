@@ -129,3 +129,30 @@ async fn an_expired_task_is_unknown() {
     })
     .await;
 }
+
+/// A task is answered though it is over by then, and not found afterwards; a time that is none is refused by its name.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_that_is_over_at_once_is_taken_at_its_word() {
+    each(async |handlers| {
+        let mut server = Conversation::new(handlers, options());
+        for (method, params) in [(SAMPLING, prompt("hello")), (ELICITATION, form("hello"))] {
+            for ttl in [json!(0), json!(1), json!(-0.0), json!(0.0)] {
+                let asked = and(params.clone(), json!({ "task": { "ttl": ttl } }));
+                let answer = server.ask(method, &asked).await.unwrap();
+                let task = &answer["result"]["task"];
+                assert_eq!((task["status"].as_str(), task["ttl"].as_f64()), (Some("working"), ttl.as_f64()), "{answer}");
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                for method in ["tasks/get", "tasks/result", "tasks/cancel"] {
+                    refused(&server.ask_task(method, id(task)).await.unwrap(), -32602, None);
+                }
+            }
+            for ttl in [json!(-1), json!(-1e300), json!(0.5), json!(1.5), json!("1"), json!(true), json!([1])] {
+                let asked = and(params.clone(), json!({ "task": { "ttl": ttl } }));
+                let answer = server.ask(method, &asked).await.unwrap();
+                refused(&answer, -32602, None);
+                assert!(answer["error"]["message"].as_str().unwrap().contains("task.ttl"), "{ttl}: {answer}");
+            }
+        }
+    })
+    .await;
+}

@@ -1,13 +1,25 @@
 //! What every SQLite file of this program has: its owner alone may read it, its commits are on the disk, several
-//! processes may use it, and its errors say what to do.
+//! processes may use it, what is removed is gone, and its errors say what to do.
+//!
+//! | file | knows |
+//! |---|---|
+//! | `shape` | whose file it is: the mark in its header, its tables, their versions |
+//! | `space` | giving free space back, with the text in it |
+
+mod shape;
+mod space;
 
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, SqliteConnection};
 
 use crate::printable::one_line;
+use crate::private_file;
+
+pub(crate) use shape::{Failure, Shape, Use, Version};
+pub(crate) use space::{convert, give_back, wipe};
 
 /// How long a statement waits for another process to end its transaction.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -33,6 +45,12 @@ pub(crate) fn said(error: &sqlx::Error) -> String {
     }
 }
 
+/// Whether what failed was the disk or the file system, rather than the file or another process: it is full, cannot be
+/// written, or fails.
+pub(crate) fn is_of_the_disk(error: &sqlx::Error) -> bool {
+    matches!(primary_code(error), Some(8 | 10 | 13 | 14))
+}
+
 fn primary_code(error: &sqlx::Error) -> Option<i32> {
     let code: i32 = error.as_database_error()?.code()?.parse().ok()?;
     Some(code & 0xff)
@@ -46,24 +64,37 @@ pub(crate) fn options(file: &Path) -> SqliteConnectOptions {
         // A commit is on the disk before it is answered: a power cut takes nothing that was acknowledged.
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(PATIENCE)
+        // What is removed is written over: text must not stay in a file that nobody can see there.
+        .pragma("secure_delete", "ON")
+        // Of a file that has none yet. One of an older version gets it by `convert`.
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
         // The file may come from anywhere: its schema gets no more than it needs, and damage is looked for.
         .pragma("trusted_schema", "OFF")
         .pragma("cell_size_check", "ON")
         .disable_statement_logging()
 }
 
-/// Makes an empty file that only its owner may read, with its folder. One that is there stays as it is.
-pub(crate) async fn make(file: &Path) -> std::io::Result<()> {
+/// Makes an empty file that only its owner may read, with its folder. One that is there stays as it is, if it is this
+/// user's: see [`private_file`].
+///
+/// # Errors
+/// What is wrong, in words for people.
+pub(crate) async fn make(file: &Path) -> Result<(), String> {
+    let not_made = |error: std::io::Error| format!("its file cannot be made: {error}");
     if let Some(folder) = file.parent() {
-        tokio::fs::create_dir_all(folder).await?;
+        private_file::make_folder(folder).map_err(not_made)?;
     }
     let mut options = tokio::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     options.mode(0o600);
     match options.open(file).await {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            let found = tokio::fs::metadata(file).await.map_err(|error| format!("it cannot be looked at: {error}"))?;
+            private_file::check_rights(file, &found).map_err(|error| error.to_string())
+        }
+        Err(error) => Err(not_made(error)),
     }
 }
 

@@ -1,0 +1,91 @@
+//! A task that is being made is its maker's, and goes when the maker is lost before anybody was told of the task.
+
+use std::slice;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::Handle;
+use super::values::*;
+use crate::tasks::{Lease, NewTask, Stored, TaskRecord, Whose, Work};
+
+const MAKER: &str = "maker";
+const NEXT: &str = "next";
+
+/// Stores a task that a worker makes.
+async fn reserve(store: &Handle, worker: &str) -> TaskRecord {
+    let mut record = record(SOMEBODY);
+    let task = NewTask { record: record.clone(), work: Work::Reserved { worker: worker.to_owned() } };
+    record.sequence = store.create(task, NO_LIMIT).await.unwrap().expect("there is room");
+    record
+}
+
+async fn both_have_time(store: &Handle) {
+    assert!(store.renew(MAKER, LONG).await.unwrap() && store.renew(NEXT, LONG).await.unwrap());
+}
+
+/// Lets the maker's time run out, and gives what is removed for it.
+async fn lose(store: &Handle, other: &Handle) -> Vec<TaskRecord> {
+    assert!(store.renew(MAKER, Duration::ZERO).await.unwrap());
+    other.remove_expired(Timestamp::now()).await.unwrap()
+}
+
+pub(super) async fn a_task_that_is_confirmed_stays(one: Handle, other: Handle) {
+    both_have_time(&one).await;
+    let (task, gone) = (reserve(&one, MAKER).await, reserve(&one, MAKER).await);
+    assert_eq!(other.get(Whose::Of(SOMEBODY), &task.id).await.unwrap().as_ref(), Some(&task), "it is there");
+    assert_eq!(other.remove_expired(Timestamp::now()).await.unwrap(), [], "its maker lives");
+    one.confirm(&[task.id.clone(), "no such task".to_owned()], MAKER).await.unwrap();
+    assert_eq!(lose(&one, &other).await, [gone]);
+    assert_eq!(seen(&other, &task.id).await, Some(task));
+}
+
+pub(super) async fn a_task_that_gets_its_job_stays(one: Handle, other: Handle) {
+    both_have_time(&one).await;
+    let task = reserve(&one, MAKER).await;
+    // A reservation is no work: nobody else gets it, whatever becomes of the maker.
+    assert_eq!(other.claim(SOMEBODY, NEXT, 10).await.unwrap(), []);
+    let lease = one.enqueue(Whose::Of(SOMEBODY), &task.id, &job(), MAKER, u64::MAX).await.unwrap();
+    let lease = lease.expect("there is room").expect("it is reserved by this one");
+    assert_eq!(lease, Lease { id: task.id.clone(), worker: MAKER.to_owned(), fence: 1 });
+    assert_eq!(one.enqueue(Whose::Anyone, &task.id, &job(), MAKER, u64::MAX).await.unwrap(), Ok(None));
+    // To confirm it is of no effect on its job.
+    one.confirm(slice::from_ref(&task.id), MAKER).await.unwrap();
+    assert_eq!(lose(&one, &other).await, []);
+    let claims = other.claim(SOMEBODY, NEXT, 10).await.unwrap();
+    assert_eq!((claims.len(), claims[0].lease.fence, claims[0].lost), (1, 2, 1));
+    assert_eq!(*claims[0].job, job());
+}
+
+pub(super) async fn a_task_whose_maker_is_lost_goes(one: Handle, other: Handle) {
+    both_have_time(&one).await;
+    // Its time runs out, it resigns, and it was gone before the task was stored.
+    let lost = reserve(&one, MAKER).await;
+    assert_eq!(lose(&one, &other).await, slice::from_ref(&lost));
+    assert_eq!(seen(&one, &lost.id).await, None);
+    let resigned = reserve(&one, NEXT).await;
+    one.resign(NEXT).await.unwrap();
+    assert_eq!(other.remove_expired(Timestamp::now()).await.unwrap(), [resigned]);
+    let late = reserve(&one, "a worker that nobody knows").await;
+    assert_eq!(other.remove_expired(Timestamp::now()).await.unwrap(), [late]);
+    // A task that its maker has ended is a task like any other.
+    assert!(one.renew(NEXT, LONG).await.unwrap());
+    let ended = reserve(&one, NEXT).await;
+    assert_eq!(one.transition(end(&ended, custom("{}"))).await.unwrap(), Stored::Yes);
+    one.resign(NEXT).await.unwrap();
+    assert_eq!(other.remove_expired(Timestamp::now()).await.unwrap(), []);
+    assert_eq!(one.list(Whose::Anyone, None, 10).await.unwrap().len(), 1);
+}
+
+pub(super) async fn a_reservation_is_its_makers(one: Handle, other: Handle) {
+    both_have_time(&one).await;
+    let task = reserve(&one, MAKER).await;
+    other.confirm(slice::from_ref(&task.id), NEXT).await.unwrap();
+    assert_eq!(other.enqueue(Whose::Anyone, &task.id, &job(), NEXT, u64::MAX).await.unwrap(), Ok(None));
+    assert_eq!(lose(&one, &other).await, slice::from_ref(&task));
+    // Neither of its words reaches a task that is gone.
+    one.confirm(slice::from_ref(&task.id), MAKER).await.unwrap();
+    assert_eq!(one.enqueue(Whose::Anyone, &task.id, &job(), MAKER, u64::MAX).await.unwrap(), Ok(None));
+    assert_eq!(one.list(Whose::Anyone, None, 10).await.unwrap(), []);
+    assert_eq!(other.claim(SOMEBODY, NEXT, 10).await.unwrap(), []);
+}
