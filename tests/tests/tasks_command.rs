@@ -361,7 +361,8 @@ fn tasks_of_an_earlier_version_are_named_and_moved() {
         let is_its = |task: &&Value| task["principal"].as_str().unwrap().starts_with(name);
         let task = all.iter().rfind(is_its).unwrap()["taskId"].as_str().unwrap();
         let arguments = json!({ "taskId": task }).to_string();
-        let fetch = ["run", "-q", "--store", "tasks.db", "--set", FAST, "--tool", "fetch-task", "--args", &arguments, "--"];
+        let fetch =
+            ["run", "-q", "--store", "tasks.db", "--set", FAST, "--tool", "fetch-task", "--args", &arguments, "--"];
         let run = || in_folder(folder.path(), &[&fetch, server].concat());
         let ran = run();
         assert!(ran.stdout.contains("-32602"), "{ran:?}");

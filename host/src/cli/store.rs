@@ -47,7 +47,9 @@ impl Place {
         match self {
             Self::Memory => Ok(Store { tasks: Arc::new(MemoryStore::new()), file: None }),
             Self::File(path) => Ok(Store::of(SqliteStore::open(path).await.with_context(|| {
-                format!("the tasks have no place (--store FILE names another one, --store {MEMORY} keeps them in memory)")
+                format!(
+                    "the tasks have no place (--store FILE names another one, --store {MEMORY} keeps them in memory)"
+                )
             })?)),
         }
     }

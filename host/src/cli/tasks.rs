@@ -20,9 +20,7 @@ use super::tasks_args::{AuditArgs, ConfigArg, StoreArgs};
 use super::terminal::one_line;
 use crate::printable;
 use crate::protocol::types::TaskStatus;
-use crate::tasks::{
-    Clear, Cleared, SqliteStore, StoreError, TaskError, TaskRecord, TaskStore, Tasks, Whose,
-};
+use crate::tasks::{Clear, Cleared, SqliteStore, StoreError, TaskError, TaskRecord, TaskStore, Tasks, Whose};
 
 /// Tasks that are read in one step.
 const AT_ONCE: usize = 500;

@@ -66,12 +66,19 @@ pub(crate) fn options(file: &Path) -> SqliteConnectOptions {
         .busy_timeout(PATIENCE)
         // What is removed is written over: text must not stay in a file that nobody can see there.
         .pragma("secure_delete", "ON")
-        // Of a file that has none yet. One of an older version gets it by `convert`.
-        .auto_vacuum(SqliteAutoVacuum::Incremental)
         // The file may come from anywhere: its schema gets no more than it needs, and damage is looked for.
         .pragma("trusted_schema", "OFF")
         .pragma("cell_size_check", "ON")
         .disable_statement_logging()
+}
+
+/// The same for a file that may be empty: free pages of a file that is made can be given back. One of an older version gets
+/// this by `convert`. To say so of a file that has tables would write it.
+pub(crate) fn options_to_make(file: &Path) -> SqliteConnectOptions {
+    match std::fs::metadata(file) {
+        Ok(found) if found.len() == 0 => options(file).auto_vacuum(SqliteAutoVacuum::Incremental),
+        _ => options(file),
+    }
 }
 
 /// Makes an empty file that only its owner may read, with its folder. One that is there stays as it is, if it is this

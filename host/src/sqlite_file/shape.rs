@@ -156,7 +156,8 @@ impl Shape {
         match usize::try_from(found) {
             Ok(0) => Err(half(&format!("its {VERSIONS} is empty"))),
             Ok(found) if found <= known => {
-                let had = self.versions.iter().take(found).flat_map(|version| version.tables.iter().chain(version.others));
+                let had =
+                    self.versions.iter().take(found).flat_map(|version| version.tables.iter().chain(version.others));
                 let missing: Vec<_> = had.copied().filter(|name| !names.contains(*name)).collect();
                 if missing.is_empty() { Ok(()) } else { Err(half(&format!("it has no {}", missing.join(", ")))) }
             }

@@ -36,8 +36,15 @@ pub(crate) async fn convert(connection: &mut SqliteConnection) -> Result<Option<
     if size > SMALL {
         return Ok(Some(size));
     }
-    sqlx::query("VACUUM").execute(connection).await?;
+    write_anew(connection).await?;
     Ok(None)
+}
+
+/// Writes a file anew, without free pages, and so that they can be given back from then on.
+async fn write_anew(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("PRAGMA auto_vacuum = INCREMENTAL").execute(&mut *connection).await?;
+    sqlx::query("VACUUM").execute(connection).await?;
+    Ok(())
 }
 
 /// Gives all free space back, and leaves nothing of what was removed in the file or beside it. False where another process
@@ -46,10 +53,9 @@ pub(crate) async fn wipe(connection: &mut SqliteConnection) -> Result<bool, sqlx
     if is_incremental(connection).await? {
         give_back(connection).await?;
     } else {
-        sqlx::query("VACUUM").execute(&mut *connection).await?;
+        write_anew(connection).await?;
     }
     // Gives whether something was in the way. Without a log there is nothing to do.
-    let (busy, _, _): (i64, i64, i64) =
-        sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(connection).await?;
+    let (busy, _, _): (i64, i64, i64) = sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(connection).await?;
     Ok(busy == 0)
 }

@@ -282,8 +282,7 @@ impl TaskStore for MemoryStore {
         state.all.insert(sequence, id.clone());
         state.lists.entry(Arc::clone(&record.principal)).or_default().insert(sequence, id.clone());
         let version = watch::Sender::new(record.version);
-        let entry =
-            Entry { record, outcome: None, job, reserved, size, worker: None, fence: 0, lost: 0, version };
+        let entry = Entry { record, outcome: None, job, reserved, size, worker: None, fence: 0, lost: 0, version };
         state.tasks.insert(id.clone(), entry);
         match worker {
             Some(worker) if reserved => state.hold(&id, &worker),

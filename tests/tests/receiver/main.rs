@@ -14,8 +14,8 @@ use serde_json::json;
 use taskcell::protocol::types::TaskStatus::{self, Cancelled, Completed, Failed, InputRequired, Working};
 use taskcell::protocol::types::{Implementation, RequestContext, RpcError, Task, TaskInput, TaskMetadata, TaskOutput};
 use taskcell::tasks::{
-    By, Claim, CreateOptions, Job, MemoryStore, NewTask, Origin, Outcome, Room, Runner, SqliteStore, TaskError, TaskLimits,
-    TaskRecord, TaskStore, Tasks, Whose, Work,
+    By, Claim, CreateOptions, Job, MemoryStore, NewTask, Origin, Outcome, Room, Runner, SqliteStore, TaskError,
+    TaskLimits, TaskRecord, TaskStore, Tasks, Whose, Work,
 };
 use tokio::sync::{mpsc, oneshot};
 

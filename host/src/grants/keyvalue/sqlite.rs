@@ -65,7 +65,7 @@ impl SqliteKeyValue {
             _ => return Err(about(path, "it is no file: name one, which is made when it is missing")),
         };
         let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).test_before_acquire(false);
-        let pool = pool.connect_lazy_with(sqlite_file::options(&file));
+        let pool = pool.connect_lazy_with(sqlite_file::options_to_make(&file));
         let ready = async {
             let mut connection = pool.acquire().await?;
             let space = bring_up(&mut connection, path, name).await?;

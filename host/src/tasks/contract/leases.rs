@@ -46,7 +46,8 @@ pub(super) async fn a_task_is_made_with_its_job(one: Handle, other: Handle) {
     assert_eq!(one.transition(under(&lease, end(&step.record, custom("{}")))).await.unwrap(), Stored::Yes);
 
     // One that there is no room for leaves no job behind.
-    let refused = NewTask { record: record(SOMEBODY), work: Work::Leased { job: Arc::new(job()), worker: FIRST.to_owned() } };
+    let refused =
+        NewTask { record: record(SOMEBODY), work: Work::Leased { job: Arc::new(job()), worker: FIRST.to_owned() } };
     assert_eq!(one.create(refused, Room::for_tasks(1)).await.unwrap(), Err(Full::Tasks));
     one.resign(FIRST).await.unwrap();
     assert_eq!(other.claim(SOMEBODY, SECOND, 10).await.unwrap(), []);
@@ -57,11 +58,15 @@ pub(super) async fn a_job_is_kept_whole(one: Handle, other: Handle) {
     let asked = "{\"message\":\"\\u0000\",\"requestedSchema\":{\"type\":\"object\",\"properties\":{}}}";
     let asked = TaskInput::Elicitation(serde_json::from_str(asked).expect("a request"));
     for job in [job(), Job { input: asked, ..job() }, Job { kind: ODD.concat(), ..job() }] {
-        let task = NewTask { record: record(SOMEBODY), work: Work::Leased { job: Arc::new(job.clone()), worker: FIRST.to_owned() } };
+        let task = NewTask {
+            record: record(SOMEBODY),
+            work: Work::Leased { job: Arc::new(job.clone()), worker: FIRST.to_owned() },
+        };
         let made = task.record.id.clone();
         one.create(task, NO_LIMIT).await.unwrap().expect("there is room");
         let added = create(&one, record(SOMEBODY)).await.id;
-        let lease = other.enqueue(Whose::Of(SOMEBODY), &added, &job, FIRST, u64::MAX).await.unwrap().expect("there is room");
+        let lease =
+            other.enqueue(Whose::Of(SOMEBODY), &added, &job, FIRST, u64::MAX).await.unwrap().expect("there is room");
         for lease in [Lease { id: made, worker: FIRST.to_owned(), fence: 1 }, lease.expect("it has none")] {
             one.release(&lease).await.unwrap();
             let claims = other.claim(SOMEBODY, SECOND, 10).await.unwrap();
@@ -74,7 +79,8 @@ pub(super) async fn a_job_is_kept_whole(one: Handle, other: Handle) {
 pub(super) async fn a_job_is_added_once(one: Handle, other: Handle) {
     both_have_time(&one).await;
     let task = create(&one, record(SOMEBODY)).await;
-    let lease = other.enqueue(Whose::Of(SOMEBODY), &task.id, &job(), FIRST, u64::MAX).await.unwrap().expect("there is room");
+    let lease =
+        other.enqueue(Whose::Of(SOMEBODY), &task.id, &job(), FIRST, u64::MAX).await.unwrap().expect("there is room");
     assert_eq!(lease, Some(Lease { id: task.id.clone(), worker: FIRST.to_owned(), fence: 1 }));
     assert_eq!(one.claim(SOMEBODY, SECOND, 10).await.unwrap(), []);
     let (with_job, _) = create_leased(&one, SOMEBODY, FIRST).await;
@@ -261,7 +267,11 @@ pub(super) async fn work_of_a_worker_that_is_gone_is_not_lost(one: Handle, other
     for worker in [FIRST, "late"] {
         made.push(create_leased(&one, SOMEBODY, worker).await.0.id);
         let task = create(&one, record(SOMEBODY)).await;
-        one.enqueue(Whose::Anyone, &task.id, &job(), worker, u64::MAX).await.unwrap().expect("there is room").expect("it has none");
+        one.enqueue(Whose::Anyone, &task.id, &job(), worker, u64::MAX)
+            .await
+            .unwrap()
+            .expect("there is room")
+            .expect("it has none");
         made.push(task.id);
     }
     let claims = other.claim(SOMEBODY, SECOND, 10).await.unwrap();

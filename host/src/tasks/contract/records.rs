@@ -76,7 +76,9 @@ pub(super) async fn an_id_is_given_once(one: Handle, other: Handle) {
     assert_eq!(seen(&one, &first.id).await, Some(first));
     assert_eq!(one.list(Whose::Of("another"), None, 10).await.unwrap(), []);
     // Nothing of it counts.
-    assert!(one.create(NewTask { record: record("another"), work: Work::None }, Room::for_tasks(1)).await.unwrap().is_ok());
+    assert!(
+        one.create(NewTask { record: record("another"), work: Work::None }, Room::for_tasks(1)).await.unwrap().is_ok()
+    );
 }
 
 pub(super) async fn the_limit_is_exact(one: Handle, other: Handle) {
@@ -99,7 +101,12 @@ pub(super) async fn the_limit_is_exact(one: Handle, other: Handle) {
     };
     assert!(!room(limit).await);
     assert!(!room(0).await);
-    assert!(one.create(NewTask { record: record("another"), work: Work::None }, Room::for_tasks(limit)).await.unwrap().is_ok());
+    assert!(
+        one.create(NewTask { record: record("another"), work: Work::None }, Room::for_tasks(limit))
+            .await
+            .unwrap()
+            .is_ok()
+    );
     // The end of a task makes no room; its removal does.
     assert_eq!(one.transition(end(&listed[0], custom("{}"))).await.unwrap(), Stored::Yes);
     assert!(!room(limit).await);

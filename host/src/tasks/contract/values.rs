@@ -9,9 +9,7 @@ use super::Handle;
 use crate::protocol::types::{
     Implementation, ProgressToken, RequestContext, RpcError, TaskInput, TaskOutput, TaskStatus,
 };
-use crate::tasks::{
-    Expects, Job, Lease, NewTask, Origin, Outcome, Room, TaskRecord, Transition, Whose, Work,
-};
+use crate::tasks::{Expects, Job, Lease, NewTask, Origin, Outcome, Room, TaskRecord, Transition, Whose, Work};
 
 /// A time that nothing runs out in while a case runs.
 pub(super) const LONG: Duration = Duration::from_secs(60 * 60);
@@ -73,7 +71,8 @@ pub(super) async fn create(store: &Handle, mut record: TaskRecord) -> TaskRecord
 /// Stores a task with a job that `worker`, which has time, holds.
 pub(super) async fn create_leased(store: &Handle, principal: &str, worker: &str) -> (TaskRecord, Lease) {
     let mut record = record(principal);
-    let task = NewTask { record: record.clone(), work: Work::Leased { job: Arc::new(job()), worker: worker.to_owned() } };
+    let task =
+        NewTask { record: record.clone(), work: Work::Leased { job: Arc::new(job()), worker: worker.to_owned() } };
     record.sequence = store.create(task, NO_LIMIT).await.unwrap().expect("there is room");
     let lease = Lease { id: record.id.clone(), worker: worker.to_owned(), fence: 1 };
     (record, lease)

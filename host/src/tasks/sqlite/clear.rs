@@ -68,13 +68,7 @@ impl SqliteStore {
 }
 
 /// Removes what is to be removed, by a connection of its own.
-async fn clear(
-    file: &Path,
-    path: &Path,
-    what: Clear<'_>,
-    alone: bool,
-    cleared: &mut Cleared,
-) -> Result<(), Failure> {
+async fn clear(file: &Path, path: &Path, what: Clear<'_>, alone: bool, cleared: &mut Cleared) -> Result<(), Failure> {
     let mut options = sqlite_file::options(file);
     if alone {
         options = options.locking_mode(SqliteLockingMode::Exclusive).busy_timeout(PATIENCE);
@@ -111,7 +105,8 @@ async fn remove(
     let now = rows::saturated(now);
     loop {
         let mut step = connection.begin_with("BEGIN IMMEDIATE").await?;
-        let remove = sqlx::query(sql::CLEAR).bind(operations::clock()).bind(principal).bind(ended).bind(now).bind(at_once);
+        let remove =
+            sqlx::query(sql::CLEAR).bind(operations::clock()).bind(principal).bind(ended).bind(now).bind(at_once);
         let removed = remove.fetch_all(&mut *step).await?;
         step.commit().await?;
         if removed.is_empty() {

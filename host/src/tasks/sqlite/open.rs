@@ -77,7 +77,10 @@ pub(super) async fn find(path: &Path, opened: Use) -> Result<(PathBuf, Identity)
 /// Opens the store at `path` for a use.
 pub(super) async fn open(path: &Path, opened: Use) -> Result<Opened, StoreError> {
     let file = find(path, opened).await?;
-    let options = sqlite_file::options(&file.0);
+    let options = match opened {
+        Use::Serve => sqlite_file::options_to_make(&file.0),
+        _ => sqlite_file::options(&file.0),
+    };
     let failure = match shared(options, path, opened).await {
         Ok((writer, readers, secret)) => return Ok(Opened { writer: Some(writer), readers, secret, file }),
         Err(failure) => failure,
@@ -159,11 +162,7 @@ async fn pool(connections: u32, options: SqliteConnectOptions) -> Result<SqliteP
 }
 
 /// Makes sure of the tables, and gives the secret.
-pub(super) async fn bring_up(
-    connection: &mut SqliteConnection,
-    path: &Path,
-    opened: Use,
-) -> Result<[u8; 32], Failure> {
+pub(super) async fn bring_up(connection: &mut SqliteConnection, path: &Path, opened: Use) -> Result<[u8; 32], Failure> {
     // Who only looks waits for nobody, and changes nothing: not the tables either, which an older host may be using.
     let begin = if opened.upgrades() { "BEGIN IMMEDIATE" } else { "BEGIN" };
     let mut step = connection.begin_with(begin).await?;

@@ -15,7 +15,10 @@ use crate::tasks::{TaskLimits, Tasks};
 /// in the order of the answer, costs the same however many tasks there are. Only the workers, which are few, are
 /// looked through.
 const PLANS: &[(&str, &[&str])] = &[
-    (sql::CREATE, &["SEARCH principals USING PRIMARY KEY (name=?)", JOB]),
+    (
+        sql::CREATE,
+        &["SEARCH principals USING PRIMARY KEY (name=?)", "SEARCH principals USING PRIMARY KEY (name=?)", JOB],
+    ),
     (sql::TASKS_OF, &["SEARCH principals USING PRIMARY KEY (name=?)"]),
     (sql::BYTES_WITH, &["SEARCH principals USING PRIMARY KEY (name=?)"]),
     (sql::CREATE_JOB, &["SEARCH workers USING PRIMARY KEY (id=?)"]),
@@ -34,7 +37,11 @@ const PLANS: &[(&str, &[&str])] = &[
     (sql::TRANSITION, &[TASK_BY_ID]),
     (sql::REMOVE_JOB, &[JOB, PLACE_BY_ID]),
     (sql::REMOVE, &[TASK_BY_ID, JOB]),
-    (sql::ANY_EXPIRED, &["SEARCH tasks USING COVERING INDEX tasks_by_expiry (expires_at<?)"]),
+    (
+        sql::ANY_EXPIRED,
+        &["SEARCH tasks USING COVERING INDEX tasks_by_expiry (expires_at<?)", RESERVED, "SCAN workers", RESERVED],
+    ),
+    (sql::ABANDONED, &[RESERVED, "SCAN workers", RESERVED]),
     (sql::REMOVE_EXPIRED, &[TASK, "SEARCH tasks USING COVERING INDEX tasks_by_expiry (expires_at<?)", JOB]),
     (sql::RENEW, &["SEARCH workers USING PRIMARY KEY (id=?)"]),
     (sql::ENTER, &[]),
@@ -54,7 +61,8 @@ const TASK_BY_ID: &str = "SEARCH tasks USING INDEX sqlite_autoindex_tasks_1 (id=
 const PLACE_BY_ID: &str = "SEARCH tasks USING COVERING INDEX sqlite_autoindex_tasks_1 (id=?)";
 const JOB: &str = "SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)";
 const HELD: &str = "SEARCH jobs USING COVERING INDEX jobs_by_worker (worker=?)";
-const JOBS_OF_WORKER: &str = "SEARCH jobs USING COVERING INDEX jobs_by_worker (worker=? AND principal=?)";
+const JOBS_OF_WORKER: &str = "SEARCH jobs USING INDEX jobs_by_worker (worker=? AND principal=?)";
+const RESERVED: &str = "SEARCH jobs USING INDEX jobs_reserved (worker=?)";
 
 /// Something that the writer does to its connection.
 struct Run(&'static str);

@@ -2,8 +2,8 @@
 
 use taskcell::protocol::types::{CreateMessageResult, RpcError, Task, TaskMetadata, TaskOutput, TaskStatus};
 use taskcell::tasks::{
-    By, Claim, CreateOptions, Expects, Full, Job, Lease, NewTask, Origin, Outcome, Room, SqliteStore, StoreError, Stored,
-    TaskError, TaskLimits, TaskRecord, Tasks, Transition,
+    By, Claim, CreateOptions, Expects, Full, Job, Lease, NewTask, Origin, Outcome, Room, SqliteStore, StoreError,
+    Stored, TaskError, TaskLimits, TaskRecord, Tasks, Transition,
 };
 
 use super::*;

@@ -140,7 +140,11 @@ async fn a_time_that_is_over_at_once_is_taken_at_its_word() {
                 let asked = and(params.clone(), json!({ "task": { "ttl": ttl } }));
                 let answer = server.ask(method, &asked).await.unwrap();
                 let task = &answer["result"]["task"];
-                assert_eq!((task["status"].as_str(), task["ttl"].as_f64()), (Some("working"), ttl.as_f64()), "{answer}");
+                assert_eq!(
+                    (task["status"].as_str(), task["ttl"].as_f64()),
+                    (Some("working"), ttl.as_f64()),
+                    "{answer}"
+                );
                 tokio::time::sleep(Duration::from_millis(5)).await;
                 for method in ["tasks/get", "tasks/result", "tasks/cancel"] {
                     refused(&server.ask_task(method, id(task)).await.unwrap(), -32602, None);
