@@ -122,7 +122,7 @@ async fn no_statement_costs_more_with_more_tasks() {
 async fn each_of_a_batch_is_told_what_became_of_it() {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(store(&folder).await);
-    store.create(task("taken", 1), Room::for_tasks(1_000)).await.unwrap();
+    store.create(task("taken", 1), Room::for_tasks(1_000)).await.unwrap().unwrap();
     // All of them are queued before the writer, which runs on this thread, takes the first batch.
     let mut creating = JoinSet::new();
     for turn in 0..100 {
@@ -197,7 +197,7 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged() {
 async fn a_closed_store_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(store(&folder).await);
-    store.create(task("a", 1), Room::for_tasks(10)).await.unwrap();
+    store.create(task("a", 1), Room::for_tasks(10)).await.unwrap().unwrap();
     let waiting = tokio::spawn({
         let store = Arc::clone(&store);
         async move { store.changed("a", 0).await }
