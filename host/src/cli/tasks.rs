@@ -136,7 +136,7 @@ pub(super) async fn tasks(args: Args) -> anyhow::Result<Ended> {
         | Command::Move(Move { common, .. }) => common,
     };
     let config = common.config.load()?;
-    let place = common.store.settle(&config)?.map_or_else(Place::of_user, Ok)?;
+    let place = common.store.settle(&config, Place::of_user)?;
     let store = match &args.command {
         Command::List(_) | Command::Show(_) => place.open_to_look().await?,
         Command::Cancel(_) => place.open_existing().await?,

@@ -159,7 +159,7 @@ impl TaskArgs {
         let principal = self.principal.as_ref().or(config.principal.as_ref());
         Ok(TaskSettings {
             declared: self.declared.settle(config)?,
-            place: self.store.settle(config)?,
+            place: self.store.named(config),
             default_place: defaults.store,
             principal: principal.map_or(defaults.principal, |Name(name)| name.as_str().into()),
             audit: self.audit.settle(config)?,
@@ -205,9 +205,14 @@ impl Declared {
 }
 
 impl StoreArgs {
+    /// The place that is named, or else the default.
+    pub(super) fn settle(&self, config: &Config, default: fn() -> anyhow::Result<Place>) -> anyhow::Result<Place> {
+        self.named(config).map_or_else(default, Ok)
+    }
+
     /// The place that is named; none where there is none.
-    pub(super) fn settle(&self, config: &Config) -> anyhow::Result<Option<Place>> {
-        Ok(self.store.clone().map(Place::from).or_else(|| config.store.clone()))
+    fn named(&self, config: &Config) -> Option<Place> {
+        self.store.clone().map(Place::from).or_else(|| config.store.clone())
     }
 }
 
