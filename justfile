@@ -11,6 +11,10 @@ demo:
 ci:
     bash .ci/run
 
+# The README's two commands as a new user of a fresh machine; needs root
+clean-room:
+    bash .ci/clean-room
+
 # All tests, or those whose name holds FILTER
 test *FILTER:
     cargo test --workspace -- {{ FILTER }}

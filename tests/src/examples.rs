@@ -3,15 +3,13 @@
 //! Each is built by the command of its README, in a copy under the target directory that is named after all it is made
 //! from: what has not changed is not built again.
 
-use std::env;
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::provision::{hash, node_tools, once, python_tools, read, repository, run, target};
+use crate::provision::{hash, node_tools, once, python_tools, read, repository, run, search_path, target};
 
 const ADVICE: &str = "repair the example";
 /// What building leaves in an example's folder.
@@ -65,7 +63,7 @@ pub fn build_changed(name: &str, from: &str, to: &str) -> Result<PathBuf> {
         build
             .args(arguments)
             .current_dir(folder.join("guest-examples").join(name))
-            .env("PATH", path(&tools)?)
+            .env("PATH", search_path(&tools)?)
             // The tool's own stack would push what is wrong out of the error.
             .env_remove("RUST_BACKTRACE")
             .stdin(held);
@@ -80,12 +78,6 @@ fn componentize_py(source: &Path) -> Result<Vec<String>> {
     let line = readme.lines().find_map(|line| line.trim().strip_prefix(".venv/bin/componentize-py "));
     let line = line.with_context(|| format!("no command in the README of {}", source.display()))?;
     Ok([vec!["componentize-py".to_owned()], line.split_whitespace().map(str::to_owned).collect()].concat())
-}
-
-/// The search path with a folder before the others.
-fn path(first: &Path) -> Result<OsString> {
-    let others = env::var_os("PATH").unwrap_or_default();
-    Ok(env::join_paths([first.to_path_buf()].into_iter().chain(env::split_paths(&others)))?)
 }
 
 /// All files in a folder, in order, without what building leaves there.

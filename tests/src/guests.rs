@@ -42,7 +42,7 @@ pub fn build_guest_for(dir: &Path, wasm: &str) -> Result<PathBuf> {
         return Ok(wasm.clone());
     }
     let guests = target().join("guests");
-    add_wasm_target(&dir, &guests, wasm)?;
+    add_wasm_target(&dir, wasm)?;
     let name = dir.file_name().context("a guest is a folder with a name")?.to_string_lossy();
     let _lock = lock(&guests, &name)?;
     let out = guests.join(&*name);
@@ -65,18 +65,21 @@ pub fn build_guest_for(dir: &Path, wasm: &str) -> Result<PathBuf> {
     Ok(file)
 }
 
-/// Adds the wasm target if the toolchain lacks it. Said outright, because where automatic installation is off, rustup
-/// ignores the `targets` of rust-toolchain.toml and the build fails for want of `core`.
-fn add_wasm_target(guest: &Path, guests: &Path, wasm: &str) -> Result<()> {
+/// Adds a wasm target if the toolchain of a folder lacks it. Said outright, because where automatic installation is off,
+/// rustup ignores the `targets` of rust-toolchain.toml and the build fails for want of `core`.
+///
+/// # Errors
+/// When the target is missing and there is no rustup, or rustup cannot add the target.
+pub fn add_wasm_target(dir: &Path, wasm: &str) -> Result<()> {
     let mut rustc = Command::new("rustc");
-    rustc.args(["--print", "target-libdir", "--target", wasm]).current_dir(guest);
+    rustc.args(["--print", "target-libdir", "--target", wasm]).current_dir(dir);
     let installed = |libdir: &str| Path::new(libdir.trim()).is_dir();
     if installed(&run(&mut rustc, RUST_ADVICE)?) {
         return Ok(());
     }
-    let _lock = lock(guests, "rustup")?;
+    let _lock = lock(&target().join("guests"), "rustup")?;
     let mut rustup = Command::new("rustup");
-    rustup.args(["target", "add", wasm]).current_dir(guest);
+    rustup.args(["target", "add", wasm]).current_dir(dir);
     run(&mut rustup, RUST_ADVICE).map(drop)
 }
 

@@ -11,8 +11,8 @@ use crate::application::Application;
 use crate::examples::build_example;
 use crate::guests::build_guest;
 use crate::handlers::engine;
-use crate::projects::{build_project, build_project_with};
-use crate::provision::{python_tools, repository};
+use crate::projects::build_project;
+use crate::provision::{c_variables, go_variables, repository};
 
 /// A language, by its example of all kinds.
 #[derive(Debug)]
@@ -30,13 +30,17 @@ pub const LANGUAGES: &[Language] = &[
     Language { name: "rust", folder: "rust-everything", build: rust },
     Language { name: "python", folder: "python-everything", build: build_example },
     Language { name: "javascript", folder: "javascript-everything", build: build_example },
-    Language { name: "c", folder: "c-everything", build: build_project },
-    Language { name: "cpp", folder: "cpp-everything", build: build_project },
+    Language { name: "c", folder: "c-everything", build: c },
+    Language { name: "cpp", folder: "cpp-everything", build: c },
     Language { name: "go", folder: "go-everything", build: go },
 ];
 
+fn c(folder: &str) -> Result<PathBuf> {
+    build_project(folder, c_variables()?)
+}
+
 fn go(folder: &str) -> Result<PathBuf> {
-    build_project_with(folder, &[&python_tools()?])
+    build_project(folder, go_variables()?)
 }
 
 fn rust(folder: &str) -> Result<PathBuf> {

@@ -7,6 +7,7 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::env;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::hash::Hasher;
 use std::io::ErrorKind;
@@ -14,6 +15,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, anyhow, bail};
+
+use crate::guests::add_wasm_target;
 
 const PEERS_ADVICE: &str = "set TASKCELL_SKIP_PEERS=1 to go without the tests that need it";
 const LANGUAGES_ADVICE: &str =
@@ -90,6 +93,70 @@ pub fn python_tools() -> Result<PathBuf> {
     Ok(python_packages("toolchains", "python", LANGUAGES_ADVICE)?.join("bin"))
 }
 
+/// What a command that builds a language needs in its environment: names of variables and their values.
+pub type Variables = Vec<(&'static str, OsString)>;
+
+/// The variables with which Go is the one of `tests/toolchains/python`, brings nothing from elsewhere, and keeps what it
+/// compiled under the target directory.
+///
+/// # Errors
+/// Those of [`python_tools`].
+pub fn go_variables() -> Result<Variables> {
+    let caches = target().join("toolchains");
+    Ok(vec![
+        ("PATH", search_path(&python_tools()?)?),
+        ("GOPROXY", "off".into()),
+        ("GOTOOLCHAIN", "local".into()),
+        ("GOCACHE", caches.join("go-build").into()),
+        ("GOPATH", caches.join("go-path").into()),
+    ])
+}
+
+/// The variables with which C and C++ are built by the zig and the make of `tests/toolchains/clang`, installed if they are
+/// not yet. Zig compiles WASI's libraries when they are first used, and keeps them there, too.
+///
+/// # Errors
+/// When Python 3.10 or newer is missing, or the environment cannot be made.
+pub fn c_variables() -> Result<Variables> {
+    let environment = python_packages("toolchains", "clang", LANGUAGES_ADVICE)?;
+    let cache = OsString::from(environment.join("cache"));
+    Ok(vec![
+        ("PATH", search_path(&environment.join("bin"))?),
+        ("CLANG", "python-zig cc".into()),
+        ("CLANGXX", "python-zig c++".into()),
+        ("ZIG_GLOBAL_CACHE_DIR", cache.clone()),
+        ("ZIG_LOCAL_CACHE_DIR", cache),
+    ])
+}
+
+/// The variables with which `taskcell build` finds the tools of a language, by its name for `taskcell new`; installed if they
+/// are not yet.
+///
+/// # Errors
+/// When they cannot be installed, or there is no such language.
+pub fn language_variables(language: &str) -> Result<Variables> {
+    match language {
+        "rust" => {
+            add_wasm_target(&repository(), "wasm32-unknown-unknown")?;
+            Ok(Variables::new())
+        }
+        "c" | "cpp" => c_variables(),
+        "go" => go_variables(),
+        "python" => Ok(vec![("PATH", search_path(&python_tools()?)?)]),
+        "javascript" | "typescript" => Ok(vec![("PATH", search_path(&node_tools()?)?)]),
+        _ => bail!("no tools are known for {language}"),
+    }
+}
+
+/// The search path with a folder before the others.
+///
+/// # Errors
+/// When the folder's name cannot stand in a search path.
+pub fn search_path(first: &Path) -> Result<OsString> {
+    let others = env::var_os("PATH").unwrap_or_default();
+    Ok(env::join_paths([first.to_path_buf()].into_iter().chain(env::split_paths(&others)))?)
+}
+
 /// The folder whose `node_modules` holds the npm packages of `tests/KIND/NAME`.
 fn npm_packages(kind: &str, name: &str, or: &str) -> Result<PathBuf> {
     let source = repository().join("tests").join(kind).join(name);
@@ -100,6 +167,7 @@ fn npm_packages(kind: &str, name: &str, or: &str) -> Result<PathBuf> {
         }
         let mut npm = Command::new("npm");
         npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder).stdin(held);
+        npm.env("npm_config_cache", target().join("npm"));
         run(&mut npm, &format!("{NODE_ADVICE}, or {or}")).map(drop)
     })
 }

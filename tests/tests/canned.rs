@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use taskcell::{Grants, Handler, Handlers};
 use taskcell_tests::conversation::{Conversation, prompt};
 use taskcell_tests::handlers::{cells, engine};
-use taskcell_tests::projects::build_project_with;
-use taskcell_tests::provision::{language_skipped, python_tools};
+use taskcell_tests::projects::build_project;
+use taskcell_tests::provision::{go_variables, language_skipped};
 use taskcell_tests::server::options;
 
 const SETTINGS: [(&str, &str); 8] = [
@@ -39,7 +39,7 @@ async fn canned_answers() {
     }
     let mut grants = Grants::default();
     grants.config = Some(SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect());
-    let component = build_project_with("canned", &[&python_tools().unwrap()]).unwrap();
+    let component = build_project("canned", go_variables().unwrap()).unwrap();
     let handler = Handler::from_file(&engine(cells(4)).unwrap(), &component, grants).await.unwrap();
     let mut server = Conversation::new(Handlers::new([handler]).unwrap(), options());
     let text = |text: &str| json!({ "type": "text", "text": text });

@@ -43,13 +43,26 @@ fn the_embedded_runtime_package_is_that_of_the_bindings() {
 }
 
 /// The runtime package in the sources of the crate that cargo uses.
+///
+/// Asks for the packages of this platform only, and without `--offline`: the build of this test fetched those, and a fresh
+/// machine has never seen the packages of other platforms.
 fn bindings_package() -> PathBuf {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["metadata", "--format-version", "1", "--offline", "--locked"]).current_dir(repository());
-    let metadata: Value = serde_json::from_slice(&cargo.output().unwrap().stdout).unwrap();
+    let cargo = || Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let version = said(cargo().arg("-vV"));
+    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
+    let mut metadata = cargo();
+    metadata.args(["metadata", "--format-version", "1", "--locked", "--filter-platform", host]);
+    let metadata: Value = serde_json::from_str(&said(metadata.current_dir(repository()))).unwrap();
     let mut packages = metadata["packages"].as_array().unwrap().iter();
     let package = packages.find(|package| package["name"] == "wit-bindgen-go").unwrap();
     Path::new(package["manifest_path"].as_str().unwrap()).with_file_name("src/pkg")
+}
+
+/// The standard output of a command that must succeed.
+fn said(command: &mut Command) -> String {
+    let ran = command.output().unwrap();
+    assert!(ran.status.success(), "{command:?}: {}", String::from_utf8_lossy(&ran.stderr));
+    String::from_utf8(ran.stdout).unwrap()
 }
 
 /// What is in a file, or in the files of a folder, by name.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde_json::{Value, json};
 use taskcell::kinds::KINDS;
 use taskcell_tests::cli::{self, Ran};
-use taskcell_tests::provision::{language_skipped, repository};
+use taskcell_tests::provision::{c_variables, language_skipped, language_variables, repository};
 use tempfile::TempDir;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_taskcell-cli");
@@ -26,6 +27,7 @@ fn with_cargo() -> MutexGuard<'static, ()> {
 struct Project {
     _parent: TempDir,
     folder: PathBuf,
+    language: String,
 }
 
 impl Project {
@@ -34,7 +36,7 @@ impl Project {
         let folder = parent.path().join("project");
         let ran = cli::run(PROGRAM, &["new", folder.to_str().unwrap(), "--lang", language, "--kinds", kinds]).unwrap();
         assert_eq!(ran.code, Some(0), "{ran:?}");
-        Self { _parent: parent, folder }
+        Self { _parent: parent, folder, language: language.to_owned() }
     }
 
     fn path(&self, inside: &str) -> PathBuf {
@@ -49,7 +51,7 @@ impl Project {
     }
 
     fn build(&self) -> Ran {
-        self.build_with(|_| {})
+        self.build_with(|command| _ = command.envs(language_variables(&self.language).unwrap()))
     }
 
     fn build_with(&self, change: impl FnOnce(&mut Command)) -> Ran {
@@ -89,7 +91,12 @@ impl Project {
     }
 
     /// The one line that says why it cannot be built, below what the tools print.
-    fn refusal(&self, change: impl FnOnce(&mut Command)) -> String {
+    fn refusal(&self) -> String {
+        self.refusal_with(|command| _ = command.envs(language_variables(&self.language).unwrap()))
+    }
+
+    /// The same, of a build in this environment.
+    fn refusal_with(&self, change: impl FnOnce(&mut Command)) -> String {
         let ran = self.build_with(change);
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{ran:?}");
         let line = ran.stderr.lines().last().unwrap();
@@ -145,11 +152,12 @@ fn sets_of_kinds(language: &str) {
 #[test]
 fn the_minimal_examples_are_what_new_writes() {
     let text = |path: PathBuf| fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    for (language, files) in [
-        ("rust", ["src/lib.rs", ".cargo/config.toml"]),
-        ("c", ["handler.c", "Makefile"]),
-        ("cpp", ["handler.cpp", "Makefile"]),
-    ] {
+    let table: [(&str, &[&str]); 3] = [
+        ("rust", &["src/lib.rs", "src/alloc.rs", ".cargo/config.toml"]),
+        ("c", &["handler.c", "Makefile"]),
+        ("cpp", &["handler.cpp", "Makefile"]),
+    ];
+    for (language, files) in table {
         let project = Project::new(language, "sampling");
         for file in files {
             let of_new = text(project.path(file));
@@ -319,31 +327,141 @@ fn a_folder_of_no_language_is_refused_with_what_each_is_known_by() {
 #[test]
 fn a_missing_tool_is_named_with_how_to_install_it() {
     let empty = tempfile::tempdir().unwrap();
+    let zig = "zig 0.17 or newer (there is no `zig`)";
+    let install = "python3 -m venv .venv && .venv/bin/pip install ziglang";
     for (language, words) in [
-        ("rust", ["Rust 1.85 or newer", "no `cargo`", "https://rustup.rs"]),
-        ("c", ["clang 19", "no `clang-19`", "apt-get install clang-19 lld-19 wasi-libc"]),
-        ("cpp", ["clang++ 19", "no `clang++-19`", "libc++-19-dev-wasm32"]),
+        ("rust", ["Rust 1.85 or newer", "no `cargo`", "https://rustup.rs", "", ""]),
+        (
+            "c",
+            [
+                "make (there is no `make`) and clang 19 with WASI's C library (there is no `clang-19`) or ",
+                zig,
+                "apt-get install make; ",
+                "apt-get install clang-19 lld-19 wasi-libc",
+                install,
+            ],
+        ),
+        (
+            "cpp",
+            [
+                "make (there is no `make`) and clang++ 19 with WASI's C++ library (there is no `clang++-19`) or ",
+                zig,
+                "apt-get install make; ",
+                "libc++-19-dev-wasm32",
+                install,
+            ],
+        ),
     ] {
-        let refusal = Project::new(language, "sampling").refusal(|command| _ = command.env("PATH", empty.path()));
+        let refusal = Project::new(language, "sampling").refusal_with(|command| _ = command.env("PATH", empty.path()));
         for word in words {
             assert!(refusal.contains(word), "{language}: no {word} in {refusal}");
         }
+        assert_eq!(refusal.matches("zig 0.17").count(), usize::from(language != "rust"), "{refusal}");
     }
 }
 
-/// A compiler for which clang has no library: the second of the tools is missing, and the first is not blamed.
-#[test]
-fn a_missing_library_is_named_and_not_the_compiler() {
-    let tools = tempfile::tempdir().unwrap();
-    for (tool, says) in [("make", "GNU Make"), ("clang-19", "libc.a")] {
-        let path = tools.path().join(tool);
+/// Programs that say what they are told to, and nothing else on the search path.
+fn stand_ins(programs: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (program, says) in programs {
+        let path = folder.path().join(program);
         fs::write(&path, format!("#!/bin/sh\necho {says}\n")).unwrap();
-        assert!(Command::new("chmod").arg("+x").arg(&path).status().unwrap().success());
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
-    let path = format!("{}:/usr/bin:/bin", tools.path().display());
-    let refusal = Project::new("c", "sampling").refusal(|command| _ = command.env("PATH", path));
-    assert!(refusal.contains("WASI's C library") && refusal.contains("wasi-libc"), "{refusal}");
-    assert!(!refusal.contains("with clang 19"), "{refusal}");
+    folder
+}
+
+/// A compiler that is there and will not do is told apart from one that is not there.
+#[test]
+fn each_compiler_that_will_not_do_has_its_own_reason() {
+    let no_library =
+        "clang 19 with WASI's C library (`clang-19 --target=wasm32-wasi -print-file-name=libc.a` says \"libc.a\")";
+    let table: [(&[(&str, &str)], &str); 2] = [
+        (&[("clang-19", "libc.a")], "zig 0.17 or newer (there is no `zig`)"),
+        (&[("clang-19", "libc.a"), ("zig", "0.11.0")], "zig 0.17 or newer (`zig version` says \"0.11.0\")"),
+    ];
+    for (programs, zig) in table {
+        let tools = stand_ins(&[&[("make", "GNU Make")], programs].concat());
+        let refusal = Project::new("c", "sampling").refusal_with(|command| _ = command.env("PATH", tools.path()));
+        let expected = format!("a handler in C is built with {no_library} or {zig}; install what is missing: ");
+        assert!(refusal.starts_with(&expected), "{refusal}");
+    }
+}
+
+/// Clang is taken where its library is, as before there was a choice; zig wherever it is; what the author names above both.
+#[test]
+fn the_compiler_is_the_named_one_then_clang_then_zig() {
+    let library = tempfile::NamedTempFile::new().unwrap();
+    let library = library.path().to_str().unwrap();
+    let (clang, zig) = (("clang-19", library), ("zig", "0.17.1"));
+    let table: [(&[(&str, &str)], Option<&str>, &str); 6] = [
+        (&[clang], None, ""),
+        (&[clang, zig], None, ""),
+        (&[zig], None, "zig cc"),
+        (&[("clang-19", "libc.a"), zig], None, "zig cc"),
+        (&[("python-zig", "0.18.0")], None, "python-zig cc"),
+        (&[zig], Some("no-such-compiler"), "no-such-compiler"),
+    ];
+    for (programs, named, expected) in table {
+        let tools = stand_ins(programs);
+        // In the place of make: makes what the Makefile would, with the name of the compiler in it.
+        let make = "#!/bin/sh\n[ \"$1\" ] || { /bin/mkdir -p build; echo \"$CLANG\" > build/handler.wasm; }\n";
+        fs::write(tools.path().join("make"), make).unwrap();
+        fs::set_permissions(tools.path().join("make"), fs::Permissions::from_mode(0o755)).unwrap();
+        let project = Project::new("c", "sampling");
+        project.refusal_with(|command| {
+            command.env("PATH", tools.path()).env_remove("CLANG");
+            command.envs(named.map(|named| ("CLANG", named)));
+        });
+        let made = fs::read_to_string(project.path("build/handler.wasm")).unwrap();
+        assert_eq!(made.trim(), expected, "{programs:?}");
+    }
+}
+
+/// Zig is found in the project's own environment, in one that is active, and on the machine: a real build by each.
+#[test]
+fn zig_builds_wherever_it_is() {
+    if language_skipped("c", "new::zig_builds_wherever_it_is") {
+        return;
+    }
+    let variables = c_variables().unwrap();
+    let path = variables.iter().find(|(name, _)| *name == "PATH").unwrap().1.clone();
+    let program = |name: &str| std::env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.is_file());
+    for place in ["bin/zig", "bin/python-zig", "project/.venv/bin/python-zig"] {
+        let project = Project::new("c", "sampling");
+        let parent = project.folder.parent().unwrap();
+        for (name, at) in [("make", "bin/make"), ("python-zig", place)] {
+            let at = parent.join(at);
+            fs::create_dir_all(at.parent().unwrap()).unwrap();
+            std::os::unix::fs::symlink(program(name).unwrap(), at).unwrap();
+        }
+        let built = project.build_with(|command| {
+            command.envs(variables.clone()).env("PATH", parent.join("bin"));
+            command.env_remove("CLANG").env_remove("CLANGXX");
+        });
+        assert_eq!(built.code, Some(0), "{place}: {built:?}");
+    }
+}
+
+/// The component keeps the names of functions and no other debug information, whichever compiler made it.
+#[test]
+fn backtraces_of_c_have_the_names_of_functions() {
+    for (language, code) in [("c", "handler.c"), ("cpp", "handler.cpp")] {
+        if language_skipped(language, "new::backtraces_of_c_have_the_names_of_functions") {
+            continue;
+        }
+        let project = Project::new(language, "roots");
+        let text = fs::read_to_string(project.path(code)).unwrap();
+        let handle = text.find("exports_taskcell_handlers_roots_handle(").unwrap();
+        let body = handle + text[handle..].find('{').unwrap() + 1;
+        fs::write(project.path(code), format!("{}\n    __builtin_trap();{}", &text[..body], &text[body..])).unwrap();
+        project.build();
+        let component = project.path("build/handler.wasm");
+        let bytes = fs::read(&component).unwrap();
+        assert!(!bytes.windows(11).any(|part| part == b".debug_info"), "{language}: {} bytes", bytes.len());
+        let ran = cli::run(PROGRAM, &["-vv", "call", "--handler", component.to_str().unwrap(), "roots/list"]).unwrap();
+        assert!(ran.stderr.contains("exports_taskcell_handlers_roots_handle"), "{language}: {ran:?}");
+    }
 }
 
 #[test]
@@ -354,12 +472,12 @@ fn what_is_wrong_in_a_rust_project_is_said() {
     let _cargo = with_cargo();
     let project = Project::new("rust", "roots");
     project.change("src/lib.rs", "vec![root]", "vec![rooot]");
-    assert!(project.refusal(|_| {}).contains("what it says is wrong stands above"));
+    assert!(project.refusal().contains("what it says is wrong stands above"));
     assert!(project.build().stderr.contains("rooot"), "the compiler's own words are shown");
 
     project.change("src/lib.rs", "vec![rooot]", "vec![root]");
     project.change("Cargo.toml", "crate-type = [\"cdylib\"]", "");
-    let refusal = project.refusal(|_| {});
+    let refusal = project.refusal();
     assert!(refusal.contains("made no .wasm") && refusal.contains("cdylib"), "{refusal}");
 }
 
@@ -374,7 +492,7 @@ fn wit_that_is_not_the_hosts_is_named_by_its_files() {
     let wit = "wit/deps/taskcell-handlers/types.wit";
     project.change(wit, "    record root {\n", "    record root {\n        colour: u32,\n");
     project.change("src/lib.rs", "meta: None };", "meta: None, colour: 7 };");
-    let refusal = project.refusal(|_| {});
+    let refusal = project.refusal();
     assert!(refusal.contains("taskcell-handlers/types.wit") && refusal.contains("roots"), "{refusal}");
 }
 
@@ -387,7 +505,7 @@ fn a_component_that_answers_nothing_is_refused() {
     let project = Project::new("c", "roots");
     project.change("wit/world.wit", "    export taskcell:handlers/roots@0.1.0;\n", "    export nothing: func();\n");
     fs::write(project.path("handler.c"), "#include \"handler.h\"\nvoid exports_handler_nothing(void) {}\n").unwrap();
-    let refusal = project.refusal(|_| {});
+    let refusal = project.refusal();
     assert!(refusal.contains("answers nothing") && refusal.contains("wit/world.wit"), "{refusal}");
 }
 
@@ -419,7 +537,7 @@ fn the_example_roots_answers_its_setting() {
     if language_skipped("c", "new::the_example_roots_answers_its_setting") {
         return;
     }
-    let component = taskcell_tests::projects::build_project("roots").unwrap();
+    let component = taskcell_tests::projects::build_project("roots", c_variables().unwrap()).unwrap();
     let roots = |setting: &str| -> Value {
         let setting = format!("roots={setting}");
         let arguments = ["call", "--handler", component.to_str().unwrap(), "--set", &setting, "roots/list"];

@@ -1,20 +1,17 @@
 //! `taskcell new` and `taskcell build` in Go: what is written builds without a network and passes `taskcell check`.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use std::env;
 use std::fs;
 use std::process::{Command, Output};
 
 use serde_json::Value;
 use taskcell_tests::cli;
-use taskcell_tests::provision::{language_skipped, python_tools, repository};
+use taskcell_tests::provision::{go_variables, language_skipped, repository};
 
 /// The program with Go, and without a proxy to take modules from.
 fn taskcell(arguments: &[&str]) -> Output {
-    let others = env::var_os("PATH").unwrap();
-    let path = env::join_paths([python_tools().unwrap()].into_iter().chain(env::split_paths(&others))).unwrap();
     let mut command = cli::command(env!("CARGO_BIN_EXE_taskcell-cli"));
-    command.args(arguments).env("PATH", path).envs([("GOPROXY", "off"), ("GOTOOLCHAIN", "local")]).output().unwrap()
+    command.args(arguments).envs(go_variables().unwrap()).output().unwrap()
 }
 
 fn well(output: &Output) -> String {
@@ -33,9 +30,9 @@ fn go_builds_and_passes() {
         let folder = tempfile::tempdir().unwrap();
         let project = folder.path().join("handler").to_str().unwrap().to_owned();
         well(&taskcell(&["new", &project, "--lang", "go", "--kinds", kinds]));
-        let mut unformatted = Command::new(python_tools().unwrap().join("go"));
-        unformatted.args(["fmt", "./..."]).current_dir(&project);
-        let unformatted = unformatted.env("GOFLAGS", "-mod=mod").env("GOPROXY", "off").output().unwrap();
+        let mut unformatted = Command::new("go");
+        unformatted.args(["fmt", "./..."]).current_dir(&project).envs(go_variables().unwrap());
+        let unformatted = unformatted.env("GOFLAGS", "-mod=mod").output().unwrap();
         assert_eq!(String::from_utf8_lossy(&unformatted.stdout), "", "{kinds}: not formatted");
         well(&taskcell(&["build", &project]));
         let (component, fixtures) = (format!("{project}/build/handler.wasm"), format!("{project}/fixtures"));

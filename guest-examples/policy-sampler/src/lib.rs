@@ -3,6 +3,8 @@
 
 wit_bindgen::generate!({ world: "policy-sampler", path: "../../wit", generate_all });
 
+#[path = "../../rust-minimal/src/alloc.rs"]
+mod alloc;
 mod policy;
 mod settings;
 

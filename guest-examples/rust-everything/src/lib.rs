@@ -3,6 +3,8 @@
 
 wit_bindgen::generate!({ world: "everything", path: "../../wit", generate_all });
 
+#[path = "../../rust-minimal/src/alloc.rs"]
+mod alloc;
 mod elicitation;
 mod sampling;
 mod tasks;

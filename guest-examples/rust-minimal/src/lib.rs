@@ -2,6 +2,8 @@
 
 wit_bindgen::generate!({ world: "sampling-handler", path: "../../wit", generate_all });
 
+mod alloc;
+
 use exports::taskcell::handlers::*;
 use taskcell::handlers::types::*;
 

@@ -13,6 +13,8 @@ use anyhow::Context;
 use wasi_preview1_component_adapter_provider::{
     WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
 };
+use wasm_encoder::{Module, RawSection};
+use wasmparser::{Parser, Payload};
 use wit_bindgen_core::{Files, WorldGenerator};
 use wit_component::{ComponentEncoder, StringEncoding};
 
@@ -78,15 +80,59 @@ pub(in super::super) fn embed(core: &mut Vec<u8>, wit: &Path, world: Option<&str
 }
 
 /// Makes a component of a core module that was linked with the world's type. What it uses of WASI preview 1 is
-/// translated to WASI 0.2, for Go by an adapter of its own.
+/// translated to WASI 0.2, for Go by an adapter of its own. Debug information is left out.
 ///
 /// # Errors
 /// When it is no such module, or imports what neither the world nor WASI has.
 pub(in super::super) fn component(core: &[u8]) -> anyhow::Result<Vec<u8>> {
     let mut encoder = ComponentEncoder::default();
-    encoder.module(core)?.validate(true);
+    encoder.module(&without_debug_information(core)?)?.validate(true);
     let is_go = core.windows(GO_PAUSES.len()).any(|part| part == GO_PAUSES);
     let adapter = if is_go { GO_ADAPTER } else { WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER };
     encoder.adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, adapter)?;
     encoder.encode()
+}
+
+/// A core module without its sections of DWARF, which the host does not read: its backtraces take the names of functions
+/// from a section of their own.
+fn without_debug_information(core: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let mut module = Module::new();
+    for payload in Parser::new(0).parse_all(core) {
+        let payload = payload?;
+        let is_debug = matches!(&payload, Payload::CustomSection(custom) if custom.name().starts_with(".debug_"));
+        if let (false, Some((id, range))) = (is_debug, payload.as_section()) {
+            let data = core.get(usize::try_from(range.start)?..usize::try_from(range.end)?);
+            module.section(&RawSection { id, data: data.context("a section is longer than the module")? });
+        }
+    }
+    Ok(module.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use wasm_encoder::{CustomSection, TypeSection};
+
+    use super::*;
+
+    /// All other sections stay as they are and where they are, the names of functions among them.
+    #[test]
+    fn only_debug_information_is_left_out_of_a_module() -> anyhow::Result<()> {
+        let made = |with_debug: bool| {
+            let custom = |name: &'static str| CustomSection { name: name.into(), data: (&[1, 2, 3]).into() };
+            let mut module = Module::new();
+            let mut types = TypeSection::new();
+            types.ty().function([], []);
+            module.section(&types);
+            for name in [".debug_info", "name", ".debug_str", "producers", ".debug_line", "component-type:x"] {
+                if with_debug || !name.starts_with(".debug_") {
+                    module.section(&custom(name));
+                }
+            }
+            module.finish()
+        };
+        assert_eq!(without_debug_information(&made(true))?, made(false));
+        assert_eq!(without_debug_information(&made(false))?, made(false));
+        assert!(without_debug_information(b"no module").is_err());
+        Ok(())
+    }
 }

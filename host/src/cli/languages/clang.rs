@@ -1,23 +1,68 @@
-//! C and C++, by clang and make. The project's Makefile has the flags; this program stands in for the two tools that it
-//! calls beside clang.
+//! C and C++, by make and a compiler: clang with a C library for WASI, or zig, which brings both. The project's Makefile has
+//! the flags; this program stands in for the two tools that the Makefile calls beside the compiler.
 
+use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, ensure};
 
 use super::Language;
-use super::toolchain::{Tool, run};
+use super::toolchain::{Tool, at_least, found, run};
 
 /// Where the Makefile puts the component.
 const COMPONENT: &str = "build/handler.wasm";
 
-const INSTALL_C: &str = "apt-get install clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32";
-
-const INSTALL_CPP: &str = "apt-get install clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32 libc++-19-dev-wasm32";
+/// Installs zig in a project, for both languages.
+const ZIG: &str = "python3 -m venv .venv && .venv/bin/pip install ziglang==0.17.1";
 
 const MAKE: Tool =
     Tool { what: "make", command: &["make", "--version"], accepts: |_| true, install: "apt-get install make" };
+
+/// The compilers of a language, in the order of preference: the one that the author names, clang, and zig wherever it is.
+/// Clang stands before zig, because a Makefile of an author may have flags that only clang knows.
+macro_rules! compilers {
+    ($variable:literal, $clang:expr) => {
+        &[
+            // make passes the variable on.
+            Tool {
+                what: concat!("the compiler that ", $variable, " names"),
+                command: &["sh", "-c", concat!("$", $variable, " --version")],
+                accepts: |_| true,
+                install: "",
+            },
+            $clang,
+            zig(&[".venv/bin/python-zig", "version"], ""),
+            zig(&["zig", "version"], ZIG),
+            // The name in an environment of Python that is active.
+            zig(&["python-zig", "version"], ""),
+        ]
+    };
+}
+
+const fn zig(command: &'static [&'static str], install: &'static str) -> Tool {
+    Tool { what: "zig 0.17 or newer", command, accepts: |said| at_least(said, (0, 17)), install }
+}
+
+const C_COMPILERS: &[Tool] = compilers!(
+    "CLANG",
+    Tool {
+        what: "clang 19 with WASI's C library",
+        command: &["clang-19", "--target=wasm32-wasi", "-print-file-name=libc.a"],
+        accepts: is_file,
+        install: "apt-get install clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32",
+    }
+);
+
+const CPP_COMPILERS: &[Tool] = compilers!(
+    "CLANGXX",
+    Tool {
+        what: "clang++ 19 with WASI's C++ library",
+        command: &["clang++-19", "--target=wasm32-wasi", "-print-file-name=libc++.a"],
+        accepts: is_file,
+        install: "apt-get install clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32 libc++-19-dev-wasm32",
+    }
+);
 
 pub(super) const C: Language = Language {
     name: "c",
@@ -34,18 +79,9 @@ pub(super) const C: Language = Language {
     parts: &[],
     handler: "handler.c",
     component: COMPONENT,
-    prepare: &[INSTALL_C],
-    tools: &[
-        MAKE,
-        Tool { what: "clang 19", command: &["clang-19", "--version"], accepts: |_| true, install: INSTALL_C },
-        Tool {
-            what: "WASI's C library",
-            command: &["clang-19", "--target=wasm32-wasi", "-print-file-name=libc.a"],
-            accepts: is_file,
-            install: INSTALL_C,
-        },
-    ],
-    make,
+    prepare: &[ZIG],
+    tools: &[&[MAKE], C_COMPILERS],
+    make: |dir| make(dir, C_COMPILERS),
 };
 
 pub(super) const CPP: Language = Language {
@@ -63,18 +99,9 @@ pub(super) const CPP: Language = Language {
     parts: &[],
     handler: "handler.cpp",
     component: COMPONENT,
-    prepare: &[INSTALL_CPP],
-    tools: &[
-        MAKE,
-        Tool { what: "clang++ 19", command: &["clang++-19", "--version"], accepts: |_| true, install: INSTALL_CPP },
-        Tool {
-            what: "WASI's C++ library",
-            command: &["clang++-19", "--target=wasm32-wasi", "-print-file-name=libc++.a"],
-            accepts: is_file,
-            install: INSTALL_CPP,
-        },
-    ],
-    make,
+    prepare: &[ZIG],
+    tools: &[&[MAKE], CPP_COMPILERS],
+    make: |dir| make(dir, CPP_COMPILERS),
 };
 
 /// Whether clang found the file that it was asked for: otherwise it prints the bare name.
@@ -89,8 +116,8 @@ fn has_makefile_and(dir: &Path, end: &str) -> bool {
         && dir.read_dir().is_ok_and(|entries| entries.flatten().any(|entry| ends_so(entry.path())))
 }
 
-fn make(dir: &Path) -> anyhow::Result<PathBuf> {
-    let program = std::env::current_exe().context("this program's own path is not known")?;
+fn make(dir: &Path, compilers: &[Tool]) -> anyhow::Result<PathBuf> {
+    let program = env::current_exe().context("this program's own path is not known")?;
     let program = program.to_str().context("this program's own path is not UTF-8")?;
     // For make, then for its shell.
     let program = format!("'{}' tool", program.replace('\'', r"'\''").replace('$', "$$"));
@@ -98,6 +125,15 @@ fn make(dir: &Path) -> anyhow::Result<PathBuf> {
     make.current_dir(dir);
     make.env("WIT_BINDGEN", format!("{program} wit-bindgen"));
     make.env("COMPONENT_NEW", format!("{program} component-new"));
+    // The Makefile itself names clang.
+    let compiler = found(compilers, dir).and_then(|tool| tool.command.first());
+    if let Some(zig) = compiler.filter(|program| program.ends_with("zig")) {
+        for (variable, command) in [("CLANG", "cc"), ("CLANGXX", "c++")] {
+            if env::var_os(variable).is_none() {
+                make.env(variable, format!("{zig} {command}"));
+            }
+        }
+    }
     run(&mut make)?;
     let component = dir.join(COMPONENT);
     ensure!(component.is_file(), "`make` made no {COMPONENT}: it must be the Makefile's first target");

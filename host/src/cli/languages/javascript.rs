@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::Language;
 use super::modules::{missing_export, unknown_import};
-use super::toolchain::{Tool, at_least, need, run};
+use super::toolchain::{Needs, Tool, at_least, need, run};
 use super::world::Names;
 
 pub(super) const JAVASCRIPT: Language = Language {
@@ -37,7 +37,7 @@ pub(super) const JAVASCRIPT: Language = Language {
     handler: "app.js",
     component: "handler.wasm",
     prepare: &[NPM_CI],
-    tools: &NODE,
+    tools: NODE,
     make: |dir| make("JavaScript", dir),
 };
 
@@ -61,7 +61,7 @@ pub(super) const TYPESCRIPT: Language = Language {
     handler: "app.ts",
     component: "handler.wasm",
     prepare: &[NPM_CI],
-    tools: &NODE,
+    tools: NODE,
     make: |dir| make("TypeScript", dir),
 };
 
@@ -71,14 +71,14 @@ const TYPES: &str = include_str!("../../../../guest-examples/taskcell.d.ts");
 /// Installs what package-lock.json names.
 const NPM_CI: &str = "npm ci";
 
-const NODE: [Tool; 2] = [
-    Tool {
+const NODE: Needs = &[
+    &[Tool {
         what: "Node.js 20 or newer",
         command: &["node", "--version"],
         accepts: |said| at_least(said, (20, 0)),
         install: "https://nodejs.org",
-    },
-    Tool { what: "npm", command: &["npm", "--version"], accepts: |_| true, install: "https://nodejs.org" },
+    }],
+    &[Tool { what: "npm", command: &["npm", "--version"], accepts: |_| true, install: "https://nodejs.org" }],
 ];
 
 /// What package.json names; on the search path where the folder has no packages of its own.
@@ -91,7 +91,7 @@ const PACKAGES: Tool = Tool {
 
 fn make(title: &str, dir: &Path) -> anyhow::Result<PathBuf> {
     if !dir.join("node_modules").is_dir() {
-        need(title, &[PACKAGES], dir)?;
+        need(title, &[&[PACKAGES]], dir)?;
     }
     let file = dir.join("package.json");
     let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-use toolchain::Tool;
+use toolchain::Needs;
 
 /// A language that handlers are written in.
 pub(super) struct Language {
@@ -50,7 +50,7 @@ pub(super) struct Language {
     /// The commands that install what a new project needs, in the order to run them, before its first build.
     pub(super) prepare: &'static [&'static str],
     /// What the build needs.
-    tools: &'static [Tool],
+    tools: Needs,
     /// Builds the project in a folder, with its own build files, and gives the component's path.
     make: fn(&Path) -> anyhow::Result<PathBuf>,
 }

@@ -50,7 +50,7 @@ const fn tool(command: &'static [&'static str]) -> Tool {
 fn make(dir: &Path) -> anyhow::Result<PathBuf> {
     let own = dir.join(".venv/bin/componentize-py");
     let (program, tool) = if own.is_file() { (own, IN_PROJECT) } else { ("componentize-py".into(), IN_PATH) };
-    need("Python", &[tool], dir)?;
+    need("Python", &[&[tool]], dir)?;
     ensure!(
         dir.join("wit").is_dir(),
         "{} holds no folder wit with the world of the handler: where the WIT is elsewhere, build with componentize-py itself",

@@ -20,6 +20,7 @@ pub(super) const RUST: Language = Language {
     known_by: "a Cargo.toml",
     files: &[
         ("src/lib.rs", include_str!("templates/rust/lib.rs")),
+        ("src/alloc.rs", include_str!("templates/rust/alloc.rs")),
         ("Cargo.toml", include_str!("templates/rust/package.toml")),
         ("Cargo.lock", include_str!("templates/rust/lock.toml")),
         (".cargo/config.toml", include_str!("templates/rust/cargo-config.toml")),
@@ -30,12 +31,12 @@ pub(super) const RUST: Language = Language {
     handler: "src/lib.rs",
     component: "target/wasm32-unknown-unknown/release/handler.wasm",
     prepare: &["rustup target add wasm32-unknown-unknown"],
-    tools: &[Tool {
+    tools: &[&[Tool {
         what: "Rust 1.85 or newer",
         command: &["cargo", "--version"],
         accepts: |said| at_least(said, (1, 85)),
         install: "https://rustup.rs, or `rustup update stable`",
-    }],
+    }]],
     make,
 };
 

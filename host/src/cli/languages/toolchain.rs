@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail, ensure};
 
-/// Something that a build needs.
+/// Something that a build needs, or one of several things that meet the same need.
 pub(super) struct Tool {
     /// What it is, with the versions that will do.
     pub(super) what: &'static str,
@@ -13,9 +13,13 @@ pub(super) struct Tool {
     pub(super) command: &'static [&'static str],
     /// Whether what the command printed on stdout says so.
     pub(super) accepts: fn(&str) -> bool,
-    /// The command that installs it, or where to get it.
+    /// The command that installs it, or where to get it. Empty for another place of a tool that is named already: errors
+    /// leave the place out.
     pub(super) install: &'static str,
 }
+
+/// What a build needs: each row is one need, and any one of its tools meets it.
+pub(super) type Needs = &'static [&'static [Tool]];
 
 impl Tool {
     /// Whether it is missing for a project in this folder, and then what its command said.
@@ -36,19 +40,28 @@ impl Tool {
     }
 }
 
-/// Sees that all tools are there.
+/// The first tool of a row that is there.
+pub(super) fn found<'a>(row: &'a [Tool], dir: &Path) -> Option<&'a Tool> {
+    row.iter().find(|tool| tool.missing(dir).is_none())
+}
+
+/// Checks that each need is met.
 ///
 /// # Errors
-/// When some are not: says which, why, and how to install them.
-pub(super) fn need(title: &str, tools: &[Tool], dir: &Path) -> anyhow::Result<()> {
-    let mut missing: Vec<_> = tools.iter().filter_map(|tool| Some((tool, tool.missing(dir)?))).collect();
-    // What a program that is not there would have said of others is not known: one reason is enough.
-    missing.dedup_by(|(tool, why), (before, reason)| tool.command.first() == before.command.first() && why == reason);
-    if missing.is_empty() {
+/// When one is not: says which tools are missing, why, and how to install them.
+pub(super) fn need(title: &str, needs: &[&[Tool]], dir: &Path) -> anyhow::Result<()> {
+    let (mut what, mut install) = (Vec::new(), Vec::new());
+    for row in needs.iter().filter(|row| found(row, dir).is_none()) {
+        let named = row.iter().filter(|tool| !tool.install.is_empty());
+        let reasons = named.filter_map(|tool| Some((tool, tool.missing(dir)?)));
+        let (whats, installs): (Vec<_>, Vec<_>) =
+            reasons.map(|(tool, why)| (format!("{} ({why})", tool.what), tool.install)).unzip();
+        what.push(whats.join(" or "));
+        install.push(installs.join(", or "));
+    }
+    if what.is_empty() {
         return Ok(());
     }
-    let what: Vec<_> = missing.iter().map(|(tool, why)| format!("{} ({why})", tool.what)).collect();
-    let mut install: Vec<_> = missing.iter().map(|(tool, _)| tool.install).collect();
     install.dedup();
     bail!("a handler in {title} is built with {}; install what is missing: {}", what.join(" and "), install.join("; "))
 }
@@ -104,27 +117,46 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_said_with_how_to_install_it() {
-        const TOOLS: [Tool; 3] = [
-            Tool { what: "a thing", command: &["no-such-tool"], accepts: |_| true, install: "get it" },
-            Tool {
-                what: "echo 2",
-                command: &["echo", "1.0"],
-                accepts: |said| at_least(said, (2, 0)),
-                install: "get it",
-            },
-            Tool { what: "echo", command: &["echo", "1.0"], accepts: |_| true, install: "never" },
+        const MISSING: Tool =
+            Tool { what: "a thing", command: &["no-such-tool"], accepts: |_| true, install: "get a thing" };
+        const OLD: Tool = Tool {
+            what: "echo 2",
+            command: &["echo", "1.0"],
+            accepts: |said| at_least(said, (2, 0)),
+            install: "get echo",
+        };
+        const ELSEWHERE: Tool = Tool { what: "a thing", command: &["./no-such-tool"], accepts: |_| true, install: "" };
+        const THERE: Tool = Tool { what: "echo", command: &["echo", "1.0"], accepts: |_| true, install: "never" };
+        let errors: [(&[&[Tool]], _); 4] = [
+            (&[&[THERE], &[MISSING, THERE], &[ELSEWHERE, THERE]], None),
+            (
+                &[&[MISSING], &[OLD], &[THERE]],
+                Some(
+                    "a handler in X is built with a thing (there is no `no-such-tool`) and echo 2 (`echo 1.0` says \
+                     \"1.0\"); install what is missing: get a thing; get echo",
+                ),
+            ),
+            (
+                &[&[OLD, ELSEWHERE, MISSING], &[THERE]],
+                Some(
+                    "a handler in X is built with echo 2 (`echo 1.0` says \"1.0\") or a thing (there is no \
+                     `no-such-tool`); install what is missing: get echo, or get a thing",
+                ),
+            ),
+            (
+                &[&[OLD, MISSING], &[MISSING]],
+                Some(
+                    "a handler in X is built with echo 2 (`echo 1.0` says \"1.0\") or a thing (there is no \
+                     `no-such-tool`) and a thing (there is no `no-such-tool`); install what is missing: get echo, or get \
+                     a thing; get a thing",
+                ),
+            ),
         ];
-        let error = need("X", &TOOLS, Path::new(".")).map_err(|error| error.to_string());
-        const SAME: [Tool; 2] = [
-            Tool { what: "a thing", command: &["no-such-tool"], accepts: |_| true, install: "get it" },
-            Tool { what: "its library", command: &["no-such-tool", "--lib"], accepts: |_| true, install: "get it" },
-        ];
-        let one = need("X", &SAME, Path::new(".")).map_err(|error| error.to_string());
-        let reason =
-            "a handler in X is built with a thing (there is no `no-such-tool`); install what is missing: get it";
-        assert_eq!(one, Err(reason.to_owned()));
-        let said = "a handler in X is built with a thing (there is no `no-such-tool`) and echo 2 (`echo 1.0` says \
-                    \"1.0\"); install what is missing: get it";
-        assert_eq!(error, Err(said.to_owned()));
+        for (needs, said) in errors {
+            let error = need("X", needs, Path::new(".")).err().map(|error| error.to_string());
+            assert_eq!(error.as_deref(), said);
+        }
+        assert!(found(&[OLD, MISSING], Path::new(".")).is_none());
+        assert_eq!(found(&[OLD, THERE], Path::new(".")).map(|tool| tool.install), Some("never"));
     }
 }

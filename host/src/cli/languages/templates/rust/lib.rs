@@ -2,6 +2,8 @@
 
 wit_bindgen::generate!({ world: "handler", path: "wit", generate_all });
 
+mod alloc;
+
 use exports::taskcell::handlers::*;
 //[[ augmented-sampling augmented-elicitation get-task get-task-result list-tasks cancel-task
 use taskcell::handlers::tasks;
