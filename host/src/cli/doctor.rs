@@ -240,8 +240,8 @@ fn toolchains(wanted: &[&'static Language]) -> Vec<Finding> {
             findings.push(Finding::good(what, "can be built"));
             continue;
         }
-        let found: Vec<_> = missing.iter().map(|missing| format!("{} ({})", missing.what, missing.why)).collect();
-        let mut fix: Vec<_> = missing.iter().map(|missing| missing.install).collect();
+        let found: Vec<_> = missing.iter().map(|missing| missing.what.as_str()).collect();
+        let mut fix: Vec<_> = missing.iter().map(|missing| missing.install.as_str()).collect();
         fix.dedup();
         let grade = if is_needed(language) { Grade::Bad } else { Grade::Optional };
         findings.push(Finding {

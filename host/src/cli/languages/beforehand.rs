@@ -2,6 +2,7 @@
 //! looked at when the project is built.
 
 use std::path::Path;
+use std::slice;
 
 use super::toolchain::{Tool, at_least};
 
@@ -27,7 +28,7 @@ const TOOLS: [(&str, Tool); 2] = [
     ),
 ];
 
-/// The tools for a language.
-pub(super) fn of(language: &str) -> impl Iterator<Item = &'static Tool> {
-    TOOLS.iter().filter(move |(name, _)| *name == language).map(|(_, tool)| tool)
+/// The needs of a language, each with the one tool that meets it.
+pub(super) fn of(language: &str) -> impl Iterator<Item = &'static [Tool]> {
+    TOOLS.iter().filter(move |(name, _)| *name == language).map(|(_, tool)| slice::from_ref(tool))
 }

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-use toolchain::Needs;
+use toolchain::{Needs, Unmet};
 
 /// A language that handlers are written in.
 pub(super) struct Language {
@@ -59,16 +59,6 @@ pub(super) struct Language {
 const LANGUAGES: [&Language; 7] =
     [&rust::RUST, &clang::C, &clang::CPP, &go::GO, &python::PYTHON, &javascript::TYPESCRIPT, &javascript::JAVASCRIPT];
 
-/// Something that a build needs and that is not there.
-pub(super) struct Missing {
-    /// What it is, with the versions that will do.
-    pub(super) what: &'static str,
-    /// Why it is thought to be missing.
-    pub(super) why: String,
-    /// The command that installs it, or where to get it.
-    pub(super) install: &'static str,
-}
-
 /// All languages, in the order in which they are tried.
 pub(super) fn all() -> impl Iterator<Item = &'static Language> {
     LANGUAGES.into_iter()
@@ -76,9 +66,8 @@ pub(super) fn all() -> impl Iterator<Item = &'static Language> {
 
 impl Language {
     /// What is missing to build a project of this language in a folder.
-    pub(super) fn missing(&self, dir: &Path) -> Vec<Missing> {
-        let missing = |tool: &Tool| Some(Missing { what: tool.what, why: tool.missing(dir)?, install: tool.install });
-        self.tools.iter().chain(beforehand::of(self.name)).filter_map(missing).collect()
+    pub(super) fn missing(&self, dir: &Path) -> Vec<Unmet> {
+        toolchain::unmet(self.tools.iter().copied().chain(beforehand::of(self.name)), dir)
     }
 
     /// The language of this name or alias, in capitals or not.

@@ -23,7 +23,7 @@ pub(super) type Needs = &'static [&'static [Tool]];
 
 impl Tool {
     /// Whether it is missing for a project in this folder, and then what its command said.
-    pub(super) fn missing(&self, dir: &Path) -> Option<String> {
+    fn missing(&self, dir: &Path) -> Option<String> {
         let (program, arguments) = self.command.split_first()?;
         let mut command = Command::new(program);
         // In the project's folder, because some tools let it choose their version.
@@ -45,20 +45,35 @@ pub(super) fn found<'a>(row: &'a [Tool], dir: &Path) -> Option<&'a Tool> {
     row.iter().find(|tool| tool.missing(dir).is_none())
 }
 
+/// A need that is not met.
+pub(in super::super) struct Unmet {
+    /// The tools of which one would do, with the reason why each will not.
+    pub(in super::super) what: String,
+    /// How to install each of them.
+    pub(in super::super) install: String,
+}
+
+/// The needs that are not met for a project in a folder.
+pub(super) fn unmet<'a>(needs: impl IntoIterator<Item = &'a [Tool]>, dir: &Path) -> Vec<Unmet> {
+    let unmet = needs.into_iter().filter(|row| found(row, dir).is_none());
+    unmet
+        .map(|row| {
+            let named = row.iter().filter(|tool| !tool.install.is_empty());
+            let reasons = named.filter_map(|tool| Some((tool, tool.missing(dir)?)));
+            let (what, install): (Vec<_>, Vec<_>) =
+                reasons.map(|(tool, why)| (format!("{} ({why})", tool.what), tool.install)).unzip();
+            Unmet { what: what.join(" or "), install: install.join(", or ") }
+        })
+        .collect()
+}
+
 /// Checks that each need is met.
 ///
 /// # Errors
 /// When one is not: says which tools are missing, why, and how to install them.
 pub(super) fn need(title: &str, needs: &[&[Tool]], dir: &Path) -> anyhow::Result<()> {
-    let (mut what, mut install) = (Vec::new(), Vec::new());
-    for row in needs.iter().filter(|row| found(row, dir).is_none()) {
-        let named = row.iter().filter(|tool| !tool.install.is_empty());
-        let reasons = named.filter_map(|tool| Some((tool, tool.missing(dir)?)));
-        let (whats, installs): (Vec<_>, Vec<_>) =
-            reasons.map(|(tool, why)| (format!("{} ({why})", tool.what), tool.install)).unzip();
-        what.push(whats.join(" or "));
-        install.push(installs.join(", or "));
-    }
+    let (what, mut install): (Vec<_>, Vec<_>) =
+        unmet(needs.iter().copied(), dir).into_iter().map(|unmet| (unmet.what, unmet.install)).unzip();
     if what.is_empty() {
         return Ok(());
     }
