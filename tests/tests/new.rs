@@ -172,7 +172,9 @@ fn the_minimal_examples_are_what_new_writes() {
 }
 
 /// The languages by their shortest names, and what has to be run in a new project before it can be built.
-const PREPARE: [(&str, &[&str]); 5] = [
+const PREPARE: [(&str, &[&str]); 7] = [
+    ("c", &["python3 -m venv .venv", ".venv/bin/pip install ziglang==0.17.1"]),
+    ("cpp", &["python3 -m venv .venv", ".venv/bin/pip install ziglang==0.17.1"]),
     ("rs", &["rustup target add wasm32-unknown-unknown"]),
     ("golang", &[]),
     ("py", &["python3 -m venv .venv", ".venv/bin/pip install --require-hashes -r requirements.txt"]),

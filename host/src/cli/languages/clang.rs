@@ -13,9 +13,6 @@ use super::toolchain::{Tool, at_least, found, run};
 /// Where the Makefile puts the component.
 const COMPONENT: &str = "build/handler.wasm";
 
-/// Installs zig in a project, for both languages.
-const ZIG: &str = "python3 -m venv .venv && .venv/bin/pip install ziglang==0.17.1";
-
 const MAKE: Tool =
     Tool { what: "make", command: &["make", "--version"], accepts: |_| true, install: "apt-get install make" };
 
@@ -33,7 +30,7 @@ macro_rules! compilers {
             },
             $clang,
             zig(&[".venv/bin/python-zig", "version"], ""),
-            zig(&["zig", "version"], ZIG),
+            zig(&["zig", "version"], "python3 -m venv .venv && .venv/bin/pip install ziglang==0.17.1"),
             // The name in an environment of Python that is active.
             zig(&["python-zig", "version"], ""),
         ]
@@ -79,7 +76,7 @@ pub(super) const C: Language = Language {
     parts: &[],
     handler: "handler.c",
     component: COMPONENT,
-    prepare: &[ZIG],
+    prepare: &["python3 -m venv .venv", ".venv/bin/pip install ziglang==0.17.1"],
     tools: &[&[MAKE], C_COMPILERS],
     make: |dir| make(dir, C_COMPILERS),
 };
@@ -99,7 +96,7 @@ pub(super) const CPP: Language = Language {
     parts: &[],
     handler: "handler.cpp",
     component: COMPONENT,
-    prepare: &[ZIG],
+    prepare: &["python3 -m venv .venv", ".venv/bin/pip install ziglang==0.17.1"],
     tools: &[&[MAKE], CPP_COMPILERS],
     make: |dir| make(dir, CPP_COMPILERS),
 };
