@@ -287,6 +287,8 @@ fn call_takes_a_file_and_parameters() {
     }
     let ran = run(PROGRAM, &["call", &minimal, "roots/list"]).unwrap();
     assert_eq!(ran.json().unwrap().pointer("/error/message"), Some(&json!("List roots not supported")), "{ran:?}");
+    let ran = run(PROGRAM, &["call", "no-such.wasm", "ping"]).unwrap();
+    assert!(ran.code == Some(2) && ran.stderr.contains("no-such.wasm"), "{ran:?}");
     let ran = run(PROGRAM, &["call", &minimal]).unwrap();
     assert!(ran.code == Some(2) && ran.stderr.contains(SAMPLING), "{ran:?}");
     for (method, word) in [("sampling/create", "did you mean sampling/createMessage?"), ("x", "roots/list")] {

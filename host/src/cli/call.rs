@@ -55,8 +55,10 @@ const OF_THE_HOST: &str = "ping";
 impl Args {
     /// Takes a component's file that stands before the method as one of --handler.
     fn sort(&mut self) -> anyhow::Result<()> {
-        let is_file = self.last.is_some() || (!methods().contains(&&*self.method) && Path::new(&self.method).is_file());
-        if !is_file {
+        let is_method = |text: &str| methods().contains(&text);
+        let before_method = self.params.as_deref().is_some_and(is_method);
+        let is_file = !is_method(&self.method) && (before_method || Path::new(&self.method).is_file());
+        if self.last.is_none() && !is_file {
             return Ok(());
         }
         let file = std::mem::take(&mut self.method);

@@ -120,6 +120,7 @@ impl Server {
             "long" => {
                 let token = params.pointer("/_meta/progressToken").cloned().unwrap_or_default();
                 for progress in 1..=3 {
+                    std::thread::sleep(Duration::from_millis(number("pause").unwrap_or(0)));
                     let params =
                         json!({ "progressToken": token, "progress": progress, "total": 3, "message": "at work" });
                     send(&json!({ "jsonrpc": "2.0", "method": "notifications/progress", "params": params }));

@@ -5,6 +5,7 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
+use super::super::color::{self, Tone};
 use super::super::terminal;
 use super::verdict::{Fault, Verdict};
 use crate::kinds::{KINDS, Kind};
@@ -181,9 +182,10 @@ impl Row {
     fn fault<'a>(&'a self, out: &mut impl Write, alike: impl Iterator<Item = &'a Self>) -> std::io::Result<bool> {
         let (word, Fault { got, fix, see }) = match &self.verdict {
             Verdict::Passed(_) | Verdict::PassedWithError(_) => return Ok(false),
-            Verdict::Warned(fault) => ("warning", fault),
-            Verdict::Failed(fault) => ("failed", fault),
+            Verdict::Warned(fault) => (("warning", Tone::Doubtful), fault),
+            Verdict::Failed(fault) => (("failed", Tone::Bad), fault),
         };
+        let word = color::painted(word.0, word.1, color::is_on(&std::io::stdout()));
         writeln!(out, "\n{word}: {}: {}: {}", self.of(), self.group, terminal::one_line(&self.name))?;
         let alike: Vec<_> = alike.skip(1).map(|row| row.name.as_str()).collect();
         if !alike.is_empty() {
