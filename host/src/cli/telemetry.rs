@@ -6,7 +6,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::color;
-use super::screen;
+use super::wrap;
 
 #[cfg(feature = "otel")]
 pub(super) use exporting::Telemetry;
@@ -24,7 +24,7 @@ fn log<S: tracing::Subscriber + for<'a> LookupSpan<'a>>(verbose: u8, reports_cel
     };
     let filter = EnvFilter::try_from_env("TASKCELL_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     tracing_subscriber::fmt::layer()
-        .with_writer(|| screen::Log)
+        .with_writer(|| wrap::Log)
         .with_ansi(color::is_on(&std::io::stderr()))
         .with_target(false)
         .with_filter(filter)

@@ -3,9 +3,11 @@
 //! A terminal goes on with a long line at the start of its next row, where the rest can pass for a line of the program.
 //! So what is longer than the terminal is wrapped here, and each row after the first begins with [`BAR`].
 
-use std::io::{IsTerminal, stderr};
+use std::io::{IsTerminal, Write, stderr};
 
 use unicode_width::UnicodeWidthChar;
+
+use super::screen;
 
 /// What stands before foreign text that begins a row.
 pub(super) const BAR: &str = "  │ ";
@@ -41,6 +43,22 @@ pub(super) fn size() -> Size {
 /// A printable line for stderr: in rows behind a bar where that is a terminal, else as it is.
 pub(super) fn for_stderr(line: &str) -> String {
     if stderr().is_terminal() { rows(line, size().columns).join("\n") } else { line.to_owned() }
+}
+
+/// The log, as a stream of lines, each of which may hold foreign text.
+pub(super) struct Log;
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        let lines: String = text.lines().flat_map(|line| [for_stderr(line), "\n".to_owned()]).collect();
+        screen::Log.write_all(lines.as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        screen::Log.flush()
+    }
 }
 
 /// The bar of a terminal with so many columns.
@@ -131,6 +149,17 @@ mod tests {
         for (line, columns, rows) in table {
             assert_eq!(wrap(line, columns), rows, "{line:?} {columns}");
         }
+    }
+
+    /// Colors of the log are kept whole and take no room.
+    #[test]
+    fn colors_take_no_room() {
+        let line = "\u{1b}[33m WARN\u{1b}[0m one two three";
+        let shown = rows(line, 40);
+        assert_eq!(shown, [line]);
+        let shown = rows(&format!("{line}{}", " and more".repeat(5)), 30);
+        assert!(shown.len() > 1 && shown.iter().skip(1).all(|row| row.starts_with(BAR)), "{shown:?}");
+        assert!(shown.concat().contains("\u{1b}[33m") && shown.concat().contains("\u{1b}[0m"), "{shown:?}");
     }
 
     /// Whatever a line holds, and however narrow the terminal is: only the first row begins without a bar, and no row is
