@@ -356,3 +356,58 @@ fn nothing_acknowledged_is_lost_by_a_kill() {
         assert_eq!(excess.current, counted + 2);
     });
 }
+
+/// A copy of the file that build 6887b39 wrote.
+fn earlier(folder: &TempDir) -> PathBuf {
+    let path = folder.path().join("keyvalue.db");
+    let bytes = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("data/6887b39/keyvalue.db")).unwrap();
+    std::fs::write(&path, bytes).unwrap();
+    #[cfg(unix)]
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    path
+}
+
+fn contains(path: &Path, word: &str) -> bool {
+    std::fs::read(path).unwrap().windows(word.len()).any(|found| found == word.as_bytes())
+}
+
+/// What an earlier version kept is there, and what it removed is gone at last. What is removed from now on is gone at once.
+#[tokio::test]
+async fn a_file_of_an_earlier_version_goes_on() {
+    let folder = TempDir::new().unwrap();
+    let path = earlier(&folder);
+    assert!(contains(&path, "removed-value-4711"), "that version left it there");
+    let store = SqliteKeyValue::open(&path, "profile", Quota::default()).await.unwrap();
+    assert_eq!(store.get("", "name").await.unwrap(), Some(b"Ada".to_vec()));
+    assert_eq!(store.increment("visits", "count", 4).await.unwrap(), 7);
+    assert_eq!(store.get("", "old").await.unwrap(), None);
+    let word = "a-value-that-stands-nowhere-else";
+    store.set("", "large", word.repeat(1_000).into_bytes()).await.unwrap();
+    store.delete("", "large").await.unwrap();
+    store.close().await;
+    assert!(!contains(&path, "removed-value-4711") && !contains(&path, word));
+    assert!(path.metadata().unwrap().len() <= 49_152, "{}", path.metadata().unwrap().len());
+}
+
+/// What is set in a file that is not in its place any more would be lost, so it is refused; so is a file that everybody may
+/// change.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_is_not_in_its_place_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let path = earlier(&folder);
+    let store = SqliteKeyValue::open(&path, "profile", Quota::default()).await.unwrap();
+    std::fs::remove_file(&path).unwrap();
+    for refused in [
+        store.set("", "name", Vec::new()).await.unwrap_err(),
+        store.delete("", "name").await.unwrap_err(),
+        store.increment("visits", "count", 1).await.unwrap_err(),
+    ] {
+        assert!(refused.to_string().contains("it was taken away while it was used"), "{refused}");
+    }
+    drop(store);
+    let path = earlier(&folder);
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+    let refused = SqliteKeyValue::open(&path, "profile", Quota::default()).await.unwrap_err().to_string();
+    assert!(refused.contains("everybody may change it"), "{refused}");
+}

@@ -457,3 +457,30 @@ fn a_store_that_is_taken_away_is_told_of() {
     assert_eq!(ran.code, Some(2), "{ran:?}");
     assert!(ran.stderr.contains("it was taken away while it was used: nothing more is stored"), "{ran:?}");
 }
+
+/// The configuration, the store and the audit log of build 6887b39 go on being used.
+#[test]
+fn what_an_earlier_version_wrote_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let earlier = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/6887b39");
+    for name in ["config.toml", "script.json", "tasks.db", "audit.jsonl"] {
+        fs::write(folder.path().join(name), fs::read(earlier.join(name)).unwrap()).unwrap();
+        fs::set_permissions(folder.path().join(name), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    }
+    let tasks = |arguments: &[&str]| {
+        let mut command = cli::command(PROGRAM);
+        command.env_remove("TASKCELL_STORE").env("API_KEY", "a key").current_dir(folder.path());
+        command.arg("tasks").args(arguments).args(["--config", "config.toml"]);
+        command.output().unwrap()
+    };
+    let listed: Value = serde_json::from_slice(&tasks(&["list", "--json"]).stdout).unwrap();
+    assert_eq!(listed["tasks"].as_array().map(Vec::len), Some(9), "{listed}");
+    // The configuration names the audit log: lines are added to those that are there.
+    let before = fs::read_to_string(folder.path().join("audit.jsonl")).unwrap();
+    let purged = tasks(&["purge", "--ended"]);
+    assert!(purged.status.success(), "{purged:?}");
+    let after = fs::read_to_string(folder.path().join("audit.jsonl")).unwrap();
+    assert!(after.starts_with(&before));
+    let removed = after[before.len()..].lines().filter(|line| line.contains("\"event\":\"removed\"")).count();
+    assert!(removed >= 4, "{removed}: {after}");
+}
