@@ -321,14 +321,14 @@ fn is_word(letter: char) -> bool {
 
 /// The length of a quoted text, with its quotes.
 fn quoted(text: &str, quote: char) -> usize {
-    ended(text, |letter, _| letter == quote || letter == '\n').unwrap_or(text.len())
+    ended(text, |letter| letter == quote || letter == '\n').unwrap_or(text.len())
 }
 
 /// The length of a regular expression; none where the line ends before it does, so that it is none.
 fn regex(text: &str) -> Option<usize> {
     let line = text.split('\n').next().unwrap_or_default();
     let mut is_class = false;
-    ended(line, |letter, _| {
+    ended(line, |letter| {
         match letter {
             '[' => is_class = true,
             ']' => is_class = false,
@@ -339,14 +339,14 @@ fn regex(text: &str) -> Option<usize> {
 }
 
 /// The length up to the letter that ends something, which no backslash stands before; the first letter does not.
-fn ended(text: &str, mut is_end: impl FnMut(char, usize) -> bool) -> Option<usize> {
+fn ended(text: &str, mut is_end: impl FnMut(char) -> bool) -> Option<usize> {
     let mut escaped = false;
     for (at, letter) in text.char_indices().skip(1) {
         if escaped {
             escaped = false;
         } else if letter == '\\' {
             escaped = true;
-        } else if is_end(letter, at) {
+        } else if is_end(letter) {
             return Some(at.saturating_add(letter.len_utf8()));
         }
     }
