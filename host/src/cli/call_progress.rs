@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::terminal::{Progress, one_line};
+use super::terminal::Progress;
 
 /// The token that the program puts into its calls: one call is made at a time.
 pub(super) const TOKEN: &str = "taskcell-call";
 /// The least time between two lines; a server may tell more often than anybody reads.
 const BETWEEN: Duration = Duration::from_millis(500);
-/// Characters of a line: each replaces the one before in the reader's mind, so it is short.
-const MAX: usize = 120;
+/// Characters of a message: each replaces the one before in the reader's mind, so it is short.
+const MAX: usize = 100;
 
 /// Shows progress notifications, not more often than they can be read.
 pub(super) struct CallProgress {
@@ -50,7 +50,8 @@ fn told(params: &Value) -> Option<String> {
     let progress = number("progress")?;
     let of = number("total").map(|total| format!(" of {total}")).unwrap_or_default();
     let message = params.get("message").and_then(Value::as_str).unwrap_or_default();
-    Some(crate::printable::one_line(format!("progress     {progress}{of}  {}", one_line(message)).trim_end(), MAX))
+    let message = crate::printable::one_line(message, MAX);
+    Some(format!("progress     {progress}{of}  {message}").trim_end().to_owned())
 }
 
 #[cfg(test)]
