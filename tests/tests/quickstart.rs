@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use taskcell_tests::cli;
 use taskcell_tests::provision::{language_skipped, node_peers, node_tools, peers_skipped, repository};
@@ -112,6 +113,8 @@ fn ask(mut command: Command) {
     command.env("TERM", "xterm");
     let mut person = AtTerminal::start(command).unwrap();
     person.expect("Do you want to answer?").unwrap();
+    // Keys count once the question has been there for a while.
+    std::thread::sleep(Duration::from_secs(1));
     person.keys("\u{1b}").unwrap();
     let (code, said) = person.end().unwrap();
     assert_eq!(code, Some(0), "{said} {}", person.text());
