@@ -63,6 +63,11 @@ pings COUNT="1500000":
     cargo build --release -p taskcell -p taskcell-tests --bin taskcell --bin tool-server
     target/release/taskcell run -q --timeout 600 --tool pings --arg count={{ COUNT }} -- target/release/tool-server
 
+# What the program holds and how long it takes under hostile servers; of another BINARY, too
+hostile-figures *BINARY:
+    cargo build --workspace --bins
+    cargo run --workspace --bin hostile-figures -- {{ BINARY }}
+
 # The Python and TypeScript SDKs on the same two requests, beside taskcell
 bench-peers:
     cargo bench -p taskcell --bench peers

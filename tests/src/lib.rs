@@ -10,6 +10,7 @@ pub mod examples;
 pub mod fuzz;
 pub mod guests;
 pub mod handlers;
+pub mod hostile_figures;
 pub mod http_server;
 pub mod languages;
 pub mod mcp;

@@ -436,7 +436,7 @@ fn bad_servers_are_explained() {
             &["stdout", "not a JSON-RPC message", "Starting the server...", "logs on stderr"],
         ),
         (&[SERVER, "garbage-later"], &["stdout", "not a JSON-RPC message", "DEBUG connected", "logs on stderr"]),
-        (&[SERVER, "binary-on-stdout"], &["reading from the server failed", "UTF8"]),
+        (&[SERVER, "binary-on-stdout"], &["stdout", "not a JSON-RPC message", "logs on stderr"]),
         (&[SERVER, "endless-line"], &["reading from the server failed", "a line of more than"]),
         (&[SERVER, "endless-list"], &["list of tools has more than", "pages"]),
         (&[SERVER, "refuses"], &["the server refused initialize: -32000 not today"]),
@@ -451,7 +451,7 @@ fn bad_servers_are_explained() {
             scope.spawn(move || {
                 let hangs = server.last().is_some_and(|mode| mode.starts_with("hangs"));
                 let timeout = ["run", "--timeout", if hangs { "3" } else { "30" }];
-                for options in [&["-q"][..], &["-q", "--json"]] {
+                for options in [&["-q", "--strict"][..], &["-q", "--strict", "--json"]] {
                     assert_refused(&run(&[&timeout, options, &["--"], server].concat()), words);
                 }
             });
@@ -464,7 +464,7 @@ fn bad_servers_are_explained() {
 fn the_reason_is_told_each_time() {
     for _ in 0..20 {
         assert_refused(&run_with(&["-q"], &["exits-after-initialize"]), &["exit status: 4", "the database is gone"]);
-        assert_refused(&run_with(&["-q"], &["garbage-later"]), &["not a JSON-RPC message", "DEBUG connected"]);
+        assert_refused(&run_with(&["-q", "--strict"], &["garbage-later"]), &["not a JSON-RPC message", "DEBUG connected"]);
     }
 }
 
@@ -507,8 +507,8 @@ fn nothing_is_left_running() {
         ("exits-after-initialize", 2),
         ("hangs", 2),
         ("hangs-later", 2),
-        ("garbage-on-stdout", 2),
-        ("garbage-later", 2),
+        ("garbage-on-stdout", 0),
+        ("garbage-later", 0),
         ("endless-list", 2),
         ("too-old", 2),
     ];

@@ -50,6 +50,7 @@ pub(super) async fn demo(args: Args) -> anyhow::Result<Ended> {
         observer: progress.observer(|_| {}),
         undeclared: Undeclared::Refuse,
         notices: Arc::new(Notices::new(progress)),
+        strict: true,
     };
     let mut client = Client::connect(&server, options).await?;
     let mut failed = 0;

@@ -6,12 +6,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use serde_json::{Value, json};
 
 use super::Ended;
-use super::peer::{self, Peer};
+use super::lines;
+use super::peer::Peer;
 use crate::protocol::PROTOCOL_VERSION;
+use crate::protocol::jsonrpc::Message;
 use crate::protocol::types::RpcError;
 
 /// How long to wait for the client.
@@ -33,10 +35,10 @@ pub(super) const TOOLS: &[(&str, &str)] = &[
 /// Serves on stdin and stdout until stdin ends.
 pub(super) async fn serve() -> anyhow::Result<Ended> {
     let (client, outgoing) = Peer::new();
-    let writer = tokio::spawn(peer::write_lines(outgoing, tokio::io::stdout()));
-    let mut lines = peer::lines(tokio::io::stdin());
-    while let Some(line) = peer::next_line(&mut lines).await? {
-        let message = peer::message(&line)?;
+    let writer = tokio::spawn(outgoing.write(tokio::io::stdout()));
+    let mut lines = lines::messages(tokio::io::stdin());
+    while let Some(line) = lines::next(&mut lines).await? {
+        let message = Message::read(&line).map_err(|error| anyhow!("the client sent no message: {}", error.message))?;
         let Some(method) = message.method.as_deref() else {
             let _ = client.response(&message);
             continue;

@@ -5,10 +5,12 @@
 
 mod arguments;
 mod asked;
+mod batch;
 mod build;
 mod call;
 mod call_progress;
 mod call_tool;
+mod chatter;
 mod check;
 mod client;
 mod color;
@@ -18,16 +20,23 @@ mod config;
 mod demo;
 mod demo_server;
 mod doctor;
+mod foreign;
 mod handlers;
+mod hints;
+mod incoming;
 mod inspect;
 mod keyvalue;
 mod languages;
+mod last_words;
+mod launch;
+mod lines;
 mod listing;
 mod nearest;
 mod negotiate;
 mod new;
 mod notices;
 mod outcome;
+mod outgoing;
 mod page;
 mod peer;
 mod policy;
@@ -41,6 +50,8 @@ mod required_pages;
 mod run;
 mod schema;
 mod screen;
+mod service;
+mod signals;
 mod started;
 mod store;
 mod task_view;
@@ -49,6 +60,7 @@ mod tasks_args;
 mod telemetry;
 mod terminal;
 mod tool;
+mod tool_list;
 mod tool_task;
 mod unasked;
 mod user;
@@ -134,22 +146,30 @@ const MAX_ERROR: usize = 1_000;
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
+    if let Some(code) = launch::become_server() {
+        return code;
+    }
     let cli = Cli::parse();
+    if cli.verbose > 0 {
+        screen::be_verbose();
+    }
     let telemetry = Telemetry::begin(cli.verbose, cli.command.serves(), cli.command.reports_cells());
     let ended = block_on(cli.command);
     screen::leave();
     telemetry.end();
-    match ended {
+    let code = match ended {
         Ok(Ended::Well) => ExitCode::SUCCESS,
         Ok(Ended::WithError) => ExitCode::from(1),
         // Whoever read stdout has gone, such as `head`: there is nobody to tell.
         Err(error) if error.downcast_ref::<std::io::Error>().is_some_and(is_broken_pipe) => ExitCode::from(2),
         Err(error) => {
             let line = format!("taskcell: {}", printable::one_line(&format!("{error:#}"), MAX_ERROR));
-            eprintln!("{}", wrap::for_stderr(&line));
+            screen::line(&wrap::for_stderr(&line));
             ExitCode::from(2)
         }
-    }
+    };
+    screen::flush();
+    code
 }
 
 fn is_broken_pipe(error: &std::io::Error) -> bool {

@@ -1,12 +1,14 @@
 //! What a server tells without being asked: messages of its log, how far a call is, pages that were visited.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio::sync::Notify;
 
 use super::call_progress::CallProgress;
+use super::chatter::Chatter;
 use super::terminal::Progress;
 use crate::protocol::jsonrpc::Message;
 
@@ -16,7 +18,8 @@ const MAX_ID: usize = 1_024;
 
 /// What the notifications of a server came to.
 pub(super) struct Notices {
-    progress: Progress,
+    /// Shows what the server says for people.
+    pub(super) chatter: Arc<Chatter>,
     /// How far the call is that this program makes.
     pub(super) call: CallProgress,
     completed: Mutex<VecDeque<String>>,
@@ -27,7 +30,8 @@ impl Notices {
     /// Nothing yet.
     pub(super) fn new(progress: Progress) -> Self {
         let (completed, changed) = (Mutex::default(), Notify::new());
-        Self { progress, call: CallProgress::new(progress), completed, changed }
+        let chatter = Arc::new(Chatter::new(progress));
+        Self { chatter, call: CallProgress::new(progress), completed, changed }
     }
 
     /// Takes a notification, and shows what is for people.
@@ -38,7 +42,9 @@ impl Notices {
             Some("notifications/message") => {
                 let data = params().and_then(|mut params| params.get_mut("data").map(Value::take));
                 let data = data.map(|data| data.as_str().map_or_else(|| data.to_string(), str::to_owned));
-                self.progress.line(format!("server logs  {}", data.unwrap_or_default()));
+                // What cannot be read is shown as it came.
+                let as_it_came = || message.params.map(RawValue::get).unwrap_or_default().to_owned();
+                self.chatter.line("server logs", &data.unwrap_or_else(as_it_came));
             }
             Some("notifications/progress") => self.call.take(&params().unwrap_or_default()),
             Some("notifications/elicitation/complete") => {

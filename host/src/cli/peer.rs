@@ -1,7 +1,7 @@
 //! One end of a JSON-RPC connection over lines: sends requests, finds the answers among what comes back.
 //!
 //! rmcp's transports are typed by its own MCP types, which drop `params.task` and have no `capabilities.tasks`; so
-//! the lines are read here, with tokio-util's codec, and stay raw.
+//! the lines are read here and stay raw.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,18 +10,16 @@ use std::time::Duration;
 
 use anyhow::bail;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{mpsc, oneshot};
-use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
+use tokio::sync::oneshot;
 
+use super::foreign;
+use super::outgoing::{self, Closed, Outgoing, Queued};
 use super::terminal;
 use crate::protocol::jsonrpc::{self, Message};
 use crate::protocol::types::RpcError;
 use crate::session::rounds::Response;
-
-/// Longest line to read, in bytes: above a session's limit for messages, so that the session answers those.
-pub(super) const MAX_LINE: usize = 16 << 20;
 
 /// The answer to a request.
 pub(super) type Answer = Result<Value, RpcError>;
@@ -30,29 +28,42 @@ pub(super) type Answer = Result<Value, RpcError>;
 /// [2025-11-25, basic/utilities/cancellation, Behavior Requirements]
 const OPENING: [&str; 2] = ["initialize", "server/discover"];
 
-/// The connection ended; whoever reads it knows why.
-#[derive(Debug, thiserror::Error)]
-#[error("the connection has ended")]
-pub(super) struct Closed;
-
 /// One end of a connection.
 pub(super) struct Peer {
-    outgoing: mpsc::Sender<Vec<u8>>,
+    outgoing: Outgoing,
     pending: Mutex<HashMap<u64, oneshot::Sender<Response>>>,
     next_id: AtomicU64,
+    /// What came that is no answer to anything: why an answer may be missing.
+    strange: Mutex<Option<String>>,
+}
+
+/// What became of a response.
+pub(super) struct Taken {
+    /// Whether somebody waited for it.
+    pub(super) waited: bool,
+    /// What is wrong with it.
+    pub(super) remark: Option<String>,
 }
 
 impl Peer {
-    /// An end whose messages come out of the receiver.
-    pub(super) fn new() -> (Arc<Self>, mpsc::Receiver<Vec<u8>>) {
-        let (outgoing, receiver) = mpsc::channel(64);
-        (Arc::new(Self { outgoing, pending: Mutex::default(), next_id: AtomicU64::new(1) }), receiver)
+    /// An end, and the queue of what it sends.
+    pub(super) fn new() -> (Arc<Self>, Queued) {
+        let (outgoing, queued) = outgoing::queue();
+        let (pending, next_id, strange) = (Mutex::default(), AtomicU64::new(1), Mutex::default());
+        (Arc::new(Self { outgoing, pending, next_id, strange }), queued)
+    }
+
+    /// The way to the other end.
+    pub(super) fn outgoing(&self) -> &Outgoing {
+        &self.outgoing
     }
 
     /// Sends a request and waits for its answer.
     pub(super) async fn request(&self, method: &str, params: Value, timeout: Duration) -> anyhow::Result<Answer> {
-        let answer = self.request_raw(method, &params, timeout).await?;
-        Ok(answer.map(|result| serde_json::from_str(result.get()).unwrap_or_default()))
+        Ok(match self.request_raw(method, &params, timeout).await? {
+            Ok(result) => Ok(foreign::result(method, &result)?),
+            Err(error) => Err(error),
+        })
     }
 
     /// The same with parameters and a result that stay as they were written. A request that nobody waits for any more is
@@ -67,33 +78,53 @@ impl Peer {
         let (answer, answered) = oneshot::channel();
         self.pending().insert(id, answer);
         let _waiting = Waiting { peer: self, id, cancels: !OPENING.contains(&method) };
-        self.write(jsonrpc::request(id, method, params)?).await?;
-        match tokio::time::timeout(timeout, answered).await {
-            Ok(answer) => answer.map_err(|_| Closed.into()),
-            Err(_) => bail!("no answer to {method} within {} s; --timeout gives it longer", timeout.as_secs()),
+        let message = jsonrpc::request(id, method, params)?;
+        // A server that does not read has the time of one that does not answer.
+        let exchange = async {
+            self.outgoing.send(message).await?;
+            answered.await.map_err(|_| Closed)
+        };
+        match tokio::time::timeout(timeout, exchange).await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => {
+                let strange = self.strange().as_ref().map(|strange| format!("; {strange}")).unwrap_or_default();
+                bail!("no answer to {method} within {} s; --timeout gives it longer{strange}", timeout.as_secs())
+            }
         }
     }
 
     /// Sends any message.
     pub(super) async fn send<M: Serialize>(&self, message: &M) -> anyhow::Result<()> {
-        self.write(serde_json::to_vec(message)?).await
+        Ok(self.outgoing.send(serde_json::to_vec(message)?).await?)
     }
 
-    async fn write(&self, message: Vec<u8>) -> anyhow::Result<()> {
-        self.outgoing.send(message).await.map_err(|_| Closed.into())
-    }
-
-    /// Takes a response, and says whether anybody waited for it. One that was not asked for is dropped.
-    pub(super) fn response(&self, message: &Message<'_>) -> bool {
-        let id = message.id.and_then(|id| id.get().parse::<u64>().ok());
-        let Some(waiting) = id.and_then(|id| self.pending().remove(&id)) else { return false };
+    /// Takes a response. An id may be spelled otherwise than it was sent; an error that names no request is the answer to
+    /// the only one that is open. What nobody waits for is dropped.
+    pub(super) fn response(&self, message: &Message<'_>) -> Taken {
+        let (waiting, remark) = match message.id {
+            None => self.unnamed(message),
+            Some(id) => self.named(id),
+        };
+        if let Some(remark) = &remark {
+            self.strange().get_or_insert_with(|| remark.clone());
+        }
+        let Some(waiting) = waiting else { return Taken { waited: false, remark } };
         let answer = match (message.result, message.error) {
-            (_, Some(error)) => Err(serde_json::from_str(error.get())
-                .unwrap_or_else(|_| RpcError::internal("peer", "The peer's error is none of JSON-RPC"))),
-            (Some(result), None) => Ok(result.to_owned()),
+            (_, Some(error)) => Err(foreign::error(&mended(error))),
+            (Some(result), None) => Ok(mended(result)),
             (None, None) => Err(RpcError::internal("peer", "The peer's response has neither result nor error")),
         };
-        waiting.send(answer).is_ok()
+        Taken { waited: waiting.send(answer).is_ok(), remark }
+    }
+
+    /// Notes what came in place of an answer, for the error of one that does not come.
+    pub(super) fn note(&self, what: impl FnOnce() -> String) {
+        self.strange().get_or_insert_with(what);
+    }
+
+    /// Whether the answer to a request of this id is awaited.
+    pub(super) fn awaits(&self, id: &RawValue) -> bool {
+        foreign::id(id).is_some_and(|id| self.pending().contains_key(&id))
     }
 
     /// Wakes all who wait for an answer: there will be none.
@@ -101,9 +132,62 @@ impl Peer {
         self.pending().clear();
     }
 
+    fn named(&self, id: &RawValue) -> (Option<oneshot::Sender<Response>>, Option<String>) {
+        let number = foreign::id(id);
+        let waiting = number.and_then(|id| self.pending().remove(&id));
+        let quoted = terminal::one_line(id.get());
+        let spelled = number.is_some_and(|number| number.to_string() != id.get());
+        let remark = match (&waiting, number) {
+            (Some(_), Some(number)) if spelled => Some(format!("the server answers request {number} as {quoted}")),
+            (Some(_), _) => None,
+            // It was given up, or is answered twice.
+            (None, Some(number)) if number < self.next_id.load(Ordering::Relaxed) => None,
+            (None, _) => {
+                let open = self.open();
+                Some(format!("the server answers request {quoted}, which was never sent (open: {open})"))
+            }
+        };
+        (waiting, remark)
+    }
+
+    fn unnamed(&self, message: &Message<'_>) -> (Option<oneshot::Sender<Response>>, Option<String>) {
+        let Some(error) = message.error else {
+            return (None, Some("the server sent a message without id and method".to_owned()));
+        };
+        let mut pending = self.pending();
+        let only = if pending.len() == 1 { pending.drain().next() } else { None };
+        drop(pending);
+        match only {
+            Some((_, waiting)) => (Some(waiting), None),
+            None => {
+                let error = foreign::words(&foreign::error(error));
+                (None, Some(format!("the server sent an error that names no request: {error}")))
+            }
+        }
+    }
+
+    /// The ids of the requests that are open, for people.
+    fn open(&self) -> String {
+        let mut ids: Vec<_> = self.pending().keys().copied().collect();
+        ids.sort_unstable();
+        let ids: Vec<_> = ids.iter().map(u64::to_string).collect();
+        if ids.is_empty() { "none".to_owned() } else { ids.join(", ") }
+    }
+
     fn pending(&self) -> MutexGuard<'_, HashMap<u64, oneshot::Sender<Response>>> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn strange(&self) -> MutexGuard<'_, Option<String>> {
+        self.strange.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A value with U+FFFD in place of what is no character.
+fn mended(value: &RawValue) -> Box<RawValue> {
+    let text = foreign::without_halves(value.get()).into_owned();
+    // It is as valid as it was.
+    RawValue::from_string(text).unwrap_or_else(|_| value.to_owned())
 }
 
 /// A request that somebody waits for. When nobody does any more and there was no answer, the other end is told.
@@ -122,45 +206,4 @@ impl Drop for Waiting<'_> {
             let _ = message.map(|message| self.peer.outgoing.try_send(message));
         }
     }
-}
-
-/// The lines that come in.
-pub(super) type Lines<R> = FramedRead<R, LinesCodec>;
-
-/// Reads lines from a stream.
-pub(super) fn lines<R: AsyncRead>(stream: R) -> Lines<R> {
-    FramedRead::new(stream, LinesCodec::new_with_max_length(MAX_LINE))
-}
-
-/// The next line that is not empty; none at the end.
-pub(super) async fn next_line<R: AsyncRead + Unpin>(lines: &mut Lines<R>) -> anyhow::Result<Option<String>> {
-    use futures_util::StreamExt;
-    loop {
-        match lines.next().await {
-            None => return Ok(None),
-            Some(Ok(line)) if line.trim().is_empty() => {}
-            Some(Ok(line)) => return Ok(Some(line)),
-            Some(Err(LinesCodecError::MaxLineLengthExceeded)) => bail!("a line of more than {MAX_LINE} bytes"),
-            Some(Err(LinesCodecError::Io(error))) => return Err(error.into()),
-        }
-    }
-}
-
-/// Reads a line as a message.
-pub(super) fn message(line: &str) -> anyhow::Result<Message<'_>> {
-    Message::read(line.as_bytes())
-        .map_err(|_| anyhow::anyhow!("not a JSON-RPC message: {:?}", terminal::one_line(line)))
-}
-
-/// Writes messages as lines, until there are no more.
-pub(super) async fn write_lines<W: AsyncWrite + Unpin>(
-    mut messages: mpsc::Receiver<Vec<u8>>,
-    mut stream: W,
-) -> std::io::Result<()> {
-    while let Some(mut message) = messages.recv().await {
-        message.push(b'\n');
-        stream.write_all(&message).await?;
-        stream.flush().await?;
-    }
-    Ok(())
 }

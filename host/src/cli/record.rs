@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::Ended;
 use super::check::fixtures::{EXPECTED, REQUEST};
 use super::check::matching::{ANY, MORE, literal, request_literal};
-use super::run;
+use super::{run, screen};
 use crate::kinds::Kind;
 
 /// Requests of a run that are recorded; prompts and answers are kept until it ends.
@@ -40,7 +40,7 @@ pub(super) async fn record(args: Args) -> anyhow::Result<Ended> {
     let recorder = Arc::new(Recorder::default());
     let ended = run::run_with(run, Some(Arc::clone(&recorder))).await;
     let written = recorder.write(&folder)?;
-    eprintln!("taskcell: {written} fixtures were written to {}", folder.display());
+    screen::line(&format!("taskcell: {written} fixtures were written to {}", folder.display()));
     ended
 }
 

@@ -2,11 +2,10 @@
 
 use std::ffi::OsString;
 use std::io::Write;
-use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context, anyhow, bail};
 use serde_json::{Value, json};
 
 use super::Ended;
@@ -16,12 +15,14 @@ use super::call_tool::{Call, Wanted};
 use super::client::{Client, Options};
 use super::color;
 use super::handlers::{HandlerArgs, Loaded, key_and_value};
+use super::hints;
 use super::negotiate::Protocol;
 use super::notices::Notices;
 use super::outcome;
 use super::principal;
 use super::record::Recorder;
 use super::screen;
+use super::signals::{INTERRUPTED, Signals};
 use super::store::Place;
 use super::tasks_args::{DefaultPrincipal, Defaults, TaskArgs};
 use super::terminal::Progress;
@@ -33,6 +34,9 @@ use crate::{Handlers, LiveHandlers};
 const WITHOUT_USER: u64 = 120;
 /// The same where the server may itself wait for a person: as long as a cell may wait.
 const WITH_USER: u64 = 900;
+
+/// How long a server may take to hear that its task is given up: the program has 3 seconds to end.
+const GIVE_UP: Duration = Duration::from_millis(300);
 
 /// Shown below the flags.
 pub(super) const EXAMPLES: &str = "\
@@ -81,9 +85,12 @@ pub(super) struct Args {
     /// Reload handlers when their files change [default: false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     watch: Option<bool>,
-    /// The revision of MCP to speak
-    #[arg(long, value_name = "REVISION", value_enum, default_value_t)]
-    protocol: Protocol,
+    /// The revision of MCP to speak [default: auto]
+    #[arg(long, value_name = "REVISION", value_enum)]
+    protocol: Option<Protocol>,
+    /// End at a line of the server's stdout that is no MCP, instead of skipping it
+    #[arg(long)]
+    strict: bool,
     /// The server and its arguments
     #[arg(last = true, required = true, value_name = "SERVER")]
     server: Vec<OsString>,
@@ -129,7 +136,8 @@ pub(super) async fn run_with(args: Args, recorder: Option<Arc<Recorder>>) -> any
     let notices = Arc::new(Notices::new(progress));
     let call = Call::new(wanted, progress, Arc::clone(&notices), timeout);
     let options = Options {
-        protocol: args.protocol,
+        protocol: args.protocol.or(config.protocol).unwrap_or_default(),
+        strict: args.strict,
         handlers: handlers.clone(),
         secrets: &secrets,
         tasks: &tasks,
@@ -158,6 +166,11 @@ pub(super) async fn run_with(args: Args, recorder: Option<Arc<Recorder>>) -> any
     let Served { server, capabilities, outcome } = served?;
     // A good result must not hide that tasks are lost.
     closed?;
+    let revision = server.get("protocolVersion").and_then(Value::as_str).unwrap_or("unknown");
+    if let Some(hint) = hints::of(&outcome, revision) {
+        progress.line(hint);
+        screen::flush();
+    }
     let failed = outcome::failed(&outcome);
 
     let mut out = std::io::stdout().lock();
@@ -201,42 +214,28 @@ struct Served {
 
 /// Talks to a server. However that ends, the server ends too, and unfinished work is given back.
 async fn serve(server: &[OsString], options: Options<'_>, mut call: Call) -> anyhow::Result<Served> {
-    const INTERRUPTED: &str = "interrupted; the server was stopped";
-    let mut interrupt = pin!(interrupted());
+    let mut signals = Signals::take().context("signals cannot be taken")?;
     // Before it is connected there is no work; dropping it kills the server with all that it started.
     let mut client = tokio::select! {
         connected = Client::connect(server, options) => connected?,
-        () = &mut interrupt => bail!(INTERRUPTED),
+        () = signals.came(1) => bail!(INTERRUPTED),
     };
     let outcome = tokio::select! {
         outcome = call.make(&mut client) => outcome,
-        () = interrupt => Err(anyhow!(INTERRUPTED)),
+        () = signals.came(1) => Err(anyhow!(INTERRUPTED)),
     };
     if outcome.is_err() {
         // Who is in a hurry asks again.
         tokio::select! {
-            () = call.give_up(&mut client) => {}
-            () = interrupted() => bail!(INTERRUPTED),
+            _ = tokio::time::timeout(GIVE_UP, call.give_up(&mut client)) => {}
+            () = signals.came(2) => bail!(INTERRUPTED),
         }
     }
     let (server, capabilities) = (client.server.clone(), client.capabilities.clone());
     // Who is in a hurry asks again.
     tokio::select! {
         () = client.close() => {}
-        () = interrupted() => bail!(INTERRUPTED),
+        () = signals.came(2) => bail!(INTERRUPTED),
     }
     Ok(Served { server, capabilities, outcome: outcome? })
-}
-
-/// Waits for the signal to end: the server leads a process group of its own, which the terminal does not signal.
-async fn interrupted() {
-    #[cfg(unix)]
-    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        }
-        return;
-    }
-    let _ = tokio::signal::ctrl_c().await;
 }

@@ -5,18 +5,20 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use tokio::process::{ChildStdin, ChildStdout};
+use tokio::process::ChildStdin;
 use tokio::sync::mpsc;
 
-use super::negotiate::{self, Spoken};
-use super::peer::{self, Answer, Closed, Lines, Peer};
+use super::incoming::{Incoming, Sent};
+use super::notices::Notices;
+use super::outgoing::{Closed, Outgoing, Queued};
+use super::peer::{Answer, Peer};
 use super::process::ServerProcess;
 use super::terminal::Progress;
-use crate::protocol::types::Implementation;
-use crate::protocol::{PROTOCOL_VERSION, jsonrpc};
+use crate::protocol::jsonrpc::code;
+use crate::protocol::types::{Implementation, RpcError};
+use crate::session::rounds::Response;
 
 /// What this program says it is.
 pub(super) fn this_program() -> Implementation {
@@ -32,38 +34,51 @@ pub(super) fn named(name: &str, version: &str) -> Implementation {
 pub(super) struct Started {
     pub(super) process: ServerProcess,
     pub(super) peer: Arc<Peer>,
-    pub(super) lines: Lines<ChildStdout>,
-    pub(super) to_server: mpsc::Sender<Vec<u8>>,
+    pub(super) incoming: Incoming,
 }
 
 impl Started {
-    pub(super) fn new(command: &[OsString], secrets: &[String], progress: Progress) -> anyhow::Result<Self> {
-        let (process, stdin, stdout) = ServerProcess::start(command, secrets, progress)?;
-        let (peer, requests) = Peer::new();
-        let (to_server, outgoing) = mpsc::channel(64);
-        tokio::spawn(forward(requests, to_server.clone()));
-        tokio::spawn(write(outgoing, stdin));
-        Ok(Self { process, peer, lines: peer::lines(stdout), to_server })
+    pub(super) fn new(
+        command: &[OsString],
+        secrets: &[String],
+        notices: &Arc<Notices>,
+        progress: Progress,
+        strict: bool,
+    ) -> anyhow::Result<Self> {
+        let (process, stdin, stdout) = ServerProcess::start(command, secrets, Arc::clone(&notices.chatter))?;
+        let (peer, queued) = Peer::new();
+        tokio::spawn(write(queued, stdin));
+        let incoming = Incoming::new(stdout, Arc::clone(&peer), Arc::clone(notices), progress, strict);
+        Ok(Self { process, peer, incoming })
     }
 
-    /// Asks the server whether it speaks revision 2026-07-28.
-    pub(super) async fn probe(&mut self, params: &RawValue, timeout: Duration) -> anyhow::Result<Spoken> {
+    /// Asks the server which revisions it speaks that need no `initialize`.
+    pub(super) async fn probe(&mut self, params: &RawValue, timeout: Duration) -> anyhow::Result<Response> {
         tokio::select! {
-            spoken = negotiate::probe(&self.peer, params, timeout) => spoken,
-            Err(error) = until_response(&mut self.lines, &self.peer) => Err(error),
+            biased;
+            answer = self.peer.request_raw("server/discover", &params, timeout) => answer,
+            Err(error) = until_response(&mut self.incoming, &self.peer) => Err(error),
+            () = self.process.is_over() => Err(Ended.into()),
         }
     }
 
     /// Initializes the server, as all revisions before have it.
-    pub(super) async fn initialize(&mut self, capabilities: &Value, timeout: Duration) -> anyhow::Result<Answer> {
+    pub(super) async fn initialize(
+        &mut self,
+        version: &str,
+        capabilities: &Value,
+        timeout: Duration,
+    ) -> anyhow::Result<Answer> {
         let params = json!({
-            "protocolVersion": PROTOCOL_VERSION,
+            "protocolVersion": version,
             "capabilities": capabilities,
             "clientInfo": this_program(),
         });
         tokio::select! {
+            biased;
             answer = self.peer.request("initialize", params, timeout) => answer,
-            Err(error) = until_response(&mut self.lines, &self.peer) => Err(error),
+            Err(error) = until_response(&mut self.incoming, &self.peer) => Err(error),
+            () = self.process.is_over() => Err(Ended.into()),
         }
     }
 
@@ -74,7 +89,7 @@ impl Started {
 }
 
 /// Whether the connection has ended.
-pub(super) fn gone(error: &anyhow::Error) -> bool {
+fn gone(error: &anyhow::Error) -> bool {
     error.is::<Ended>() || error.is::<Closed>()
 }
 
@@ -83,30 +98,31 @@ pub(super) fn gone(error: &anyhow::Error) -> bool {
 #[error("the server closed its stdout")]
 struct Ended;
 
-/// Reads until a response came, answering pings: before it nothing else may be asked. [basic/lifecycle,
-/// Initialization] Ends only with an error; the response wakes whoever asked for it.
-async fn until_response(lines: &mut Lines<ChildStdout>, peer: &Peer) -> anyhow::Result<Infallible> {
+/// Reads until a response came, answering pings. Any other request is refused at once, for a server may wait for that
+/// before it answers: it should ask for nothing else before it is initialized. [basic/lifecycle, Initialization] Ends only
+/// with an error; the response wakes whoever asked for it.
+async fn until_response(incoming: &mut Incoming, peer: &Peer) -> anyhow::Result<Infallible> {
     loop {
-        let Some(line) = peer::next_line(lines).await.context("reading from the server failed")? else {
-            return Err(Ended.into());
-        };
-        let message = message(&line)?;
+        let Some(sent) = incoming.next().await? else { return Err(Ended.into()) };
+        // Batches are of a revision that is not agreed on yet.
+        let Sent::Message(text) = sent else { continue };
+        let Ok(message) = crate::protocol::jsonrpc::Message::read_text(&text) else { continue };
         match (message.method.as_deref(), message.id) {
-            (Some("ping"), Some(id)) => {
-                peer.send(&json!({ "jsonrpc": "2.0", "id": id, "result": {} })).await?;
+            (Some("ping"), Some(id)) => peer.send(&json!({ "jsonrpc": "2.0", "id": id, "result": {} })).await?,
+            (Some(_), Some(id)) => {
+                let error = RpcError::new(code::INVALID_REQUEST, "The client is not initialized yet");
+                peer.send(&json!({ "jsonrpc": "2.0", "id": id, "error": error })).await?;
             }
+            (Some(_), None) => incoming.notification(&message),
             // What nobody waits for is late: the answer to what was asked before.
-            (None, Some(_)) if peer.response(&message) => std::future::pending::<()>().await,
-            _ => {}
+            (None, _) if incoming.response(&message) => std::future::pending::<()>().await,
+            (None, _) => {}
         }
     }
 }
 
-pub(super) fn message(line: &str) -> anyhow::Result<jsonrpc::Message<'_>> {
-    peer::message(line).context("the server's stdout has what is no MCP (a server logs on stderr)")
-}
-
-pub(super) async fn forward(mut from: mpsc::Receiver<Vec<u8>>, to: mpsc::Sender<Vec<u8>>) {
+/// Passes on what a session has to say.
+pub(super) async fn forward(mut from: mpsc::Receiver<Vec<u8>>, to: Outgoing) {
     while let Some(message) = from.recv().await {
         if to.send(message).await.is_err() {
             return;
@@ -114,8 +130,8 @@ pub(super) async fn forward(mut from: mpsc::Receiver<Vec<u8>>, to: mpsc::Sender<
     }
 }
 
-async fn write(messages: mpsc::Receiver<Vec<u8>>, stdin: ChildStdin) {
-    if let Err(error) = peer::write_lines(messages, stdin).await {
+async fn write(queued: Queued, stdin: ChildStdin) {
+    if let Err(error) = queued.write(stdin).await {
         // A server that closed its stdin has ended or will; the reader says how.
         tracing::debug!(%error, "the server takes no more messages");
     }

@@ -287,6 +287,16 @@ impl Session {
         unsent.start();
     }
 
+    /// The same, giving the answer to `send` instead of the [`Outbox`]. What may be told of the answer's task comes
+    /// afterwards.
+    #[cfg(feature = "cli")]
+    pub(crate) async fn handle_with(&self, message: &[u8], send: impl FnOnce(Vec<u8>)) {
+        let Some(reply) = self.shared.reply(message, &self.shared.span).await else { return };
+        let unsent = Unsent::new(&self.shared, reply.work);
+        send(reply.message);
+        unsent.start();
+    }
+
     /// The same, giving the answer to the caller. There is none for a notification, a response, or a request that
     /// was cancelled meanwhile.
     pub async fn answer(&self, message: &[u8]) -> Option<Vec<u8>> {

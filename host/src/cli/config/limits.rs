@@ -9,7 +9,7 @@ use toml::Spanned;
 use super::Wrong;
 use super::values::{Size, Time, Whole, set};
 use crate::Limits;
-use crate::cli::peer::MAX_LINE;
+use crate::cli::lines::MAX_LINE;
 use crate::protocol::json::MAX_DEPTH;
 
 /// `[limits]`: the fields of [`Limits`].

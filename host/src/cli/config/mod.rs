@@ -20,6 +20,7 @@ use limits::LimitsTable;
 use task_limits::TaskLimitsTable;
 pub(super) use values::{Name, Size, TextOr, Time, Whole, set};
 
+use super::negotiate::Protocol;
 use super::policy::{self, HandlerTable, Policy};
 use super::store::Place;
 use super::tasks_args::TaskMode;
@@ -41,6 +42,8 @@ pub(super) struct Config {
     pub(super) principal: Option<Name>,
     /// Whether handlers are replaced when their files are.
     pub(super) watch: Option<bool>,
+    /// The revision of MCP that is spoken with servers.
+    pub(super) protocol: Option<Protocol>,
     #[serde(rename = "limits")]
     limits_table: LimitsTable,
     /// What bounds components, cells and messages: the defaults with what the table has.

@@ -1,5 +1,8 @@
 //! An MCP server that behaves as its first argument says. With a second one, a file, it starts a process that
-//! outlives it unless somebody ends it, and writes that one's id there.
+//! outlives it unless somebody ends it, and writes that one's id there. `script` and `flood` have modules of their own.
+
+mod flood;
+mod script;
 
 use std::io::{BufRead, Write};
 use std::path::Path;
@@ -18,6 +21,15 @@ const NASTY: &str = "\u{1b}[2J\u{9b}31m\u{7}over\rwritten\u{7f}\u{8}\u{202e}desr
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let mode = arguments.next().context("no mode")?;
+    match mode.as_str() {
+        "script" => return script::play(&arguments.next().context("no script")?),
+        "flood" => {
+            let kind = arguments.next().context("no kind")?;
+            let numbers = arguments.map(|number| Ok(number.parse()?)).collect::<Result<Vec<_>>>()?;
+            return flood::play(&kind, &numbers);
+        }
+        _ => {}
+    }
     if let Some(file) = arguments.next() {
         start_sleeper(Path::new(&file))?;
     }
@@ -229,7 +241,10 @@ fn replies(mode: &str, method: &str, id: &Value, params: &Value) -> Vec<Value> {
         ("refuses", "initialize") => error("not today"),
         ("nameless", "initialize") => result(json!({ "protocolVersion": "2025-11-25", "capabilities": {} })),
         (_, "initialize") => result(initialized(mode)),
-        ("endless-list", "tools/list") => result(json!({ "tools": [], "nextCursor": "more" })),
+        ("endless-list", "tools/list") => {
+            let page = params.get("cursor").and_then(Value::as_str).map_or(0, str::len);
+            result(json!({ "tools": [], "nextCursor": "x".repeat(page.saturating_add(1)) }))
+        }
         ("no-tools", "tools/list") => error("no tools here"),
         ("strange-answers", "tools/list") => strange_answers(id, params),
         ("logs-padded", "tools/list") => {

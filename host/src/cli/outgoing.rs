@@ -1,0 +1,180 @@
+//! What is to be written to the other end, bounded in bytes.
+//!
+//! A server that asks and does not read must not make the program hold its answers. While the queue is full nothing more is
+//! read of the server ([`Outgoing::room`]), and work that would make an answer stands still ([`Outgoing::while_room`]).
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::ready;
+
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::sync::{Notify, mpsc};
+
+/// Bytes that wait to be written before nothing more is read.
+const MAX_QUEUED: usize = 10 << 20;
+/// What a message takes besides its bytes.
+const OVERHEAD: usize = 64;
+
+/// Nobody writes messages any more.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection has ended")]
+pub(super) struct Closed;
+
+/// The way into the queue.
+#[derive(Clone)]
+pub(super) struct Outgoing {
+    /// None is the end.
+    messages: mpsc::UnboundedSender<Option<Vec<u8>>>,
+    level: Arc<Level>,
+}
+
+/// The way out of it.
+pub(super) struct Queued {
+    messages: mpsc::UnboundedReceiver<Option<Vec<u8>>>,
+    level: Arc<Level>,
+}
+
+/// How full the queue is.
+#[derive(Default)]
+struct Level {
+    bytes: AtomicUsize,
+    closed: AtomicBool,
+    sank: Notify,
+}
+
+impl Level {
+    fn is_full(&self) -> bool {
+        self.bytes.load(Ordering::Acquire) >= MAX_QUEUED && !self.closed.load(Ordering::Acquire)
+    }
+}
+
+/// Makes a queue.
+pub(super) fn queue() -> (Outgoing, Queued) {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let level = Arc::<Level>::default();
+    (Outgoing { messages: sender, level: Arc::clone(&level) }, Queued { messages: receiver, level })
+}
+
+impl Outgoing {
+    /// Queues a message once there is room.
+    ///
+    /// # Errors
+    /// When nobody writes any more.
+    pub(super) async fn send(&self, message: Vec<u8>) -> Result<(), Closed> {
+        self.room().await;
+        self.add(message)
+    }
+
+    /// Queues a message also where there is no room.
+    pub(super) fn put(&self, message: Vec<u8>) {
+        // It fails only when nobody writes any more.
+        let _ = self.add(message);
+    }
+
+    /// Queues a message if there is room, and says whether there was.
+    pub(super) fn try_send(&self, message: Vec<u8>) -> bool {
+        !self.level.is_full() && self.add(message).is_ok()
+    }
+
+    /// Lets what is queued be written, and then nothing more.
+    pub(super) fn finish(&self) {
+        // Where nobody writes any more, it is finished.
+        let _ = self.messages.send(None);
+    }
+
+    /// Waits until there is room.
+    pub(super) async fn room(&self) {
+        while self.level.is_full() {
+            let mut sank = pin!(self.level.sank.notified());
+            sank.as_mut().enable();
+            if self.level.is_full() {
+                sank.await;
+            }
+        }
+    }
+
+    /// Does some work, which stands still while there is no room.
+    pub(super) async fn while_room<F: Future>(&self, mut work: Pin<&mut F>) -> F::Output {
+        let mut room = pin!(self.room());
+        poll_fn(|context| {
+            while self.level.is_full() {
+                ready!(room.as_mut().poll(context));
+                room.set(self.room());
+            }
+            work.as_mut().poll(context)
+        })
+        .await
+    }
+
+    fn add(&self, message: Vec<u8>) -> Result<(), Closed> {
+        let bytes = message.len().saturating_add(OVERHEAD);
+        // Counted first, so that it is not taken off before.
+        self.level.bytes.fetch_add(bytes, Ordering::AcqRel);
+        self.messages.send(Some(message)).map_err(|_| Closed)
+    }
+}
+
+impl Queued {
+    /// Writes messages as lines, until there are no more.
+    pub(super) async fn write<W: AsyncWrite + Unpin>(mut self, mut stream: W) -> std::io::Result<()> {
+        while let Some(Some(mut message)) = self.messages.recv().await {
+            let bytes = message.len().saturating_add(OVERHEAD);
+            message.push(b'\n');
+            stream.write_all(&message).await?;
+            stream.flush().await?;
+            drop(message);
+            self.level.bytes.fetch_sub(bytes, Ordering::AcqRel);
+            self.level.sank.notify_waiters();
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        self.level.closed.store(true, Ordering::Release);
+        self.level.sank.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_queue_stops_who_adds_to_it_until_it_is_written() {
+        let (outgoing, queued) = queue();
+        for _ in 0..10 {
+            assert!(outgoing.send(vec![b'x'; 1 << 20]).now_or_never().is_some_and(|sent| sent.is_ok()));
+        }
+        assert!(outgoing.send(b"more".to_vec()).now_or_never().is_none());
+        assert!(!outgoing.try_send(b"more".to_vec()));
+        assert!(outgoing.while_room(pin!(async {})).now_or_never().is_none());
+        let waits = tokio::spawn({
+            let outgoing = outgoing.clone();
+            async move {
+                outgoing.while_room(pin!(outgoing.send(b"last".to_vec()))).await.unwrap();
+                outgoing.finish();
+            }
+        });
+        let mut written = Vec::new();
+        queued.write(&mut written).await.unwrap();
+        waits.await.unwrap();
+        assert!(written.ends_with(b"x\nlast\n") && written.len() == 10 * ((1 << 20) + 1) + 5);
+        assert!(outgoing.send(b"late".to_vec()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_queue_that_nobody_writes() {
+        let (outgoing, queued) = queue();
+        outgoing.send(vec![b'x'; MAX_QUEUED]).await.unwrap();
+        let waits = tokio::spawn(async move { outgoing.send(b"more".to_vec()).await });
+        tokio::task::yield_now().await;
+        drop(queued);
+        assert!(waits.await.unwrap().is_err());
+    }
+}
