@@ -464,7 +464,10 @@ fn bad_servers_are_explained() {
 fn the_reason_is_told_each_time() {
     for _ in 0..20 {
         assert_refused(&run_with(&["-q"], &["exits-after-initialize"]), &["exit status: 4", "the database is gone"]);
-        assert_refused(&run_with(&["-q", "--strict"], &["garbage-later"]), &["not a JSON-RPC message", "DEBUG connected"]);
+        assert_refused(
+            &run_with(&["-q", "--strict"], &["garbage-later"]),
+            &["not a JSON-RPC message", "DEBUG connected"],
+        );
     }
 }
 

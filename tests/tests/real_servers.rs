@@ -103,7 +103,8 @@ fn a_talkative_server_is_folded() {
 #[test]
 fn last_words_are_the_cause() {
     let node = "node:internal/modules/cjs/loader:1143\n  throw err;\n  ^\n\nError: Cannot find module '/srv/x.js'\n    at Module._load (node:internal)\n\nNode.js v20.20.2\n";
-    let python = "Traceback (most recent call last):\n  File \"s.py\", line 1\nModuleNotFoundError: No module named 'nope'\n";
+    let python =
+        "Traceback (most recent call last):\n  File \"s.py\", line 1\nModuleNotFoundError: No module named 'nope'\n";
     let go = "panic: no port\n\ngoroutine 1 [running]:\nmain.main()\nexit status 2\n";
     for (log, cause) in [
         (node, "its last words: Error: Cannot find module '/srv/x.js'"),
@@ -193,7 +194,8 @@ fn an_unreadable_answer_is_quoted() {
         assert!(ran.stderr.contains("jsonrpc") || ran.stderr.contains("id\\\""), "{ran:?}");
     }
     let bytes = [&br#"{"jsonrpc":"2.0","id":2,"result":{"x":""#[..], b"\xff\"}}\n"].concat();
-    let ran = run(&["-q", "--timeout", "60", "--tool", "go"], &json!({ "on": { "tools/call": [{ "out": hex(&bytes) }] } }));
+    let ran =
+        run(&["-q", "--timeout", "60", "--tool", "go"], &json!({ "on": { "tools/call": [{ "out": hex(&bytes) }] } }));
     assert_eq!(ran.code, Some(2), "{ran:?}");
     assert_says(&ran, &["the server's answer cannot be read", "UTF-8"]);
 }
@@ -298,7 +300,8 @@ fn ids_of_another_spelling_are_taken() {
 #[test]
 fn a_list_in_a_circle_ends() {
     let mark = json!({ "err": hex(b"a page\n") });
-    let page = |name: &str, cursor: &str| result(&format!(r#"{{"tools":[{{"name":"{name}"}}],"nextCursor":{cursor}}}"#));
+    let page =
+        |name: &str, cursor: &str| result(&format!(r#"{{"tools":[{{"name":"{name}"}}],"nextCursor":{cursor}}}"#));
     for (cursor, pages) in [("\"8\"", 2), ("\"\"", 2), ("8", 2)] {
         let ran = run(&[], &json!({ "on": { "tools/list": [mark, page("go", cursor)] } }));
         assert_eq!(ran.code, Some(0), "{ran:?}");
@@ -363,7 +366,9 @@ fn a_refused_revision_is_asked_again() {
 /// `initialize` comes first; a server that refuses it is asked by `server/discover`.
 #[test]
 fn initialize_comes_first() {
-    let modern = result(r#"{"supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"serverInfo":{"name":"m","version":"1"}}"#);
+    let modern = result(
+        r#"{"supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"serverInfo":{"name":"m","version":"1"}}"#,
+    );
     let both = json!({ "on": { "server/discover": [modern] } });
     for (options, script, version) in [
         (&[][..], both.clone(), "2025-11-25"),
@@ -427,7 +432,10 @@ fn early_requests_are_answered() {
         { "await": "c" },
         result(r#"{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"f","version":"1"}}"#),
     ]);
-    let ran = run(&["--json", "--tool", "go"], &json!({ "on": { "initialize": steps, "tools/call": [{ "received": true }] } }));
+    let ran = run(
+        &["--json", "--tool", "go"],
+        &json!({ "on": { "initialize": steps, "tools/call": [{ "received": true }] } }),
+    );
     let received = received(&ran);
     let answer = |id: &str| received.iter().find(|message| message["id"] == id).unwrap();
     assert_eq!(answer("a")["error"]["code"], -32600);
@@ -453,7 +461,8 @@ fn a_server_that_was_just_initialized_may_ask_first() {
 fn batches_are_answered() {
     let batch = r#"[{"jsonrpc":"2.0","id":"a","method":"roots/list"},{"jsonrpc":"2.0","id":"b","method":"ping"},{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"in a batch"}},7]"#;
     let script = |version: &str, steps: Value| json!({ "version": version, "on": { "tools/call": steps } });
-    let ran = run(&["--json", "--tool", "go"], &script("2025-03-26", json!([batch, { "await": "a" }, { "received": true }])));
+    let ran =
+        run(&["--json", "--tool", "go"], &script("2025-03-26", json!([batch, { "await": "a" }, { "received": true }])));
     let received = received(&ran);
     let array = received.iter().find_map(Value::as_array).expect("an array of answers");
     assert_eq!(array.len(), 3, "{array:?}");
@@ -511,7 +520,8 @@ fn late_requests_are_answered_or_refused() {
 /// A server that has ended is known by that, whoever keeps its stdout open.
 #[test]
 fn a_dead_server_is_noticed() {
-    let ran = cli::run(PROGRAM, &["run", "-q", "--tool", "go", "--timeout", "500", "--", SERVER, "flood", "orphan", "400"]);
+    let ran =
+        cli::run(PROGRAM, &["run", "-q", "--tool", "go", "--timeout", "500", "--", SERVER, "flood", "orphan", "400"]);
     let ran = ran.unwrap();
     assert_eq!(ran.code, Some(2), "{ran:?}");
     assert_says(&ran, &["the server ended (exit status: 3)", "tools/call"]);

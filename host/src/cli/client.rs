@@ -153,14 +153,28 @@ impl Client {
         let (reading, stop) = oneshot::channel();
         let reader = Some(tokio::spawn(read(incoming, Arc::clone(&peer), service, stop)));
         let link = Arc::new(Link { peer, timeout });
-        let client =
-            Self { process, link, caller: None, reader, reading, open, session, notices, progress, server, capabilities };
+        let client = Self {
+            process,
+            link,
+            caller: None,
+            reader,
+            reading,
+            open,
+            session,
+            notices,
+            progress,
+            server,
+            capabilities,
+        };
         let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
-        if let Err(error) = client.link.peer.send(&initialized).await {
-            client.close().await;
-            return Err(error);
+        match client.link.peer.send(&initialized).await {
+            // The next request finds out why the connection has ended.
+            Err(error) if !error.is::<Closed>() => {
+                client.close().await;
+                Err(error)
+            }
+            _ => Ok(client),
         }
-        Ok(client)
     }
 
     /// The connection to a server of revision 2026-07-28, which needs nothing more.

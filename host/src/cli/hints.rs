@@ -46,9 +46,7 @@ mod tests {
     #[test]
     fn known_texts_name_the_switch() {
         let error = |message: &str| json!({ "tool": "x", "error": { "code": -32600, "message": message } });
-        let failed = |text: &str| {
-            json!({ "tool": "x", "result": { "content": [{ "type": "text", "text": text }], "isError": true } })
-        };
+        let failed = |text: &str| json!({ "tool": "x", "result": { "content": [{ "type": "text", "text": text }], "isError": true } });
         let fine = |text: &str| json!({ "tool": "x", "result": { "content": [{ "type": "text", "text": text }] } });
         #[rustfmt::skip]
         let table = [

@@ -127,7 +127,9 @@ impl Incoming {
         self.skipped = self.skipped.saturating_add(1);
         self.peer.note(|| format!("the server's stdout has what is no MCP: {quoted}"));
         if self.skipped <= SHOWN {
-            self.progress.line(format!("not MCP      skipped a line of the server's stdout (a server logs on stderr): {quoted}"));
+            self.progress.line(format!(
+                "not MCP      skipped a line of the server's stdout (a server logs on stderr): {quoted}"
+            ));
         } else if self.skipped == SHOWN + 1 {
             self.progress.line("not MCP      more such lines are skipped and not shown");
         }

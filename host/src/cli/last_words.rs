@@ -57,7 +57,8 @@ impl LastWords {
 
     /// The line that looks most like the cause; the last one where none does.
     pub(super) fn cause(&self) -> Option<String> {
-        let named = |line: &&String| FIELDS.iter().any(|field| without_prefix(line).is_some_and(|l| l.starts_with(field)));
+        let named =
+            |line: &&String| FIELDS.iter().any(|field| without_prefix(line).is_some_and(|l| l.starts_with(field)));
         let mut launcher = self.lines.iter().filter(|line| without_prefix(line).is_some() && !is_trailer(line));
         if let Some(line) = launcher.find(|line| !named(line)) {
             return Some(line.clone());
@@ -66,7 +67,8 @@ impl LastWords {
             return self.lines.get(at).cloned();
         }
         // Rust puts the message into the line after.
-        if let Some(at) = self.lines.iter().rposition(|line| line.starts_with("thread '") && line.contains(" panicked at "))
+        if let Some(at) =
+            self.lines.iter().rposition(|line| line.starts_with("thread '") && line.contains(" panicked at "))
         {
             let message = self.lines.get(at.saturating_add(1)).filter(|line| !is_trailer(line));
             let place = self.lines.get(at)?;

@@ -177,7 +177,8 @@ mod tests {
             (r#"["2025-06-18"]"#,                                           None),
         ];
         for (data, expected) in table {
-            let error = RpcError { data: Some(data.to_owned()), ..RpcError::new(-32602, "Unsupported protocol version") };
+            let error =
+                RpcError { data: Some(data.to_owned()), ..RpcError::new(-32602, "Unsupported protocol version") };
             assert_eq!(newest(&supported(&error)), expected, "{data}");
         }
     }

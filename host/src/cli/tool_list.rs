@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::time::Instant;
 
 use anyhow::bail;
 use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
@@ -51,19 +52,14 @@ impl Client {
     /// # Errors
     /// When the list has no end within the bounds, or is none. The server's own error is the inner one.
     pub(super) async fn tools(&mut self) -> anyhow::Result<Result<Vec<Value>, RpcError>> {
-        let time = self.timeout();
-        match tokio::time::timeout(time, self.all_tools()).await {
-            Ok(tools) => tools,
-            Err(_) => {
-                bail!("the server's list of tools did not end within {} s; --timeout gives it longer", time.as_secs())
-            }
-        }
-    }
-
-    async fn all_tools(&mut self) -> anyhow::Result<Result<Vec<Value>, RpcError>> {
+        let (time, start) = (self.timeout(), Instant::now());
         let mut listed = Listed::default();
         let mut params = json!({});
         for _ in 0..MAX_PAGES {
+            // Each page has its own time, too, so one that does not come is told as any other answer.
+            if start.elapsed() >= time {
+                bail!("the server's list of tools did not end within {} s; --timeout gives it longer", time.as_secs());
+            }
             let page = match self.request_raw("tools/list", params, self.timeout()).await? {
                 Ok(page) => page,
                 Err(error) => return Ok(Err(error)),
@@ -148,7 +144,10 @@ impl<'de> Visitor<'de> for Tools<'_> {
         use serde::de::Error;
         while let Some(tool) = tools.next_element::<Value>()? {
             if !tool.is_object() {
-                return Err(A::Error::custom(format!("a tool is no object: {}", terminal::one_line(&tool.to_string()))));
+                return Err(A::Error::custom(format!(
+                    "a tool is no object: {}",
+                    terminal::one_line(&tool.to_string())
+                )));
             }
             if self.0.len() == MAX_TOOLS {
                 return Err(A::Error::custom(format!("the list has more than {MAX_TOOLS} tools")));

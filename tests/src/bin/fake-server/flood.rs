@@ -99,7 +99,7 @@ pub(crate) fn play(kind: &str, numbers: &[usize]) -> Result<()> {
         }
         // COUNT lines on stderr.
         "stderr" => {
-            (0..number(0)?).for_each(|line| eprintln!("  at line {line}"));
+            (0..number(0)?).for_each(|line| eprintln!("at line {line}"));
             done(&mut stdout, &request)?;
             // It says something more when it ends.
             while read(&mut stdin)?.is_some() {}

@@ -38,18 +38,33 @@ impl Default for Script {
 #[serde(untagged)]
 enum Step {
     Line(String),
-    Out { out: String },
+    Out {
+        out: String,
+    },
     Err {
         err: String,
         #[serde(default)]
         times: u32,
     },
-    Repeat { repeat: u64, line: String },
-    Await { r#await: Value },
-    Sleep { sleep: u64 },
-    Exit { exit: i32 },
-    Deaf { deaf: u64 },
-    Received { received: bool },
+    Repeat {
+        repeat: u64,
+        line: String,
+    },
+    Await {
+        r#await: Value,
+    },
+    Sleep {
+        sleep: u64,
+    },
+    Exit {
+        exit: i32,
+    },
+    Deaf {
+        deaf: u64,
+    },
+    Received {
+        received: bool,
+    },
 }
 
 struct Server {
