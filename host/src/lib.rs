@@ -53,6 +53,7 @@
 
 #![deny(missing_docs)]
 
+mod aside;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod error;

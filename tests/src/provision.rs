@@ -77,6 +77,15 @@ pub fn python_peers_2026() -> Result<PathBuf> {
     Ok(python_packages("peers", "python-2026", PEERS_ADVICE)?.join("bin/python"))
 }
 
+/// The interpreter of a virtual environment with the packages of `tests/peers/python-fastmcp3` or `-fastmcp4`, installed
+/// if they are not yet.
+///
+/// # Errors
+/// When Python (3.11 or newer for fastmcp 4) is missing, or the environment cannot be made.
+pub fn python_fastmcp(major: u32) -> Result<PathBuf> {
+    Ok(python_packages("peers", &format!("python-fastmcp{major}"), PEERS_ADVICE)?.join("bin/python"))
+}
+
 /// The folder with the programs of `tests/toolchains/node`: `componentize-qjs`, `tsc`. Installed if they are not yet.
 ///
 /// # Errors

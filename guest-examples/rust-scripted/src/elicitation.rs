@@ -34,7 +34,9 @@ pub(crate) fn answer(script: &Script, request: ElicitRequest) -> Answer<ElicitRe
     let action = match (rule.map_or(Action::Accept, |rule| rule.action), request) {
         (Action::Accept, ElicitRequest::Form(form)) => {
             let content = rule.map(|rule| &rule.content);
-            ElicitAction::Accept(Some(form::fill(form.requested_schema, content)))
+            // A form that no answer fits is the server's fault, and not to be broken.
+            form::fill(form.requested_schema, content)
+                .map_or(ElicitAction::Decline, |content| ElicitAction::Accept(Some(content)))
         }
         // A page takes the data itself: there is none to send.
         (Action::Accept, ElicitRequest::Url(_)) => ElicitAction::Accept(None),
@@ -61,7 +63,8 @@ mod tests {
     ]}"#;
 
     fn form(message: &str) -> ElicitRequest {
-        let name = SchemaProperty { name: "name".into(), schema: PrimitiveSchema::Other("{}".into()) };
+        let schema = PrimitiveSchema::Other(r#"{"type":["string","null"]}"#.into());
+        let name = SchemaProperty { name: "name".into(), schema };
         let requested_schema =
             RequestedSchema { dialect: None, properties: vec![name], required: Some(vec!["name".into()]) };
         ElicitRequest::Form(ElicitForm { message: message.into(), requested_schema })
@@ -79,7 +82,7 @@ mod tests {
     #[test]
     fn a_form_is_accepted_with_the_rules_content() {
         assert_eq!(act(form("Your favourite Colour?")), accepted("Grace"));
-        assert_eq!(act(form("Your name?")), accepted(""));
+        assert_eq!(act(form("Your name?")), accepted("Ada"));
     }
 
     #[test]

@@ -2,122 +2,109 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Map, Value as Json, json};
+
 use crate::bindings::taskcell::handlers::types::{
-    ElicitEntry, ElicitValue, NumberSchema, PrimitiveSchema, RequestedSchema, StringSchema,
+    ElicitEntry, ElicitValue, EnumOption, NumberSchema, PrimitiveSchema, RequestedSchema,
 };
+use crate::candidates;
 use crate::script::Value;
 
-/// The longest text that is made up. The least length of a field is the peer's to choose, and a huge one must
-/// not exhaust the memory.
-const LONGEST: usize = 4096;
-
-/// Answers every field: from the script, else from the field's schema. A field that no value fits is left out,
-/// or answered with an empty text when it is required.
-pub(crate) fn fill(schema: RequestedSchema, content: Option<&BTreeMap<String, Value>>) -> Vec<ElicitEntry> {
+/// Answers every field: from the script, else with a value that the field's schema allows. A field that no value fits is
+/// left out; none when it is required, for then no answer fits the form.
+pub(crate) fn fill(schema: RequestedSchema, content: Option<&BTreeMap<String, Value>>) -> Option<Vec<ElicitEntry>> {
     let required = schema.required.unwrap_or_default();
-    let entries = schema.properties.into_iter().filter_map(|field| {
+    let mut entries = Vec::new();
+    for field in schema.properties {
         let scripted = content.and_then(|content| content.get(&field.name));
         let value = match scripted {
             Some(value) => Some(value.into()),
-            None => plausible(field.schema),
+            None => candidates::answer(&written(field.schema)).and_then(entered),
         };
-        let value = match value {
-            None if required.contains(&field.name) => ElicitValue::Text(String::new()),
-            value => value?,
-        };
-        Some(ElicitEntry { name: field.name, value })
-    });
-    entries.collect()
+        match value {
+            Some(value) => entries.push(ElicitEntry { name: field.name, value }),
+            None if required.contains(&field.name) => return None,
+            None => {}
+        }
+    }
+    Some(entries)
 }
 
-/// The default of a field, or a value that its schema allows, when there is one.
-fn plausible(schema: PrimitiveSchema) -> Option<ElicitValue> {
+/// A value as an answer.
+fn entered(value: Json) -> Option<ElicitValue> {
+    Some(match value {
+        Json::String(text) => ElicitValue::Text(text),
+        Json::Number(number) => ElicitValue::Number(number.as_f64()?),
+        Json::Bool(flag) => ElicitValue::Boolean(flag),
+        Json::Array(items) => {
+            let texts = items.into_iter().map(|item| match item {
+                Json::String(text) => Some(text),
+                _ => None,
+            });
+            ElicitValue::TextList(texts.collect::<Option<_>>()?)
+        }
+        _ => return None,
+    })
+}
+
+/// The schema of a field as JSON.
+fn written(schema: PrimitiveSchema) -> Json {
+    let options = |options: Vec<EnumOption>| options.into_iter().map(|option| option.value).collect();
     match schema {
-        PrimitiveSchema::Text(schema) => text(schema).map(ElicitValue::Text),
-        PrimitiveSchema::Number(schema) => number(&schema, schema.minimum, schema.maximum),
-        PrimitiveSchema::Integer(schema) => {
-            number(&schema, schema.minimum.map(f64::ceil), schema.maximum.map(f64::floor))
+        PrimitiveSchema::Text(text) => object([
+            ("type", Some(json!("string"))),
+            ("minLength", text.min_length.map(Json::from)),
+            ("maxLength", text.max_length.map(Json::from)),
+            ("format", text.format.map(Json::from)),
+            ("default", text.default.map(Json::from)),
+        ]),
+        PrimitiveSchema::Number(number) => bounded("number", &number),
+        PrimitiveSchema::Integer(number) => bounded("integer", &number),
+        PrimitiveSchema::Boolean(boolean) => {
+            object([("type", Some(json!("boolean"))), ("default", boolean.default.map(Json::from))])
         }
-        PrimitiveSchema::Boolean(schema) => Some(ElicitValue::Boolean(schema.default.unwrap_or(true))),
-        PrimitiveSchema::UntitledSingleSelect(schema) => one(schema.default, schema.values),
-        PrimitiveSchema::TitledSingleSelect(schema) => {
-            one(schema.default, schema.options.into_iter().map(|option| option.value))
+        PrimitiveSchema::UntitledSingleSelect(select) => one(select.values, select.default),
+        PrimitiveSchema::TitledSingleSelect(select) => one(options(select.options), select.default),
+        PrimitiveSchema::LegacyTitledEnum(select) => one(select.values, select.default),
+        PrimitiveSchema::UntitledMultiSelect(select) => {
+            several(select.values, select.default, select.min_items, select.max_items)
         }
-        PrimitiveSchema::LegacyTitledEnum(schema) => one(schema.default, schema.values),
-        PrimitiveSchema::UntitledMultiSelect(schema) => {
-            several(schema.default, schema.values, schema.min_items, schema.max_items)
+        PrimitiveSchema::TitledMultiSelect(select) => {
+            several(options(select.options), select.default, select.min_items, select.max_items)
         }
-        PrimitiveSchema::TitledMultiSelect(schema) => {
-            let values = schema.options.into_iter().map(|option| option.value);
-            several(schema.default, values, schema.min_items, schema.max_items)
-        }
-        PrimitiveSchema::Other(_) => None,
+        PrimitiveSchema::Other(schema) => serde_json::from_str(&schema).unwrap_or_default(),
     }
 }
 
-/// A text of the right format and length.
-fn text(schema: StringSchema) -> Option<String> {
-    if schema.default.is_some() {
-        return schema.default;
-    }
-    let least = schema.min_length.unwrap_or(0) as usize;
-    let most = schema.max_length.map_or(usize::MAX, |most| most as usize);
-    if least > most.min(LONGEST) {
-        return None;
-    }
-    // All of these are ASCII, so bytes and characters count the same.
-    let text = match schema.format.as_deref() {
-        Some("email") if most < 15 => pad_front("a@b.co", least),
-        Some("email") => pad_front("ada@example.com", least),
-        Some("uri") if most < 20 => pad("a:b", least),
-        Some("uri") => pad("https://example.com/", least),
-        Some("date") => "2025-11-25".into(),
-        Some("date-time") => "2025-11-25T00:00:00Z".into(),
-        _ => {
-            let mut name = pad("Ada", least);
-            name.truncate(most);
-            name
-        }
-    };
-    (least..=most).contains(&text.len()).then_some(text)
+/// An object of the members that are there.
+fn object<const N: usize>(members: [(&str, Option<Json>); N]) -> Json {
+    let there = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Json::Object(there.collect::<Map<_, _>>())
 }
 
-/// Makes a text at least so long, at its end.
-fn pad(text: &str, least: usize) -> String {
-    format!("{text:a<least$}")
+fn bounded(name: &str, number: &NumberSchema) -> Json {
+    object([
+        ("type", Some(json!(name))),
+        ("minimum", number.minimum.map(Json::from)),
+        ("maximum", number.maximum.map(Json::from)),
+        ("default", number.default.map(Json::from)),
+    ])
 }
 
-/// Makes a text at least so long, at its start.
-fn pad_front(text: &str, least: usize) -> String {
-    format!("{text:a>least$}")
+fn one(values: Vec<String>, default: Option<String>) -> Json {
+    object([("enum", Some(values.into())), ("default", default.map(Json::from))])
 }
 
-/// One, or what is nearest to it between the bounds.
-fn number(schema: &NumberSchema, minimum: Option<f64>, maximum: Option<f64>) -> Option<ElicitValue> {
-    let (least, most) = (minimum.unwrap_or(f64::MIN), maximum.unwrap_or(f64::MAX));
-    let value = schema.default.or((least <= most).then(|| 1_f64.max(least).min(most)));
-    value.map(ElicitValue::Number)
-}
-
-/// The default, or the first value.
-fn one(default: Option<String>, values: impl IntoIterator<Item = String>) -> Option<ElicitValue> {
-    default.or_else(|| values.into_iter().next()).map(ElicitValue::Text)
-}
-
-/// The default, or as many of the first values as there must be, but one where one is allowed.
-fn several(
-    default: Option<Vec<String>>,
-    values: impl IntoIterator<Item = String>,
-    min_items: Option<u32>,
-    max_items: Option<u32>,
-) -> Option<ElicitValue> {
-    let least = min_items.unwrap_or(0) as usize;
-    let most = max_items.map_or(usize::MAX, |most| most as usize);
-    let values = default.or_else(|| {
-        let values = values.into_iter().take(least.max(1).min(most)).collect::<Vec<_>>();
-        (values.len() >= least).then_some(values)
-    });
-    values.map(ElicitValue::TextList)
+/// Several of some values, each once where there are enough.
+fn several(values: Vec<String>, default: Option<Vec<String>>, least: Option<u32>, most: Option<u32>) -> Json {
+    object([
+        ("type", Some(json!("array"))),
+        ("items", Some(json!({ "enum": values }))),
+        ("uniqueItems", Some(json!(true))),
+        ("minItems", least.map(Json::from)),
+        ("maxItems", most.map(Json::from)),
+        ("default", default.map(Json::from)),
+    ])
 }
 
 #[cfg(test)]
@@ -126,19 +113,10 @@ mod tests {
 
     use super::*;
     use crate::bindings::taskcell::handlers::types::{
-        BooleanSchema, EnumOption, LegacyTitledEnumSchema, SchemaProperty, TitledMultiSelectSchema,
+        BooleanSchema, LegacyTitledEnumSchema, SchemaProperty, StringSchema, TitledMultiSelectSchema,
         TitledSingleSelectSchema, UntitledMultiSelectSchema, UntitledSingleSelectSchema,
     };
     use crate::script::Script;
-
-    const TEXT: StringSchema = StringSchema {
-        title: None,
-        description: None,
-        min_length: None,
-        max_length: None,
-        format: None,
-        default: None,
-    };
 
     const NUMBER: NumberSchema =
         NumberSchema { title: None, description: None, minimum: None, maximum: None, default: None };
@@ -147,145 +125,128 @@ mod tests {
         values.iter().copied().map(String::from).collect()
     }
 
-    fn options(values: &[&str]) -> Vec<EnumOption> {
-        let option = |value: &&str| EnumOption { value: (*value).into(), title: "label".into() };
-        values.iter().map(option).collect()
+    fn text(format: Option<&str>, default: Option<&str>) -> PrimitiveSchema {
+        PrimitiveSchema::Text(StringSchema {
+            title: None,
+            description: None,
+            min_length: Some(3),
+            max_length: None,
+            format: format.map(Into::into),
+            default: default.map(Into::into),
+        })
     }
 
-    fn made_up(format: Option<&str>, min_length: Option<u32>, max_length: Option<u32>) -> Option<String> {
-        text(StringSchema { format: format.map(Into::into), min_length, max_length, ..TEXT })
-    }
-
-    fn counted(minimum: Option<f64>, maximum: Option<f64>) -> Option<ElicitValue> {
-        plausible(PrimitiveSchema::Integer(NumberSchema { minimum, maximum, ..NUMBER }))
-    }
-
-    fn chosen(values: &[&str], min_items: Option<u32>, max_items: Option<u32>) -> Option<ElicitValue> {
-        plausible(PrimitiveSchema::UntitledMultiSelect(UntitledMultiSelectSchema {
+    fn chosen(min_items: Option<u32>, max_items: Option<u32>, default: Option<&[&str]>) -> PrimitiveSchema {
+        PrimitiveSchema::UntitledMultiSelect(UntitledMultiSelectSchema {
             title: None,
             description: None,
             min_items,
             max_items,
-            values: strings(values),
-            default: None,
-        }))
-    }
-
-    fn list(values: &[&str]) -> Option<ElicitValue> {
-        Some(ElicitValue::TextList(strings(values)))
-    }
-
-    #[test]
-    fn texts_have_the_right_format_and_length() {
-        assert_eq!(made_up(None, None, None).unwrap(), "Ada");
-        assert_eq!(made_up(None, Some(5), None).unwrap(), "Adaaa");
-        assert_eq!(made_up(None, None, Some(2)).unwrap(), "Ad");
-        assert_eq!(made_up(None, None, Some(0)).unwrap(), "");
-        assert_eq!(made_up(Some("phone"), None, None).unwrap(), "Ada");
-        assert_eq!(made_up(Some("email"), None, None).unwrap(), "ada@example.com");
-        assert_eq!(made_up(Some("email"), Some(17), Some(17)).unwrap(), "aaada@example.com");
-        assert_eq!(made_up(Some("email"), Some(7), Some(14)).unwrap(), "aa@b.co");
-        assert_eq!(made_up(Some("email"), None, Some(5)), None);
-        assert_eq!(made_up(Some("uri"), None, None).unwrap(), "https://example.com/");
-        assert_eq!(made_up(Some("uri"), Some(22), None).unwrap(), "https://example.com/aa");
-        assert_eq!(made_up(Some("uri"), None, Some(4)).unwrap(), "a:b");
-        assert_eq!(made_up(Some("date"), None, None).unwrap(), "2025-11-25");
-        assert_eq!(made_up(Some("date"), Some(11), None), None);
-        assert_eq!(made_up(Some("date-time"), None, None).unwrap(), "2025-11-25T00:00:00Z");
-    }
-
-    #[test]
-    fn lengths_that_cannot_be_kept_make_no_text() {
-        assert_eq!(made_up(None, Some(3), Some(2)), None);
-        assert_eq!(made_up(None, Some(4096), None).unwrap().len(), 4096);
-        assert_eq!(made_up(None, Some(u32::MAX), None), None);
-    }
-
-    #[test]
-    fn numbers_lie_within_their_bounds() {
-        let number = |minimum, maximum| plausible(PrimitiveSchema::Number(NumberSchema { minimum, maximum, ..NUMBER }));
-        assert_eq!(number(None, None), Some(ElicitValue::Number(1.0)));
-        assert_eq!(number(Some(2.5), None), Some(ElicitValue::Number(2.5)));
-        assert_eq!(number(None, Some(-0.5)), Some(ElicitValue::Number(-0.5)));
-        assert_eq!(number(Some(2.0), Some(1.0)), None);
-        assert_eq!(counted(Some(2.5), None), Some(ElicitValue::Number(3.0)));
-        assert_eq!(counted(None, Some(-0.5)), Some(ElicitValue::Number(-1.0)));
-        assert_eq!(counted(Some(2.1), Some(2.9)), None);
-    }
-
-    #[test]
-    fn one_value_is_the_first_and_several_are_the_first_few() {
-        let single = PrimitiveSchema::UntitledSingleSelect(UntitledSingleSelectSchema {
-            title: None,
-            description: None,
             values: strings(&["a", "b"]),
-            default: None,
-        });
-        assert_eq!(plausible(single), Some(ElicitValue::Text("a".into())));
-        let titled = PrimitiveSchema::TitledSingleSelect(TitledSingleSelectSchema {
-            title: None,
-            description: None,
-            options: options(&["a", "b"]),
-            default: None,
-        });
-        assert_eq!(plausible(titled), Some(ElicitValue::Text("a".into())));
-        let legacy = PrimitiveSchema::LegacyTitledEnum(LegacyTitledEnumSchema {
-            title: None,
-            description: None,
-            values: strings(&["a", "b"]),
-            names: strings(&["A", "B"]),
-            default: None,
-        });
-        assert_eq!(plausible(legacy), Some(ElicitValue::Text("a".into())));
-        let titled = PrimitiveSchema::TitledMultiSelect(TitledMultiSelectSchema {
-            title: None,
-            description: None,
-            min_items: Some(2),
-            max_items: None,
-            options: options(&["a", "b", "c"]),
-            default: None,
-        });
-        assert_eq!(plausible(titled), list(&["a", "b"]));
+            default: default.map(strings),
+        })
+    }
 
-        assert_eq!(chosen(&["a", "b"], None, None), list(&["a"]));
-        assert_eq!(chosen(&["a", "b"], Some(0), Some(0)), list(&[]));
-        assert_eq!(chosen(&["a"], Some(2), None), None);
-        assert_eq!(chosen(&["a", "b"], Some(2), Some(1)), None);
-        assert_eq!(chosen(&[], None, None), list(&[]));
-        assert_eq!(one(None, strings(&[])), None);
+    fn boolean(default: Option<bool>) -> PrimitiveSchema {
+        PrimitiveSchema::Boolean(BooleanSchema { title: None, description: None, default })
+    }
+
+    /// Each case of a field and its answer.
+    fn cases() -> Vec<(PrimitiveSchema, Option<ElicitValue>)> {
+        let text_of = |text: &str| Some(ElicitValue::Text(text.into()));
+        let list = |values: &[&str]| Some(ElicitValue::TextList(strings(values)));
+        let options = || {
+            let option = |value: &&str| EnumOption { value: (*value).into(), title: "label".into() };
+            ["a", "b"].iter().map(option).collect::<Vec<_>>()
+        };
+        vec![
+            (text(None, None), text_of("Ada")),
+            (text(Some("email"), None), text_of("ada@example.com")),
+            (text(None, Some("Grace")), text_of("Grace")),
+            (text(None, Some("x")), text_of("Ada")),
+            (PrimitiveSchema::Number(NUMBER), Some(ElicitValue::Number(1.0))),
+            (PrimitiveSchema::Number(NumberSchema { default: Some(0.5), ..NUMBER }), Some(ElicitValue::Number(0.5))),
+            (PrimitiveSchema::Integer(NumberSchema { minimum: Some(2.5), ..NUMBER }), Some(ElicitValue::Number(3.0))),
+            (
+                PrimitiveSchema::Integer(NumberSchema { minimum: Some(2.1), maximum: Some(2.9), ..NUMBER }),
+                None,
+            ),
+            (boolean(None), Some(ElicitValue::Boolean(true))),
+            (boolean(Some(false)), Some(ElicitValue::Boolean(false))),
+            (
+                PrimitiveSchema::UntitledSingleSelect(UntitledSingleSelectSchema {
+                    title: None,
+                    description: None,
+                    values: strings(&["a", "b"]),
+                    default: Some("b".into()),
+                }),
+                text_of("b"),
+            ),
+            (
+                PrimitiveSchema::TitledSingleSelect(TitledSingleSelectSchema {
+                    title: None,
+                    description: None,
+                    options: options(),
+                    default: Some("c".into()),
+                }),
+                text_of("a"),
+            ),
+            (
+                PrimitiveSchema::LegacyTitledEnum(LegacyTitledEnumSchema {
+                    title: None,
+                    description: None,
+                    values: strings(&["a", "b"]),
+                    names: strings(&["A", "B"]),
+                    default: None,
+                }),
+                text_of("a"),
+            ),
+            (
+                PrimitiveSchema::TitledMultiSelect(TitledMultiSelectSchema {
+                    title: None,
+                    description: None,
+                    min_items: Some(2),
+                    max_items: None,
+                    options: options(),
+                    default: None,
+                }),
+                list(&["a", "b"]),
+            ),
+            (chosen(None, None, None), list(&["a"])),
+            (chosen(Some(0), Some(0), None), list(&[])),
+            (chosen(Some(3), None, None), None),
+            (chosen(Some(2), Some(1), None), None),
+            (chosen(None, None, Some(&["b"])), list(&["b"])),
+            (PrimitiveSchema::Other(r#"{"const":5}"#.into()), Some(ElicitValue::Number(5.0))),
+            (PrimitiveSchema::Other(r#"{"not":{}}"#.into()), None),
+        ]
     }
 
     #[test]
-    fn defaults_come_first() {
-        let default = |schema| plausible(schema).unwrap();
-        let text = StringSchema { default: Some("x".into()), min_length: Some(5), ..TEXT };
-        assert_eq!(default(PrimitiveSchema::Text(text)), ElicitValue::Text("x".into()));
-        let number = NumberSchema { default: Some(7.0), maximum: Some(1.0), ..NUMBER };
-        assert_eq!(default(PrimitiveSchema::Number(number)), ElicitValue::Number(7.0));
-        let boolean = |default| PrimitiveSchema::Boolean(BooleanSchema { title: None, description: None, default });
-        assert_eq!(default(boolean(Some(false))), ElicitValue::Boolean(false));
-        assert_eq!(default(boolean(None)), ElicitValue::Boolean(true));
-        assert_eq!(one(Some("b".into()), strings(&["a", "b"])), Some(ElicitValue::Text("b".into())));
-        assert_eq!(several(Some(strings(&["b"])), strings(&["a", "b"]), None, None), list(&["b"]));
+    fn each_case_of_a_field_is_answered() {
+        for (place, (schema, expected)) in cases().into_iter().enumerate() {
+            assert_eq!(candidates::answer(&written(schema)).and_then(entered), expected, "case {place}");
+        }
     }
 
     #[test]
-    fn what_no_value_fits_is_left_out_unless_required() {
-        let other = |name: &str| SchemaProperty { name: name.into(), schema: PrimitiveSchema::Other("{}".into()) };
-        let name = SchemaProperty { name: "name".into(), schema: PrimitiveSchema::Text(TEXT) };
-        let schema = RequestedSchema {
+    fn what_no_value_fits_is_left_out_or_declined_when_required() {
+        let other =
+            |name: &str| SchemaProperty { name: name.into(), schema: PrimitiveSchema::Other(r#"{"not":{}}"#.into()) };
+        let name = || SchemaProperty { name: "name".into(), schema: text(None, None) };
+        let form = |required: &[&str]| RequestedSchema {
             dialect: None,
-            properties: vec![other("free"), other("needed"), name, other("scripted")],
-            required: Some(strings(&["needed", "name", "absent"])),
+            properties: vec![other("free"), name(), other("scripted")],
+            required: Some(strings(required)),
         };
         let script = Script::parse(r#"{"elicitation": [{"content": {"scripted": 1, "unasked": 2}}]}"#).unwrap();
         let content = &script.elicitation.first().unwrap().content;
         let entry = |name: &str, value| ElicitEntry { name: name.into(), value };
-        let wanted = [
-            entry("needed", ElicitValue::Text(String::new())),
+        let wanted = vec![
             entry("name", ElicitValue::Text("Ada".into())),
             entry("scripted", ElicitValue::Number(1.0)),
         ];
-        assert_eq!(fill(schema, Some(content)), wanted);
+        assert_eq!(fill(form(&["name", "scripted"]), Some(content)), Some(wanted));
+        assert_eq!(fill(form(&["free"]), Some(content)), None);
     }
 }

@@ -7,10 +7,14 @@
 mod alloc;
 mod background;
 mod bindings;
+mod candidates;
 mod elicitation;
 mod form;
+mod formats;
+mod pattern;
 mod roots;
 mod sampling;
+mod schema;
 mod script;
 mod settings;
 mod tasks;

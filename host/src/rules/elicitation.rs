@@ -6,35 +6,136 @@
 //! A form is the list of its properties, so the schema to check against says `additionalProperties: false`: a key that the
 //! form does not have is data that the server did not ask for and the user did not see asked.
 
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
 
-use super::form::{Fault, MAX_MATCHED, bounded, compile, has_pattern};
+use super::form::{Fault, MAX_MATCHED, MAX_WORK, bounded, compile, drop_spelled_formats, has_pattern, work};
 use super::{MAX_QUOTE, read_own};
 use crate::printable::one_line;
-use crate::protocol::types::{ElicitAction, ElicitEntry, ElicitRequest, ElicitResult, Json, RpcError};
+use crate::protocol::types::{
+    ElicitAction, ElicitEntry, ElicitRequest, ElicitResult, ElicitValue, Json, PrimitiveSchema, RpcError,
+};
 
 /// Values of a multiple choice, each of which is compared with all choices.
 const MAX_CHOSEN: usize = 1024;
 
-/// The JSON Schema that the answer to a request must fit, as text to keep; none where no content is asked for.
+/// Bytes of a schema, and of a schema times those of an answer, up to which a check is short: some milliseconds.
+const SHORT: (usize, usize) = (16 * 1024, 1024 * 1024);
+/// Bytes of a form's schema as it is written, with blanks and what is only shown.
+const MAX_WRITTEN: usize = 1024 * 1024;
+
+/// A request for a form, as far as its schema goes.
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(borrow)]
+    params: Params<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Params<'a> {
+    #[serde(borrow)]
+    requested_schema: Form<'a>,
+}
+
+#[derive(Deserialize)]
+struct Form<'a> {
+    #[serde(rename = "$schema")]
+    dialect: Option<String>,
+    #[serde(borrow)]
+    properties: &'a RawValue,
+    required: Option<Vec<String>>,
+}
+
+/// The JSON Schema that the answer to a request for a form must fit, as text to keep: with each constraint that the server
+/// wrote, also those that the typed fields of [`ElicitRequest`] do not have.
 ///
 /// # Errors
 /// -32602 with the place, for a form that is no valid JSON Schema, that is of a dialect not in [`super::form::DIALECTS`]
 /// [basic, Implementation Requirements], that refers to another schema, or that is too large to be checked.
+pub(crate) fn schema_in(message: &[u8]) -> Result<Json, RpcError> {
+    // It was read as a form before.
+    let read: Result<Message<'_>, _> = serde_json::from_slice(message);
+    let schema = read.map_err(|error| Fault::new(error.to_string())).and_then(|message| {
+        let Form { dialect, properties, required } = message.params.requested_schema;
+        if properties.get().len() > MAX_WRITTEN {
+            return Err(Fault::new(format!("more than {MAX_WRITTEN} bytes")));
+        }
+        let properties: Value =
+            serde_json::from_str(properties.get()).map_err(|error| Fault::new(error.to_string()))?;
+        let mut schema = json!({ "type": "object", "properties": properties });
+        if let Value::Object(members) = &mut schema {
+            members.extend(dialect.map(|dialect| ("$schema".to_owned(), dialect.into())));
+            members.extend(required.map(|required| ("required".to_owned(), required.into())));
+        }
+        Ok(schema)
+    });
+    schema.and_then(usable).map_err(refused)
+}
+
+/// The same for a request that is there as its type only: each field with the constraints that its case has.
+///
+/// None for a page, which asks for no content.
+///
+/// # Errors
+/// As for [`schema_in`].
 pub(crate) fn schema(request: &ElicitRequest) -> Result<Option<Json>, RpcError> {
     let ElicitRequest::Form(form) = request else { return Ok(None) };
     let schema = serde_json::to_value(&form.requested_schema).map_err(|error| Fault::new(error.to_string()));
-    let text = schema.and_then(|mut schema| {
-        if let Value::Object(members) = &mut schema {
-            members.insert("additionalProperties".to_owned(), Value::Bool(false));
+    schema.and_then(usable).map(Some).map_err(refused)
+}
+
+/// The text of a schema that answers can be held against.
+fn usable(mut schema: Value) -> Result<Json, Fault> {
+    if let Value::Object(members) = &mut schema {
+        members.insert("additionalProperties".to_owned(), Value::Bool(false));
+    }
+    let text = bounded(&mut schema)?;
+    compile(&schema).map(|_| text)
+}
+
+fn refused(Fault { place, why }: Fault) -> RpcError {
+    let place = one_line(&format!("requestedSchema{place}"), MAX_QUOTE);
+    RpcError::invalid_params(format!("Invalid params: {place}: {}", one_line(&why, MAX_QUOTE)))
+}
+
+/// Gives fields that are outside of MCP's own only for a pattern that spells their format the case of that format.
+///
+/// For a form whose schema is usable, so that its patterns are few. Answers are held against the patterns all the same.
+pub(crate) fn simplify(request: &mut ElicitRequest) {
+    let ElicitRequest::Form(form) = request else { return };
+    for field in &mut form.requested_schema.properties {
+        let PrimitiveSchema::Other(text) = &field.schema else { continue };
+        let Ok(mut schema) = serde_json::from_str(text) else { continue };
+        if drop_spelled_formats(&mut schema)
+            && let Ok(simpler @ PrimitiveSchema::Text(_)) =
+                serde_json::from_str(&schema.to_string())
+        {
+            field.schema = simpler;
         }
-        let text = bounded(&mut schema)?;
-        compile(&schema).map(|_| text)
-    });
-    text.map(Some).map_err(|Fault { place, why }| {
-        let place = one_line(&format!("requestedSchema{place}"), MAX_QUOTE);
-        RpcError::invalid_params(format!("Invalid params: {place}: {}", one_line(&why, MAX_QUOTE)))
-    })
+    }
+}
+
+/// Whether the schema of a request is so large that [`schema_in`] takes long.
+pub(crate) fn is_long_form(message: &[u8]) -> bool {
+    message.len() > SHORT.0
+}
+
+/// Whether it takes long to hold an answer of so many bytes against a schema.
+pub(crate) fn is_long(schema: &str, bytes: usize) -> bool {
+    schema.len() > SHORT.0 || schema.len().saturating_mul(bytes) > SHORT.1
+}
+
+/// The bytes of an answer's content.
+pub(crate) fn size(result: &ElicitResult) -> usize {
+    let ElicitAction::Accept(Some(content)) = &result.action else { return 0 };
+    let of = |value: &ElicitValue| match value {
+        ElicitValue::Text(text) => text.len(),
+        ElicitValue::TextList(texts) => texts.iter().fold(texts.len(), |sum, text| sum.saturating_add(text.len())),
+        ElicitValue::Number(_) | ElicitValue::Boolean(_) => 1,
+    };
+    content.iter().fold(0, |sum, entry| sum.saturating_add(entry.name.len()).saturating_add(of(&entry.value)))
 }
 
 /// Refuses an answer that does not fit its form, and drops content that was not asked for.
@@ -96,10 +197,16 @@ fn fit(schema: &str, content: &Value) -> Result<(), String> {
     let unusable = |why: String| format!("The form's schema cannot be used: {}", one_line(&why, MAX_QUOTE));
     let schema: Value = serde_json::from_str(schema).map_err(|error| unusable(error.to_string()))?;
     let validator = compile(&schema).map_err(|Fault { place, why }| unusable(format!("{place}: {why}")))?;
+    let mut total = 0usize;
     for (name, value) in content.as_object().into_iter().flatten() {
         let field = schema.get("properties").and_then(|fields| fields.get(name));
         let limit = if field.is_some_and(has_pattern) { MAX_MATCHED } else { usize::MAX };
         check_size(value, limit).map_err(|why| format!("content.{}: {why}", one_line(name, MAX_QUOTE)))?;
+        total = total.saturating_add(field.map_or(0, |field| work(field, value)));
+        if total > MAX_WORK {
+            let name = one_line(name, MAX_QUOTE);
+            return Err(format!("content.{name}: the value is too long for what the form has to be checked for"));
+        }
     }
     validator.validate(content).map_err(|error| {
         let place = error.instance_path().as_str().replace('/', ".");

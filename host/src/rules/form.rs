@@ -5,6 +5,10 @@
 //!
 //! A pattern with look-around or a back reference is the one constraint that is not checked: no engine runs those in
 //! linear time, and generators of schemas write such patterns for what `format` says already.
+//!
+//! To hold an answer against a form takes time by the product of the two: each constraint of a field looks at each byte of
+//! the field's answer. So the product is bounded, whichever the constraints are ([`MAX_WORK`]), and what would make a
+//! constraint cost more than that is refused or left out when the form comes.
 
 use jsonschema::{Draft, EmailOptions, PatternOptions, Validator};
 use serde_json::{Map, Value, json};
@@ -17,8 +21,16 @@ const MAX_PATTERNS: usize = 16;
 const MAX_PATTERN: usize = 1024;
 /// Bytes of a compiled pattern, about. With [`MAX_MATCHED`] it bounds the time of a match, which is their product.
 const MAX_COMPILED: usize = 64 * 1024;
+/// Steps back of a pattern that is run to see what it matches.
+const MAX_BACKTRACKS: usize = 10_000;
 /// Bytes of the answer to a field that has a pattern.
 pub(super) const MAX_MATCHED: usize = 4096;
+/// Constraints of a field times bytes of its answer, summed over the form: [`work`].
+pub(super) const MAX_WORK: usize = 8 * 1024 * 1024;
+/// What a pattern counts, in constraints: a match may look at every state of the pattern for each byte.
+const PATTERN_WORK: usize = 100;
+/// What a value counts beside its bytes.
+const VALUE_WORK: usize = 16;
 
 /// The dialects that are checked [basic, Schema Dialect]; without `$schema` it is the first. A `#` at the end does not count.
 pub(super) const DIALECTS: [(&str, Draft); 8] = [
@@ -34,6 +46,45 @@ pub(super) const DIALECTS: [(&str, Draft); 8] = [
 
 /// The keywords that make another schema a part of this one.
 const REFERENCES: [&str; 3] = ["$ref", "$dynamicRef", "$recursiveRef"];
+
+/// The keywords that refuse objects, and those that refuse nothing. No answer to a field is an object.
+const WITHOUT_EFFECT: [&str; 21] = [
+    "$comment",
+    "$defs",
+    "additionalProperties",
+    "default",
+    "definitions",
+    "dependencies",
+    "dependentRequired",
+    "dependentSchemas",
+    "deprecated",
+    "description",
+    "examples",
+    "maxProperties",
+    "minProperties",
+    "patternProperties",
+    "properties",
+    "propertyNames",
+    "readOnly",
+    "required",
+    "title",
+    "unevaluatedProperties",
+    "writeOnly",
+];
+
+/// Values of formats, as different as readers of the format agree on.
+#[rustfmt::skip]
+const FORMAT_VALUES: [(&str, &[&str]); 9] = [
+    ("date", &["2025-11-25", "2024-02-29", "1999-12-31"]),
+    ("date-time", &["2025-11-25T10:00:00Z", "1999-12-31T23:59:59.999Z"]),
+    ("duration", &["P1D", "PT1H30M", "P1Y2M3DT4H5M6S", "P2W"]),
+    ("email", &["ada@example.com", "a.b+c@sub.example.co.uk", "x_y@a-b.org"]),
+    ("hostname", &["example.com", "a", "xn--bcher-kva.example"]),
+    ("ipv4", &["192.0.2.1", "0.0.0.0", "255.255.255.255"]),
+    ("ipv6", &["2001:db8::1", "::1", "2001:db8:0:0:0:0:0:1"]),
+    ("uri", &["https://example.com/", "http://example.com/a?b#c", "urn:x:y"]),
+    ("uuid", &["0b7a9c4e-3d52-4f1a-9c3b-5e8d7f6a1b20", "5c60f693-bef5-11e0-a485-80ee7300c695"]),
+];
 
 /// What is wrong with a schema, and the place: `.properties.age.minimum`.
 pub(super) struct Fault {
@@ -58,6 +109,9 @@ impl Fault {
 pub(super) fn bounded(schema: &mut Value) -> Result<String, Fault> {
     bound(schema, &mut 0)?;
     check_fields(schema)?;
+    for field in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {
+        prune(field);
+    }
     let text = schema.to_string();
     if text.len() > MAX_SCHEMA {
         return Err(Fault::new(format!("more than {MAX_SCHEMA} bytes")));
@@ -74,6 +128,76 @@ fn check_fields(schema: &Value) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+/// Leaves out of a field's schema what refuses no answer.
+fn prune(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            members.retain(|name, _| !WITHOUT_EFFECT.contains(&&**name));
+            members.values_mut().for_each(prune);
+        }
+        Value::Array(items) => items.iter_mut().for_each(prune),
+        _ => {}
+    }
+}
+
+/// What it takes to hold a value against a field's schema, about: constraints times bytes.
+pub(super) fn work(field: &Value, value: &Value) -> usize {
+    constraints(field).saturating_mul(size(value))
+}
+
+/// The constraints of a schema, those of its parts among them.
+fn constraints(schema: &Value) -> usize {
+    match schema {
+        Value::Object(members) => members.iter().fold(1, |sum: usize, (name, argument)| {
+            let own = if name == "pattern" { PATTERN_WORK } else { 1 };
+            sum.saturating_add(own).saturating_add(constraints(argument))
+        }),
+        Value::Array(items) => items.iter().fold(items.len(), |sum, item| sum.saturating_add(constraints(item))),
+        _ => 0,
+    }
+}
+
+/// The bytes of an answer's texts, and a little for each value.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len().saturating_add(VALUE_WORK),
+        Value::Array(items) => items.iter().fold(VALUE_WORK, |sum, item| sum.saturating_add(size(item))),
+        _ => VALUE_WORK,
+    }
+}
+
+/// Leaves out the patterns that say once more what the `format` beside them says, as zod writes them. Says whether there
+/// was one.
+pub(super) fn drop_spelled_formats(schema: &mut Value) -> bool {
+    match schema {
+        Value::Object(members) => {
+            let word = |name: &str| members.get(name).and_then(Value::as_str);
+            let spells = word("format").zip(word("pattern")).is_some_and(|(format, pattern)| spells(pattern, format));
+            if spells {
+                members.remove("pattern");
+            }
+            members.values_mut().fold(spells, |any, part| drop_spelled_formats(part) || any)
+        }
+        Value::Array(parts) => parts.iter_mut().fold(false, |any, part| drop_spelled_formats(part) || any),
+        _ => false,
+    }
+}
+
+/// Whether a pattern matches whatever is of a format.
+fn spells(pattern: &str, format: &str) -> bool {
+    let Some((_, values)) = FORMAT_VALUES.iter().find(|(name, _)| *name == format) else { return false };
+    let schema = json!({ "pattern": pattern });
+    let lenient = || backtracking().build(&schema).ok();
+    let validator = compile(&schema).ok().or_else(lenient);
+    validator.is_some_and(|validator| values.iter().all(|value| validator.is_valid(&json!(value))))
+}
+
+/// For patterns that no engine runs in linear time.
+fn backtracking() -> jsonschema::ValidationOptions<'static> {
+    let patterns = PatternOptions::fancy_regex().size_limit(MAX_COMPILED).backtrack_limit(MAX_BACKTRACKS);
+    jsonschema::options().offline().with_pattern_options(patterns)
 }
 
 /// Refuses what would make a schema costly to compile or to check, and drops the patterns that are not checked.
@@ -111,8 +235,7 @@ fn is_checked(pattern: &str, patterns: &mut usize) -> Result<bool, Fault> {
     if compile(&schema).is_ok() {
         return Ok(true);
     }
-    let backtracking = PatternOptions::fancy_regex().size_limit(MAX_COMPILED);
-    match jsonschema::options().offline().with_pattern_options(backtracking).build(&schema) {
+    match backtracking().build(&schema) {
         Ok(_) => Ok(false),
         Err(_) => Err(Fault::new("no regular expression, or one that is too large")),
     }

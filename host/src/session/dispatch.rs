@@ -1,5 +1,6 @@
 //! From a message to its answer: parse, find the kind, check the request, and let whoever serves the kind answer.
 
+use std::future::{Ready, ready};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -25,7 +26,7 @@ use crate::printable::one_line;
 use crate::protocol::jsonrpc::code;
 use crate::protocol::request::{Incoming, ListParams, NoParams, Params, TaskParams};
 use crate::protocol::types::{
-    CreateMessageResult, CreateTaskResult, ListRootsResult, RequestContext, RpcError, TaskInput, TaskMetadata,
+    CreateMessageResult, CreateTaskResult, ElicitRequest, ListRootsResult, RequestContext, RpcError, TaskInput, TaskMetadata,
     TaskResult, TaskStatus,
 };
 use crate::protocol::{RequestParams, json};
@@ -72,7 +73,7 @@ impl Shared {
         }
         let start = self.observer.as_ref().map(|_| Instant::now());
         let outcome = 'request: {
-            let request = pin!(self.request(incoming, method, id, &mut route));
+            let request = pin!(self.request(text, incoming, method, id, &mut route));
             // Pinned before it is instrumented: moving it would copy a kilobyte on each request.
             let mut request = pin!(request.instrument(watch.span().clone()));
             match first_poll(request.as_mut()).await {
@@ -151,6 +152,7 @@ impl Shared {
     /// Answers a request. An error is the answer, too.
     async fn request(
         self: &Arc<Self>,
+        text: &[u8],
         mut incoming: Incoming<'_>,
         method: &str,
         id: &RawValue,
@@ -188,17 +190,21 @@ impl Shared {
                     return self.managed_task(route, kind, &task_id, id).await;
                 }
                 let params = (&call.context, &task_id);
-                let named = |result: TaskResult, _: &Created| match result.task.task_id == task_id {
-                    true => Ok(result),
-                    false => Err(invalid("it is about another task than was asked for".to_owned())),
+                let named = |result: TaskResult, _: &Created| {
+                    ready(match result.task.task_id == task_id {
+                        true => Ok(result),
+                        false => Err(invalid("it is about another task than was asked for".to_owned())),
+                    })
                 };
                 match kind {
                     Kind::GetTaskResult => {
-                        let mark = |output, _: &Created| Payload::new(output, &task_id).map_err(|error| broken(&error));
-                        self.serve::<sandbox::GetTaskResult, _>(route, &call, params, id, mark).await
+                        let mark = |output, _: &Created| {
+                            ready(Payload::new(output, &task_id).map_err(|error| broken(&error)))
+                        };
+                        self.serve::<sandbox::GetTaskResult, _, _>(route, &call, params, id, mark).await
                     }
-                    Kind::CancelTask => self.serve::<sandbox::CancelTask, _>(route, &call, params, id, named).await,
-                    _ => self.serve::<sandbox::GetTask, _>(route, &call, params, id, named).await,
+                    Kind::CancelTask => self.serve::<sandbox::CancelTask, _, _>(route, &call, params, id, named).await,
+                    _ => self.serve::<sandbox::GetTask, _, _>(route, &call, params, id, named).await,
                 }
             }
             Params::List(params) => {
@@ -207,7 +213,7 @@ impl Shared {
                 if let Served::Managed = handlers.served(kind) {
                     return self.managed_list(cursor.as_deref(), id).await;
                 }
-                self.serve::<sandbox::ListTasks, _>(route, &call, (&call.context, &cursor), id, unchanged).await
+                self.serve::<sandbox::ListTasks, _, _>(route, &call, (&call.context, &cursor), id, unchanged).await
             }
             Params::Sampling(params) => {
                 let (kind, task) = self.augmentation(route, kind, params.task.clone())?;
@@ -220,22 +226,26 @@ impl Shared {
                     }
                     (Some(task), _) => {
                         let params = (&call.context, &task, &body);
-                        self.serve::<sandbox::AugmentedSampling, _>(route, &call, params, id, begun).await
+                        self.serve::<sandbox::AugmentedSampling, _, _>(route, &call, params, id, begun).await
                     }
                     (None, _) => {
                         let related = |mut result: CreateMessageResult, _: &Created| {
-                            call.relate(&mut result.meta).map(|()| result)
+                            ready(call.relate(&mut result.meta).map(|()| result))
                         };
                         let params = (&call.context, &body);
-                        self.serve::<sandbox::Sampling, _>(route, &call, params, id, related).await
+                        self.serve::<sandbox::Sampling, _, _>(route, &call, params, id, related).await
                     }
                 }
             }
             Params::Elicitation(params) => {
                 let (kind, task) = self.augmentation(route, kind, params.task.clone())?;
-                let (mut call, body) = self.open(*params, id);
+                let (mut call, mut body) = self.open(*params, id);
                 handlers.features().check(&body)?;
-                let schema = rules::elicitation::schema(&body)?;
+                let schema = match &body {
+                    ElicitRequest::Form(_) => Some(self.tasks.form_schema(text).await?),
+                    ElicitRequest::Url(_) => None,
+                };
+                rules::elicitation::simplify(&mut body);
                 match (task, handlers.served(kind)) {
                     (Some(task), served) => {
                         call.expects = schema.map_or(Expects::Page, Expects::Form);
@@ -245,25 +255,26 @@ impl Shared {
                                 .await;
                         }
                         let params = (&call.context, &task, &body);
-                        self.serve::<sandbox::AugmentedElicitation, _>(route, &call, params, id, begun).await
+                        self.serve::<sandbox::AugmentedElicitation, _, _>(route, &call, params, id, begun).await
                     }
                     (None, _) => {
-                        let checked = |result, _: &Created| {
-                            let mut result = rules::elicitation::check(schema.as_deref(), result).map_err(invalid)?;
+                        let (schema, call) = (schema.as_deref(), &call);
+                        let checked = |result, _: &Created| async move {
+                            let mut result = self.tasks.fitting(schema, result).await?.map_err(invalid)?;
                             call.relate(&mut result.meta).map(|()| result)
                         };
                         let params = (&call.context, &body);
-                        self.serve::<sandbox::Elicitation, _>(route, &call, params, id, checked).await
+                        self.serve::<sandbox::Elicitation, _, _>(route, &call, params, id, checked).await
                     }
                 }
             }
             Params::Roots(params) => {
                 let (call, NoParams {}) = self.open(params, id);
                 let checked = |mut result: ListRootsResult, _: &Created| {
-                    rules::roots::check(&result).map_err(invalid)?;
-                    call.relate(&mut result.meta).map(|()| result)
+                    let checked = rules::roots::check(&result).map_err(invalid);
+                    ready(checked.and_then(|()| call.relate(&mut result.meta)).map(|()| result))
                 };
-                self.serve::<sandbox::Roots, _>(route, &call, (&call.context,), id, checked).await
+                self.serve::<sandbox::Roots, _, _>(route, &call, (&call.context,), id, checked).await
             }
         }
     }
@@ -319,16 +330,18 @@ impl Shared {
 }
 
 /// The output is the result.
-fn unchanged<T>(output: T, _: &Created) -> Result<T, RpcError> {
-    Ok(output)
+fn unchanged<T>(output: T, _: &Created) -> Ready<Result<T, RpcError>> {
+    ready(Ok(output))
 }
 
 /// A task begins `working`, as whoever asked for it is told, though its handler may have ended it by now.
 /// [basic/utilities/tasks, Task Status Lifecycle]
-fn begun(mut result: CreateTaskResult, created: &Created) -> Result<CreateTaskResult, RpcError> {
+fn begun(mut result: CreateTaskResult, created: &Created) -> Ready<Result<CreateTaskResult, RpcError>> {
     if result.task.status != TaskStatus::Working {
-        let made = created.get(&result.task.task_id);
-        result.task = made.cloned().ok_or_else(|| invalid("a task begins `working`".to_owned()))?;
+        match created.get(&result.task.task_id) {
+            Some(made) => result.task = made.clone(),
+            None => return ready(Err(invalid("a task begins `working`".to_owned()))),
+        }
     }
-    Ok(result)
+    ready(Ok(result))
 }

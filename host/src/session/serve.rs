@@ -1,7 +1,10 @@
 //! A call of a handler: what its cell may use, what its answer becomes, and the work that it leaves.
 
 use std::collections::HashSet;
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -13,6 +16,7 @@ use super::live::Serving;
 use super::native::{Native, NativeContext};
 use super::reply::{Bounds, Reply, bounded, broken};
 use crate::Error;
+use crate::first_poll::first_poll;
 use crate::grants::{Created, Progress, Scope};
 use crate::kinds::Kind;
 use crate::observe::Outcome;
@@ -73,13 +77,13 @@ impl Route<'_> {
 
 impl Shared {
     /// Calls the kind's handler, a component in a cell, or gives the kind's default. `finish` makes the result of the output.
-    pub(super) async fn serve<E: Export, R: Serialize>(
+    pub(super) async fn serve<E: Export, R: Serialize, F: Future<Output = Result<R, RpcError>>>(
         self: &Arc<Self>,
         route: &mut Route<'_>,
         call: &Call,
         params: E::Params<'_>,
         id: &RawValue,
-        finish: impl FnOnce(E::Output, &Created) -> Result<R, RpcError>,
+        finish: impl FnOnce(E::Output, &Created) -> F,
     ) -> Result<Reply, RpcError> {
         let Some(kind) = E::KIND else { return Err(RpcError::internal("kind", "The export is no kind")) };
         let Serving { handlers, bounds, .. } = route.serving;
@@ -92,7 +96,8 @@ impl Shared {
                 let answer = self.call_native::<E>(native, kind, call, params).await?;
                 let output = answer.map_err(|error| route.returned(id, error, *bounds))?;
                 // No cell, so nothing was made in one.
-                return finish(output, &Created::default()).and_then(|result| Reply::result(id, &result, *bounds));
+                let result = finish(output, &Created::default()).await?;
+                return Reply::result(id, &result, *bounds);
             }
         };
         let scope = Scope {
@@ -108,9 +113,20 @@ impl Shared {
             self.tasks.keep(self);
         }
         let bounds = Bounds::of(handler.limits());
-        let (answer, mut scope, slice) = self.cells.call::<E>(handler, scope, params).await;
+        let (answer, mut scope, mut slice) = self.cells.call::<E>(handler, scope, params).await;
         let reply = match answer {
-            Ok(Ok(output)) => finish(output, &scope.created).and_then(|result| Reply::result(id, &result, bounds)),
+            Ok(Ok(output)) => {
+                let mut finishing = pin!(finish(output, &scope.created));
+                let finished = match first_poll(finishing.as_mut()).await {
+                    Poll::Ready(finished) => finished,
+                    Poll::Pending => {
+                        // Nobody waits with a slice.
+                        drop(slice.take());
+                        finishing.await
+                    }
+                };
+                finished.and_then(|result| Reply::result(id, &result, bounds))
+            }
             Ok(Err(error)) => Err(route.returned(id, error, bounds)),
             Err(error) => {
                 if matches!(error, Error::Overloaded { .. } | Error::SessionOverloaded { .. }) {

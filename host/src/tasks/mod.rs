@@ -14,6 +14,7 @@
 //! | `store` | the trait of the back ends: [`TaskStore`] |
 //! | `memory`, `sqlite` | the back ends |
 //! | `contract` | the suite that every back end passes |
+//! | `holding` | what a result must be, checked where it keeps nobody waiting |
 //! | `cursor` | places in a list, signed |
 //! | `limits` | what bounds a principal's tasks |
 //! | `audit` | who did what to which task |
@@ -23,6 +24,7 @@ mod audit;
 pub mod contract;
 mod cursor;
 mod error;
+mod holding;
 mod limits;
 mod memory;
 mod receiver;

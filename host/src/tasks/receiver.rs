@@ -13,10 +13,10 @@ use super::{
     AuditLog, Claim, Full, Job, Lease, NewTask, Origin, Outcome, Room, Stored, TaskError, TaskLimits, TaskRecord,
     TaskStore, Transition, Whose, Work, cursor, milliseconds,
 };
+use crate::aside::Aside;
 use crate::observe;
 use crate::protocol::json;
 use crate::protocol::types::{ListTasksResult, RpcError, Task, TaskMetadata, TaskOutput, TaskStatus};
-use crate::rules;
 
 /// Characters of a status message that are kept: it goes out with every answer about the task.
 const MAX_STATUS_MESSAGE: usize = 1_000;
@@ -39,6 +39,7 @@ pub struct Tasks {
     /// Held while a task is changed and the change told, so that changes are told in their order. Tasks share locks.
     turns: [Mutex<()>; 64],
     secret: OnceCell<[u8; 32]>,
+    pub(super) aside: Aside,
 }
 
 /// What a new task is to be.
@@ -95,7 +96,7 @@ impl Tasks {
         let (principal, worker) = (Arc::from(principal), Worker::default());
         let turns = [const { Mutex::const_new(()) }; 64];
         let (json_depth, audit, secret) = (AtomicUsize::new(json::MAX_DEPTH), None, OnceCell::new());
-        Self { store, principal, limits, json_depth, audit, worker, on_change, turns, secret }
+        Self { store, principal, limits, json_depth, audit, worker, on_change, turns, secret, aside: Aside::default() }
     }
 
     /// With an audit log.
@@ -271,35 +272,42 @@ impl Tasks {
     /// the request could have had, [`TaskError::NoRoom`], [`TaskError::Final`] when the task has ended, [`TaskError::NotFound`], [`TaskError::LeaseLost`], or a
     /// failing store. After all of them the task is as it was.
     pub async fn finish(&self, id: &str, outcome: &Outcome, by: By<'_>) -> Result<Task, TaskError> {
+        let outcome = match outcome {
+            Ok(output) => Ok(self.checked(id, output.clone()).await?),
+            Err(error) => Err(error.clone()),
+        };
         self.change(id, Verb::Finish, by, |record| {
-            let outcome = match outcome {
+            match &outcome {
                 Ok(output) => {
                     record.status = TaskStatus::Completed;
                     // It was about the work.
                     record.status_message = None;
-                    Ok(self.checked(&record.origin, output.clone())?)
+                    self.fits(output, self.limits.result_size)?;
                 }
                 Err(error) => {
                     record.status = TaskStatus::Failed;
                     record.status_message = Some(shortened(&error.message));
                     self.fits(error, self.limits.result_size.max(MAX_OWN_ERROR))?;
-                    Err(error.clone())
                 }
-            };
-            Ok(Some(outcome))
+            }
+            Ok(Some(outcome.clone()))
         })
         .await
     }
 
-    /// The output as the request's result would have been, if it could have been one.
-    fn checked(&self, origin: &Origin, output: TaskOutput) -> Result<TaskOutput, TaskError> {
+    /// The output as the request's result would have been, if it could have been one. What a task was made for never
+    /// changes, so this is done before the task is changed, and once.
+    async fn checked(&self, id: &str, output: TaskOutput) -> Result<TaskOutput, TaskError> {
+        let record = self.find(id).await?;
+        if record.status.is_final() {
+            // It is not looked at.
+            return Ok(output);
+        }
         if let TaskOutput::Custom(object) = &output {
             // Before it is read: who reads it says only that it is too much.
             self.within_depth(|| json::check_depth(object))?.map_err(TaskError::Output)?;
         }
-        let output = rules::output::check(&origin.expects, output).map_err(TaskError::Output)?;
-        self.fits(&output, self.limits.result_size)?;
-        Ok(output)
+        self.expected(&record.origin, output).await
     }
 
     /// Refuses what is no JSON or too much of it, be it a result or an error: no store could keep it.

@@ -1,8 +1,6 @@
 //! The fields of a form: the subset of JSON Schema that MCP allows in elicitation.
 
-use std::collections::HashMap;
-
-use serde::de::{Error as _, IgnoredAny};
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 use wasmtime::component::{ComponentType, Lift, Lower};
@@ -288,130 +286,10 @@ impl named::Named for SchemaProperty {
     }
 }
 
-/// The members that tell the forms of [`PrimitiveSchema`] apart.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", expecting = "a schema")]
-struct Shape<'a> {
-    #[serde(borrow, rename = "type")]
-    type_name: Option<&'a RawValue>,
-    #[serde(borrow, rename = "enum")]
-    values: Option<&'a RawValue>,
-    #[serde(borrow)]
-    enum_names: Option<&'a RawValue>,
-    #[serde(borrow)]
-    one_of: Option<&'a RawValue>,
-    #[serde(borrow)]
-    items: Option<&'a RawValue>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ItemsShape<'a> {
-    #[serde(borrow, rename = "enum")]
-    values: Option<&'a RawValue>,
-    #[serde(borrow)]
-    any_of: Option<&'a RawValue>,
-}
-
 impl<'de> Deserialize<'de> for PrimitiveSchema {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = <&RawValue>::deserialize(deserializer)?.get();
-        Self::read(raw).map_err(D::Error::custom)
-    }
-}
-
-/// The keywords of JSON Schema that refuse values.
-const CONSTRAINTS: [&str; 27] = [
-    "$dynamicRef",
-    "$recursiveRef",
-    "$ref",
-    "additionalItems",
-    "allOf",
-    "anyOf",
-    "const",
-    "contains",
-    "enum",
-    "exclusiveMaximum",
-    "exclusiveMinimum",
-    "format",
-    "if",
-    "items",
-    "maxItems",
-    "maxLength",
-    "maximum",
-    "minItems",
-    "minLength",
-    "minimum",
-    "multipleOf",
-    "not",
-    "oneOf",
-    "pattern",
-    "prefixItems",
-    "unevaluatedItems",
-    "uniqueItems",
-];
-
-/// Whether a schema has constraints beside those that are held.
-fn has_more(raw: &str, held: &[&str]) -> Result<bool, serde_json::Error> {
-    // A member of null counts as absent.
-    let members: HashMap<String, Option<IgnoredAny>> = serde_json::from_str(raw)?;
-    let is_more = |name: &&str| !held.contains(name) && members.get(*name).is_some_and(Option::is_some);
-    Ok(CONSTRAINTS.iter().any(is_more))
-}
-
-impl PrimitiveSchema {
-    /// A constraint that the case does not hold would be lost, and answers that break it would look good; such a
-    /// schema stays as it came.
-    fn read(raw: &str) -> Result<Self, serde_json::Error> {
-        let schema = Self::read_case(raw)?;
-        let held: &[&str] = match &schema {
-            Self::Text(_) => &["minLength", "maxLength", "format"],
-            Self::Number(_) | Self::Integer(_) => &["minimum", "maximum"],
-            Self::Boolean(_) => &[],
-            Self::UntitledSingleSelect(_) | Self::LegacyTitledEnum(_) => &["enum"],
-            Self::TitledSingleSelect(_) => &["oneOf"],
-            Self::UntitledMultiSelect(_) | Self::TitledMultiSelect(_) => &["minItems", "maxItems", "items"],
-            Self::Other(_) => return Ok(schema),
-        };
-        if has_more(raw, held)? { Self::read_other(raw) } else { Ok(schema) }
-    }
-
-    fn read_case(raw: &str) -> Result<Self, serde_json::Error> {
-        let shape: Shape<'_> = serde_json::from_str(raw)?;
-        match shape.type_name.map(RawValue::get) {
-            Some("\"string\"") => match shape {
-                Shape { one_of: Some(_), .. } => serde_json::from_str(raw).map(Self::TitledSingleSelect),
-                Shape { values: Some(_), enum_names: Some(_), .. } => {
-                    serde_json::from_str(raw).map(Self::LegacyTitledEnum)
-                }
-                Shape { values: Some(_), .. } => serde_json::from_str(raw).map(Self::UntitledSingleSelect),
-                _ => serde_json::from_str(raw).map(Self::Text),
-            },
-            Some("\"number\"") => serde_json::from_str(raw).map(Self::Number),
-            Some("\"integer\"") => serde_json::from_str(raw).map(Self::Integer),
-            Some("\"boolean\"") => serde_json::from_str(raw).map(Self::Boolean),
-            Some("\"array\"") => {
-                let items = shape.items.map_or("{}", RawValue::get);
-                let shape: ItemsShape<'_> = match items.starts_with('{') {
-                    true => serde_json::from_str(items)?,
-                    false => ItemsShape::default(),
-                };
-                match shape {
-                    ItemsShape { any_of: Some(_), .. } if !has_more(items, &["anyOf"])? => {
-                        serde_json::from_str(raw).map(Self::TitledMultiSelect)
-                    }
-                    ItemsShape { values: Some(_), any_of: None } if !has_more(items, &["enum"])? => {
-                        serde_json::from_str(raw).map(Self::UntitledMultiSelect)
-                    }
-                    _ => Self::read_other(raw),
-                }
-            }
-            _ => Self::read_other(raw),
-        }
-    }
-
-    fn read_other(raw: &str) -> Result<Self, serde_json::Error> {
-        json::object::deserialize(&mut serde_json::Deserializer::from_str(raw)).map(Self::Other)
+        super::elicitation_fields::read(raw).map_err(D::Error::custom)
     }
 }
 

@@ -175,18 +175,36 @@ fn check_surrogates(text: &str) -> Result<(), String> {
 
 /// Refuses a number beyond the range of a double, such as `1e999`. [RFC 8259, 6]
 fn check_numbers(text: &str) -> Result<(), String> {
+    // Without an exponent it takes more digits than that.
+    let may_be_large = |number: &str| number.len() > 300 || number.contains(['e', 'E']);
+    if any_number(text, |number| may_be_large(number) && number.parse::<f64>().is_ok_and(f64::is_infinite)) {
+        return Err("a number is too large".to_owned());
+    }
+    Ok(())
+}
+
+/// Whether each whole number of a JSON text, written without an exponent, is a double: 2^53 is, 2^53 + 1 is not.
+pub(crate) fn whole_numbers_are_doubles(text: &str) -> bool {
+    !any_number(text, |number| {
+        let whole = number.split_once('.').map_or(number, |(whole, fraction)| {
+            if fraction.bytes().all(|digit| digit == b'0') { whole } else { "" }
+        });
+        // Fewer digits are always exact.
+        whole.len() > 15 && !whole.contains(['e', 'E']) && whole.parse::<f64>().is_ok_and(|d| format!("{d:.0}") != whole)
+    })
+}
+
+/// Whether a number in a JSON text is such a one; strings do not count.
+fn any_number(text: &str, is_such: impl Fn(&str) -> bool) -> bool {
     let mut rest = text;
     loop {
         let (tokens, string) = rest.split_once('"').unwrap_or((rest, ""));
-        let numbers = tokens.split(|character| !matches!(character, '0'..='9' | '+' | '-' | '.' | 'e' | 'E'));
-        // Without an exponent it takes more digits than that.
-        let may_be_large = |number: &&str| number.len() > 300 || number.contains(['e', 'E']);
-        let is_too_large = |number: &str| number.parse::<f64>().is_ok_and(f64::is_infinite);
-        if numbers.filter(may_be_large).any(is_too_large) {
-            return Err("a number is too large".to_owned());
+        let mut numbers = tokens.split(|character| !matches!(character, '0'..='9' | '+' | '-' | '.' | 'e' | 'E'));
+        if numbers.any(&is_such) {
+            return true;
         }
         if string.is_empty() {
-            return Ok(());
+            return false;
         }
         let mut bytes = string.bytes();
         skip_string(&mut bytes);
@@ -257,6 +275,20 @@ mod tests {
         ];
         for (text, taken) in rows {
             assert_eq!(check_numbers(text).is_ok(), taken, "{text}");
+        }
+    }
+
+    #[test]
+    fn whole_numbers_beyond_doubles_are_told_apart() {
+        #[rustfmt::skip]
+        let rows = [
+            ("9007199254740992", true), ("-9007199254740992", true), ("9007199254740993", false), ("[-9007199254740993]", false),
+            ("18446744073709551616", true), ("18446744073709551615", false), ("1152921504606846976", true),
+            ("9007199254740993.0", false), ("0.1234567890123456789", true), ("9007199254740993.5", true), ("1e300", true),
+            (r#"{"a":"9007199254740993","9007199254740993":1}"#, true), (r#"{"a":{"b":[1,1420070400123456789]}}"#, false),
+        ];
+        for (text, exact) in rows {
+            assert_eq!(whole_numbers_are_doubles(text), exact, "{text}");
         }
     }
 

@@ -6,18 +6,19 @@
 use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Error as _, Serializer};
 
-/// Whole numbers up to here are exact in an `f64`.
-const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
+/// From here on, 2^64, no integer type of JSON libraries holds a whole number.
+const INTEGERS: f64 = 18_446_744_073_709_551_616.0;
 
 pub(crate) fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     if !value.is_finite() {
         return Err(S::Error::custom("a number that is not finite has no JSON"));
     }
-    if value.fract() == 0.0 && value.abs() <= MAX_EXACT {
-        // Exact by the check above.
-        return serializer.serialize_i64(*value as i64);
+    // Exact, and without an exponent: an id of 64 bits is a whole number to every peer.
+    match (value.fract() == 0.0).then_some(value.abs()) {
+        Some(size) if size < INTEGERS / 2.0 => serializer.serialize_i64(*value as i64),
+        Some(size) if size < INTEGERS && *value > 0.0 => serializer.serialize_u64(*value as u64),
+        _ => serializer.serialize_f64(*value),
     }
-    serializer.serialize_f64(*value)
 }
 
 /// The same for a member that may be absent.

@@ -12,8 +12,16 @@ use script::{Action, choose};
 #[cfg(target_arch = "wasm32")]
 #[path = "../../../../guest-examples/rust-scripted/src/alloc.rs"]
 mod alloc;
+#[path = "../../../../guest-examples/rust-scripted/src/candidates.rs"]
+mod candidates;
 #[path = "../../../../guest-examples/rust-scripted/src/form.rs"]
 mod form;
+#[path = "../../../../guest-examples/rust-scripted/src/formats.rs"]
+mod formats;
+#[path = "../../../../guest-examples/rust-scripted/src/pattern.rs"]
+mod pattern;
+#[path = "../../../../guest-examples/rust-scripted/src/schema.rs"]
+mod schema;
 #[allow(dead_code, reason = "the script is also of roots and of tasks, which this guest leaves out")]
 #[path = "../../../../guest-examples/rust-scripted/src/script.rs"]
 mod script;
@@ -89,7 +97,8 @@ impl elicitation::Guest for Handler {
         }
         let action = match (rule.map_or(Action::Accept, |rule| rule.action), request) {
             (Action::Accept, ElicitRequest::Form(form)) => {
-                ElicitAction::Accept(Some(form::fill(form.requested_schema, rule.map(|rule| &rule.content))))
+                form::fill(form.requested_schema, rule.map(|rule| &rule.content))
+                    .map_or(ElicitAction::Decline, |content| ElicitAction::Accept(Some(content)))
             }
             (Action::Accept, ElicitRequest::Url(_)) => ElicitAction::Accept(None),
             (Action::Decline, _) => ElicitAction::Decline,

@@ -1,0 +1,310 @@
+//! Reads the schema of a form's field as the case of [`PrimitiveSchema`] that stands for it.
+//!
+//! A case is what a handler sees, so a handler that answers within its case must answer within the schema: a case may
+//! allow less than the schema (it has no `null`), never more. What a case cannot say stays as it came, as
+//! [`PrimitiveSchema::Other`]. Answers are held against the schema that the server sent, not against the case.
+//!
+//! Generators write one field in many ways: `anyOf` with `null` for what is optional, `const` for an `enum` of one, a
+//! `format` on numbers, exclusive bounds. Each step here turns one such way into MCP's own.
+
+mod choices;
+mod numbers;
+
+use serde_json::{Map, Value};
+
+use super::PrimitiveSchema;
+use crate::protocol::wire::{json, named};
+
+type Schema = Map<String, Value>;
+
+/// The keywords of JSON Schema that refuse values, and the types whose values they can refuse; no type is every type.
+const CONSTRAINTS: [(&str, &[&str]); 27] = [
+    ("$dynamicRef", &[]),
+    ("$recursiveRef", &[]),
+    ("$ref", &[]),
+    ("additionalItems", &["array"]),
+    ("allOf", &[]),
+    ("anyOf", &[]),
+    ("const", &[]),
+    ("contains", &["array"]),
+    ("enum", &[]),
+    ("exclusiveMaximum", &["number", "integer"]),
+    ("exclusiveMinimum", &["number", "integer"]),
+    ("format", &["string"]),
+    ("if", &[]),
+    ("items", &["array"]),
+    ("maxItems", &["array"]),
+    ("maxLength", &["string"]),
+    ("maximum", &["number", "integer"]),
+    ("minItems", &["array"]),
+    ("minLength", &["string"]),
+    ("minimum", &["number", "integer"]),
+    ("multipleOf", &["number", "integer"]),
+    ("not", &[]),
+    ("oneOf", &[]),
+    ("pattern", &["string"]),
+    ("prefixItems", &["array"]),
+    ("unevaluatedItems", &["array"]),
+    ("uniqueItems", &["array"]),
+];
+
+/// The keywords that a schema and a part of it may both have: the schema's own says what is shown.
+const SHOWN: [&str; 4] = ["title", "description", "default", "examples"];
+
+/// Reads a field's schema.
+pub(super) fn read(raw: &str) -> Result<PrimitiveSchema, serde_json::Error> {
+    let schema: Members = serde_json::from_str(raw)?;
+    let case = narrowed(schema.0).and_then(case);
+    match case {
+        // A bound or a default that is no double would be another number in the case.
+        Some(PrimitiveSchema::Number(_) | PrimitiveSchema::Integer(_)) if !json::whole_numbers_are_doubles(raw) => {
+            read_other(raw)
+        }
+        Some(case) => Ok(case),
+        None => read_other(raw),
+    }
+}
+
+fn read_other(raw: &str) -> Result<PrimitiveSchema, serde_json::Error> {
+    json::object::deserialize(&mut serde_json::Deserializer::from_str(raw)).map(PrimitiveSchema::Other)
+}
+
+/// A schema's members, none of which comes twice.
+struct Members(Schema);
+
+impl<'de> serde::Deserialize<'de> for Members {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let members: Vec<Member> = named::deserialize(deserializer)?;
+        Ok(Self(members.into_iter().map(|Member(name, value)| (name, value)).collect()))
+    }
+}
+
+struct Member(String, Value);
+
+impl named::Named for Member {
+    type Value = Value;
+
+    fn new(name: String, value: Value) -> Self {
+        Self(name, value)
+    }
+
+    fn name(&self) -> &str {
+        &self.0
+    }
+
+    fn value(&self) -> &Value {
+        &self.1
+    }
+}
+
+/// The schema in MCP's own words, where that allows nothing which the schema refuses; none where no step leads there.
+fn narrowed(mut schema: Schema) -> Option<Schema> {
+    // A member of null counts as absent.
+    schema.retain(|name, value| !value.is_null() || name == "const");
+    merge_parts(&mut schema)?;
+    name_type(&mut schema)?;
+    let type_name = schema.get("type")?.as_str()?.to_owned();
+    let refuses = |name: &str| {
+        let row = CONSTRAINTS.iter().find(|(constraint, _)| *constraint == name);
+        row.is_none_or(|(_, types)| types.is_empty() || types.contains(&&*type_name))
+    };
+    schema.retain(|name, value| refuses(name) && !refuses_nothing(name, value));
+    if schema.contains_key("if") && !schema.contains_key("then") && !schema.contains_key("else") {
+        schema.remove("if");
+    }
+    match &*type_name {
+        "string" => choices::narrow(&mut schema)?,
+        "number" | "integer" => numbers::narrow(&mut schema)?,
+        "boolean" => {
+            let both = |values: &Vec<Value>| [true, false].iter().all(|value| values.contains(&Value::Bool(*value)));
+            if schema.get("enum").and_then(Value::as_array).is_some_and(both) {
+                schema.remove("enum");
+            }
+        }
+        "array" => narrow_items(&mut schema)?,
+        _ => return None,
+    }
+    drop_default(&mut schema);
+    Some(schema)
+}
+
+/// Whether a constraint refuses no value of any type.
+fn refuses_nothing(name: &str, value: &Value) -> bool {
+    match name {
+        "uniqueItems" | "not" => *value == Value::Bool(false),
+        "pattern" => value == "",
+        "items" | "additionalItems" | "unevaluatedItems" => {
+            *value == Value::Bool(true) || value.as_object().is_some_and(Map::is_empty)
+        }
+        _ => false,
+    }
+}
+
+/// Whether a schema allows `null` and nothing else.
+fn is_null(schema: &Value) -> bool {
+    schema.get("type").is_some_and(|name| name == "null")
+        || schema.get("const").is_some_and(Value::is_null)
+        || schema.get("enum").and_then(Value::as_array).is_some_and(|values| values.iter().all(Value::is_null))
+}
+
+/// Makes one schema of a schema and its `allOf`, and of what `anyOf` and `oneOf` leave when `null` is left out.
+fn merge_parts(schema: &mut Schema) -> Option<()> {
+    for name in ["allOf", "anyOf", "oneOf"] {
+        let Some(parts) = schema.remove(name) else { continue };
+        let Value::Array(mut parts) = parts else { return None };
+        if parts.is_empty() {
+            return None;
+        }
+        if name != "allOf" {
+            parts.retain(|part| !is_null(part));
+        }
+        if name == "anyOf" && parts.iter().any(allows_all) {
+            continue;
+        }
+        parts.retain(|part| name != "allOf" || !allows_all(part));
+        if name != "allOf" && parts.iter().all(choices::is_choice) {
+            choices::of_parts(schema, parts, name == "oneOf")?;
+        } else if name == "allOf" || parts.len() == 1 {
+            for part in parts {
+                let Value::Object(mut part) = part else { return None };
+                part.retain(|name, value| !value.is_null() || name == "const");
+                merge_parts(&mut part)?;
+                merge(schema, part)?;
+            }
+        } else {
+            return None;
+        }
+    }
+    Some(())
+}
+
+/// Whether a keyword refuses values.
+fn is_constraint(name: &str) -> bool {
+    CONSTRAINTS.iter().any(|(constraint, _)| *constraint == name)
+}
+
+/// Whether a schema allows every value.
+fn allows_all(schema: &Value) -> bool {
+    match schema {
+        Value::Bool(allows) => *allows,
+        Value::Object(members) => !members.contains_key("type") && !members.keys().any(|name| is_constraint(name)),
+        _ => false,
+    }
+}
+
+/// Adds the members of a part; none where both have one that refuses.
+fn merge(schema: &mut Schema, part: Schema) -> Option<()> {
+    for (name, value) in part {
+        match schema.get(&name) {
+            None => drop(schema.insert(name, value)),
+            Some(own) if *own == value || SHOWN.contains(&&*name) => {}
+            Some(_) => return None,
+        }
+    }
+    Some(())
+}
+
+/// Names the one type that the values have, apart from `null`.
+fn name_type(schema: &mut Schema) -> Option<()> {
+    let one = match schema.get("type") {
+        Some(Value::String(_)) => return Some(()),
+        Some(Value::Array(names)) => {
+            let names: Vec<_> = names.iter().filter_map(Value::as_str).filter(|name| *name != "null").collect();
+            match *names {
+                [name] => name,
+                ["integer", "number"] | ["number", "integer"] => "number",
+                _ => return None,
+            }
+        }
+        Some(_) => return None,
+        None => {
+            let constant = schema.get("const").map(std::slice::from_ref);
+            let values = constant.or_else(|| schema.get("enum").and_then(Value::as_array).map(Vec::as_slice));
+            let texts = values?.iter().filter(|value| !value.is_null()).all(Value::is_string);
+            let titled = schema.contains_key("oneOf");
+            if texts || titled { "string" } else { return None }
+        }
+    };
+    let one = Value::String(one.to_owned());
+    schema.insert("type".to_owned(), one);
+    Some(())
+}
+
+/// Turns the items of an array into choices.
+fn narrow_items(schema: &mut Schema) -> Option<()> {
+    let Value::Object(items) = schema.remove("items")? else { return None };
+    let mut items = narrowed(items)?;
+    // A choice is made once: of distinct values each is.
+    schema.remove("uniqueItems");
+    let options = items.remove("oneOf");
+    let items = match (options, items.remove("enum")) {
+        (Some(options), None) => Schema::from_iter([("anyOf".to_owned(), options)]),
+        (None, Some(values)) => {
+            Schema::from_iter([("type".to_owned(), Value::from("string")), ("enum".to_owned(), values)])
+        }
+        _ => return None,
+    };
+    schema.insert("items".to_owned(), Value::Object(items));
+    Some(())
+}
+
+/// Drops a default that the schema itself refuses: a handler that offers it would break the form.
+fn drop_default(schema: &mut Schema) {
+    let Some(default) = schema.get("default") else { return };
+    let bound = |name: &str| schema.get(name).and_then(Value::as_f64);
+    let within = |size: f64, least: &str, most: &str| {
+        bound(least).is_none_or(|least| size >= least) && bound(most).is_none_or(|most| size <= most)
+    };
+    let fits = match default {
+        Value::String(text) => {
+            within(text.chars().count() as f64, "minLength", "maxLength") && choices::has(schema, text)
+        }
+        Value::Number(number) => number.as_f64().is_some_and(|number| {
+            let whole = number.fract() == 0.0 || schema.get("type").is_none_or(|name| name != "integer");
+            whole && within(number, "minimum", "maximum")
+        }),
+        Value::Array(chosen) => {
+            let items = schema.get("items").and_then(Value::as_object);
+            let is_choice = |value: &Value| {
+                let text = value.as_str();
+                text.zip(items).is_none_or(|(text, items)| choices::has(items, text))
+            };
+            within(chosen.len() as f64, "minItems", "maxItems") && chosen.iter().all(is_choice)
+        }
+        _ => true,
+    };
+    if !fits {
+        schema.remove("default");
+    }
+}
+
+/// The case that says all that the schema does.
+fn case(schema: Schema) -> Option<PrimitiveSchema> {
+    use PrimitiveSchema as Case;
+
+    let has = |name: &str| schema.contains_key(name);
+    let (held, read): (&[&str], fn(Value) -> serde_json::Result<Case>) = match schema.get("type")?.as_str()? {
+        "string" if has("oneOf") => (&["oneOf"], |value| serde_json::from_value(value).map(Case::TitledSingleSelect)),
+        "string" if has("enum") && has("enumNames") => {
+            (&["enum"], |value| serde_json::from_value(value).map(Case::LegacyTitledEnum))
+        }
+        "string" if has("enum") => (&["enum"], |value| serde_json::from_value(value).map(Case::UntitledSingleSelect)),
+        "string" => {
+            (&["minLength", "maxLength", "format"], |value| serde_json::from_value(value).map(Case::Text))
+        }
+        "number" => (&["minimum", "maximum"], |value| serde_json::from_value(value).map(Case::Number)),
+        "integer" => (&["minimum", "maximum"], |value| serde_json::from_value(value).map(Case::Integer)),
+        "boolean" => (&[], |value| serde_json::from_value(value).map(Case::Boolean)),
+        "array" if schema.get("items")?.get("anyOf").is_some() => (&["minItems", "maxItems", "items"], |value| {
+            serde_json::from_value(value).map(Case::TitledMultiSelect)
+        }),
+        "array" => (&["minItems", "maxItems", "items"], |value| {
+            serde_json::from_value(value).map(Case::UntitledMultiSelect)
+        }),
+        _ => return None,
+    };
+    if CONSTRAINTS.iter().any(|(name, _)| !held.contains(name) && has(name)) {
+        return None;
+    }
+    read(Value::Object(schema)).ok()
+}

@@ -1,0 +1,60 @@
+//! Holds what comes back against what was asked: apart from the conversation where that takes long.
+
+use super::{Expects, Origin, TaskError, Tasks};
+use crate::protocol::types::{ElicitResult, Json, RpcError, TaskOutput};
+use crate::rules::{self, elicitation};
+
+impl Tasks {
+    /// The schema of a request for a form: see [`elicitation::schema_in`].
+    ///
+    /// # Errors
+    /// As for [`elicitation::schema_in`].
+    pub(crate) async fn form_schema(&self, message: &[u8]) -> Result<Json, RpcError> {
+        if !elicitation::is_long_form(message) {
+            return elicitation::schema_in(message);
+        }
+        let message = message.to_vec();
+        self.aside.run(move || elicitation::schema_in(&message)).await.ok_or_else(ended)?
+    }
+
+    /// Holds an answer against the schema of its form: see [`elicitation::check`]. The inner error says what does not fit.
+    ///
+    /// # Errors
+    /// When the check did not come to an end.
+    pub(crate) async fn fitting(
+        &self,
+        schema: Option<&str>,
+        result: ElicitResult,
+    ) -> Result<Result<ElicitResult, String>, RpcError> {
+        match schema {
+            Some(schema) if elicitation::is_long(schema, elicitation::size(&result)) => {
+                let schema = schema.to_owned();
+                self.aside.run(move || elicitation::check(Some(&schema), result)).await.ok_or_else(ended)
+            }
+            schema => Ok(elicitation::check(schema, result)),
+        }
+    }
+
+    /// The output of a task as the result that its request expects.
+    pub(super) async fn expected(&self, origin: &Origin, output: TaskOutput) -> Result<TaskOutput, TaskError> {
+        let bytes = match &output {
+            TaskOutput::Elicitation(result) => elicitation::size(result),
+            TaskOutput::Custom(object) => object.len(),
+            TaskOutput::Sampling(_) => 0,
+        };
+        let checked = match &origin.expects {
+            Expects::Form(schema) if elicitation::is_long(schema, bytes) => {
+                let expects = origin.expects.clone();
+                let checked = self.aside.run(move || rules::output::check(&expects, output)).await;
+                checked.ok_or_else(|| TaskError::Output(ended().message))?
+            }
+            expects => rules::output::check(expects, output),
+        };
+        checked.map_err(TaskError::Output)
+    }
+}
+
+/// The work was given up, for the process is ending or it panicked.
+fn ended() -> RpcError {
+    RpcError::internal("unchecked", "The form could not be checked to the end")
+}

@@ -1,0 +1,292 @@
+//! Forms as real libraries write them, answered by handlers; the libraries themselves judge the answers.
+//!
+//! `data/forms` holds what each library writes, a form a line, with the library's version. The libraries that the
+//! registries have write the same again here, and their own validation must take each answer: pydantic, the Python SDK and
+//! fastmcp by `peers/forms/forms.py`, zod and the TypeScript SDK by `peers/forms/zod.mjs`, schemars in this file. The forms
+//! of others are those that their own tests expect, with the source named.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use rmcp::schemars::{self, JsonSchema, generate::SchemaSettings};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use taskcell::Handlers;
+use taskcell_tests::handlers::{cells, guest, stock};
+use taskcell_tests::provision::{node_peers, peers_skipped, python_fastmcp, repository};
+use taskcell_tests::server::Server;
+
+/// Forms that no answer of MCP's fits, by their names: a list of numbers, of which no answer has any.
+const WITHOUT_ANSWER: [&str; 1] = ["struct with a list of numbers"];
+
+/// Forms that are refused because they refer to parts of themselves, by generator and name. The SDKs refuse to send them.
+const REFUSED: [(&str, &str); 1] = [("pydantic", "profile")];
+
+/// A form that a library writes.
+#[derive(Debug, Deserialize, PartialEq)]
+struct Form {
+    generator: String,
+    name: String,
+    schema: Value,
+}
+
+impl Form {
+    fn is_refused(&self) -> bool {
+        REFUSED.iter().any(|(generator, name)| self.generator.starts_with(generator) && self.name == *name)
+    }
+}
+
+fn file(name: &str) -> Vec<Form> {
+    let file = repository().join("tests/data/forms").join(name);
+    serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
+}
+
+fn all() -> Vec<Form> {
+    ["fastmcp3.json", "fastmcp4.json", "zod.json", "published.json"].into_iter().flat_map(file).chain(of_schemars()).collect()
+}
+
+async fn stock_handler() -> Handlers {
+    stock(cells(4), &json!({})).await.unwrap()
+}
+
+/// What a handler answers to a form.
+async fn answer(server: &Server, schema: &Value) -> Value {
+    let params = json!({ "message": "Please fill in", "requestedSchema": schema });
+    let request = json!({ "jsonrpc": "2.0", "id": 1, "method": "elicitation/create", "params": params });
+    server.send(&request).await.unwrap()
+}
+
+/// The content that a handler gives to each form; null where it declines.
+async fn contents(handlers: Handlers, forms: &[Form]) -> Vec<Value> {
+    let server = Server::new(handlers);
+    let mut contents = Vec::new();
+    for form in forms {
+        let answer = answer(&server, &form.schema).await;
+        let result = answer.get("result").unwrap_or_else(|| panic!("{} {}: {answer}", form.generator, form.name));
+        contents.push(if result["action"] == "accept" { result["content"].clone() } else { Value::Null });
+    }
+    contents
+}
+
+/// Each form that has an answer gets one that fits.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stock_handler_fills_each_form() {
+    let forms: Vec<_> = all().into_iter().filter(|form| !form.is_refused()).collect();
+    assert!(forms.len() > 200, "{}", forms.len());
+    let contents = contents(stock_handler().await, &forms).await;
+    for (form, content) in forms.iter().zip(contents) {
+        let without = WITHOUT_ANSWER.contains(&&*form.name);
+        assert_eq!(content.is_null(), without, "{} {}: {} {content}", form.generator, form.name, form.schema);
+        let required = form.schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        assert!(without || required.into_iter().all(|name| content.get(name).is_some()), "{content}");
+    }
+}
+
+/// A handler that knows MCP's own fields alone never breaks a form: it fills in those that are all typed, and declines others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_typed_handler_fills_each_form_of_typed_fields() {
+    let forms: Vec<_> = all().into_iter().filter(|form| !form.is_refused()).collect();
+    let contents = contents(guest(cells(4), "tests/guests/filling").await.unwrap(), &forms).await;
+    let declined = |(form, content): (&Form, Value)| content.is_null().then(|| form.name.clone());
+    let mut declined: Vec<_> = forms.iter().zip(contents).filter_map(declined).collect();
+    declined.sort();
+    declined.dedup();
+    assert_eq!(declined, OTHER, "these fields are `other`");
+}
+
+/// The forms that need a field which none of MCP's cases stands for.
+const OTHER: [&str; 1] = [""];
+
+#[tokio::test]
+async fn a_form_that_refers_to_its_parts_is_refused() {
+    let server = Server::new(stock_handler().await);
+    let refused: Vec<_> = all().into_iter().filter(Form::is_refused).collect();
+    assert!(!refused.is_empty());
+    for form in refused {
+        let answer = answer(&server, &form.schema).await;
+        assert_eq!(answer["error"]["code"], -32602, "{answer}");
+    }
+}
+
+/// A program that writes forms and judges answers.
+struct Library {
+    program: PathBuf,
+    arguments: Vec<String>,
+}
+
+impl Library {
+    fn python(fastmcp: u32) -> Self {
+        let script = repository().join("tests/peers/forms/forms.py");
+        Self { program: python_fastmcp(fastmcp).unwrap(), arguments: vec![script.display().to_string()] }
+    }
+
+    fn zod() -> Self {
+        let script = repository().join("tests/peers/forms/zod.mjs");
+        let modules = node_peers().unwrap();
+        Self { program: "node".into(), arguments: [script, modules].map(|path| path.display().to_string()).into() }
+    }
+
+    fn run<T: DeserializeOwned>(&self, what: &str, input: &Value) -> T {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).arg(what).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.to_string().as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{command:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Has the library write its forms, which are those of a file, and judge what both handlers answer.
+    async fn judges(&self, name: &str) {
+        let forms = file(name);
+        let written: Vec<Form> = self.run("forms", &Value::Null);
+        assert_eq!(written, forms, "`data/forms/{name}` is not what the library writes");
+        let forms: Vec<_> = forms.into_iter().filter(|form| !form.is_refused()).collect();
+        for handlers in [stock_handler().await, guest(cells(4), "tests/guests/filling").await.unwrap()] {
+            let contents = contents(handlers, &forms).await;
+            let given = forms.iter().zip(contents).filter(|(_, content)| !content.is_null());
+            let rows: Vec<_> = given
+                .map(|(form, content)| json!({ "generator": form.generator, "name": form.name, "content": content }))
+                .collect();
+            let verdicts: Vec<Option<String>> = self.run("judge", &json!(rows));
+            let refused = rows.iter().zip(verdicts).filter_map(|(row, verdict)| Some(format!("{row}: {}", verdict?)));
+            let refused: Vec<_> = refused.collect();
+            assert!(refused.is_empty(), "{}", refused.join("\n"));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pydantic_and_fastmcp_3_take_the_answers() {
+    if !peers_skipped("pydantic_and_fastmcp_3_take_the_answers") {
+        Library::python(3).judges("fastmcp3.json").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fastmcp_4_takes_the_answers() {
+    if !peers_skipped("fastmcp_4_takes_the_answers") {
+        Library::python(4).judges("fastmcp4.json").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn zod_and_the_typescript_sdk_take_the_answers() {
+    if !peers_skipped("zod_and_the_typescript_sdk_take_the_answers") {
+        Library::zod().judges("zod.json").await;
+    }
+}
+
+// ---- schemars ----
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(crate = "rmcp::schemars", inline)]
+#[serde(rename_all = "lowercase")]
+enum Color {
+    Red,
+    Green,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(crate = "rmcp::schemars", inline)]
+enum Documented {
+    /// The first.
+    First,
+    /// The second.
+    Second,
+}
+
+/// Numbers of each size.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(crate = "rmcp::schemars")]
+#[allow(dead_code, reason = "only read")]
+struct Numbers {
+    u8: u8,
+    i32: i32,
+    u32: u32,
+    i64: i64,
+    u64: u64,
+    f32: f32,
+    f64: f64,
+    nonzero: std::num::NonZeroU32,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(crate = "rmcp::schemars")]
+#[allow(dead_code, reason = "only read")]
+struct Texts {
+    text: String,
+    letter: char,
+    color: Color,
+    documented: Documented,
+    texts: Vec<String>,
+    colors: Vec<Color>,
+    set: std::collections::BTreeSet<String>,
+    address: std::net::Ipv4Addr,
+    any_address: std::net::IpAddr,
+    #[schemars(length(min = 5, max = 8))]
+    bounded: String,
+    #[schemars(regex(pattern = r"^[a-z]{3}$"))]
+    pattern: String,
+    #[schemars(email)]
+    email: String,
+    #[schemars(url)]
+    url: String,
+    flag: bool,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(crate = "rmcp::schemars")]
+#[allow(dead_code, reason = "only read")]
+struct Optional {
+    text: Option<String>,
+    number: Option<i32>,
+    color: Option<Color>,
+    documented: Option<Documented>,
+    texts: Option<Vec<String>>,
+    #[serde(default)]
+    flag: bool,
+    #[serde(default = "seven")]
+    seven: u64,
+}
+
+fn seven() -> u64 {
+    7
+}
+
+/// Reads an answer as the type that the form was made of.
+type Read = fn(Value) -> Result<(), String>;
+
+fn of<T: JsonSchema + DeserializeOwned>(name: &str, draft: &str, settings: SchemaSettings) -> (Form, Read) {
+    let schema = settings.into_generator().into_root_schema_for::<T>();
+    let form = Form { generator: format!("schemars ({draft})"), name: name.to_owned(), schema: schema.to_value() };
+    (form, |content| serde_json::from_value::<T>(content).map(drop).map_err(|error| error.to_string()))
+}
+
+fn schemars() -> Vec<(Form, Read)> {
+    let drafts = [("2020-12", SchemaSettings::draft2020_12()), ("draft-07", SchemaSettings::draft07())];
+    let forms = drafts.into_iter().flat_map(|(draft, settings)| {
+        [
+            of::<Numbers>("numbers", draft, settings.clone()),
+            of::<Texts>("texts", draft, settings.clone()),
+            of::<Optional>("optional", draft, settings),
+        ]
+    });
+    forms.collect()
+}
+
+fn of_schemars() -> Vec<Form> {
+    schemars().into_iter().map(|(form, _)| form).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_schemars_wrote_is_read_by_serde() {
+    let (forms, reads): (Vec<_>, Vec<_>) = schemars().into_iter().unzip();
+    let contents = contents(stock_handler().await, &forms).await;
+    for ((form, read), content) in forms.iter().zip(reads).zip(contents) {
+        assert_eq!(read(content.clone()), Ok(()), "{} {}: {content} {}", form.generator, form.name, form.schema);
+    }
+}
