@@ -68,6 +68,10 @@ hostile-figures *BINARY:
     cargo build --workspace --bins
     cargo run --workspace --bin hostile-figures -- {{ BINARY }}
 
+# What a check of an answer against a costly form takes, and pings beside it
+form-cost:
+    cargo run --release -p taskcell-tests --bin form-cost
+
 # The Python and TypeScript SDKs on the same two requests, beside taskcell
 bench-peers:
     cargo bench -p taskcell --bench peers

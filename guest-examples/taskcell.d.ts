@@ -668,8 +668,8 @@ declare module "taskcell:handlers/types@0.1.0" {
     /** One of several values, labelled in the old way. */
     | { tag: "legacy-titled-enum"; val: LegacyTitledEnumSchema }
     /**
-     * A schema outside of MCP's subset, as it came. Servers are seen to send some (`anyOf` with `null`
-     * for an optional field); a handler may try, or decline.
+     * A schema that no other case stands for, as it came; a handler may read it as JSON Schema, or decline.
+     * The other cases are sound: an answer within its case is an answer that the server's schema allows.
      */
     | { tag: "other"; val: Json };
   /** One field of a form: an entry of the schema's `properties`. */

@@ -3,9 +3,9 @@
 //! Linker arguments stand here and not in `.cargo/config.toml`, because RUSTFLAGS in the environment would
 //! replace those.
 
-/// Room for the deepest script that the JSON parser accepts. The stack comes first in memory, so that an
-/// overflow traps instead of writing over data.
-const STACK: u32 = 128 * 1024;
+/// Room for the deepest script that the JSON parser accepts, and for a pattern on a text of 256 characters. The stack
+/// comes first in memory, so that an overflow traps instead of writing over data.
+const STACK: u32 = 256 * 1024;
 
 /// Stack, data and a heap that ordinary requests fit into: no cell grows its memory for them.
 const INITIAL_MEMORY: u32 = 1024 * 1024;

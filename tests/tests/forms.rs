@@ -10,14 +10,17 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use rmcp::schemars::{self, JsonSchema, generate::SchemaSettings};
+use rmcp::schemars::generate::SchemaSettings;
+use rmcp::schemars::{self, JsonSchema};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use taskcell::Handlers;
+use taskcell::protocol::types::{ElicitAction, ElicitEntry, ElicitResult, ElicitValue};
+use taskcell::{Handlers, Native};
+use taskcell_tests::conversation::{Conversation, soon, start};
 use taskcell_tests::handlers::{cells, guest, stock};
 use taskcell_tests::provision::{node_peers, peers_skipped, python_fastmcp, repository};
-use taskcell_tests::server::Server;
+use taskcell_tests::server::{Server, options};
 
 /// Forms that no answer of MCP's fits, by their names: a list of numbers, of which no answer has any.
 const WITHOUT_ANSWER: [&str; 1] = ["struct with a list of numbers"];
@@ -45,7 +48,11 @@ fn file(name: &str) -> Vec<Form> {
 }
 
 fn all() -> Vec<Form> {
-    ["fastmcp3.json", "fastmcp4.json", "zod.json", "published.json"].into_iter().flat_map(file).chain(of_schemars()).collect()
+    ["fastmcp3.json", "fastmcp4.json", "zod.json", "published.json"]
+        .into_iter()
+        .flat_map(file)
+        .chain(of_schemars())
+        .collect()
 }
 
 async fn stock_handler() -> Handlers {
@@ -54,7 +61,7 @@ async fn stock_handler() -> Handlers {
 
 /// What a handler answers to a form.
 async fn answer(server: &Server, schema: &Value) -> Value {
-    let params = json!({ "message": "Please fill in", "requestedSchema": schema });
+    let params = form("Please fill in", schema);
     let request = json!({ "jsonrpc": "2.0", "id": 1, "method": "elicitation/create", "params": params });
     server.send(&request).await.unwrap()
 }
@@ -178,6 +185,75 @@ async fn zod_and_the_typescript_sdk_take_the_answers() {
     if !peers_skipped("zod_and_the_typescript_sdk_take_the_answers") {
         Library::zod().judges("zod.json").await;
     }
+}
+
+// ---- What a check costs ----
+
+/// A handler that answers the field `a` with a text of so many bytes, and the host's tasks around it.
+fn long_answer(size: usize) -> Handlers {
+    let native = Native::elicitation(move |_, _| async move {
+        let content = vec![ElicitEntry { name: "a".to_owned(), value: ElicitValue::Text("a".repeat(size)) }];
+        Ok(ElicitResult { action: ElicitAction::Accept(Some(content)), meta: None })
+    });
+    Handlers::default().native(native).unwrap().managed()
+}
+
+/// A form whose field has so many constraints.
+fn constrained(count: usize) -> Value {
+    let field = json!({ "type": "string", "allOf": vec![json!({ "format": "uri-reference" }); count] });
+    json!({ "type": "object", "properties": { "a": field }, "required": ["a"] })
+}
+
+/// Constraints times bytes are bounded, for plain requests and for tasks.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_costs_too_much_to_check_is_refused() {
+    // 1,000 constraints, of two keywords each with their parts.
+    for (size, fits) in [(1_000, true), (100_000, false), (3_000_000, false)] {
+        let mut server = Conversation::new(long_answer(size), options());
+        let answered = server.ask("elicitation/create", &form("give", &constrained(1_000))).await.unwrap();
+        let mut as_task = form("give", &constrained(1_000));
+        as_task["task"] = json!({});
+        let created = server.ask("elicitation/create", &as_task).await.unwrap();
+        let id = created["result"]["task"]["taskId"].as_str().unwrap_or_else(|| panic!("{created}"));
+        let result = server.ask_task("tasks/result", id).await.unwrap();
+        for answer in [answered, result] {
+            assert_eq!(answer.get("result").is_some(), fits, "{size}: {}", answer["error"]);
+            if !fits {
+                let message = answer["error"]["message"].as_str().unwrap();
+                assert_eq!(answer["error"]["code"], -32603, "{message}");
+                assert!(message.contains("content.a: the value is too long for what the form"), "{message}");
+            }
+        }
+    }
+}
+
+/// What takes long, of a form or of its answer, is done on another thread: a ping in between is answered at once.
+#[tokio::test]
+async fn costly_forms_keep_nobody_waiting() {
+    for (constraints, size) in [(1_000, 1), (100, 20_000), (1_000, 1_000)] {
+        let server = Server::new(long_answer(size));
+        let request =
+            |method: &str, params: &Value| json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let asked = request("elicitation/create", &form("give", &constrained(constraints)));
+        let mut asked = std::pin::pin!(server.send(&asked));
+        assert!(
+            start(asked.as_mut()).await.is_pending(),
+            "{constraints} constraints are checked on the runtime's thread"
+        );
+        let pong = server.send(&request("ping", &json!({}))).await.unwrap();
+        assert_eq!(pong["result"], json!({}));
+        let answer = soon(asked).await.unwrap().unwrap();
+        assert_eq!(answer["result"]["action"], "accept", "{constraints}: {}", answer["error"]);
+    }
+    // What is short waits for no thread.
+    let server = Server::new(long_answer(1));
+    let asked =
+        json!({ "jsonrpc": "2.0", "id": 1, "method": "elicitation/create", "params": form("give", &constrained(5)) });
+    assert!(start(std::pin::pin!(server.send(&asked)).as_mut()).await.is_ready());
+}
+
+fn form(message: &str, schema: &Value) -> Value {
+    json!({ "message": message, "requestedSchema": schema })
 }
 
 // ---- schemars ----

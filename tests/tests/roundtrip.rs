@@ -152,6 +152,8 @@ types! {
     create_message_result: CreateMessageResult, mcp::create_message_result(), "echo-create-message-result";
     string_schema: PrimitiveSchema, mcp::string_schema(), "echo-primitive-schema";
     number_schema: PrimitiveSchema, mcp::number_schema(), "echo-primitive-schema";
+    integer_schema: PrimitiveSchema, mcp::integer_schema(), "echo-primitive-schema";
+    offered_choices: PrimitiveSchema, mcp::offered_choices(), "echo-primitive-schema";
     boolean_schema: PrimitiveSchema, mcp::boolean_schema(), "echo-primitive-schema";
     untitled_single_select: PrimitiveSchema, mcp::untitled_single_select(), "echo-primitive-schema";
     titled_single_select: PrimitiveSchema, mcp::titled_single_select(), "echo-primitive-schema";
@@ -440,7 +442,7 @@ fn what_does_not_fit_is_refused() {
         json!(null),
         json!({ "type": "string", "maxLength": -1 }),
         json!({ "type": "boolean", "default": "yes" }),
-        json!({ "type": "string", "oneOf": [{ "const": 5, "title": "t" }] }),
+        json!({ "type": "integer", "default": "5" }),
     ]);
     refuses::<TaskOutput>(&[json!({}), json!({ "custom": [] }), json!({ "other": {} })]);
 }

@@ -85,7 +85,9 @@ fn made_up(schema: &Map<String, Value>, fits: &dyn Fn(&Value) -> bool) -> Option
         numbers(schema, whole).into_iter().filter_map(Number::from_f64).map(Value::Number).find(|number| fits(number))
     };
     let flag = || [true, false].into_iter().map(Value::Bool).find(|flag| fits(flag));
-    is_of("string").then(text).flatten()
+    is_of("string")
+        .then(text)
+        .flatten()
         .or_else(|| is_of("integer").then(|| number(true)).flatten())
         .or_else(|| is_of("number").then(|| number(false)).flatten())
         .or_else(|| is_of("boolean").then(flag).flatten())
@@ -109,7 +111,9 @@ fn text(schema: &Map<String, Value>, fits: &dyn Fn(&str) -> bool) -> Option<Stri
     if let Some(text) = known.iter().flat_map(padded).find(|text| fits(text)) {
         return Some(text);
     }
-    if let Some(text) = word("pattern").and_then(Pattern::parse).and_then(|pattern| pattern.samples().find(|text| fits(text))) {
+    if let Some(text) =
+        word("pattern").and_then(Pattern::parse).and_then(|pattern| pattern.samples().find(|text| fits(text)))
+    {
         return Some(text);
     }
     let mut name = format!("{:a<least$}", "Ada");
@@ -121,7 +125,9 @@ fn text(schema: &Map<String, Value>, fits: &dyn Fn(&str) -> bool) -> Option<Stri
 
 /// Numbers between the bounds: one, or what is nearest to it.
 fn numbers(schema: &Map<String, Value>, whole_only: bool) -> Vec<f64> {
-    let bound = |inclusive: &str, exclusive: &str| schema.get(exclusive).filter(|bound| bound.is_number()).or_else(|| schema.get(inclusive));
+    let bound = |inclusive: &str, exclusive: &str| {
+        schema.get(exclusive).filter(|bound| bound.is_number()).or_else(|| schema.get(inclusive))
+    };
     let (least, most) = (bound("minimum", "exclusiveMinimum"), bound("maximum", "exclusiveMaximum"));
     // The doubles about a bound: a whole number beyond 2^53 may be none itself.
     let about = |bound: Option<&Value>| -> Vec<f64> {
@@ -163,7 +169,8 @@ fn list(schema: &Map<String, Value>, fits: &dyn Fn(&Value) -> bool) -> Option<Va
             all.push(text);
         }
     }
-    let repeated = |size: usize| all.iter().cycle().take(if all.is_empty() { 0 } else { size }).cloned().collect::<Vec<_>>();
+    let repeated =
+        |size: usize| all.iter().cycle().take(if all.is_empty() { 0 } else { size }).cloned().collect::<Vec<_>>();
     let sizes = (least.max(1)..=least.max(all.len()).max(1)).chain([0]);
     sizes.map(|size| Value::Array(repeated(size))).find(|list| fits(list))
 }
@@ -194,7 +201,9 @@ fn texts(schema: &Value, wanted: usize) -> Vec<Value> {
         let email = format!("ada{count}@example.com");
         let uri = format!("https://example.com/{count}");
         let made = parts.iter().find_map(|part| text(part, &is_new));
-        let Some(text) = made.or_else(|| counted.into_iter().chain([email, uri]).find(|text| is_new(text))) else { break };
+        let Some(text) = made.or_else(|| counted.into_iter().chain([email, uri]).find(|text| is_new(text))) else {
+            break;
+        };
         found.push(Value::from(text));
     }
     found
@@ -218,7 +227,10 @@ mod tests {
             (json!({ "type": "string", "minLength": 4_294_967_295_u32 }), json!(null)),
             (json!({ "type": "string", "format": "phone-number" }), json!("Ada")),
             (json!({ "type": "string", "format": "email" }), json!("ada@example.com")),
-            (json!({ "type": "string", "format": "email", "minLength": 17, "maxLength": 17 }), json!("aaada@example.com")),
+            (
+                json!({ "type": "string", "format": "email", "minLength": 17, "maxLength": 17 }),
+                json!("aaada@example.com"),
+            ),
             (json!({ "type": "string", "format": "email", "minLength": 7, "maxLength": 14 }), json!("aa@b.co")),
             (json!({ "type": "string", "format": "email", "maxLength": 5 }), json!(null)),
             (json!({ "type": "string", "format": "uri", "minLength": 22 }), json!("https://example.com/aa")),
@@ -251,15 +263,24 @@ mod tests {
             (json!({ "const": 5 }), json!(5)),
             (json!({ "type": "boolean" }), json!(true)),
             (json!({ "type": "boolean", "const": false }), json!(false)),
-            (json!({ "anyOf": [{ "type": "string", "minLength": 4 }, { "type": "null" }], "default": null }), json!("Adaa")),
+            (
+                json!({ "anyOf": [{ "type": "string", "minLength": 4 }, { "type": "null" }], "default": null }),
+                json!("Adaa"),
+            ),
             (json!({ "type": ["null", "integer"] }), json!(1.0)),
             (json!({ "oneOf": [{ "const": "a", "title": "A" }, { "const": "b" }] }), json!("a")),
             (json!({ "oneOf": [{ "type": "number" }, { "type": "integer" }] }), json!(0.5)),
-            (json!({ "allOf": [{ "type": "string" }, { "allOf": [{ "minLength": 4 }] }], "maxLength": 4 }), json!("Adaa")),
+            (
+                json!({ "allOf": [{ "type": "string" }, { "allOf": [{ "minLength": 4 }] }], "maxLength": 4 }),
+                json!("Adaa"),
+            ),
             (json!({ "not": { "type": "string" } }), json!(1.0)),
             (json!({ "not": {} }), json!(null)),
             (json!({ "type": "array", "items": { "type": "string" } }), json!(["Ada"])),
-            (json!({ "type": "array", "items": { "type": "string" }, "minItems": 3, "uniqueItems": true }), json!(["Ada", "a", "A"])),
+            (
+                json!({ "type": "array", "items": { "type": "string" }, "minItems": 3, "uniqueItems": true }),
+                json!(["Ada", "a", "A"]),
+            ),
             (json!({ "type": "array", "items": { "enum": ["a", "b", "c"] }, "minItems": 2 }), json!(["a", "b"])),
             (json!({ "type": "array", "items": { "enum": ["a"] }, "minItems": 2 }), json!(["a", "a"])),
             (json!({ "type": "array", "items": { "enum": ["a"] }, "minItems": 2, "uniqueItems": true }), json!(null)),
@@ -267,8 +288,14 @@ mod tests {
             (json!({ "type": "array", "items": { "type": "number" } }), json!([])),
             (json!({ "type": "array", "items": { "type": "number" }, "minItems": 1 }), json!(null)),
             (json!({ "type": "array", "contains": { "const": "x" } }), json!(["x"])),
-            (json!({ "type": "array", "prefixItems": [{ "const": "x" }, { "const": "y" }], "minItems": 2, "items": false }), json!(["x", "y"])),
-            (json!({ "type": "array", "items": { "format": "email", "type": "string" }, "minItems": 3, "uniqueItems": true }), json!(["ada@example.com", "a@b.co", "ada2@example.com"])),
+            (
+                json!({ "type": "array", "prefixItems": [{ "const": "x" }, { "const": "y" }], "minItems": 2, "items": false }),
+                json!(["x", "y"]),
+            ),
+            (
+                json!({ "type": "array", "items": { "format": "email", "type": "string" }, "minItems": 3, "uniqueItems": true }),
+                json!(["ada@example.com", "a@b.co", "ada2@example.com"]),
+            ),
             (json!({ "type": "object" }), json!(null)),
             (json!({ "$ref": "#" }), json!(null)),
         ];

@@ -167,10 +167,7 @@ mod tests {
             (PrimitiveSchema::Number(NUMBER), Some(ElicitValue::Number(1.0))),
             (PrimitiveSchema::Number(NumberSchema { default: Some(0.5), ..NUMBER }), Some(ElicitValue::Number(0.5))),
             (PrimitiveSchema::Integer(NumberSchema { minimum: Some(2.5), ..NUMBER }), Some(ElicitValue::Number(3.0))),
-            (
-                PrimitiveSchema::Integer(NumberSchema { minimum: Some(2.1), maximum: Some(2.9), ..NUMBER }),
-                None,
-            ),
+            (PrimitiveSchema::Integer(NumberSchema { minimum: Some(2.1), maximum: Some(2.9), ..NUMBER }), None),
             (boolean(None), Some(ElicitValue::Boolean(true))),
             (boolean(Some(false)), Some(ElicitValue::Boolean(false))),
             (
@@ -242,10 +239,7 @@ mod tests {
         let script = Script::parse(r#"{"elicitation": [{"content": {"scripted": 1, "unasked": 2}}]}"#).unwrap();
         let content = &script.elicitation.first().unwrap().content;
         let entry = |name: &str, value| ElicitEntry { name: name.into(), value };
-        let wanted = vec![
-            entry("name", ElicitValue::Text("Ada".into())),
-            entry("scripted", ElicitValue::Number(1.0)),
-        ];
+        let wanted = vec![entry("name", ElicitValue::Text("Ada".into())), entry("scripted", ElicitValue::Number(1.0))];
         assert_eq!(fill(form(&["name", "scripted"]), Some(content)), Some(wanted));
         assert_eq!(fill(form(&["free"]), Some(content)), None);
     }

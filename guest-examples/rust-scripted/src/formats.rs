@@ -72,16 +72,14 @@ pub(crate) fn values(format: &str) -> &'static [&'static str] {
 /// lenient.
 pub(crate) fn has(format: &str, text: &str, named: bool) -> bool {
     match format {
-        "email" | "idn-email" if named => {
-            text.rsplit_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !text.contains(is_no_uri))
-        }
+        "email" | "idn-email" if named => text
+            .rsplit_once('@')
+            .is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !text.contains(is_no_uri)),
         "email" | "idn-email" => is_email(text),
         "uri" | "iri" => is_uri(text, named),
         "uri-reference" | "iri-reference" | "uri-template" => !text.contains(is_no_uri),
         "date" => is_date(text),
-        "date-time" => text
-            .split_once(['T', 't'])
-            .is_some_and(|(date, time)| is_date(date) && is_time(time)),
+        "date-time" => text.split_once(['T', 't']).is_some_and(|(date, time)| is_date(date) && is_time(time)),
         "time" => is_time(text),
         "uuid" => is_uuid(text),
         "hostname" | "idn-hostname" => is_hostname(text),
@@ -100,7 +98,9 @@ fn is_no_uri(character: char) -> bool {
 
 /// What both a strict and a lenient reader take: `name@host.tld`.
 fn is_email(text: &str) -> bool {
-    let is_name = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+-'".contains(&byte));
+    let is_name = |part: &str| {
+        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+-'".contains(&byte))
+    };
     text.split_once('@').is_some_and(|(name, host)| {
         name.len() <= 64 && name.split('.').all(is_name) && host.contains('.') && is_hostname(host)
     })
@@ -130,7 +130,8 @@ fn numbers<const N: usize>(text: &str, separator: char, digits: [usize; N]) -> O
     let mut parts = text.split(separator);
     let mut numbers = [0; N];
     for (number, digits) in numbers.iter_mut().zip(digits) {
-        let part = parts.next().filter(|part| part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit()))?;
+        let part =
+            parts.next().filter(|part| part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit()))?;
         *number = part.parse().ok()?;
     }
     parts.next().is_none().then_some(numbers)
@@ -155,7 +156,8 @@ fn is_time(text: &str) -> bool {
     let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
     let is_clock = |[hour, minute, second]: [u32; 3]| hour < 24 && minute < 60 && second < 60;
     let is_zone = matches!(zone, "Z" | "z")
-        || numbers(zone.get(1..).unwrap_or_default(), ':', [2, 2]).is_some_and(|[hour, minute]| is_clock([hour, minute, 0]));
+        || numbers(zone.get(1..).unwrap_or_default(), ':', [2, 2])
+            .is_some_and(|[hour, minute]| is_clock([hour, minute, 0]));
     let digits = !fraction.is_empty() && fraction.bytes().all(|byte| byte.is_ascii_digit());
     numbers(time, ':', [2, 2, 2]).is_some_and(is_clock) && digits && is_zone
 }

@@ -123,10 +123,13 @@ impl Check<'_> {
         match keyword {
             "minItems" => number(argument).is_some_and(|least| size >= least),
             "maxItems" => number(argument).is_some_and(|most| size <= most),
-            "uniqueItems" => argument != &Value::Bool(true) || (1..items.len()).all(|place| {
-                let (before, rest) = items.split_at(place);
-                rest.first().is_none_or(|item| !before.contains(item))
-            }),
+            "uniqueItems" => {
+                argument != &Value::Bool(true)
+                    || (1..items.len()).all(|place| {
+                        let (before, rest) = items.split_at(place);
+                        rest.first().is_none_or(|item| !before.contains(item))
+                    })
+            }
             "prefixItems" => self.each_at(argument, items),
             "items" if argument.is_array() => self.each_at(argument, items),
             "items" => {
@@ -142,7 +145,9 @@ impl Check<'_> {
                 let found = items.iter().filter(|item| self.fits(argument, item)).count() as f64;
                 found >= bound("minContains").unwrap_or(1.0) && bound("maxContains").is_none_or(|most| found <= most)
             }
-            "unevaluatedItems" => items.is_empty() || *argument == Value::Bool(true) || self.schema.contains_key("items"),
+            "unevaluatedItems" => {
+                items.is_empty() || *argument == Value::Bool(true) || self.schema.contains_key("items")
+            }
             _ => true,
         }
     }
@@ -209,17 +214,49 @@ mod tests {
         let rows: Vec<(Value, Vec<Value>, Vec<Value>)> = vec![
             (json!({}), vec![json!("x"), json!(1)], vec![]),
             (json!({ "type": ["string", "null"], "minLength": 2 }), vec![json!("ab")], vec![json!("a"), json!(2)]),
-            (json!({ "type": "integer", "exclusiveMinimum": 0 }), vec![json!(1), json!(2.0)], vec![json!(0), json!(0.5)]),
+            (
+                json!({ "type": "integer", "exclusiveMinimum": 0 }),
+                vec![json!(1), json!(2.0)],
+                vec![json!(0), json!(0.5)],
+            ),
             (json!({ "minimum": 0, "exclusiveMinimum": true }), vec![json!(1)], vec![json!(0)]),
-            (json!({ "minimum": 9_007_199_254_740_993_u64 }), vec![json!(9_007_199_254_740_994.0)], vec![json!(9_007_199_254_740_992.0)]),
+            (
+                json!({ "minimum": 9_007_199_254_740_993_u64 }),
+                vec![json!(9_007_199_254_740_994.0)],
+                vec![json!(9_007_199_254_740_992.0)],
+            ),
             (json!({ "multipleOf": 0.01 }), vec![json!(0.07), json!(3)], vec![json!(0.005)]),
-            (json!({ "enum": [1, "a", true] }), vec![json!(1.0), json!("a"), json!(true)], vec![json!(2), json!(false)]),
-            (json!({ "oneOf": [{ "minLength": 1 }, { "maxLength": 2 }] }), vec![json!(""), json!("abc")], vec![json!("a")]),
+            (
+                json!({ "enum": [1, "a", true] }),
+                vec![json!(1.0), json!("a"), json!(true)],
+                vec![json!(2), json!(false)],
+            ),
+            (
+                json!({ "oneOf": [{ "minLength": 1 }, { "maxLength": 2 }] }),
+                vec![json!(""), json!("abc")],
+                vec![json!("a")],
+            ),
             (json!({ "not": { "const": "a" } }), vec![json!("b")], vec![json!("a")]),
-            (json!({ "if": { "maxLength": 1 }, "then": false, "else": { "pattern": "^a" } }), vec![json!("ab")], vec![json!("a"), json!("bb")]),
-            (json!({ "items": { "enum": ["a", "b"] }, "uniqueItems": true, "minItems": 1 }), vec![json!(["a", "b"])], vec![json!(["a", "a"]), json!([]), json!(["c"])]),
-            (json!({ "contains": { "const": "a" }, "maxContains": 1 }), vec![json!(["b", "a"])], vec![json!(["b"]), json!(["a", "a"])]),
-            (json!({ "prefixItems": [{ "const": "a" }], "items": false }), vec![json!(["a"])], vec![json!(["b"]), json!(["a", "b"])]),
+            (
+                json!({ "if": { "maxLength": 1 }, "then": false, "else": { "pattern": "^a" } }),
+                vec![json!("ab")],
+                vec![json!("a"), json!("bb")],
+            ),
+            (
+                json!({ "items": { "enum": ["a", "b"] }, "uniqueItems": true, "minItems": 1 }),
+                vec![json!(["a", "b"])],
+                vec![json!(["a", "a"]), json!([]), json!(["c"])],
+            ),
+            (
+                json!({ "contains": { "const": "a" }, "maxContains": 1 }),
+                vec![json!(["b", "a"])],
+                vec![json!(["b"]), json!(["a", "a"])],
+            ),
+            (
+                json!({ "prefixItems": [{ "const": "a" }], "items": false }),
+                vec![json!(["a"])],
+                vec![json!(["b"]), json!(["a", "b"])],
+            ),
             (json!({ "$ref": "#" }), vec![], vec![json!("a")]),
         ];
         for (schema, good, bad) in rows {

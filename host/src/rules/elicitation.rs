@@ -109,8 +109,7 @@ pub(crate) fn simplify(request: &mut ElicitRequest) {
         let PrimitiveSchema::Other(text) = &field.schema else { continue };
         let Ok(mut schema) = serde_json::from_str(text) else { continue };
         if drop_spelled_formats(&mut schema)
-            && let Ok(simpler @ PrimitiveSchema::Text(_)) =
-                serde_json::from_str(&schema.to_string())
+            && let Ok(simpler @ PrimitiveSchema::Text(_)) = serde_json::from_str(&schema.to_string())
         {
             field.schema = simpler;
         }
@@ -230,32 +229,43 @@ fn check_size(value: &Value, limit: usize) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use std::collections::HashMap;
 
     use super::super::form::DIALECTS;
     use super::*;
 
-    fn form(schema: &Value) -> ElicitRequest {
-        serde_json::from_value::<Box<serde_json::value::RawValue>>(json!({ "message": "m", "requestedSchema": schema }))
-            .and_then(|text| serde_json::from_str(text.get()))
-            .unwrap()
+    /// The message that asks for a form.
+    fn form(schema: &Value) -> String {
+        json!({ "params": { "message": "m", "requestedSchema": schema } }).to_string()
     }
 
     /// A form with one field `a`.
-    fn field(schema: &Value) -> ElicitRequest {
+    fn field(schema: &Value) -> String {
         form(&json!({ "type": "object", "properties": { "a": schema } }))
+    }
+
+    fn typed(message: &str) -> ElicitRequest {
+        let message: HashMap<&str, &RawValue> = serde_json::from_str(message).unwrap();
+        serde_json::from_str(message["params"].get()).unwrap()
     }
 
     fn accept(content: &Value) -> String {
         json!({ "action": "accept", "content": content }).to_string()
     }
 
-    /// Checks an answer both ways, as the typed result and as a handler's own, which say the same.
-    fn answer(form: &ElicitRequest, content: &Value) -> Result<(), String> {
-        let schema = schema(form).unwrap();
-        let own = check_custom(schema.as_deref(), &accept(content));
+    /// Checks an answer both ways, as the typed result and as a handler's own, which say the same. What the typed fields of
+    /// the form allow, the form does.
+    fn answer(message: &str, content: &Value) -> Result<(), String> {
+        let sent = schema_in(message.as_bytes()).unwrap();
+        let own = check_custom(Some(&sent), &accept(content));
+        let mut request = typed(message);
+        simplify(&mut request);
+        let within_case = check_custom(schema(&request).unwrap().as_deref(), &accept(content));
+        // A choice names each value once, which the case does not say.
+        let sound = within_case.is_err() || own.is_ok() || message.contains("uniqueItems");
+        assert!(sound, "{message} {content}");
         if let Ok(result) = serde_json::from_str::<ElicitResult>(&accept(content)) {
-            let checked = check(schema.as_deref(), result.clone());
+            let checked = check(Some(&sent), result.clone());
             assert_eq!(checked.clone().map(drop), own, "{content}");
             assert!(checked.is_err() || checked == Ok(result), "{content}");
         }
@@ -470,7 +480,7 @@ mod tests {
 
     #[test]
     fn numbers_that_are_none() {
-        let schema = schema(&field(&json!({ "type": "number" }))).unwrap();
+        let schema = schema_in(field(&json!({ "type": "number" })).as_bytes()).ok();
         for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             let entry = ElicitEntry { name: "a".into(), value: crate::protocol::types::ElicitValue::Number(number) };
             let result = ElicitResult { action: ElicitAction::Accept(Some(vec![entry])), meta: None };
@@ -481,7 +491,7 @@ mod tests {
 
     #[test]
     fn own_results_belong_to_their_request() {
-        let schema = schema(&field(&json!({ "type": "integer" }))).unwrap();
+        let schema = schema_in(field(&json!({ "type": "integer" })).as_bytes()).ok();
         let no_result = "The handler's object is no ElicitResult";
         let cases = [
             (true, r#"{"action":"accept","content":{"a":1}}"#, Ok(())),
@@ -523,10 +533,16 @@ mod tests {
     #[test]
     fn the_schema_is_the_servers() {
         for (field, ..) in fields().into_iter().filter(|(field, ..)| !field.to_string().contains("(?=")) {
-            let text = schema(&self::field(&field)).unwrap().unwrap();
+            let text = schema_in(self::field(&field).as_bytes()).unwrap();
             let written: Value = serde_json::from_str(&text).unwrap();
             let expected = json!({ "type": "object", "properties": { "a": field }, "additionalProperties": false });
-            assert_eq!(written, expected);
+            // What is only shown refuses nothing.
+            let shown = |text: &str| {
+                text.replace(r#","title":"Red""#, "")
+                    .replace(r#","title":"Green""#, "")
+                    .replace(r#","default":null"#, "")
+            };
+            assert_eq!(written.to_string(), shown(&expected.to_string()));
         }
         let url = r#"{"mode":"url","message":"m","url":"u","elicitationId":"e"}"#;
         assert_eq!(schema(&serde_json::from_str(url).unwrap()), Ok(None));
@@ -540,7 +556,75 @@ mod tests {
         ];
         for (field, why) in cases {
             let error = RpcError::invalid_params(format!("Invalid params: requestedSchema.{why}"));
-            assert_eq!(schema(&self::field(&field)), Err(error));
+            assert_eq!(schema_in(self::field(&field).as_bytes()), Err(error.clone()));
+            assert_eq!(schema(&typed(&self::field(&field))), Err(error));
+        }
+    }
+
+    /// Whole numbers are compared digit for digit, beyond 2^53, too.
+    #[test]
+    fn large_bounds_are_kept() {
+        let least = field(&json!({ "type": "integer", "minimum": 9_007_199_254_740_993_u64 }));
+        for (value, fits) in [
+            (9_007_199_254_740_992_u64, false),
+            (9_007_199_254_740_993, true),
+            (9_007_199_254_740_994, true),
+            (u64::MAX, true),
+        ] {
+            assert_eq!(answer(&least, &json!({ "a": value })).is_ok(), fits, "{value}");
+        }
+        let most = field(&json!({ "type": "integer", "maximum": 1_420_070_400_123_456_789_u64, "minimum": i64::MIN }));
+        for (value, fits) in
+            [(1_420_070_400_123_456_789_i64, true), (1_420_070_400_123_456_790, false), (i64::MIN, true)]
+        {
+            assert_eq!(answer(&most, &json!({ "a": value })).is_ok(), fits, "{value}");
+        }
+    }
+
+    /// Constraints times bytes are bounded, whichever the constraints are.
+    #[test]
+    fn the_work_of_a_check_is_bounded() {
+        let many = |part: Value| json!({ "allOf": vec![part; 1_000] });
+        let long = json!("a".repeat(100_000));
+        let list = json!(vec!["a".repeat(100); 1_000]);
+        let rows = [
+            (many(json!({ "format": "uri-reference" })), long.clone(), false),
+            (many(json!({ "minLength": 1 })), long.clone(), false),
+            (many(json!({ "items": { "minLength": 1 } })), list.clone(), false),
+            (many(json!({ "uniqueItems": false })), list.clone(), false),
+            (json!({ "type": "string", "minLength": 1, "maxLength": 200_000 }), long, true),
+            (json!({ "type": "array", "items": { "type": "string", "maxLength": 100 } }), list, true),
+            (many(json!({ "minLength": 1 })), json!("a".repeat(100)), true),
+            // What says nothing of texts and lists costs nothing.
+            (json!({ "dependentSchemas": { "b": many(json!({ "minLength": 1 })) } }), json!("a".repeat(100_000)), true),
+        ];
+        for (schema, value, fits) in rows {
+            let checked = answer(&field(&schema), &json!({ "a": value }));
+            let expected = "content.a: the value is too long for what the form has to be checked for";
+            let start: String = schema.to_string().chars().take(60).collect();
+            assert_eq!(checked.err().as_deref(), (!fits).then_some(expected), "{start}");
+        }
+    }
+
+    /// A pattern beside a format is left out of the field that a handler sees when it says the same.
+    #[test]
+    fn a_pattern_may_spell_a_format() {
+        let rows = [
+            ("email", r"^(?!\.)[A-Za-z0-9_'+.-]+@([A-Za-z0-9-]+\.)+[A-Za-z]{2,}$", true),
+            ("email", r"@corp\.example$", false),
+            ("date", r"^\d{4}-\d{2}-\d{2}$", true),
+            ("date", "^2025-", false),
+            ("uuid", "^[0-9a-f-]{36}$", true),
+            ("uuid", "^[0-9a-f]{8}-[0-9a-f]{4}-4", false),
+            ("unknown", "^.*$", false),
+        ];
+        for (format, pattern, spells) in rows {
+            let schema = json!({ "type": "string", "format": format, "pattern": pattern });
+            let mut request = typed(&field(&schema));
+            simplify(&mut request);
+            let ElicitRequest::Form(form) = request else { panic!("no form") };
+            let is_text = matches!(form.requested_schema.properties[0].schema, PrimitiveSchema::Text(_));
+            assert_eq!(is_text, spells, "{format} {pattern}");
         }
     }
 

@@ -26,8 +26,8 @@ use crate::printable::one_line;
 use crate::protocol::jsonrpc::code;
 use crate::protocol::request::{Incoming, ListParams, NoParams, Params, TaskParams};
 use crate::protocol::types::{
-    CreateMessageResult, CreateTaskResult, ElicitRequest, ListRootsResult, RequestContext, RpcError, TaskInput, TaskMetadata,
-    TaskResult, TaskStatus,
+    CreateMessageResult, CreateTaskResult, ElicitRequest, ListRootsResult, RequestContext, RpcError, TaskInput,
+    TaskMetadata, TaskResult, TaskStatus,
 };
 use crate::protocol::{RequestParams, json};
 use crate::rules::{self, related};
@@ -198,9 +198,8 @@ impl Shared {
                 };
                 match kind {
                     Kind::GetTaskResult => {
-                        let mark = |output, _: &Created| {
-                            ready(Payload::new(output, &task_id).map_err(|error| broken(&error)))
-                        };
+                        let mark =
+                            |output, _: &Created| ready(Payload::new(output, &task_id).map_err(|error| broken(&error)));
                         self.serve::<sandbox::GetTaskResult, _, _>(route, &call, params, id, mark).await
                     }
                     Kind::CancelTask => self.serve::<sandbox::CancelTask, _, _>(route, &call, params, id, named).await,

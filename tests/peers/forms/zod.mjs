@@ -108,7 +108,6 @@ const fields = {
     catch: z.string().catch('Ada'),
     readonly: z.string().readonly(),
     prefault: z.string().prefault('Ada'),
-    stringbool: z.stringbool(),
     branded: z.string().brand('Name')
 };
 
@@ -144,10 +143,9 @@ if (process.argv[3] === 'forms') {
         const form = forms.find(form => form.name === name);
         const parsed = form.model.safeParse(content);
         if (!parsed.success) return `zod: ${parsed.error.message}`;
-        // The SDK's validator knows the dialects from draft 7 on, and compiles no other.
-        if (name.includes('draft-4') || form.schema.$schema?.includes('2020-12') === undefined) return null;
-        const { $schema, ...schema } = form.schema;
-        const held = validator.getValidator(schema)(content);
+        // The SDK's validator reads every dialect as draft 7: flags as bounds, and the tuples of 2020-12, mean something else.
+        if (name.includes('draft-4') || name.startsWith('tuple')) return null;
+        const held = validator.getValidator(form.schema)(content);
         return held.valid ? null : `SDK: ${held.errorMessage}`;
     });
     console.log(JSON.stringify(verdicts));

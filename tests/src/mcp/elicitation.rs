@@ -4,33 +4,47 @@ use serde_json::json;
 
 use super::meta;
 use crate::shape::Shape::{self, Count, Flag, Number, OneOf, Text, Word};
-use crate::shape::{ignored, implied, list, optional, record, required};
+use crate::shape::{Member, ignored, implied, list, optional, record, required};
 
 /// `StringSchema`
 #[must_use]
 pub fn string_schema() -> Shape {
-    record([
-        required("type", Word(&["string"])),
-        optional("title", Text),
-        optional("description", Text),
-        optional("minLength", Count),
-        optional("maxLength", Count),
-        optional("format", OneOf(vec![Word(&["email", "uri", "date", "date-time"]), Text])),
-        optional("default", Text),
-    ])
+    bounded_or_offered(
+        &[
+            required("type", Word(&["string"])),
+            optional("title", Text),
+            optional("description", Text),
+            optional("format", OneOf(vec![Word(&["email", "uri", "date", "date-time"]), Text])),
+        ],
+        [optional("minLength", Count), optional("maxLength", Count)],
+        Text,
+    )
 }
 
 /// `NumberSchema`
 #[must_use]
 pub fn number_schema() -> Shape {
-    record([
-        required("type", Word(&["number", "integer"])),
-        optional("title", Text),
-        optional("description", Text),
-        optional("minimum", Number),
-        optional("maximum", Number),
-        optional("default", Number),
-    ])
+    bounded_or_offered(
+        &[required("type", Word(&["number"])), optional("title", Text), optional("description", Text)],
+        [optional("minimum", Number), optional("maximum", Number)],
+        Number,
+    )
+}
+
+/// `NumberSchema` of whole numbers
+#[must_use]
+pub fn integer_schema() -> Shape {
+    bounded_or_offered(
+        &[required("type", Word(&["integer"])), optional("title", Text), optional("description", Text)],
+        [optional("minimum", Number), optional("maximum", Number)],
+        Count,
+    )
+}
+
+/// A schema with bounds, or with a default: one that is out of the bounds would not be kept.
+fn bounded_or_offered(members: &[Member], bounds: [Member; 2], default: Shape) -> Shape {
+    let with = |more: Vec<Member>| Shape::Record(members.iter().cloned().chain(more).collect());
+    OneOf(vec![with(bounds.into()), with(vec![optional("default", default)])])
 }
 
 /// `BooleanSchema`
@@ -58,7 +72,6 @@ pub fn untitled_single_select() -> Shape {
         optional("title", Text),
         optional("description", Text),
         required("enum", list(Text)),
-        optional("default", Text),
     ])
 }
 
@@ -70,7 +83,6 @@ pub fn titled_single_select() -> Shape {
         optional("title", Text),
         optional("description", Text),
         required("oneOf", list(enum_option())),
-        optional("default", Text),
     ])
 }
 
@@ -94,7 +106,6 @@ fn multi_select(items: Shape) -> Shape {
         optional("minItems", Count),
         optional("maxItems", Count),
         required("items", items),
-        optional("default", list(Text)),
     ])
 }
 
@@ -107,25 +118,37 @@ pub fn legacy_titled_enum() -> Shape {
         optional("description", Text),
         required("enum", list(Text)),
         required("enumNames", list(Text)),
-        optional("default", Text),
     ])
 }
 
-/// Schemas that are none of `PrimitiveSchemaDefinition`, yet sent.
+/// Choices with one of them offered: a default that is none of them would not be kept.
+#[must_use]
+pub fn offered_choices() -> Shape {
+    let options = json!([{ "const": "r", "title": "Red" }, { "const": "g", "title": "Green" }]);
+    Shape::Fixed(vec![
+        json!({ "type": "string", "enum": ["r", "g"], "default": "g" }),
+        json!({ "type": "string", "enum": ["r", "g"], "enumNames": ["Red", "Green"], "default": "g", "title": "T" }),
+        json!({ "type": "string", "oneOf": options, "default": "r" }),
+        json!({ "type": "array", "items": { "type": "string", "enum": ["r", "g"] }, "default": ["g"], "maxItems": 1 }),
+        json!({ "type": "array", "items": { "anyOf": options }, "default": [], "description": "D" }),
+    ])
+}
+
+/// Schemas that no case stands for, yet sent.
 #[must_use]
 pub fn other_schema() -> Shape {
     Shape::Fixed(vec![
         json!({}),
-        json!({ "anyOf": [{ "type": "string" }, { "type": "null" }], "default": null, "title": "T" }),
-        json!({ "type": ["string", "null"], "minLength": 1.0 }),
+        json!({ "anyOf": [{ "type": "string" }, { "type": "integer" }], "default": null, "title": "T" }),
+        json!({ "type": ["string", "number", "null"], "minLength": 1.0 }),
         json!({ "type": "object", "properties": { "type": { "type": "string" } } }),
         json!({ "type": "null" }),
         json!({ "type": "array", "items": { "type": "number" } }),
         json!({ "type": "array" }),
-        json!({ "enum": ["a", "b"] }),
         json!({ "type": "string", "pattern": "^a" }),
-        json!({ "type": "integer", "exclusiveMinimum": 0 }),
-        json!({ "type": "array", "items": { "type": "string", "enum": ["a"] }, "uniqueItems": true }),
+        json!({ "type": "integer", "multipleOf": 5 }),
+        json!({ "type": "integer", "enum": [1, 2] }),
+        json!({ "type": "integer", "minimum": 9_007_199_254_740_993_u64 }),
         json!({ "const": 5 }),
         json!({ "$ref": "#/$defs/A", "x": [1, { "y": null }] }),
     ])
@@ -137,7 +160,9 @@ pub fn primitive_schema() -> Shape {
     OneOf(vec![
         string_schema(),
         number_schema(),
+        integer_schema(),
         boolean_schema(),
+        offered_choices(),
         untitled_single_select(),
         titled_single_select(),
         untitled_multi_select(),

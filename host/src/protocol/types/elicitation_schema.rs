@@ -237,8 +237,8 @@ pub enum PrimitiveSchema {
     #[component(name = "legacy-titled-enum")]
     #[serde(rename = "string")]
     LegacyTitledEnum(LegacyTitledEnumSchema),
-    /// A schema outside of MCP's subset, as it came. Servers are seen to send some (`anyOf` with `null`
-    /// for an optional field); a handler may try, or decline.
+    /// A schema that no other case stands for, as it came; a handler may read it as JSON Schema, or decline. The other
+    /// cases are sound: an answer within its case is an answer that the server's schema allows.
     #[component(name = "other")]
     #[serde(untagged, serialize_with = "json::object::serialize")]
     Other(Json),

@@ -186,11 +186,13 @@ fn check_numbers(text: &str) -> Result<(), String> {
 /// Whether each whole number of a JSON text, written without an exponent, is a double: 2^53 is, 2^53 + 1 is not.
 pub(crate) fn whole_numbers_are_doubles(text: &str) -> bool {
     !any_number(text, |number| {
-        let whole = number.split_once('.').map_or(number, |(whole, fraction)| {
-            if fraction.bytes().all(|digit| digit == b'0') { whole } else { "" }
-        });
+        let whole = number
+            .split_once('.')
+            .map_or(number, |(whole, fraction)| if fraction.bytes().all(|digit| digit == b'0') { whole } else { "" });
         // Fewer digits are always exact.
-        whole.len() > 15 && !whole.contains(['e', 'E']) && whole.parse::<f64>().is_ok_and(|d| format!("{d:.0}") != whole)
+        whole.len() > 15
+            && !whole.contains(['e', 'E'])
+            && whole.parse::<f64>().is_ok_and(|d| format!("{d:.0}") != whole)
     })
 }
 

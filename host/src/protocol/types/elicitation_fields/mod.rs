@@ -54,8 +54,7 @@ const SHOWN: [&str; 4] = ["title", "description", "default", "examples"];
 /// Reads a field's schema.
 pub(super) fn read(raw: &str) -> Result<PrimitiveSchema, serde_json::Error> {
     let schema: Members = serde_json::from_str(raw)?;
-    let case = narrowed(schema.0).and_then(case);
-    match case {
+    match narrowed(schema.0).and_then(case).transpose()? {
         // A bound or a default that is no double would be another number in the case.
         Some(PrimitiveSchema::Number(_) | PrimitiveSchema::Integer(_)) if !json::whole_numbers_are_doubles(raw) => {
             read_other(raw)
@@ -248,14 +247,15 @@ fn narrow_items(schema: &mut Schema) -> Option<()> {
     Some(())
 }
 
-/// Drops a default that the schema itself refuses: a handler that offers it would break the form.
+/// Drops a default that the schema itself refuses, and what is no choice of one: a handler that offers it would break the
+/// form.
 fn drop_default(schema: &mut Schema) {
-    let Some(default) = schema.get("default") else { return };
+    let Some(mut default) = schema.remove("default") else { return };
     let bound = |name: &str| schema.get(name).and_then(Value::as_f64);
     let within = |size: f64, least: &str, most: &str| {
         bound(least).is_none_or(|least| size >= least) && bound(most).is_none_or(|most| size <= most)
     };
-    let fits = match default {
+    let fits = match &mut default {
         Value::String(text) => {
             within(text.chars().count() as f64, "minLength", "maxLength") && choices::has(schema, text)
         }
@@ -265,21 +265,21 @@ fn drop_default(schema: &mut Schema) {
         }),
         Value::Array(chosen) => {
             let items = schema.get("items").and_then(Value::as_object);
-            let is_choice = |value: &Value| {
+            chosen.retain(|value| {
                 let text = value.as_str();
                 text.zip(items).is_none_or(|(text, items)| choices::has(items, text))
-            };
-            within(chosen.len() as f64, "minItems", "maxItems") && chosen.iter().all(is_choice)
+            });
+            within(chosen.len() as f64, "minItems", "maxItems")
         }
         _ => true,
     };
-    if !fits {
-        schema.remove("default");
+    if fits {
+        schema.insert("default".to_owned(), default);
     }
 }
 
-/// The case that says all that the schema does.
-fn case(schema: Schema) -> Option<PrimitiveSchema> {
+/// The case that says all that the schema does; an error where a member of it is malformed.
+fn case(schema: Schema) -> Option<serde_json::Result<PrimitiveSchema>> {
     use PrimitiveSchema as Case;
 
     let has = |name: &str| schema.contains_key(name);
@@ -289,22 +289,194 @@ fn case(schema: Schema) -> Option<PrimitiveSchema> {
             (&["enum"], |value| serde_json::from_value(value).map(Case::LegacyTitledEnum))
         }
         "string" if has("enum") => (&["enum"], |value| serde_json::from_value(value).map(Case::UntitledSingleSelect)),
-        "string" => {
-            (&["minLength", "maxLength", "format"], |value| serde_json::from_value(value).map(Case::Text))
-        }
+        "string" => (&["minLength", "maxLength", "format"], |value| serde_json::from_value(value).map(Case::Text)),
         "number" => (&["minimum", "maximum"], |value| serde_json::from_value(value).map(Case::Number)),
         "integer" => (&["minimum", "maximum"], |value| serde_json::from_value(value).map(Case::Integer)),
         "boolean" => (&[], |value| serde_json::from_value(value).map(Case::Boolean)),
-        "array" if schema.get("items")?.get("anyOf").is_some() => (&["minItems", "maxItems", "items"], |value| {
-            serde_json::from_value(value).map(Case::TitledMultiSelect)
-        }),
-        "array" => (&["minItems", "maxItems", "items"], |value| {
-            serde_json::from_value(value).map(Case::UntitledMultiSelect)
-        }),
+        "array" if schema.get("items")?.get("anyOf").is_some() => {
+            (&["minItems", "maxItems", "items"], |value| serde_json::from_value(value).map(Case::TitledMultiSelect))
+        }
+        "array" => {
+            (&["minItems", "maxItems", "items"], |value| serde_json::from_value(value).map(Case::UntitledMultiSelect))
+        }
         _ => return None,
     };
     if CONSTRAINTS.iter().any(|(name, _)| !held.contains(name) && has(name)) {
         return None;
     }
-    read(Value::Object(schema)).ok()
+    Some(read(Value::Object(schema)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Schemas and the case that each becomes, as MCP writes the case; null for `other`.
+    fn rows() -> Vec<(Value, Value)> {
+        let titled = json!([{ "const": "r", "title": "Red" }, { "const": "g", "title": "Green" }]);
+        let chosen = |values: &[&str]| json!({ "type": "string", "enum": values });
+        vec![
+            // A keyword that refuses nothing.
+            (json!({ "type": "integer", "format": "int32" }), json!({ "type": "integer" })),
+            (
+                json!({ "type": "integer", "format": "uint64", "minimum": 0, "default": 7 }),
+                json!({ "type": "integer", "minimum": 0, "default": 7 }),
+            ),
+            (json!({ "type": "number", "format": "double", "multipleOf": null }), json!({ "type": "number" })),
+            (
+                json!({ "type": "boolean", "format": "x", "minLength": 3, "uniqueItems": true }),
+                json!({ "type": "boolean" }),
+            ),
+            (json!({ "type": "boolean", "enum": [false, true] }), json!({ "type": "boolean" })),
+            (json!({ "type": "string", "minimum": 1, "items": false, "pattern": "" }), json!({ "type": "string" })),
+            (json!({ "type": "string", "format": "color" }), json!({ "type": "string", "format": "color" })),
+            (
+                json!({ "type": "string", "if": { "minLength": 3 }, "not": false, "allOf": [{}, true] }),
+                json!({ "type": "string" }),
+            ),
+            (json!({ "type": "string", "anyOf": [{}, { "minLength": 9 }] }), json!({ "type": "string" })),
+            (json!({ "type": "integer", "multipleOf": 1 }), json!({ "type": "integer" })),
+            (json!({ "type": "number", "multipleOf": 1.0, "minimum": 2 }), json!({ "type": "integer", "minimum": 2 })),
+            (
+                json!({ "type": "string", "contentEncoding": "base64", "readOnly": true, "x-order": 1 }),
+                json!({ "type": "string" }),
+            ),
+            // What may be null.
+            (
+                json!({ "anyOf": [{ "type": "string", "maxLength": 1 }, { "type": "null" }], "default": null, "title": "T" }),
+                json!({ "type": "string", "maxLength": 1, "title": "T" }),
+            ),
+            (
+                json!({ "oneOf": [{ "type": "null" }, { "type": "integer", "title": "T" }], "default": 3 }),
+                json!({ "type": "integer", "title": "T", "default": 3 }),
+            ),
+            (json!({ "type": ["string", "null"], "format": "date" }), json!({ "type": "string", "format": "date" })),
+            (json!({ "type": ["null", "boolean"], "default": true }), json!({ "type": "boolean", "default": true })),
+            (json!({ "type": ["string", "null"], "enum": ["r", "g", null] }), chosen(&["r", "g"])),
+            (json!({ "type": ["integer", "number"] }), json!({ "type": "number" })),
+            // Choices.
+            (json!({ "enum": ["r", "g"] }), chosen(&["r", "g"])),
+            (json!({ "const": "r" }), chosen(&["r"])),
+            (json!({ "type": "string", "enum": ["r", "g"], "const": "g" }), chosen(&["g"])),
+            (json!({ "type": "string", "enum": ["r", "gg", "ggg"], "maxLength": 2, "minLength": 2 }), chosen(&["gg"])),
+            (
+                json!({ "type": "string", "enum": ["r", "gg"], "enumNames": ["R", "G"], "maxLength": 1 }),
+                json!({ "type": "string", "enum": ["r"], "enumNames": ["R"] }),
+            ),
+            (json!({ "type": "string", "enum": ["r", "g"], "format": "color" }), chosen(&["r", "g"])),
+            (json!({ "anyOf": [{ "const": "r" }, { "const": "g", "type": "string" }] }), chosen(&["r", "g"])),
+            (json!({ "anyOf": [{ "enum": ["r", "g"], "type": "string" }, { "type": "null" }] }), chosen(&["r", "g"])),
+            (json!({ "anyOf": titled, "title": "T" }), json!({ "type": "string", "oneOf": titled, "title": "T" })),
+            (json!({ "oneOf": titled }), json!({ "type": "string", "oneOf": titled })),
+            (
+                json!({ "type": "string", "oneOf": [{ "const": "r", "title": "Red" }] }),
+                json!({ "type": "string", "oneOf": [{ "const": "r", "title": "Red" }] }),
+            ),
+            (
+                json!({ "oneOf": [{ "const": "r", "title": "Red" }, { "const": "g" }] }),
+                json!({ "type": "string", "oneOf": [{ "const": "r", "title": "Red" }, { "const": "g", "title": "g" }] }),
+            ),
+            (json!({ "oneOf": [{ "const": "r" }, { "const": "g" }, { "const": "g" }] }), chosen(&["r"])),
+            (
+                json!({ "type": "array", "items": { "enum": ["r", "g"] }, "uniqueItems": true }),
+                json!({ "type": "array", "items": chosen(&["r", "g"]) }),
+            ),
+            (
+                json!({ "type": "array", "items": { "oneOf": titled }, "minItems": 1 }),
+                json!({ "type": "array", "items": { "anyOf": titled }, "minItems": 1 }),
+            ),
+            (
+                json!({ "type": "array", "items": { "type": "string", "enum": ["r", "gg"], "maxLength": 1 } }),
+                json!({ "type": "array", "items": chosen(&["r"]) }),
+            ),
+            // Bounds, and parts.
+            (
+                json!({ "type": "integer", "exclusiveMinimum": 0, "exclusiveMaximum": 10 }),
+                json!({ "type": "integer", "minimum": 1, "maximum": 9 }),
+            ),
+            (
+                json!({ "type": "integer", "exclusiveMinimum": 0.5, "minimum": 3 }),
+                json!({ "type": "integer", "minimum": 3 }),
+            ),
+            (
+                json!({ "type": "number", "exclusiveMaximum": 1 }),
+                json!({ "type": "number", "maximum": 1_f64.next_down() }),
+            ),
+            (
+                json!({ "allOf": [{ "type": "string", "minLength": 4 }, { "maxLength": 6 }] }),
+                json!({ "type": "string", "minLength": 4, "maxLength": 6 }),
+            ),
+            // A default that the schema refuses is no default.
+            (json!({ "type": "string", "minLength": 1, "default": "" }), json!({ "type": "string", "minLength": 1 })),
+            (json!({ "type": "string", "enum": ["r"], "default": "b" }), chosen(&["r"])),
+            (json!({ "type": "integer", "maximum": 1, "default": 7 }), json!({ "type": "integer", "maximum": 1 })),
+            (json!({ "type": "integer", "default": 1.5 }), json!({ "type": "integer" })),
+            (
+                json!({ "type": "array", "items": chosen(&["r"]), "minItems": 1, "default": ["b"] }),
+                json!({ "type": "array", "items": chosen(&["r"]), "minItems": 1 }),
+            ),
+            (
+                json!({ "type": "array", "items": chosen(&["r"]), "default": ["b", "r"] }),
+                json!({ "type": "array", "items": chosen(&["r"]), "default": ["r"] }),
+            ),
+            // Doubles, digit for digit.
+            (
+                json!({ "type": "integer", "minimum": 1_u64 << 60, "default": u64::pow(2, 61) }),
+                json!({ "type": "integer", "minimum": 1_u64 << 60, "default": u64::pow(2, 61) }),
+            ),
+            (
+                json!({ "type": "integer", "minimum": -9_007_199_254_740_991_i64 }),
+                json!({ "type": "integer", "minimum": -9_007_199_254_740_991_i64 }),
+            ),
+            (json!({ "type": "integer", "minimum": 9_007_199_254_740_993_u64 }), json!(null)),
+            (json!({ "type": "integer", "default": 1_420_070_400_123_456_789_u64 }), json!(null)),
+            (json!({ "anyOf": [{ "type": "number", "maximum": i64::MAX }, { "type": "null" }] }), json!(null)),
+            (json!({ "type": "string", "maxLength": i64::MAX }), json!({ "type": "string", "maxLength": u32::MAX })),
+            // Others.
+            (json!({}), json!(null)),
+            (json!({ "type": "string", "pattern": "^a" }), json!(null)),
+            (json!({ "type": "string", "pattern": "^a", "default": "ab" }), json!(null)),
+            (json!({ "type": "string", "enum": ["r"], "pattern": "^r" }), json!(null)),
+            (json!({ "type": "integer", "multipleOf": 5, "default": 10 }), json!(null)),
+            (json!({ "type": "integer", "enum": [1, 2] }), json!(null)),
+            (json!({ "type": "boolean", "const": true }), json!(null)),
+            (json!({ "const": null }), json!(null)),
+            (json!({ "type": "number", "minimum": 0, "exclusiveMinimum": true }), json!(null)),
+            (json!({ "type": ["string", "integer"] }), json!(null)),
+            (json!({ "anyOf": [{ "type": "string" }, { "type": "integer" }] }), json!(null)),
+            (json!({ "allOf": [{ "minLength": 4 }, { "minLength": 5 }], "type": "string" }), json!(null)),
+            (json!({ "type": "string", "if": { "minLength": 3 }, "then": { "maxLength": 4 } }), json!(null)),
+            (json!({ "type": "array", "items": { "type": "string" } }), json!(null)),
+            (json!({ "type": "array", "items": { "enum": ["r"] }, "contains": { "const": "r" } }), json!(null)),
+            (json!({ "type": "string", "oneOf": [] }), json!(null)),
+            (json!({ "$ref": "#/$defs/A" }), json!(null)),
+        ]
+    }
+
+    #[test]
+    fn schemas_become_the_case_that_stands_for_them() {
+        for (schema, expected) in rows() {
+            let case = read(&schema.to_string()).unwrap();
+            let expected = match expected {
+                Value::Null => PrimitiveSchema::Other(schema.to_string()),
+                case => {
+                    let case = read(&case.to_string()).unwrap();
+                    assert!(!matches!(case, PrimitiveSchema::Other(_)), "{schema}");
+                    case
+                }
+            };
+            assert_eq!(case, expected, "{schema}");
+        }
+    }
+
+    /// What a case writes is read as the case again: tasks keep forms so.
+    #[test]
+    fn a_case_is_read_as_itself() {
+        for (schema, _) in rows() {
+            let case = read(&schema.to_string()).unwrap();
+            assert_eq!(read(&serde_json::to_string(&case).unwrap()).unwrap(), case, "{schema}");
+        }
+    }
 }
