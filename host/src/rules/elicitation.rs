@@ -564,6 +564,10 @@ mod tests {
     /// Whole numbers are compared digit for digit, beyond 2^53, too.
     #[test]
     fn large_bounds_are_kept() {
+        // A handler's own JSON: a typed answer is a double.
+        let exactly = |message: &str, content: &Value| {
+            check_custom(Some(&schema_in(message.as_bytes()).unwrap()), &accept(content))
+        };
         let least = field(&json!({ "type": "integer", "minimum": 9_007_199_254_740_993_u64 }));
         for (value, fits) in [
             (9_007_199_254_740_992_u64, false),
@@ -571,13 +575,13 @@ mod tests {
             (9_007_199_254_740_994, true),
             (u64::MAX, true),
         ] {
-            assert_eq!(answer(&least, &json!({ "a": value })).is_ok(), fits, "{value}");
+            assert_eq!(exactly(&least, &json!({ "a": value })).is_ok(), fits, "{value}");
         }
         let most = field(&json!({ "type": "integer", "maximum": 1_420_070_400_123_456_789_u64, "minimum": i64::MIN }));
         for (value, fits) in
             [(1_420_070_400_123_456_789_i64, true), (1_420_070_400_123_456_790, false), (i64::MIN, true)]
         {
-            assert_eq!(answer(&most, &json!({ "a": value })).is_ok(), fits, "{value}");
+            assert_eq!(exactly(&most, &json!({ "a": value })).is_ok(), fits, "{value}");
         }
     }
 

@@ -367,7 +367,7 @@ mod tests {
             (json!({ "type": "string", "enum": [] }), false, "One *(no answer)"),
             (json!({ "type": "array", "items": { "type": "string", "enum": ["r", "g"] } }), true, "Any r|g"),
             (json!({ "type": "array", "items": { "anyOf": titled }, "default": ["g", "x"] }), true, "Any Red|*Green"),
-            (json!({ "anyOf": [{ "type": "string" }, { "type": "null" }], "default": null }), false, "Any "),
+            (json!({ "anyOf": [{ "type": "string" }, { "type": "null" }], "default": null }), false, "Text "),
             (json!({ "type": "integer", "multipleOf": 2, "default": 4 }), true, "Integer 4"),
             (json!({ "type": "string", "pattern": "x", "default": "x" }), true, "Text x"),
             (json!({ "type": ["string", "null"], "maxLength": 3, "default": "x" }), false, "Text x"),

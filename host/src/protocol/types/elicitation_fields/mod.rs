@@ -10,10 +10,13 @@
 mod choices;
 mod numbers;
 
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::PrimitiveSchema;
-use crate::protocol::wire::{json, named};
+use crate::protocol::wire::json;
 
 type Schema = Map<String, Value>;
 
@@ -71,28 +74,29 @@ fn read_other(raw: &str) -> Result<PrimitiveSchema, serde_json::Error> {
 /// A schema's members, none of which comes twice.
 struct Members(Schema);
 
-impl<'de> serde::Deserialize<'de> for Members {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let members: Vec<Member> = named::deserialize(deserializer)?;
-        Ok(Self(members.into_iter().map(|Member(name, value)| (name, value)).collect()))
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MembersVisitor)
     }
 }
 
-struct Member(String, Value);
+struct MembersVisitor;
 
-impl named::Named for Member {
-    type Value = Value;
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Members;
 
-    fn new(name: String, value: Value) -> Self {
-        Self(name, value)
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a schema")
     }
 
-    fn name(&self) -> &str {
-        &self.0
-    }
-
-    fn value(&self) -> &Value {
-        &self.1
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+        let mut members = Schema::new();
+        while let Some((name, value)) = map.next_entry::<String, Value>()? {
+            if members.insert(name.clone(), value).is_some() {
+                return Err(A::Error::custom(format!("the name `{name}` comes twice")));
+            }
+        }
+        Ok(Members(members))
     }
 }
 
