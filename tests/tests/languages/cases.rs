@@ -173,7 +173,7 @@ fn elicitation() -> Vec<Case> {
         "legacy": { "type": "string", "enum": ["a", "b"], "enumNames": ["A", "B"] },
         "several": { "type": "array", "minItems": 1, "items": { "type": "string", "enum": ["a", "b"] } },
         "severalLabelled": { "type": "array", "items": { "anyOf": labelled } },
-        "other": { "anyOf": [{ "type": "string" }, { "type": "null" }] },
+        "other": { "anyOf": [{ "type": "string" }, { "type": "integer" }] },
     });
     let filled = json!({
         "text": "text", "number": 1.5, "integer": 3, "boolean": true, "one": "a", "labelled": "a", "legacy": "a",
