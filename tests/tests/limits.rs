@@ -2,18 +2,20 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
+use taskcell::grants::Secret;
+use taskcell::session::Event;
 use taskcell::tasks::{MemoryStore, TaskStore};
 use taskcell::{Error, Grants, Handler, Handlers, Limits, Outbox, Session};
 use taskcell_tests::cli::run;
 use taskcell_tests::compose::component_of;
 use taskcell_tests::conversation::{prompt, request, soon, start, task_prompt};
 use taskcell_tests::guests::build_guest;
-use taskcell_tests::handlers::{cells, engine, guest, stock};
+use taskcell_tests::handlers::{cells, engine, guest, guest_with, stock};
 use taskcell_tests::provision::repository;
 use taskcell_tests::server::options;
 
@@ -574,5 +576,48 @@ fn a_limit_has_its_line_in_the_log() {
         for field in fields {
             assert!(line.contains(field), "no {field} in {line}");
         }
+    }
+}
+
+/// What a cell printed last goes to the observer when the cell ends without an answer, and nowhere else: bounded, on one line
+/// each, and without the handler's secrets.
+#[tokio::test]
+async fn the_last_words_of_a_cell_are_told() {
+    let said: Arc<Mutex<Vec<Vec<String>>>> = Arc::default();
+    let mut grants = Grants::default();
+    (grants.tasks, grants.progress) = (true, true);
+    grants.config = Some([("key".to_owned(), Secret::new("hunter22".to_owned()))].into_iter().collect());
+    let handlers = guest_with(cells(4), "tests/guests/hostile", grants).await.unwrap();
+    let mut options = options();
+    let heard = Arc::clone(&said);
+    options.observer = Some(Arc::new(move |event| match event {
+        Event::Answered { method: SAMPLING, printed, .. } | Event::WorkFailed { printed, .. } => {
+            heard.lock().unwrap().push(printed.to_vec());
+        }
+        _ => {}
+    }));
+    let (session, _outbox) = Session::new(handlers, options);
+    let last = ["cause: \u{fffd}[31mboom", "\u{fffd}", "last words of [secret]"];
+    let flood = "one of very many lines that say nothing";
+    let rows = [
+        ("print-then-trap 0", [&["first words"][..], &last].concat()),
+        ("print-then-trap 3", [&["first words", flood, flood, flood][..], &last].concat()),
+        ("print-then-trap 100", [&[flood; 17][..], &last].concat()),
+        // More than the log takes.
+        ("print-then-trap 5000", [&[flood; 17][..], &last].concat()),
+        ("trap", vec![]),
+        ("good", vec![]),
+    ];
+    for (behaviour, expected) in &rows {
+        let answer = ask(&session, SAMPLING, &prompt(behaviour)).await;
+        assert!(!answer.to_string().contains("words"), "{answer}");
+        assert_eq!(said.lock().unwrap().pop().unwrap(), *expected, "{behaviour}");
+    }
+    // The work of a task has no answer of its own to stand in.
+    for (behaviour, expected) in &rows[..3] {
+        let (result, _) = ask_as_task(&session, behaviour).await;
+        assert_eq!(kind(&result), "trap");
+        let said = std::mem::take(&mut *said.lock().unwrap());
+        assert_eq!(said.last().unwrap(), expected, "{behaviour}: {said:?}");
     }
 }

@@ -84,8 +84,8 @@ impl Progress {
                 self.line(format!("task {} is {} {message}", task.task_id, status(task.status)));
             }
             Event::Replaced(change) => self.line(format!("replaced     {change}")),
-            // The log has a line of it, which is a warning.
-            Event::NotReplaced { .. } => {}
+            // The log has a line of each, which is a warning.
+            Event::WorkFailed { .. } | Event::NotReplaced { .. } => {}
         }
     }
 }

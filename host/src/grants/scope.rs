@@ -59,6 +59,8 @@ pub(crate) struct Scope {
     pub(crate) spawned: Vec<(String, TaskInput)>,
     /// Bytes of that work as JSON.
     pub(crate) spawned_size: u64,
+    /// The last lines that the cell printed; empty unless it ended without an answer.
+    pub(crate) printed: Vec<String>,
 }
 
 impl Scope {
@@ -77,6 +79,7 @@ impl Scope {
             refusals: 0,
             spawned: Vec::new(),
             spawned_size: 0,
+            printed: Vec::new(),
         }
     }
 

@@ -20,14 +20,14 @@ use super::handler::Handler;
 use super::kept::{Kept, KeptCell};
 use super::limits::{Limiter, Limits};
 use super::meter;
-use super::output::Output;
+use super::output::{Logged, Output};
 use super::places::{Place, Places};
 use super::turns::{Slice, Turn};
 use crate::Error;
 use crate::first_poll::first_poll;
 #[cfg(feature = "http")]
 use crate::grants::Outgoing;
-use crate::grants::Scope;
+use crate::grants::{Owner, Scope};
 use crate::observe::{CellWatch, Measured};
 
 /// What the host keeps for one cell: its limits, and what it was granted.
@@ -112,6 +112,12 @@ impl CellState {
         self.scope = scope;
     }
 
+    /// Logs what the guest printed; none where it did not use WASI.
+    pub(super) fn log_output(&self) -> Option<Logged> {
+        let Owner { name, grants, .. } = &*self.scope.owner;
+        self.wasi.as_ref().map(|wasi| wasi.output.log(name, grants.config.as_ref()))
+    }
+
     fn wasi(&mut self) -> &mut Wasi {
         let (scope, bounds) = (&self.scope, self.bounds);
         self.wasi.get_or_insert_with(|| Box::new(Wasi::new(scope, bounds)))
@@ -158,16 +164,17 @@ pub(crate) async fn call<'a, E: Export>(
         Ok(Err(error)) => Err(why(&error, cell.store.data(), limits)),
         Err(error) => Err(error),
     };
-    let all_printed = cell.store.data().wasi.as_ref().is_none_or(|wasi| {
-        let settings = handler.owner().grants.config.as_ref();
-        wasi.output.log(handler.name(), settings)
-    });
+    let logged = cell.store.data().log_output();
     watch.ended(&answer);
     if let Err(error) = &answer {
         let _entered = watch.span().enter();
         error.log(Some(handler.name()), "a cell ended without an answer");
     }
-    let scope = if answer.is_ok() && all_printed { cell.give(handler, kept) } else { cell.store.into_data().scope };
+    let reusable = answer.is_ok() && logged.as_ref().is_none_or(|logged| logged.all);
+    let mut scope = if reusable { cell.give(handler, kept) } else { cell.store.into_data().scope };
+    if let (Err(_), Some(logged)) = (&answer, logged) {
+        scope.printed = logged.last;
+    }
     // The cell ends here, within the slice.
     (answer, scope, Some(slice))
 }

@@ -384,7 +384,12 @@ impl Exports {
         };
         let instance = instance.map_err(|error| match error.usage() {
             Some(_) => Error::Start { handler: name.to_owned(), reason: Box::new(error) },
-            None => Error::Invalid { handler: name.to_owned(), reason: format!("cannot be instantiated: {error}") },
+            None => {
+                // A runtime that fails at its start says why on stderr.
+                let printed = store.data().log_output().map(|logged| logged.last).unwrap_or_default();
+                let printed: String = printed.iter().map(|line| format!("; printed: {line}")).collect();
+                Error::Invalid { handler: name.to_owned(), reason: format!("cannot be instantiated: {error}{printed}") }
+            }
         })?;
         for export in exports {
             let Some(row) = split(export).and_then(|(name, _)| exported(name)) else { continue };

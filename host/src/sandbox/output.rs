@@ -1,9 +1,11 @@
-//! What a guest prints on stdout and stderr: kept up to a bound, for the log.
+//! What a guest prints on stdout and stderr: kept up to a bound, for the log and as the cause of a failure.
 //!
 //! A guest that prints has nobody to print to, but its author wants to see it. A write never fails, because a
-//! failing print ends most languages' programs; what is over the bound is dropped.
+//! failing print ends most languages' programs; what is over the bound is dropped. The last bytes are kept beside the
+//! first ones: a runtime that panics prints the cause at the end.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -21,6 +23,10 @@ use crate::printable::one_line;
 const MAX_LINE: usize = 1_000;
 /// Lines shown of one cell: each is more in the log than what was printed.
 const MAX_LINES: usize = 1_000;
+/// Lines that are kept as the cause of a failure: the traceback of a Python handler has about ten.
+const MAX_LAST_LINES: usize = 20;
+/// Bytes that are kept for them beyond the output's own bound.
+const MAX_LAST_BYTES: usize = 4 << 10;
 /// Bytes that a guest may hand over at once.
 const MAX_WRITE: usize = 64 << 10;
 
@@ -31,6 +37,8 @@ pub(super) struct Output(Arc<Mutex<Printed>>);
 #[derive(Default)]
 struct Printed {
     kept: Vec<u8>,
+    /// The last bytes of those that are over the limit.
+    last: VecDeque<u8>,
     /// Bytes that were printed, with those that were dropped.
     all: usize,
     limit: usize,
@@ -43,13 +51,16 @@ impl Output {
     }
 
     /// Logs what was printed, a line at a time, printable, so that none can fake another, and without the handler's
-    /// secrets; begins anew. Gives whether all of it was.
-    pub(super) fn log(&self, handler: &str, settings: Option<&Settings>) -> bool {
-        let Printed { kept, all, limit } = &self.take();
-        let text = String::from_utf8_lossy(kept);
-        let text = settings.map_or(Cow::Borrowed(&*text), |settings| settings.without_secrets(&text));
-        for line in text.lines().take(MAX_LINES) {
-            tracing::info!(handler, "guest prints: {}", one_line(line, MAX_LINE));
+    /// secrets; begins anew. The first line names the handler.
+    pub(super) fn log(&self, handler: &str, settings: Option<&Settings>) -> Logged {
+        let Printed { kept, last, all, limit } = &self.take();
+        let text = without_secrets(kept, settings);
+        for (number, line) in text.lines().take(MAX_LINES).enumerate() {
+            let line = one_line(line, MAX_LINE);
+            match number {
+                0 => tracing::info!(handler, "guest prints: {line}"),
+                _ => tracing::info!("guest prints: {line}"),
+            }
         }
         let bytes = (*all, *limit, "bytes");
         let lines = (text.lines().count(), MAX_LINES, "lines");
@@ -58,7 +69,10 @@ impl Output {
             let why = format!("it printed {current} {what}, of which at most {limit} are shown");
             hit::log("output", usage, Some(handler), &why, "what a cell printed is cut");
         }
-        [bytes, lines].iter().all(|(current, limit, _)| current <= limit)
+        let all = [bytes, lines].iter().all(|(current, limit, _)| current <= limit);
+        let last =
+            if last.is_empty() { last_lines(&text) } else { last_lines(&without_secrets(&whole(last), settings)) };
+        Logged { all, last }
     }
 
     fn take(&self) -> Printed {
@@ -72,6 +86,32 @@ impl Output {
     }
 }
 
+/// What became of a cell's output.
+pub(super) struct Logged {
+    /// Whether all of it is in the log.
+    pub(super) all: bool,
+    /// Its last lines, printable and without the handler's secrets.
+    pub(super) last: Vec<String>,
+}
+
+/// The text of some output, without the handler's secrets.
+fn without_secrets(bytes: &[u8], settings: Option<&Settings>) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    settings.map_or(Cow::Borrowed(&*text), |settings| settings.without_secrets(&text)).into_owned()
+}
+
+/// The whole lines of the last bytes. The first line has lost its beginning, and with it what tells a secret.
+fn whole(last: &VecDeque<u8>) -> Vec<u8> {
+    last.iter().copied().skip_while(|byte| *byte != b'\n').skip(1).collect()
+}
+
+fn last_lines(text: &str) -> Vec<String> {
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    let mut last: Vec<_> = lines.rev().take(MAX_LAST_LINES).map(|line| one_line(line, MAX_LINE)).collect();
+    last.reverse();
+    last
+}
+
 impl OutputStream for Output {
     fn check_write(&mut self) -> StreamResult<usize> {
         Ok(MAX_WRITE)
@@ -82,6 +122,16 @@ impl OutputStream for Output {
         let room = printed.limit.saturating_sub(printed.kept.len());
         printed.kept.extend(bytes.iter().take(room));
         printed.all = printed.all.saturating_add(bytes.len());
+        if bytes.len() > room {
+            let most = MAX_LAST_BYTES.min(printed.limit);
+            // What is kept already comes before it.
+            let before =
+                if printed.last.is_empty() { printed.kept.len().saturating_sub(most) } else { printed.kept.len() };
+            let Printed { kept, last, .. } = &mut *printed;
+            last.extend(kept.iter().skip(before).chain(bytes.iter().skip(room)));
+            let over = last.len().saturating_sub(most);
+            last.drain(..over);
+        }
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tracing::Instrument;
 
 use super::handlers::Taker;
-use super::{Handlers, NativeContext, Served, Shared};
+use super::{Event, Handlers, NativeContext, Served, Shared};
 use crate::Error;
 use crate::grants::{Progress, Scope};
 use crate::kinds::Kind;
@@ -196,7 +196,13 @@ impl Shared {
                 (Err(Error::Overloaded { .. } | Error::SessionOverloaded { .. }), Some(pause)) => {
                     tokio::time::sleep(*pause).await
                 }
-                (answer, _) => return answer.map_err(|error| error.to_rpc()),
+                (answer, _) => {
+                    if let (Err(error), Some(observer)) = (&answer, &self.observer) {
+                        let (task, handler, printed) = (&*claim.lease.id, handler.name(), &*scope.printed);
+                        observer(&Event::WorkFailed { task, handler, error, printed });
+                    }
+                    return answer.map_err(|error| error.to_rpc());
+                }
             }
         }
     }

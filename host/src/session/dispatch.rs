@@ -65,7 +65,7 @@ impl Shared {
             return None;
         };
         let (kind, outcome) = (Kind::of(method, false), Outcome::Refused);
-        let mut route = Route { serving: &serving, kind, handler: None, task: None, outcome };
+        let mut route = Route { serving: &serving, kind, handler: None, task: None, printed: Vec::new(), outcome };
         let mut watch = RequestWatch::begin(parent, &self.protocol_version, method, id, text);
         if self.in_flight.was_cancelled(id.get()) {
             watch.ended(Outcome::Cancelled, route.kind, None, None);
@@ -115,7 +115,7 @@ impl Shared {
             });
         }
         if let (Some(observer), Some(start)) = (&self.observer, start) {
-            let Route { kind, handler, .. } = &route;
+            let Route { kind, handler, printed, .. } = &route;
             let handler = handler.map(Taker::name);
             observer(&Event::Answered {
                 method,
@@ -125,6 +125,7 @@ impl Shared {
                 elapsed: start.elapsed(),
                 request: text,
                 response: &reply.message,
+                printed,
             });
         }
         Some(reply)

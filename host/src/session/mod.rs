@@ -130,6 +130,22 @@ pub enum Event<'a> {
         request: &'a [u8],
         /// The response as it goes out; private, too.
         response: &'a [u8],
+        /// The last lines that the guest printed, oldest first, where its cell ended without an answer; empty
+        /// otherwise. 20 lines of 1,000 characters at most, printable, without the handler's secrets. They are
+        /// for the author of the handler, and never go to the server.
+        printed: &'a [String],
+    },
+    /// The cell that did the work of a task ended without an answer, so the task fails.
+    #[non_exhaustive]
+    WorkFailed {
+        /// The task's id.
+        task: &'a str,
+        /// The name of the component.
+        handler: &'a str,
+        /// What ended the cell.
+        error: &'a Error,
+        /// The last lines that the guest printed, as in [`Event::Answered`].
+        printed: &'a [String],
     },
     /// A task changed.
     Task(&'a Task),

@@ -52,6 +52,8 @@ pub(super) struct Route<'a> {
     pub(super) handler: Option<&'a Taker>,
     /// The task it was about.
     pub(super) task: Option<String>,
+    /// The last lines that the guest printed, when its cell ended without an answer.
+    pub(super) printed: Vec<String>,
     /// What it is that an error tells of: a refusal of the host's own, until somebody was asked.
     pub(super) outcome: Outcome,
 }
@@ -129,6 +131,7 @@ impl Shared {
             }
             Ok(Err(error)) => Err(route.returned(id, error, bounds)),
             Err(error) => {
+                route.printed = std::mem::take(&mut scope.printed);
                 if matches!(error, Error::Overloaded { .. } | Error::SessionOverloaded { .. }) {
                     route.outcome = Outcome::Refused;
                 }

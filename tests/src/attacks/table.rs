@@ -34,6 +34,7 @@ pub const ATTACKS: &[Attack] = &[
     row("flood-text",              Answer,    Kind("cpu_time")),
     // Ends.
     row("trap",                    Answer,    Kind("trap")),
+    row("print-then-trap",         Answer,    Kind("trap")),
     row("panic",                   Answer,    Kind("trap")),
     row("exit",                    Answer,    Kind("trap")),
     // Answers that are too large.
