@@ -60,6 +60,16 @@ pub enum Error {
         /// What wasmtime said.
         reason: String,
     },
+    /// The component is valid, and needs a part of WebAssembly that this host leaves out.
+    #[error("{handler}: needs {needs}, which this host leaves out; {remedy}")]
+    LeftOut {
+        /// The handler's name.
+        handler: String,
+        /// The part.
+        needs: &'static str,
+        /// What its author can do.
+        remedy: &'static str,
+    },
     /// The component is made of more than [`Limits`](crate::Limits) allows.
     #[error("{handler}: has {current} {}, the limit is {limit}; build it smaller, or raise `{}`", part.names().2, part.names().1)]
     Shape {
@@ -135,7 +145,7 @@ pub enum Error {
         missing: Vec<&'static str>,
     },
     /// The component imports what no grant gives.
-    #[error("{handler}: imports `{import}`, which this host does not have; build it without")]
+    #[error("{handler}: imports {}", unknown(import))]
     UnknownImport {
         /// The handler's name.
         handler: String,
@@ -245,6 +255,14 @@ pub enum Error {
         /// The limit in levels.
         limit: usize,
     },
+    /// So many bytes of answers wait to be sent that one more cannot: the server does not read them.
+    #[error("the answer is dropped: {current} bytes of answers would wait to be read, the limit is {limit}")]
+    Unread {
+        /// Bytes that would wait.
+        current: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
     /// The answer is larger than [`Limits::message_size`](crate::Limits::message_size).
     #[error("the handler's answer has {size} bytes, the limit is {limit}")]
     AnswerTooLarge {
@@ -265,7 +283,7 @@ impl Error {
             Self::NotAComponent { .. } => "not_a_component",
             Self::CoreModule { .. } => "core_module",
             Self::TooLarge { .. } => "component_size",
-            Self::Invalid { .. } => "invalid_component",
+            Self::Invalid { .. } | Self::LeftOut { .. } => "invalid_component",
             Self::Shape { part, .. } => part.names().0,
             Self::CompileTime { .. } => "compile_time",
             Self::Start { reason, .. } => reason.kind(),
@@ -289,6 +307,7 @@ impl Error {
             Self::SessionOverloaded { .. } => "session_overloaded",
             Self::InvalidAnswer(_) => "invalid_answer",
             Self::JsonDepth { .. } => "json_depth",
+            Self::Unread { .. } => "unread",
             Self::AnswerTooLarge { .. } => "answer_size",
         }
     }
@@ -300,7 +319,9 @@ impl Error {
         let sizes = |current: usize, limit: usize| usage(current as u64, limit as u64);
         match self {
             Self::TooLarge { size, limit, .. } | Self::AnswerTooLarge { size, limit } => sizes(*size, *limit),
-            Self::Memory { current, limit } | Self::Table { current, limit } => sizes(*current, *limit),
+            Self::Memory { current, limit } | Self::Table { current, limit } | Self::Unread { current, limit } => {
+                sizes(*current, *limit)
+            }
             Self::Shape { current, limit, .. } => usage(*current, *limit),
             Self::Cpu { current, limit } | Self::Time { current, limit } => {
                 usage(milliseconds(*current), milliseconds(*limit))
@@ -382,4 +403,22 @@ impl Part {
 
 pub(crate) fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The version of WASI that the host has, but for what stands behind the second point.
+const WASI: &str = "0.2";
+
+/// The version of WASI that an import is of, where that is another than the host's.
+pub(crate) fn other_wasi(import: &str) -> Option<String> {
+    let (_, version) = import.strip_prefix("wasi:")?.rsplit_once('@')?;
+    let minor = version.splitn(3, '.').take(2).collect::<Vec<_>>().join(".");
+    (minor != WASI).then_some(minor)
+}
+
+/// What is to be said of an import that the host does not have.
+fn unknown(import: &str) -> String {
+    match other_wasi(import) {
+        Some(other) => format!("WASI {other} (`{import}`), this host speaks WASI {WASI}; build it for WASI {WASI}"),
+        None => format!("`{import}`, which this host does not have; build it without"),
+    }
 }

@@ -75,6 +75,7 @@ fn the_documented_limits_are_the_defaults() {
         tables,
         handles,
         compile_time,
+        cache_size,
         output,
         session_cells,
         json_depth,
@@ -94,6 +95,7 @@ fn the_documented_limits_are_the_defaults() {
     row("Limits::tables", &format!("{tables} of a component"));
     row("Limits::handles", &format!("{} of a cell", thousands(handles)));
     row("Limits::compile_time", &format!("{} s", compile_time.as_secs()));
+    row("Limits::cache_size", &format!("{} GiB", cache_size >> 30));
     row("Limits::output", &format!("{} KiB of a cell", output >> 10));
     row("Limits::session_cells", &format!("{session_cells} at once"));
     row("Limits::cells", &format!("{} at once", thousands(cells as usize)));

@@ -58,7 +58,7 @@ impl Asked {
                 })
             }),
             Event::Task(task) => self.tasks.add(|| json!(task)),
-            Event::Replaced(_) | Event::NotReplaced { .. } => {}
+            Event::WorkFailed { .. } | Event::Replaced(_) | Event::NotReplaced { .. } => {}
         }
     }
 

@@ -36,7 +36,7 @@ pub(super) async fn build(args: Args) -> anyhow::Result<Ended> {
     };
     // As the author would name it.
     let component = component.strip_prefix(&dir).map_or_else(|_| component.clone(), |inside| args.dir.join(inside));
-    let engine = args.cache.engine(&config.limits)?;
+    let engine = args.cache.engine(&config)?;
     let how = args.given.settle(&config, &component)?;
     let handler = load(&engine, &dir, &component, &how).await?;
     let mut names: Vec<_> = handler.kinds().map(|kind| kind.info().export).collect();

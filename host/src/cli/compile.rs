@@ -51,7 +51,11 @@ struct Compiled {
 pub(super) async fn compile(args: Args) -> anyhow::Result<Ended> {
     anyhow::ensure!(!args.cache.keeps_nothing(), "--no-cache leaves nowhere to keep what is compiled");
     // The settings of an engine follow from its limits, and what was compiled for others is not found.
-    let engine = args.cache.engine(&args.config.load()?.limits)?;
+    let engine = args.cache.engine(&args.config.load()?)?;
+    anyhow::ensure!(
+        engine.has_cache(),
+        "there is nowhere to keep what is compiled; name a folder with --cache or TASKCELL_CACHE"
+    );
     let mut compiled = Vec::new();
     for file in &args.files {
         compiled.push(while_loading(file, one(&engine, file)).await?);

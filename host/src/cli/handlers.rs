@@ -12,7 +12,7 @@ use super::policy::{MAX_SETTING, Policy};
 use super::progress_line::while_loading;
 use super::user::TerminalUser;
 use crate::grants::User;
-use crate::{Engine, EngineOptions, Error, Grants, Handler, Handlers, Limits};
+use crate::{Engine, EngineOptions, Error, Grants, Handler, Handlers, sandbox};
 
 /// The stock handler, built from `guest-examples/rust-scripted`; a test compares the two.
 pub(super) const STOCK: &[u8] = include_bytes!("../../assets/stock.wasm");
@@ -119,13 +119,29 @@ impl CacheArgs {
         self.no_cache
     }
 
-    /// An engine with these limits.
-    pub(super) fn engine(&self, limits: &Limits) -> Result<Engine, Error> {
-        let mut options = EngineOptions { limits: limits.clone(), ..EngineOptions::default() };
-        if !self.no_cache {
-            options.cache = self.folder();
+    /// An engine with the limits and settings of a configuration.
+    ///
+    /// A cache that was asked for must be usable. The user's own cache folder is a convenience: without it compiled components
+    /// are not kept, and a warning says so.
+    pub(super) fn engine(&self, config: &Config) -> anyhow::Result<Engine> {
+        let mut options = EngineOptions {
+            limits: config.limits.clone(),
+            pagemap_scan: config.pagemap_scan,
+            ..EngineOptions::default()
+        };
+        match self.folder().filter(|_| !self.no_cache) {
+            Some(folder) => match sandbox::check_cache(&folder) {
+                Ok(()) => options.cache = Some(folder),
+                Err(error) => {
+                    let why = format!("{}: cannot be the cache: {error}; {REMEDY}", folder.display());
+                    anyhow::ensure!(self.cache.is_none(), why);
+                    tracing::warn!("{why}; compiled components are not kept");
+                }
+            },
+            None if self.no_cache => {}
+            None => tracing::warn!("this user has no folder for compiled components, which are not kept; {REMEDY}"),
         }
-        Engine::new(options)
+        Ok(Engine::new(options)?)
     }
 
     /// The folder of compiled components; none where this user has none.
@@ -136,6 +152,9 @@ impl CacheArgs {
         self.cache.clone().or_else(default)
     }
 }
+
+/// What to do where compiled components cannot be kept.
+const REMEDY: &str = "name a folder with --cache or TASKCELL_CACHE, or say --no-cache";
 
 impl HandlerArgs {
     /// Adds a component to those of --handler.
@@ -148,7 +167,7 @@ impl HandlerArgs {
         anyhow::ensure!(!self.grants.contains(&Grant::Model), "--grant model: {NO_MODEL}");
         // One person: whoever asks waits for their turn.
         let user = self.asks_the_user(config).then(TerminalUser::new).transpose()?.map(Arc::new);
-        let engine = self.cache.engine(&config.limits)?;
+        let engine = self.cache.engine(config)?;
         let mut handlers = Vec::new();
         let mut secrets = Vec::new();
         for file in &self.files {

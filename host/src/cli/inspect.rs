@@ -56,7 +56,7 @@ enum Says<'a> {
 pub(super) async fn inspect(args: Args) -> anyhow::Result<Ended> {
     let config = args.config.load()?;
     let declared = args.declared.settle(&config)?;
-    let engine = args.cache.engine(&config.limits)?;
+    let engine = args.cache.engine(&config)?;
     // It serves no request.
     let all = || stand_ins::all(Settings::default());
     let mut inspected = Vec::new();

@@ -40,6 +40,7 @@ pub(crate) use scope::{Conversation, Owner, Scope};
 pub use user::{Confirmation, User};
 
 use crate::Error;
+use crate::error::other_wasi;
 use crate::sandbox::{CellState, Import, PACKAGE};
 
 /// The bindings of the imported interfaces, generated from `wit/`.
@@ -209,6 +210,9 @@ pub(crate) fn explain(imports: &[String]) -> Vec<Import> {
         let known = grant.is_some()
             || name.strip_prefix(PACKAGE) == Some("/types")
             || EVERYWHERE.iter().any(|package| name.starts_with(package));
+        // Another version has other functions under the same names.
+        let known = known && other_wasi(interface).is_none();
+        let grant = grant.filter(|_| known);
         Import { interface: interface.clone(), grant, known }
     };
     imports.iter().map(explain).collect()

@@ -2,34 +2,49 @@
 //!
 //! Compiling takes from 30 ms (Rust) to seconds (Python); mapping the compiled file takes less than one. A file's
 //! name holds the component's digest and a hash of the engine's version and settings, so a stale one is never
-//! found. Beside it stands which file was which component ([`Seen`]). What is found is run without further checks, so the folder must be this user's alone.
+//! found. Beside it stands which file was which component ([`Seen`]).
+//!
+//! What is found is run without a look at its bytes: a digest of them would cost more than the mapping saves
+//! (`docs/architecture.md`). So the folder and each file must be this user's, and nobody else may write to them.
 
 use std::hash::{Hash, Hasher};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
+use super::cache_files::{make, open_own, own_path, prepare, tidy};
 use super::seen::{Seen, Stamp};
 use crate::Error;
+
+/// Bytes of a note on which component a file is: about ten times what it has.
+const MAX_SEEN: u64 = 4 << 10;
 
 #[derive(Debug)]
 pub(super) struct Cache {
     folder: PathBuf,
     /// Hash of the engine's version and settings.
     engine: String,
+    /// Bytes that the files may have together.
+    size: u64,
+    /// Whether it was said that nothing can be kept.
+    told: AtomicBool,
 }
 
 impl Cache {
-    pub(super) fn open(folder: PathBuf, engine: &wasmtime::Engine) -> Result<Self, Error> {
+    pub(super) fn open(folder: PathBuf, size: u64, engine: &wasmtime::Engine) -> Result<Self, Error> {
         prepare(&folder)
             .map_err(|error| Error::Engine(format!("{}: cannot be the cache: {error}", folder.display())))?;
         let mut hasher = Sha256Hasher(Sha256::new());
         engine.precompile_compatibility_hash().hash(&mut hasher);
         let hash = hasher.0.finalize();
         let engine = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { folder, engine })
+        let cache = Self { folder, engine, size, told: AtomicBool::new(false) };
+        cache.tidy(None);
+        Ok(cache)
     }
 
     /// The compiled component, when it is there and whole.
@@ -38,34 +53,44 @@ impl Cache {
         if !path.exists() {
             return None;
         }
-        // SAFETY: `deserialize_file` trusts the file to be what `Component::serialize` wrote. Only this user can
-        // write to the folder (checked by `prepare`), this code alone writes there under such names, and it
-        // renames a file to its name only when it is whole. wasmtime checks version and settings itself.
-        #[expect(unsafe_code, reason = "mapping compiled code is unsafe by nature; the proof stands above")]
-        let component = unsafe { Component::deserialize_file(engine, &path) };
+        let component = open_own(&path).map_err(wasmtime::Error::from).and_then(|file| {
+            // The files that were not used for longest go first. Without the right to say so a file counts as old.
+            let _ = file.set_modified(SystemTime::now());
+            // SAFETY: `deserialize_file` trusts the file to be what `Component::serialize` wrote. `open_own` saw by the
+            // file's descriptor that it is this user's and that nobody else may write to it, and it is mapped by that
+            // same descriptor; only this user can write to the folder (checked by `prepare`), this code alone writes
+            // there under such names, and it renames a file to its name only when it is whole. wasmtime checks version
+            // and settings itself.
+            #[expect(unsafe_code, reason = "mapping compiled code is unsafe by nature; the proof stands above")]
+            unsafe {
+                Component::deserialize_file(engine, own_path(&file, &path))
+            }
+        });
         component
             .inspect_err(|error| {
-                tracing::warn!(path = %path.display(), %error, "a cached component is not usable");
+                tracing::warn!(path = %path.display(), %error, "a cached component is not usable: it is compiled again");
             })
             .ok()
     }
 
-    /// Keeps a compiled component. A failure costs only the time to compile it again.
+    /// Keeps a compiled component. A failure costs only the time to compile it again, and is said once.
     pub(super) fn store(&self, component: &Component, digest: &str) {
-        if let Err(error) = self.try_store(component, digest) {
-            tracing::warn!(folder = %self.folder.display(), %error, "a compiled component could not be cached");
+        let path = self.path(digest);
+        let stored = component.serialize().and_then(|bytes| self.write(&path, &bytes));
+        match stored {
+            Ok(()) => self.tidy(Some(&path)),
+            Err(error) if !self.told.swap(true, Ordering::Relaxed) => {
+                tracing::warn!(folder = %self.folder.display(), %error, "compiled components cannot be cached");
+            }
+            Err(error) => tracing::debug!(folder = %self.folder.display(), %error, "a component could not be cached"),
         }
-    }
-
-    fn try_store(&self, component: &Component, digest: &str) -> wasmtime::Result<()> {
-        self.write(&self.path(digest), &component.serialize()?)
     }
 
     /// Writes a file whole, or not at all.
     fn write(&self, path: &Path, bytes: &[u8]) -> wasmtime::Result<()> {
         let partial = self.folder.join(format!("{}.partial", uuid::Uuid::new_v4()));
-        let mut file = std::fs::File::create_new(&partial)?;
-        let written = file.write_all(bytes).and_then(|()| std::fs::rename(&partial, path));
+        let written = make(&partial).and_then(|mut file| file.write_all(bytes));
+        let written = written.and_then(|()| std::fs::rename(&partial, path));
         if written.is_err() {
             // Nothing else will: the name is random.
             let _ = std::fs::remove_file(&partial);
@@ -73,9 +98,17 @@ impl Cache {
         Ok(written?)
     }
 
+    /// Removes what is too much, but for the file that was just written.
+    fn tidy(&self, keep: Option<&Path>) {
+        if let Err(error) = tidy(&self.folder, self.size, keep) {
+            tracing::debug!(folder = %self.folder.display(), %error, "the cache could not be tidied");
+        }
+    }
+
     /// The digest of the component that a file was, if it is still the same file.
     pub(super) fn seen(&self, stamp: &Stamp) -> Option<String> {
-        let seen = std::fs::read(self.folder.join(stamp.name())).ok()?;
+        let mut seen = Vec::new();
+        open_own(&self.folder.join(stamp.name())).ok()?.take(MAX_SEEN).read_to_end(&mut seen).ok()?;
         let seen: Seen = serde_json::from_slice(&seen).ok()?;
         (seen.stamp == *stamp && is_digest(&seen.digest)).then_some(seen.digest)
     }
@@ -102,28 +135,6 @@ impl Cache {
 
 fn is_digest(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-/// Makes the folder, or checks that nobody else may write to it.
-#[cfg(unix)]
-fn prepare(folder: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let metadata = std::fs::metadata(folder)?;
-    if metadata.mode() & 0o022 != 0 {
-        return Err(std::io::Error::other("others may write to it; `chmod go-w` it or choose another"));
-    }
-    // The folder of a process is its own, so its owner is the user that runs this.
-    if std::fs::metadata("/proc/self").is_ok_and(|me| me.uid() != metadata.uid()) {
-        return Err(std::io::Error::other("it belongs to another user; choose another"));
-    }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn prepare(folder: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(folder)
 }
 
 /// `precompile_compatibility_hash` gives what can be hashed; file names want more than 64 bits that stay the same

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use wasmtime::component::Component;
 
+use super::proposals::needed;
 use super::seen::Stamp;
 use super::{Engine, Limits, file};
 use crate::Error;
@@ -59,7 +60,8 @@ pub(super) async fn compile(engine: &Engine, name: &str, bytes: Vec<u8>) -> Resu
         }
         Ok(Ok(Err(error))) => {
             let reason = format!("{error:#}");
-            Err(shape(name, &reason, engine.limits()).unwrap_or_else(|| invalid(&reason)))
+            let known = shape(name, &reason, engine.limits()).or_else(|| needed(name, &reason));
+            Err(known.unwrap_or_else(|| invalid(&reason)))
         }
         Ok(Err(Panicked)) => Err(invalid("compiling it failed inside the compiler")),
         Err(_) => Err(Error::CompileTime { handler: name.to_owned(), limit }),

@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 use wasmtime::component::Linker;
-use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::cache::Cache;
 use super::cell::CellState;
 use super::kept::{Sessions, Waiting};
 use super::limits::Limits;
+use super::pagemap::{Decision, PagemapScan};
 use super::places::{Place, Places};
 use super::ticker::Ticker;
 use super::turns::Turns;
@@ -37,6 +38,8 @@ pub struct EngineOptions {
     /// Where compiled components are kept; nowhere when absent. Only this user may be able to write there, for
     /// what is found there is run as it is.
     pub cache: Option<PathBuf>,
+    /// Whether the pool scans the page map for the pages that a cell wrote.
+    pub pagemap_scan: PagemapScan,
 }
 
 /// Compiles components and holds the pool their cells come from. Cloning it is cheap and shares both.
@@ -87,7 +90,7 @@ impl Engine {
     /// # Errors
     /// [`Error::Engine`] when this machine cannot carry the limits, or the cache is not this user's alone.
     pub fn new(options: EngineOptions) -> Result<Self, Error> {
-        let EngineOptions { limits, cache } = options;
+        let EngineOptions { limits, cache, pagemap_scan } = options;
         if limits.cells == 0 {
             return Err(Error::Engine("no cell may run: `cells` is 0; use at least 1".to_owned()));
         }
@@ -98,11 +101,13 @@ impl Engine {
             )));
         }
         check_map_count(limits.cells)?;
+        let pagemap = Decision::new(pagemap_scan);
+        tracing::info!(scan = pagemap.scan, "{pagemap}");
         let engine =
-            wasmtime::Engine::new(&wasmtime_config(&limits)).map_err(|error| Error::Engine(format!("{error:#}")))?;
+            wasmtime::Engine::new(&config(&limits, &pagemap)).map_err(|error| Error::Engine(format!("{error:#}")))?;
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(|error| Error::Engine(format!("{error:#}")))?;
-        let cache = cache.map(|folder| Cache::open(folder, &engine)).transpose()?;
+        let cache = cache.map(|folder| Cache::open(folder, limits.cache_size, &engine)).transpose()?;
         let cells = Arc::new(Places::new(limits.cells));
         let compiling = Arc::new(Semaphore::new(COMPILING));
         let (ticker, turns) = (Ticker::start(engine.clone())?, Turns::default());
@@ -140,6 +145,12 @@ impl Engine {
             stacks: metrics.stacks(),
             idle,
         }
+    }
+
+    /// Whether compiled components are kept.
+    #[cfg(feature = "cli")]
+    pub(crate) fn has_cache(&self) -> bool {
+        self.shared.cache.is_some()
     }
 
     /// The file of the cache with the component of this digest, when it is there.
@@ -191,9 +202,14 @@ impl Engine {
     }
 }
 
-/// The settings of the engine, for those who compare it with another use of wasmtime (`benches/`).
+/// The settings of the engine, for those who compare it with another use of wasmtime (`benches/`): those that
+/// [`PagemapScan::Auto`] gives on this machine.
 #[must_use]
 pub fn wasmtime_config(limits: &Limits) -> Config {
+    config(limits, &Decision::new(PagemapScan::Auto))
+}
+
+fn config(limits: &Limits, pagemap: &Decision) -> Config {
     let Limits { cells, core_instances, memories, tables, .. } = *limits;
     // Most handlers have one memory and a table or two, so the pool has that for each cell; the largest that is taken
     // fits in any case.
@@ -212,7 +228,7 @@ pub fn wasmtime_config(limits: &Limits) -> Config {
         .table_elements(limits.table_elements)
         .linear_memory_keep_resident(KEEP_RESIDENT)
         .table_keep_resident(64 << 10)
-        .pagemap_scan(Enabled::Auto)
+        .pagemap_scan(pagemap.setting())
         // A slot that last held another component costs 12 µs more: keep enough of each.
         .max_unused_warm_slots(100);
 

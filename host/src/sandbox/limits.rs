@@ -43,6 +43,9 @@ pub struct Limits {
     /// Time that one waits for a component to be compiled. Default 2 minutes. What compiles cannot be interrupted: it
     /// goes on, and [`Limits::component_size`] bounds it.
     pub compile_time: Duration,
+    /// Bytes of the compiled components in the [cache](crate::EngineOptions::cache), all files together. When there are more,
+    /// those go that were not used for longest; the one that was compiled last stays. Default 1 GiB.
+    pub cache_size: u64,
     /// Bytes kept of what a cell prints, for the log. Default 64 KiB.
     pub output: usize,
     /// Cells at once, in all. Default 1,000; at most what the kernel's `vm.max_map_count` carries, about 10,000.
@@ -68,6 +71,7 @@ impl Default for Limits {
             json_depth: 64,
             component_size: 64 << 20,
             compile_time: Duration::from_secs(2 * 60),
+            cache_size: 1 << 30,
             output: 64 << 10,
             cells: 1_000,
             session_cells: 500,

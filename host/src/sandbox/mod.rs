@@ -5,6 +5,7 @@
 //! loaded, so that a call looks nothing up and checks no type. Of MCP this module knows what `kinds` tells it.
 
 mod cache;
+mod cache_files;
 mod cell;
 mod compile;
 mod engine;
@@ -15,11 +16,15 @@ mod kept;
 mod limits;
 mod meter;
 mod output;
+pub(crate) mod pagemap;
 mod places;
+mod proposals;
 mod seen;
 mod ticker;
 mod turns;
 
+#[cfg(feature = "cli")]
+pub(crate) use cache_files::prepare as check_cache;
 pub(crate) use cell::{CellState, call};
 pub use engine::{Engine, EngineOptions, Pool, wasmtime_config};
 pub(crate) use exports::{
@@ -29,6 +34,7 @@ pub(crate) use exports::{
 pub use handler::{Handler, Import};
 pub(crate) use kept::Kept;
 pub use limits::Limits;
+pub use pagemap::PagemapScan;
 pub(crate) use places::Places;
 pub(crate) use turns::Slice;
 

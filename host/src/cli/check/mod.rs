@@ -149,7 +149,7 @@ impl Checked<'_> {
 
 pub(super) async fn command(args: Args) -> anyhow::Result<Ended> {
     let config = args.given.config()?;
-    let engine = args.cache.engine(&config.limits)?;
+    let engine = args.cache.engine(&config)?;
     let how = Checked {
         fixtures: args.fixtures,
         patience: Duration::from_secs(args.timeout),

@@ -30,6 +30,7 @@ pub(super) struct LimitsTable {
     json_depth: Option<Spanned<Whole<usize>>>,
     component_size: Option<Spanned<Size>>,
     compile_time: Option<Spanned<Time>>,
+    cache_size: Option<Spanned<Size>>,
     output: Option<Spanned<Size>>,
     cells: Option<Spanned<Whole<u32>>>,
     session_cells: Option<Spanned<Whole<u32>>>,
@@ -41,6 +42,7 @@ impl LimitsTable {
         const KIB: usize = 1 << 10;
         const MIB: usize = 1 << 20;
         const GIB: usize = 1 << 30;
+        const TIB: u64 = 1 << 40;
         // Some parts of a component: it needs one of each.
         const PARTS: RangeInclusive<u32> = 1..=1_000;
 
@@ -70,6 +72,8 @@ impl LimitsTable {
         set(&mut limits.component_size, &self.component_size, KIB..=GIB, why)?;
         let why = "a component must be compiled, and somebody waits for it";
         set(&mut limits.compile_time, &self.compile_time, milliseconds(10)..=hours(1), why)?;
+        let why = "compiled components are kept on a disk, and the last one is kept in any case";
+        set(&mut limits.cache_size, &self.cache_size, 0..=TIB, why)?;
         let why = "it is kept in memory until its cell has ended";
         set(&mut limits.output, &self.output, 0..=64 * MIB, why)?;
         let why = "some cell must run";
@@ -109,6 +113,7 @@ mod tests {
             json-depth = 22
             component-size = "1GiB"
             compile-time = "24s"
+            cache-size = "28MiB"
             output = 0
             cells = 26
             session-cells = 27
@@ -130,12 +135,14 @@ mod tests {
             json_depth,
             component_size,
             compile_time,
+            cache_size,
             output,
             cells,
             session_cells,
         } = table.limits().unwrap();
         let sizes = [memory, stack, host_call, message_size, component_size, output];
         assert_eq!(sizes, [11 << 20, 170_000, 20 << 10, 21 << 10, 1 << 30, 0]);
+        assert_eq!(cache_size, 28 << 20);
         assert_eq!([table_elements, handles, json_depth], [12, 16, 22]);
         assert_eq!([core_instances, memories, tables, cells, session_cells], [13, 14, 15, 26, 27]);
         assert_eq!([cpu_time, wall_time, compile_time].map(|time| time.as_secs()), [18, 19 * 60, 24]);

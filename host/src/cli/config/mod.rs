@@ -25,6 +25,7 @@ use super::policy::{self, HandlerTable, Policy};
 use super::store::Place;
 use super::tasks_args::TaskMode;
 use crate::Limits;
+use crate::sandbox::PagemapScan;
 use crate::tasks::TaskLimits;
 
 /// Bytes of a file that are read: one that is larger is no configuration.
@@ -44,6 +45,8 @@ pub(super) struct Config {
     pub(super) watch: Option<bool>,
     /// The revision of MCP that is spoken with servers.
     pub(super) protocol: Option<Protocol>,
+    /// Whether the memory of cells is cleared by a scan of the page map.
+    pub(super) pagemap_scan: PagemapScan,
     #[serde(rename = "limits")]
     limits_table: LimitsTable,
     /// What bounds components, cells and messages: the defaults with what the table has.
