@@ -4,11 +4,12 @@
 //! list, so a name that leads somewhere else a moment later changes nothing.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::sync::Semaphore;
 
 use super::addresses::{Reach, reach};
 
@@ -25,11 +26,32 @@ pub trait Resolver: Send + Sync + 'static {
 /// That of the system.
 pub(super) struct System;
 
+/// Look-ups of the process at once. Each takes a thread for blocking work, of which the runtime has 512 by default, until the
+/// system has answered, however long nobody waits for that any more. Files and databases need such threads, too.
+const AT_ONCE: usize = 32;
+
+static PLACES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(AT_ONCE)));
+
 #[async_trait]
 impl Resolver for System {
     async fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>> {
-        Ok(tokio::net::lookup_host((host, 0)).await?.map(|address| address.ip()).collect())
+        let host = host.to_owned();
+        look_up(&PLACES, move || Ok((host, 0).to_socket_addrs()?.map(|address| address.ip()).collect())).await
     }
+}
+
+/// Asks the system, once there is a place. The place is taken until the system has answered.
+async fn look_up<F>(places: &Arc<Semaphore>, ask: F) -> io::Result<Vec<IpAddr>>
+where
+    F: FnOnce() -> io::Result<Vec<IpAddr>> + Send + 'static,
+{
+    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
+    let asked = tokio::task::spawn_blocking(move || {
+        let answer = ask();
+        drop(place);
+        answer
+    });
+    asked.await.map_err(io::Error::other)?
 }
 
 /// Gives only addresses that may be connected to.
@@ -66,5 +88,50 @@ impl Resolve for Checked {
                 Some(_) => Ok(Box::new(allowed.into_iter()) as Addrs),
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Condvar, Mutex};
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A system that does not answer holds a few threads, though requests give up, and leaves the others for whoever needs one.
+    #[tokio::test]
+    async fn a_slow_system_holds_few_threads() {
+        let (answers, asked) = (Arc::new((Mutex::new(false), Condvar::new())), Arc::new(AtomicUsize::new(0)));
+        let places = Arc::new(Semaphore::new(AT_ONCE));
+        let ask = || {
+            let (answers, asked) = (Arc::clone(&answers), Arc::clone(&asked));
+            look_up(&places, move || {
+                asked.fetch_add(1, Ordering::SeqCst);
+                let (answers, changed) = &*answers;
+                drop(changed.wait_while(answers.lock().unwrap(), |answers| !*answers).unwrap());
+                Ok(vec![IpAddr::from([192, 0, 2, 1])])
+            })
+        };
+        for _ in 0..5 {
+            // Each gives up, as a request does that runs out of time.
+            let all = futures_util::future::join_all((0..200).map(|_| ask()));
+            assert!(tokio::time::timeout(Duration::from_millis(100), all).await.is_err());
+        }
+        // A thread may be about to begin.
+        let deadline = Duration::from_secs(30);
+        let begun = async {
+            while asked.load(Ordering::SeqCst) < AT_ONCE {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(deadline, begun).await.unwrap();
+        assert_eq!(asked.load(Ordering::SeqCst), AT_ONCE);
+        let other = tokio::task::spawn_blocking(|| 7);
+        assert_eq!(tokio::time::timeout(deadline, other).await.unwrap().unwrap(), 7);
+        // When the system answers, the next one is asked.
+        *answers.0.lock().unwrap() = true;
+        answers.1.notify_all();
+        assert_eq!(tokio::time::timeout(deadline, ask()).await.unwrap().unwrap(), [IpAddr::from([192, 0, 2, 1])]);
     }
 }
