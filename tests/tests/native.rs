@@ -579,3 +579,35 @@ async fn the_audit_log_names_it() {
     assert_eq!(named("changed", None), "native");
     assert_eq!(named("request", Some("tasks/result")), Value::Null, "the host answers");
 }
+
+/// A server of an older revision gets what its revision has: a text instead of several, or an error that names the revision.
+#[tokio::test]
+async fn an_answer_has_the_form_of_the_negotiated_revision() {
+    let pieces = || {
+        let SamplingContent::Text(text) = message("one").content.remove(0) else { panic!("no text") };
+        [text.clone(), TextContent { text: "two".to_owned(), ..text }].map(SamplingContent::Text)
+    };
+    let answering = |content: Vec<SamplingContent>| {
+        let sampling = Native::sampling(move |_, _| {
+            let content = content.clone();
+            async move { Ok(CreateMessageResult { content, ..message("") }) }
+        });
+        Handlers::default().native(sampling).unwrap()
+    };
+    let ask = async |revision: &str, content: Vec<SamplingContent>| {
+        let mut options = options();
+        options.protocol_version = revision.to_owned();
+        Server::with(answering(content), options).request("sampling/createMessage", &prompt("p")).await.unwrap()
+    };
+    for revision in ["2024-11-05", "2025-03-26", "2025-06-18"] {
+        let answer = ask(revision, pieces().to_vec()).await;
+        assert_eq!(answer["result"]["content"], json!({ "type": "text", "text": "one\ntwo" }), "{revision}");
+        let answer = ask(revision, Vec::new()).await;
+        assert_eq!(answer["error"]["data"]["kind"], "invalid_answer", "{answer}");
+        assert!(answer["error"]["message"].as_str().unwrap().contains(revision), "{answer}");
+    }
+    for revision in ["2025-11-25", "2026-07-28"] {
+        let answer = ask(revision, pieces().to_vec()).await;
+        assert_eq!(answer["result"]["content"].as_array().map(Vec::len), Some(2), "{revision}: {answer}");
+    }
+}

@@ -108,12 +108,9 @@ async fn malformed_task_parameters_name_the_field() {
 #[tokio::test]
 async fn malformed_common_parameters_name_the_field() {
     let number = "a whole number that is not negative";
-    let token = "data did not match any variant of untagged enum ProgressToken";
     refused(&[
         ("roots/list", json!({ "_meta": 5 }), "_meta: expected a JSON object"),
         ("roots/list", json!({ "_meta": [] }), "_meta: expected a JSON object"),
-        ("roots/list", json!({ "_meta": { "progressToken": {} } }), &format!("_meta: {token}")),
-        ("roots/list", json!({ "_meta": { "progressToken": 1.5 } }), &format!("_meta: {token}")),
         (
             "sampling/createMessage",
             sampling(json!({ "task": { "ttl": -1 } })),
@@ -132,7 +129,7 @@ async fn malformed_common_parameters_name_the_field() {
         (
             "elicitation/create",
             merged(field(json!({ "type": "string" })), json!({ "task": 5 })),
-            "task: invalid type: integer `5`, expected struct TaskMetadata",
+            "task: invalid type: integer `5`, expected an object",
         ),
     ])
     .await;
@@ -148,7 +145,7 @@ async fn malformed_sampling_parameters_name_the_field() {
     refused(&[
         (method, json!({}), "missing field `messages`"),
         (method, json!({ "messages": [] }), "missing field `maxTokens`"),
-        (method, sampling(json!({ "messages": "hi" })), "messages: invalid type: string \"hi\", expected a sequence"),
+        (method, sampling(json!({ "messages": "hi" })), "messages: invalid type: string \"hi\", expected a list"),
         (method, sampling(json!({ "messages": [{}] })), "messages[0]: missing field `role`"),
         (
             method,
@@ -185,7 +182,7 @@ async fn malformed_sampling_parameters_name_the_field() {
         (
             method,
             sampling(json!({ "temperature": "warm" })),
-            "temperature: invalid type: string \"warm\", expected f64",
+            "temperature: invalid type: string \"warm\", expected a number",
         ),
         (
             method,

@@ -1,17 +1,22 @@
 //! One conversation: requests side by side, the order of what comes out, cancellation, and the life of tasks.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use taskcell::protocol::types::TaskStatus;
-use taskcell::session::Undeclared;
+use taskcell::protocol::types::{CreateMessageResult, Role, SamplingContent, TaskStatus, TextContent};
+use taskcell::session::{Event, Undeclared};
 use taskcell::tasks::{MemoryStore, TaskStore, Whose};
-use taskcell::{Handlers, Outbox, Session, SessionOptions};
+use taskcell::{Handlers, Native, Outbox, Session, SessionOptions};
 use taskcell_tests::conversation::{Conversation, prompt, request, soon, start, task_prompt};
 use taskcell_tests::handlers::{cells, guest, stock};
 use taskcell_tests::server::options;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 const RELATED: &str = "/result/_meta/io.modelcontextprotocol~1related-task/taskId";
 const HOUR: u64 = 3_600_000;
@@ -659,4 +664,163 @@ async fn work_spawns_no_work() {
         (&json!(-32603), &json!("spawn")),
         "{result}"
     );
+}
+
+/// A closure that answers with so many bytes of text once the gate is open, and how often it was called.
+fn large(bytes: usize, gate: &Arc<Semaphore>) -> (Handlers, Arc<AtomicUsize>) {
+    let called = Arc::new(AtomicUsize::new(0));
+    let (calls, gate) = (Arc::clone(&called), Arc::clone(gate));
+    let sampling = Native::sampling(move |_, _| {
+        calls.fetch_add(1, Ordering::SeqCst);
+        let gate = Arc::clone(&gate);
+        let content = TextContent { text: "x".repeat(bytes), annotations: None, meta: None };
+        let content = vec![SamplingContent::Text(content)];
+        let model = "m".to_owned();
+        async move {
+            drop(gate.acquire().await);
+            Ok(CreateMessageResult { role: Role::Assistant, content, model, stop_reason: None, meta: None })
+        }
+    });
+    (Handlers::default().native(sampling).unwrap(), called)
+}
+
+/// Options of a session that counts the answers to a method.
+fn counting(method: &'static str) -> (SessionOptions, Arc<AtomicUsize>) {
+    let answered = Arc::new(AtomicUsize::new(0));
+    let (counts, mut options) = (Arc::clone(&answered), options());
+    options.observer = Some(Arc::new(move |event| {
+        if matches!(event, Event::Answered { method: found, .. } if *found == method) {
+            counts.fetch_add(1, Ordering::SeqCst);
+        }
+    }));
+    (options, answered)
+}
+
+/// Waits until something has happened so often.
+async fn until(count: &AtomicUsize, times: usize) {
+    let happened = async {
+        while count.load(Ordering::SeqCst) < times {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    soon(happened).await.unwrap();
+}
+
+/// Waits until nothing more happens by itself.
+async fn settled(count: impl Fn() -> usize) -> usize {
+    let mut before = usize::MAX;
+    while before != count() {
+        before = count();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    before
+}
+
+/// A server that asks and does not read is not answered for ever: answers wait up to a bound in bytes, a few more are held, and
+/// then there is a short error in their place. What comes while the queue is full is not begun.
+#[tokio::test]
+async fn answers_that_nobody_reads_are_bounded() {
+    let gate = Arc::new(Semaphore::new(0));
+    let (handlers, called) = large(1 << 20, &gate);
+    let (counting, answered) = counting("sampling/createMessage");
+    let (session, mut outbox) = Session::new(handlers, counting);
+    let session = Arc::new(session);
+    let mut running = JoinSet::new();
+    let mut ask = |id: String, method: &'static str| {
+        let session = Arc::clone(&session);
+        running.spawn(async move { session.handle(&bytes(json!(id), method, &prompt("p"))).await });
+    };
+    for number in 0..60 {
+        ask(format!("early-{number}"), "sampling/createMessage");
+    }
+    // All are under way before the first answer is there.
+    until(&called, 60).await;
+    gate.add_permits(1);
+    until(&answered, 60).await;
+    for number in 0..10 {
+        ask(format!("late-{number}"), "sampling/createMessage");
+        ask(format!("ping-{number}"), "ping");
+    }
+    assert_eq!(settled(|| called.load(Ordering::SeqCst)).await, 60, "more was begun though nothing was read");
+    let (mut results, mut refused, mut ids) = (0, 0, BTreeSet::new());
+    for _ in 0..80 {
+        let message: Value = serde_json::from_slice(&soon(outbox.recv()).await.unwrap().unwrap()).unwrap();
+        let id = message["id"].as_str().unwrap().to_owned();
+        match message["error"]["data"]["kind"].as_str() {
+            None => results += usize::from(!id.starts_with("ping")),
+            Some("unread") if id.starts_with("early") => refused += 1,
+            _ => panic!("{message}"),
+        }
+        assert!(ids.insert(id), "one was answered twice: {message}");
+    }
+    // 10 MiB in the queue and 16 MiB that wait, of 1 MiB and some bytes each.
+    let kept = results - 10;
+    assert!((20..=27).contains(&kept) && kept + refused == 60, "{kept} were kept, {refused} refused");
+    assert_eq!(called.load(Ordering::SeqCst), 70);
+}
+
+/// The result of a task can be asked for very often by very short requests. However many wait for it, few are read at once,
+/// and none is lost.
+#[tokio::test]
+async fn results_that_nobody_reads_are_bounded() {
+    let (handlers, _) = large(2 << 20, &Arc::new(Semaphore::new(1)));
+    let (counting, answered) = counting("tasks/result");
+    let (session, mut outbox) = Session::new(handlers.managed(), counting);
+    let session = Arc::new(session);
+    let create = bytes(json!("create"), "sampling/createMessage", &task_prompt("p"));
+    let created: Value = serde_json::from_slice(&session.answer(&create).await.unwrap()).unwrap();
+    let task = json!({ "taskId": created["result"]["task"]["taskId"] });
+    let mut running = JoinSet::new();
+    for number in 0..20 {
+        let (session, task) = (Arc::clone(&session), task.clone());
+        running.spawn(async move { session.handle(&bytes(json!(number), "tasks/result", &task)).await });
+    }
+    until(&answered, 4).await;
+    let made = settled(|| answered.load(Ordering::SeqCst)).await;
+    assert!((4..=7).contains(&made), "{made} results were made though none was read");
+    let mut ids = BTreeSet::new();
+    while ids.len() < 20 {
+        let message: Value = serde_json::from_slice(&soon(outbox.recv()).await.unwrap().unwrap()).unwrap();
+        if let Some(id) = message["id"].as_u64() {
+            assert!(message["result"]["content"]["text"].as_str().is_some_and(|text| text.len() == 2 << 20));
+            ids.insert(id);
+        }
+    }
+}
+
+/// An id is echoed and kept, so it has a bound; within it, it comes back as it was written.
+#[tokio::test]
+async fn ids_are_bounded() {
+    let (session, _outbox) = Session::new(Handlers::default(), options());
+    let text = |length: usize| format!("\"{}\"", "x".repeat(length - 2));
+    let rows = [
+        (text(2), true),
+        (text(38), true),
+        (text(100), true),
+        (text(128), true),
+        (text(129), false),
+        (text(2_000_000), false),
+        ("9".repeat(128), true),
+        ("9".repeat(129), false),
+        (format!("\"{}\"", r"\u00e4".repeat(100)), false),
+    ];
+    for (id, taken) in rows {
+        for method in ["ping", "tasks/get", "no such method"] {
+            let message = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}"}}"#);
+            let answer = String::from_utf8(session.answer(message.as_bytes()).await.unwrap()).unwrap();
+            if taken {
+                assert!(answer.starts_with(&format!(r#"{{"jsonrpc":"2.0","id":{id},"#)), "{answer}");
+                continue;
+            }
+            let answer: Value = serde_json::from_str(&answer).unwrap();
+            assert_eq!((&answer["id"], &answer["error"]["code"]), (&Value::Null, &json!(-32600)), "{answer}");
+            assert_eq!(answer["error"]["data"]["kind"], "id_size");
+        }
+        // A request that is given up before it comes is remembered by its id.
+        for _ in 0..3 {
+            let cancelled =
+                format!(r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id}}}}}"#);
+            assert!(session.answer(cancelled.as_bytes()).await.is_none());
+        }
+    }
 }

@@ -21,6 +21,7 @@ use super::terminal::one_line;
 use crate::Engine;
 use crate::grants::Settings;
 use crate::printable;
+use crate::sandbox::pagemap::Decision;
 
 /// The configuration that is looked at where none is named: `doctor` only looks.
 const CONFIG: &str = "taskcell.toml";
@@ -108,7 +109,7 @@ pub(super) async fn doctor(args: Args) -> anyhow::Result<Ended> {
         }
     };
     findings.extend(folders(&args, &config));
-    let engine = args.cache.engine(&config.limits);
+    let engine = args.cache.engine(&config);
     findings.push(match &engine {
         Ok(_) => Finding::good("engine", engine_facts()),
         Err(error) => Finding::bad(
@@ -117,6 +118,8 @@ pub(super) async fn doctor(args: Args) -> anyhow::Result<Ended> {
             "--cache DIR or TASKCELL_CACHE names a folder, --no-cache keeps none",
         ),
     });
+    // Neither way is a fault: one is quicker, and the other is safe where there is swap.
+    findings.push(Finding::good("memory of cells", Decision::new(config.pagemap_scan).to_string()));
     let engine =
         engine.or_else(|_| Engine::new(crate::EngineOptions { limits: config.limits.clone(), ..Default::default() }));
     if let Ok(engine) = engine {

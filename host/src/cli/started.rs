@@ -8,7 +8,6 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::process::ChildStdin;
-use tokio::sync::mpsc;
 
 use super::incoming::{Incoming, Sent};
 use super::notices::Notices;
@@ -18,6 +17,7 @@ use super::process::ServerProcess;
 use super::terminal::Progress;
 use crate::protocol::jsonrpc::code;
 use crate::protocol::types::{Implementation, RpcError};
+use crate::session::Outbox;
 use crate::session::rounds::Response;
 
 /// What this program says it is.
@@ -122,7 +122,7 @@ async fn until_response(incoming: &mut Incoming, peer: &Peer) -> anyhow::Result<
 }
 
 /// Passes on what a session has to say.
-pub(super) async fn forward(mut from: mpsc::Receiver<Vec<u8>>, to: Outgoing) {
+pub(super) async fn forward(mut from: Outbox, to: Outgoing) {
     while let Some(message) = from.recv().await {
         if to.send(message).await.is_err() {
             return;

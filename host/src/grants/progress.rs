@@ -4,10 +4,10 @@ use std::convert::Infallible;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::generated::taskcell::handlers::progress::Host;
 use crate::observe::{Import, import};
-use crate::protocol::types::ProgressToken;
 use crate::sandbox::CellState;
 
 /// Characters of a progress message that go out.
@@ -15,7 +15,8 @@ const MAX_MESSAGE: usize = 1_000;
 
 /// Where a request's progress goes. It stays until the request, or the task made from it, has ended.
 pub struct Progress {
-    token: ProgressToken,
+    /// As the requestor wrote it.
+    token: Box<RawValue>,
     state: Mutex<State>,
     send: Box<dyn Fn(&Update<'_>) + Send + Sync>,
 }
@@ -45,7 +46,7 @@ enum Last {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Update<'a> {
-    progress_token: &'a ProgressToken,
+    progress_token: &'a RawValue,
     progress: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     total: Option<f64>,
@@ -68,7 +69,7 @@ struct RelatedTask {
 }
 
 impl Progress {
-    pub(crate) fn new(token: ProgressToken, send: impl Fn(&Update<'_>) + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(token: Box<RawValue>, send: impl Fn(&Update<'_>) + Send + Sync + 'static) -> Self {
         let state = State { last: Last::Nothing, related: None };
         Self { token, state: Mutex::new(state), send: Box::new(send) }
     }

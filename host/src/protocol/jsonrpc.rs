@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::plain;
 use super::types::RpcError;
 
 /// The codes of JSON-RPC and MCP that the host itself answers with. [JSON-RPC 2.0, section 5.1]
@@ -23,6 +24,9 @@ pub mod code {
     /// The handler failed; `data.kind` says how.
     pub const INTERNAL_ERROR: i32 = -32603;
 }
+
+/// Bytes of a request's id, as it is written. It is echoed and kept, and no server needs more: a UUID has 38.
+pub(crate) const MAX_ID: usize = 128;
 
 /// Any message: a request has `id` and `method`, a notification only `method`, a response only `id`.
 #[derive(Debug, Deserialize)]
@@ -65,7 +69,7 @@ impl<'a> Message<'a> {
         }
         let message: Message<'a> = serde_json::from_str(text).map_err(|error| {
             let code = if error.is_data() { code::INVALID_REQUEST } else { code::PARSE_ERROR };
-            RpcError::new(code, format!("Not a JSON-RPC message: {error}"))
+            RpcError::new(code, format!("Not a JSON-RPC message: {}", plain(&error.to_string())))
         })?;
         message.check().map(|()| message)
     }
@@ -77,6 +81,12 @@ impl<'a> Message<'a> {
         }
         if self.id.is_some_and(|id| id.get().starts_with(['{', '[', 't', 'f'])) {
             return Err(RpcError::new(code::INVALID_REQUEST, "Not a JSON-RPC message: `id` is no string or number"));
+        }
+        if let (Some(id), Some(_)) = (self.id, &self.method)
+            && id.get().len() > MAX_ID
+        {
+            let message = format!("The request's `id` has {} bytes, the limit is {MAX_ID}", id.get().len());
+            return Err(RpcError::of_kind(code::INVALID_REQUEST, "id_size", message));
         }
         Ok(())
     }

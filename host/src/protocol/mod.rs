@@ -9,6 +9,7 @@ pub(crate) mod request;
 pub mod types;
 mod wire;
 
+pub(crate) use wire::located::plain;
 pub use wire::params::{ParamsError, RequestBody, RequestParams};
 pub(crate) use wire::{json, params};
 

@@ -11,13 +11,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use rmcp::model::{ClientJsonRpcMessage, ClientRequest, JsonRpcMessage, RequestId, ServerJsonRpcMessage};
+use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
 use crate::protocol::jsonrpc::{self, Message, code};
+use crate::protocol::plain;
 use crate::protocol::types::RpcError;
-use crate::session::rounds::{CallError, Caller, MAY_ASK, Response, Rest};
+use crate::session::rounds::{CallError, Caller, INPUT, MAY_ASK, Response, Rest};
 
 /// Values by the id of a request.
 pub(super) struct ById<K, V>(Mutex<HashMap<K, V>>);
@@ -154,7 +156,7 @@ pub(super) fn response(message: &Message<'_>) -> Response {
     match (message.result, message.error) {
         (Some(result), _) => Ok(result.to_owned()),
         (None, error) => Err(serde_json::from_str(error.map_or("null", RawValue::get)).unwrap_or_else(|error| {
-            RpcError::new(code::INVALID_REQUEST, format!("the server's error is none: {error}"))
+            RpcError::new(code::INVALID_REQUEST, format!("the server's error is none: {}", plain(&error.to_string())))
         })),
     }
 }
@@ -168,19 +170,40 @@ pub(super) struct Application {
     asked: ById<RequestId, oneshot::Sender<Vec<u8>>>,
 }
 
+/// An input that rmcp has and that somebody waits for. When nobody does any more, rmcp is told that it is given up.
+struct AskedInput<'a> {
+    application: &'a Application,
+    id: RequestId,
+}
+
+impl Drop for AskedInput<'_> {
+    fn drop(&mut self) {
+        let Self { application: Application { to_rmcp, asked }, id } = self;
+        if asked.remove(id).is_some() {
+            let cancelled =
+                json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": id } });
+            // When the queue is full, rmcp answers in vain.
+            let _ = serde_json::from_value(cancelled).map(|cancelled| to_rmcp.try_send(cancelled));
+        }
+    }
+}
+
 impl Application {
     pub(super) fn new(to_rmcp: ToRmcp) -> Self {
         Self { to_rmcp, asked: ById::default() }
     }
 
-    /// Takes what rmcp sends, when it answers an input; also one that nobody waits for any more.
+    /// Takes what rmcp sends, when it answers an input; also one that nobody waits for any more, which its id tells.
     pub(super) fn take(&self, message: &ClientJsonRpcMessage) -> bool {
         let id = match message {
             JsonRpcMessage::Response(response) => Some(&response.id),
             JsonRpcMessage::Error(error) => error.id.as_ref(),
             _ => None,
         };
-        let Some(asked) = id.and_then(|id| self.asked.remove(id)) else { return false };
+        let Some(id) = id else { return false };
+        let Some(asked) = self.asked.remove(id) else {
+            return matches!(id, RequestId::String(id) if id.starts_with(INPUT));
+        };
         if let Ok(answer) = serde_json::to_vec(message) {
             let _ = asked.send(answer);
         }
@@ -194,8 +217,10 @@ impl Rest for Application {
         let message: ServerJsonRpcMessage = match serde_json::from_slice(request) {
             Ok(message) => message,
             Err(error) => {
-                let error =
-                    RpcError::invalid_params(format!("Invalid params: the application cannot read it: {error}"));
+                let error = RpcError::invalid_params(format!(
+                    "Invalid params: the application cannot read it: {}",
+                    plain(&error.to_string())
+                ));
                 let id = Message::read(request).ok()?.id?;
                 return jsonrpc::response::<()>(Some(id), Err(&error)).ok();
             }
@@ -203,7 +228,54 @@ impl Rest for Application {
         let JsonRpcMessage::Request(asking) = &message else { return None };
         let (sender, answer) = oneshot::channel();
         self.asked.insert(asking.id.clone(), sender);
+        let _asked = AskedInput { application: self, id: asking.id.clone() };
         self.to_rmcp.send(message).await.ok()?;
         answer.await.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A call that is given up waits for nothing, so nothing is kept for it: a connection may last for weeks.
+    #[tokio::test]
+    async fn an_input_that_is_given_up_is_forgotten() {
+        let (to_rmcp, mut for_rmcp) = mpsc::channel(4);
+        let application = Application::new(to_rmcp);
+        let kept = || application.asked.0.lock().unwrap().len();
+        for number in 0..100 {
+            let id = format!("input-{number}");
+            let request = json!({ "jsonrpc": "2.0", "id": id, "method": "roots/list" }).to_string();
+            {
+                let mut asking = pin!(application.answer(request.as_bytes()));
+                assert!(tokio::time::timeout(Duration::from_millis(1), asking.as_mut()).await.is_err());
+                assert_eq!(kept(), 1);
+            }
+            assert_eq!(kept(), 0);
+            assert!(
+                matches!(for_rmcp.recv().await, Some(JsonRpcMessage::Request(request)) if request.id.to_string() == id)
+            );
+            let told = serde_json::to_value(for_rmcp.recv().await.unwrap()).unwrap();
+            assert_eq!(told["params"]["requestId"], id.as_str(), "{told}");
+            // A late answer is nobody's, and the server's least of all.
+            let late = json!({ "jsonrpc": "2.0", "id": id, "result": { "roots": [] } });
+            assert!(application.take(&serde_json::from_value(late).unwrap()));
+        }
+        // One that is waited for arrives.
+        let request = json!({ "jsonrpc": "2.0", "id": "input-x", "method": "roots/list" }).to_string();
+        let answer = json!({ "jsonrpc": "2.0", "id": "input-x", "result": { "roots": [] } });
+        let (answered, ()) = tokio::join!(application.answer(request.as_bytes()), async {
+            for_rmcp.recv().await.unwrap();
+            assert!(application.take(&serde_json::from_value(answer.clone()).unwrap()));
+        });
+        assert_eq!(serde_json::from_slice::<serde_json::Value>(&answered.unwrap()).unwrap(), answer);
+        assert_eq!(kept(), 0);
+        assert!(
+            !application.take(&serde_json::from_value(json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" })).unwrap())
+        );
     }
 }

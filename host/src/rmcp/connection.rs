@@ -23,6 +23,10 @@ use crate::session::{Outbox, Session};
 
 /// Requests of the server that are answered at once; what comes on top waits where it is.
 const AT_ONCE: usize = 4_096;
+/// Bytes of them: a request is held until its answer is on its way. One that is larger is answered alone.
+const BYTES: usize = 16 << 20;
+/// Bytes of a request that count for nothing: so many of these at once are no burden, and `ping` does not wait for a person.
+const SMALL: usize = 4 << 10;
 
 /// Messages that wait until rmcp takes them for the server's.
 const QUEUE: usize = 64;
@@ -59,6 +63,8 @@ pub(super) struct Connection {
     work: Mutex<JoinSet<()>>,
     sending: Mutex<Option<JoinHandle<()>>>,
     places: Arc<Semaphore>,
+    /// Room for their bytes.
+    bytes: Arc<Semaphore>,
     answering: Arc<Answering>,
     /// Whether nothing is begun any more.
     closing: AtomicBool,
@@ -114,6 +120,7 @@ impl Connection {
             work: Mutex::default(),
             sending: Mutex::default(),
             places: Arc::new(Semaphore::new(AT_ONCE)),
+            bytes: Arc::new(Semaphore::new(BYTES)),
             answering: Arc::default(),
             closing: AtomicBool::new(false),
             to_rmcp,
@@ -281,10 +288,11 @@ impl Connection {
             return Verdict::NotOurs;
         }
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return Verdict::Busy };
+        let Ok(room) = Arc::clone(&self.bytes).try_acquire_many_owned(weight(text.len())) else { return Verdict::Busy };
         let id = id.get().to_owned();
         self.answering.lock().insert(id.clone());
         let entry = Entry { answering: Arc::clone(&self.answering), id };
-        self.spawn(session, text, (place, entry));
+        self.spawn(session, text, (place, room, entry));
         Verdict::Taken
     }
 
@@ -316,10 +324,13 @@ impl Connection {
         self.answering.lock().contains(id.get())
     }
 
-    /// Waits for a place among the requests that are being answered.
-    pub(super) fn room(&self) -> Room {
-        let places = Arc::clone(&self.places);
-        Box::pin(async move { drop(places.acquire().await) })
+    /// Waits for a place among the requests that are being answered, for one of so many bytes.
+    pub(super) fn room(&self, bytes: usize) -> Room {
+        let (places, all) = (Arc::clone(&self.places), Arc::clone(&self.bytes));
+        Box::pin(async move {
+            drop(places.acquire().await);
+            drop(all.acquire_many(weight(bytes)).await);
+        })
     }
 
     /// Ends all that is being answered, and gives work that is kept in a store back.
@@ -353,8 +364,85 @@ impl Drop for Connection {
     }
 }
 
+/// What a request of so many bytes takes of [`BYTES`].
+fn weight(bytes: usize) -> u32 {
+    let bytes = if bytes <= SMALL { 0 } else { bytes.min(BYTES) };
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
 /// What a server says it is, in the handlers' type.
 fn identity(info: &impl serde::Serialize) -> Option<Implementation> {
     let read = serde_json::to_value(info).and_then(serde_json::from_value);
     read.inspect_err(|error| tracing::debug!(%error, "the server does not say what it is")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use async_trait::async_trait;
+    use serde_json::json;
+
+    use super::super::way::Way;
+    use super::*;
+    use crate::protocol::types::{RpcError, TextContent};
+    use crate::session::rounds::{Response, SendError};
+    use crate::{Handlers, Native};
+
+    /// A way to a server that takes all and says nothing.
+    struct Silent;
+
+    #[async_trait]
+    impl Way for Silent {
+        async fn send(&self, _: Vec<u8>) {}
+    }
+
+    #[async_trait]
+    impl rounds::Server for Silent {
+        async fn request(&self, _: &str, _: Box<RawValue>) -> Result<Response, SendError> {
+            std::future::pending().await
+        }
+    }
+
+    /// Requests that wait for people are held with their text, so they are bounded in bytes; short ones pass all the same.
+    #[tokio::test]
+    async fn large_requests_that_wait_are_bounded() {
+        let gate = Arc::new(Semaphore::new(0));
+        let opens = Arc::clone(&gate);
+        let sampling = Native::sampling(move |_, _| {
+            let gate = Arc::clone(&gate);
+            async move {
+                drop(gate.acquire().await);
+                Err(RpcError::new(-1, "no"))
+            }
+        });
+        let adapter = Adapter::new(Handlers::default().native(sampling).unwrap());
+        let (connection, _for_rmcp) = Connection::new(adapter, Carrier::Stream);
+        let server = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": { "name": "s", "version": "1" } });
+        let initialized = json!({ "jsonrpc": "2.0", "id": 0, "result": server });
+        let _outbox = connection.begin(&serde_json::from_value(initialized).unwrap(), Arc::new(Silent)).unwrap();
+        let request = |id: usize, bytes: usize| {
+            let text =
+                serde_json::to_value(TextContent { text: "x".repeat(bytes), annotations: None, meta: None }).unwrap();
+            let mut content = json!({ "type": "text" });
+            content.as_object_mut().unwrap().extend(text.as_object().unwrap().clone());
+            let params = json!({ "maxTokens": 1, "messages": [{ "role": "user", "content": content }] });
+            json!({ "jsonrpc": "2.0", "id": id, "method": "sampling/createMessage", "params": params }).to_string()
+        };
+        let large = 3 << 20;
+        for id in 0..5 {
+            assert_eq!(connection.take(request(id, large).as_bytes()), Verdict::Taken);
+        }
+        let sixth = request(5, large);
+        assert_eq!(connection.take(sixth.as_bytes()), Verdict::Busy);
+        for id in 6..100 {
+            assert_eq!(connection.take(request(id, 10).as_bytes()), Verdict::Taken);
+        }
+        let mut room = connection.room(sixth.len());
+        assert!(tokio::time::timeout(Duration::from_millis(20), room.as_mut()).await.is_err());
+        opens.add_permits(1);
+        tokio::time::timeout(Duration::from_secs(30), room).await.unwrap();
+        assert_eq!(connection.take(sixth.as_bytes()), Verdict::Taken);
+        connection.end().await;
+    }
 }

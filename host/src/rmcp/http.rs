@@ -126,7 +126,7 @@ impl<C: StreamableHttpClient> HttpClient<C> {
                     match connection.take(data.as_bytes()) {
                         Verdict::NotOurs => break,
                         Verdict::Taken => event.data = None,
-                        Verdict::Busy => connection.room().await,
+                        Verdict::Busy => connection.room(data.len()).await,
                     }
                 }
                 Ok(event)

@@ -117,7 +117,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
                 State::Reading
             }
             Verdict::NotOurs => State::Passing { passed: 0 },
-            Verdict::Busy => State::Waiting(self.connection.room()),
+            Verdict::Busy => State::Waiting(self.connection.room(self.line.len())),
         }
     }
 

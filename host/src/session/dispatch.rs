@@ -15,7 +15,7 @@ use super::live::Serving;
 use super::payload::Payload;
 use super::reply::{Bounds, Reply, broken, invalid};
 use super::serve::{Call, Route};
-use super::{Event, QUEUE, Served, Shared, Undeclared, notify};
+use super::{Event, Served, Shared, Undeclared, revision};
 use crate::error::Usage;
 use crate::first_poll::first_poll;
 use crate::grants::{Created, Progress};
@@ -229,8 +229,9 @@ impl Shared {
                         self.serve::<sandbox::AugmentedSampling, _, _>(route, &call, params, id, begun).await
                     }
                     (None, _) => {
-                        let related = |mut result: CreateMessageResult, _: &Created| {
-                            ready(call.relate(&mut result.meta).map(|()| result))
+                        let related = |result: CreateMessageResult, _: &Created| {
+                            let result = revision::sampling(&self.protocol_version, &body, result).map_err(invalid);
+                            ready(result.and_then(|mut result| call.relate(&mut result.meta).map(|()| result)))
                         };
                         let params = (&call.context, &body);
                         self.serve::<sandbox::Sampling, _, _>(route, &call, params, id, related).await
@@ -281,12 +282,12 @@ impl Shared {
 
     /// Parts what every request has from what is its own.
     fn open<T>(&self, params: RequestParams<T>, id: &RawValue) -> (Call, T) {
-        let progress = params.progress_token.clone().map(|token| {
+        let progress = params.token.map(|token| {
             let outbox = self.outbox.clone();
             let progress = Progress::new(token, move |update| {
                 // A flood of progress leaves room for what says more.
-                if outbox.capacity() > QUEUE / 2 {
-                    notify(&outbox, "notifications/progress", update);
+                if !outbox.is_half_full() {
+                    outbox.notify("notifications/progress", update);
                 }
             });
             if let Some(task) = related::task_of(params.meta.as_deref()) {

@@ -8,6 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
+use crate::protocol::jsonrpc::MAX_ID;
+
 /// Cancellations kept for requests that are still to come.
 const EARLY: usize = 64;
 
@@ -55,8 +57,11 @@ impl InFlight {
         Entry { in_flight: self, id, cancelled }
     }
 
-    /// Cancels a request, now or when it comes.
+    /// Cancels a request, now or when it comes. No request has an id that is longer than may be.
     pub(super) fn cancel(&self, id: &str) {
+        if id.len() > MAX_ID {
+            return;
+        }
         let mut state = self.lock();
         match state.requests.remove(id) {
             Some(cancel) => {
@@ -101,5 +106,10 @@ mod tests {
         assert_eq!(in_flight.lock().early.len(), EARLY);
         assert!(in_flight.enter("999").cancelled.try_recv().is_ok());
         assert!(in_flight.enter("1").cancelled.try_recv().is_err());
+        // Nor do they hold more than ids may have.
+        for length in [MAX_ID + 1, 4 << 20] {
+            in_flight.cancel(&"9".repeat(length));
+        }
+        assert_eq!(in_flight.lock().early.front().map(String::as_str), Some("998"));
     }
 }

@@ -28,10 +28,13 @@ impl Shared {
     ) -> Result<Reply, RpcError> {
         let task = match kind {
             Kind::GetTaskResult => {
+                self.tasks.wait_for_end(task_id).await?;
+                // All who waited for the same task come here at once. The semaphore is never closed.
+                let place = Arc::clone(&self.results).acquire_owned().await.ok();
                 // What the task failed with is no failure of this request's.
-                let output = self.tasks.wait(task_id).await?.inspect_err(|_| route.outcome = Outcome::Error)?;
+                let output = self.tasks.outcome(task_id).await?.inspect_err(|_| route.outcome = Outcome::Error)?;
                 let payload = Payload::new(output, task_id).map_err(|error| broken(&error))?;
-                return Reply::result(id, &payload, Bounds::NONE);
+                return Reply::result(id, &payload, Bounds::NONE).map(|reply| Reply { _result: place, ..reply });
             }
             Kind::CancelTask => self.tasks.cancel(task_id).await?,
             _ => self.tasks.get(task_id).await?,

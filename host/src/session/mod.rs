@@ -15,28 +15,30 @@ mod live;
 mod managed;
 mod native;
 mod open_progress;
+mod outbox;
 mod payload;
 mod reply;
+mod revision;
 pub mod rounds;
 mod serve;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
-use tokio::sync::mpsc;
+use tokio::sync::Semaphore;
 use tracing::Span;
 
 pub use change::{Change, ComponentChange};
 pub use handlers::{Features, Handlers, Served};
 pub use live::LiveHandlers;
 pub use native::{Native, NativeContext};
+pub use outbox::Outbox;
 
 use crate::Error;
 use crate::grants::{Conversation, SessionIdentity};
 use crate::kinds::Kind;
 use crate::observe;
-use crate::protocol::jsonrpc::{self, Message};
+use crate::protocol::jsonrpc::Message;
 use crate::protocol::types::{Implementation, RpcError, Task};
 use crate::protocol::{PROTOCOL_VERSION, params};
 use crate::tasks::{AuditLog, MemoryStore, TaskLimits, TaskStore, Tasks};
@@ -45,9 +47,11 @@ use cells::Cells;
 use in_flight::InFlight;
 use live::Serving;
 use open_progress::OpenProgress;
+use outbox::NotSent;
+use reply::Reply;
 
-/// Messages that wait to be sent before the session waits for the transport.
-const QUEUE: usize = 1_024;
+/// Results of tasks that are read from the store and not yet sent: a request of 80 bytes asks for 4 MiB.
+const RESULTS: usize = 2;
 
 /// How to set up a [`Session`].
 #[derive(Clone)]
@@ -183,7 +187,9 @@ pub(crate) struct Shared {
     /// Whether the server was told that it will hear of other roots.
     roots_list_changed: bool,
     progress: Arc<OpenProgress>,
-    outbox: mpsc::Sender<Vec<u8>>,
+    outbox: outbox::Sender,
+    /// Places to read the results of tasks in.
+    results: Arc<Semaphore>,
     observer: Option<Observer>,
     /// That of the session.
     span: Span,
@@ -218,7 +224,7 @@ impl Shared {
             observer(&Event::Replaced(change));
         }
         if self.roots_list_changed && change.concerns(Kind::Roots) {
-            notify(&self.outbox, "notifications/roots/list_changed", &serde_json::json!({}));
+            self.outbox.notify("notifications/roots/list_changed", &serde_json::json!({}));
         }
     }
 
@@ -230,9 +236,6 @@ impl Shared {
     }
 }
 
-/// What a session has to send, a message at a time: one JSON text without a line break. Ends with the session.
-pub type Outbox = mpsc::Receiver<Vec<u8>>;
-
 impl Session {
     /// Starts a conversation. Everything to be sent comes out of the [`Outbox`].
     ///
@@ -243,7 +246,7 @@ impl Session {
     #[must_use]
     pub fn new(handlers: impl Into<LiveHandlers>, options: SessionOptions) -> (Self, Outbox) {
         let handlers = handlers.into();
-        let (outbox, receiver) = mpsc::channel(QUEUE);
+        let (outbox, receiver) = outbox::outbox();
         let SessionOptions { server, protocol_version, principal, store, tasks, audit, undeclared, observer } = options;
         let progress = Arc::new(OpenProgress::default());
         let on_change = {
@@ -255,7 +258,7 @@ impl Session {
                 if let Some(observer) = &observer {
                     observer(&Event::Task(task));
                 }
-                notify(&outbox, "notifications/tasks/status", task);
+                outbox.notify("notifications/tasks/status", task);
             }
         };
         let span = observe::session(&server.name, &protocol_version);
@@ -283,6 +286,7 @@ impl Session {
             in_flight: InFlight::default(),
             progress,
             outbox,
+            results: Arc::new(Semaphore::new(RESULTS)),
             observer,
             span,
         });
@@ -294,13 +298,43 @@ impl Session {
     /// Takes a message of the server: a request, whose answer goes to the [`Outbox`], or a notification. Responses
     /// to requests of the client's own are not for a session.
     ///
-    /// Run one of these for each message, side by side; dropping it drops the cell that serves the message.
+    /// Run one of these for each message, side by side; dropping it drops the cell that serves the message. A request is
+    /// not begun while the [`Outbox`] is full, so whoever reads the server should bound what is handled at once, and read no
+    /// further then.
     pub async fn handle(&self, message: &[u8]) {
-        let Some(reply) = self.shared.reply(message, &self.shared.span).await else { return };
-        let unsent = Unsent::new(&self.shared, reply.work);
-        // It fails only when nobody takes messages any more.
-        let _ = self.shared.outbox.send(reply.message).await;
-        unsent.start();
+        let outbox = &self.shared.outbox;
+        // A notification has no answer, and some tell that a request is given up that waits here.
+        let mut place = None;
+        if outbox.is_full() && is_request(message) {
+            place = outbox.ready().await;
+        }
+        let reply = self.shared.reply(message, &self.shared.span);
+        let reply = match place.is_some() {
+            false => reply.await,
+            true => {
+                let mut reply = Box::pin(reply);
+                match tokio::time::timeout(outbox::HELD, reply.as_mut()).await {
+                    Ok(reply) => reply,
+                    Err(_) => {
+                        place = None;
+                        reply.await
+                    }
+                }
+            }
+        };
+        let Some(Reply { message, work, _result }) = reply else { return };
+        let unsent = Unsent::new(&self.shared, work);
+        match outbox.send(message).await {
+            // The other error is that nobody takes messages any more.
+            Ok(()) | Err(NotSent::Closed) => unsent.start(),
+            Err(NotSent::Refused(error, answer)) => {
+                error.log(None, "an answer is dropped");
+                let id = Message::read(&answer).ok().and_then(|answer| answer.id);
+                let _ = outbox.send(Reply::error(id, &error.to_rpc()).message).await;
+                // The requestor never hears of its tasks, which end with `unsent`.
+            }
+        }
+        drop(place);
     }
 
     /// The same, giving the answer to `send` instead of the [`Outbox`]. What may be told of the answer's task comes
@@ -386,14 +420,13 @@ impl Drop for Session {
     }
 }
 
-/// Sends a notification, unless the queue is full: nobody waits for one.
-pub(crate) fn notify<P: Serialize>(outbox: &mpsc::Sender<Vec<u8>>, method: &str, params: &P) {
-    match jsonrpc::notification(method, params) {
-        Ok(message) => {
-            if outbox.try_send(message).is_err() {
-                tracing::debug!(method, "a notification was dropped: the transport does not keep up");
-            }
-        }
-        Err(error) => tracing::debug!(method, %error, "a notification could not be written"),
+/// Whether a message is a request, by its members alone.
+fn is_request(message: &[u8]) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Members {
+        id: Option<serde::de::IgnoredAny>,
+        method: Option<serde::de::IgnoredAny>,
     }
+    // What is no message is answered with an error, too.
+    serde_json::from_slice(message).map_or(true, |Members { id, method }| id.is_some() && method.is_some())
 }

@@ -37,8 +37,10 @@ impl OpenProgress {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::value::to_raw_value;
+
     use crate::grants::Progress;
-    use crate::protocol::types::{Implementation, ProgressToken, RequestContext, RpcError, TaskInput, TaskMetadata};
+    use crate::protocol::types::{Implementation, RequestContext, RpcError, TaskInput, TaskMetadata};
     use crate::session::background::{self, Work};
     use crate::session::{Handlers, Session, SessionOptions};
     use crate::tasks::{By, CreateOptions, Job};
@@ -69,7 +71,7 @@ mod tests {
             let job = Job { kind: "sampling".to_owned(), context, input: TaskInput::Custom("{}".to_owned()) };
             let options = CreateOptions::new(TaskMetadata { ttl: None }, Arc::default());
             let (task, claim) = shared.tasks.create_with_work(options, job).await.unwrap();
-            let progress = Arc::new(Progress::new(ProgressToken::Number(number), |_| ()));
+            let progress = Arc::new(Progress::new(to_raw_value(&number).unwrap(), |_| ()));
             let ended = Err(RpcError::internal("test", "by the handler itself"));
             // Half of them end before their work is handed over, half before it is polled.
             if number % 2 == 0 {

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::value::RawValue;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::background::Work;
 use crate::Error;
@@ -13,6 +14,8 @@ use crate::sandbox::Limits;
 pub(super) struct Reply {
     pub(super) message: Vec<u8>,
     pub(super) work: Work,
+    /// The place that the result of a task has until it is sent.
+    pub(super) _result: Option<OwnedSemaphorePermit>,
 }
 
 /// What bounds a message: bytes, and levels that its JSON may nest.
@@ -58,7 +61,7 @@ impl Bounds {
 
 impl Reply {
     pub(super) fn result<R: Serialize>(id: &RawValue, result: &R, bounds: Bounds) -> Result<Self, RpcError> {
-        Ok(Self { message: bounds.write(id, Ok(result))?, work: Work::default() })
+        Ok(Self { message: bounds.write(id, Ok(result))?, work: Work::default(), _result: None })
     }
 
     pub(super) fn error(id: Option<&RawValue>, error: &RpcError) -> Self {
@@ -66,7 +69,7 @@ impl Reply {
             // The handler's own error cannot be written: its data is no JSON.
             jsonrpc::response::<()>(id, Err(&broken(&broken_by)))
         });
-        Self { message: message.unwrap_or_default(), work: Work::default() }
+        Self { message: message.unwrap_or_default(), work: Work::default(), _result: None }
     }
 }
 

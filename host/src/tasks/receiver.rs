@@ -349,11 +349,22 @@ impl Tasks {
     /// # Errors
     /// [`TaskError::NotFound`], also when the task expires meanwhile, or a failing store.
     pub async fn wait(&self, id: &str) -> Result<Outcome, TaskError> {
+        self.wait_for_end(id).await?;
+        self.outcome(id).await
+    }
+
+    /// What a task ended with.
+    pub(crate) async fn outcome(&self, id: &str) -> Result<Outcome, TaskError> {
+        let outcome = self.store.outcome(self.mine(), id).await?;
+        outcome.ok_or(TaskError::NotFound { cancelling: false })
+    }
+
+    /// Waits until a task has ended.
+    pub(crate) async fn wait_for_end(&self, id: &str) -> Result<(), TaskError> {
         loop {
             let record = self.find(id).await?;
             if record.status.is_final() {
-                let outcome = self.store.outcome(self.mine(), id).await?;
-                return outcome.ok_or(TaskError::NotFound { cancelling: false });
+                return Ok(());
             }
             let left = record.expires_at().duration_since(Timestamp::now()).unsigned_abs();
             let change = self.store.changed(id, record.version);

@@ -13,6 +13,9 @@ use serde_json::value::RawValue;
 use super::{json, located, tagged::Text};
 use crate::protocol::types::{Json, ProgressToken, TaskMetadata};
 
+/// Bytes of a progress token, as it is written. It goes out with each notification of progress.
+const MAX_TOKEN: usize = 1 << 10;
+
 /// The parameters of a request.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -21,8 +24,10 @@ pub struct RequestParams<T> {
     pub task: Option<TaskMetadata>,
     /// `_meta`, as it came. MCP: `RequestParams`.
     pub meta: Option<Json>,
-    /// `_meta.progressToken`. MCP: `ProgressToken`.
+    /// `_meta.progressToken`. MCP: `ProgressToken`. None where it is no string and no whole number that a handler can be told.
     pub progress_token: Option<ProgressToken>,
+    /// The same as it was written; none where nobody could find it again in a notification.
+    pub(crate) token: Option<Box<RawValue>>,
     /// The request's own members.
     pub body: T,
 }
@@ -82,11 +87,12 @@ impl<'de, T: RequestBody + Deserialize<'de>> Visitor<'de> for ParamsVisitor<T> {
             augmentable: T::AUGMENTABLE,
         }))?;
         let Common { task, meta } = common;
-        let (meta, progress_token) = match meta {
-            Some(RequestMeta { text, progress_token }) => (Some(text), progress_token),
+        let (meta, token) = match meta {
+            Some(RequestMeta { text, token }) => (Some(text), token),
             None => (None, None),
         };
-        Ok(RequestParams { task: task.flatten(), meta, progress_token, body })
+        let progress_token = token.as_deref().and_then(progress_token);
+        Ok(RequestParams { task: task.flatten(), meta, progress_token, token, body })
     }
 }
 
@@ -134,18 +140,38 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for OwnMembers<'_, A> {
 /// `_meta` as text, with the one member that the host itself reads.
 struct RequestMeta {
     text: Json,
-    progress_token: Option<ProgressToken>,
+    token: Option<Box<RawValue>>,
 }
 
 impl<'de> Deserialize<'de> for RequestMeta {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(serde::Deserialize)]
         #[serde(rename_all = "camelCase")]
-        struct Known {
-            progress_token: Option<ProgressToken>,
+        struct Known<'a> {
+            #[serde(borrow)]
+            progress_token: Option<&'a RawValue>,
         }
         let text = json::object::deserialize(deserializer)?;
-        let known: Known = serde_json::from_str(&text).map_err(serde::de::Error::custom)?;
-        Ok(Self { progress_token: known.progress_token, text })
+        let known: Known<'_> = serde_json::from_str(&text).map_err(serde::de::Error::custom)?;
+        // Progress is a courtesy: a token that MCP does not have refuses no request, and gets no progress.
+        let token = known.progress_token.filter(|token| is_token(token.get())).map(ToOwned::to_owned);
+        Ok(Self { token, text })
     }
+}
+
+/// Whether a token goes out with progress, as it was written: a string or a number of some bytes.
+fn is_token(text: &str) -> bool {
+    text.len() <= MAX_TOKEN && text.starts_with(|first: char| matches!(first, '"' | '-' | '0'..='9'))
+}
+
+/// A token as handlers know it. Some JSON libraries write a whole number with a fraction.
+fn progress_token(token: &RawValue) -> Option<ProgressToken> {
+    /// Whole numbers up to here are exact in a double.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if let Ok(token) = serde_json::from_str(token.get()) {
+        return Some(token);
+    }
+    let number: f64 = serde_json::from_str(token.get()).ok()?;
+    // Exact by the check.
+    (number.fract() == 0.0 && number.abs() <= EXACT).then(|| ProgressToken::Number(number as i64))
 }

@@ -7,6 +7,7 @@ use super::error::MAX_QUOTE;
 use super::members::Members;
 use super::task::TaskState;
 use crate::printable::one_line;
+use crate::protocol::plain;
 use crate::session::reply::Bounds;
 
 /// A result, by its `resultType`. [basic, ResultType]
@@ -40,7 +41,7 @@ pub(super) fn type_of(result: &RawValue) -> Result<Option<String>, String> {
     if !result.get().starts_with('{') {
         return Err("the result is no object".to_owned());
     }
-    let Type { result_type } = serde_json::from_str(result.get()).map_err(|error| error.to_string())?;
+    let Type { result_type } = serde_json::from_str(result.get()).map_err(|error| plain(&error.to_string()))?;
     Ok(result_type.filter(|name| name != "complete"))
 }
 
@@ -80,7 +81,7 @@ impl InputRequired {
 pub(super) fn inputs(members: &Members, bounds: Bounds) -> Result<Members, String> {
     let read = |inputs| check_size(inputs, bounds).and_then(|()| Members::read(inputs.get()));
     let inputs = members.get("inputRequests").map(read).transpose();
-    inputs.map(Option::unwrap_or_default).map_err(|error| format!("`inputRequests`: {error}"))
+    inputs.map(Option::unwrap_or_default).map_err(|error| format!("`inputRequests`: {}", plain(&error.to_string())))
 }
 
 fn check_size(text: &RawValue, bounds: Bounds) -> Result<(), String> {

@@ -22,6 +22,9 @@ use crate::session::Shared;
 /// Numbers the inputs of this process, for inputs have no ids and handlers tell their requests apart by them.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
+/// What the id of a request starts with that is made of an input.
+pub(crate) const INPUT: &str = "input-";
+
 /// One input.
 struct Input {
     /// The server's name for it.
@@ -61,7 +64,7 @@ impl Input {
         {
             params.set("elicitationId", id);
         }
-        let id = format!("input-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let id = format!("{INPUT}{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let message = jsonrpc::request(id, &method, &params);
         let message = message.map_err(|error| broken(error.to_string()))?;
         Ok(Self { key, kind, method, message })

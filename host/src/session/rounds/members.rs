@@ -9,6 +9,8 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 
+use crate::protocol::plain;
+
 /// The members of an object, by name.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Members(BTreeMap<String, Box<RawValue>>);
@@ -16,7 +18,7 @@ pub(super) struct Members(BTreeMap<String, Box<RawValue>>);
 impl Members {
     /// Reads an object. One with a name that comes twice is refused: whoever reads it next might take the other.
     pub(super) fn read(text: &str) -> Result<Self, String> {
-        serde_json::from_str(text).map_err(|error| error.to_string())
+        serde_json::from_str(text).map_err(|error| plain(&error.to_string()))
     }
 
     /// A member; none where it is null.
@@ -27,7 +29,7 @@ impl Members {
     /// A member that is text.
     pub(super) fn text(&self, name: &str) -> Result<Option<String>, String> {
         let text = self.get(name).map(|value| serde_json::from_str(value.get())).transpose();
-        text.map_err(|error| format!("`{name}`: {error}"))
+        text.map_err(|error| format!("`{name}`: {}", plain(&error.to_string())))
     }
 
     pub(super) fn set(&mut self, name: &str, value: Box<RawValue>) {

@@ -72,6 +72,8 @@ pub use error::CallError;
 pub use task::RemoteTask;
 
 #[cfg(feature = "rmcp")]
+pub(crate) use input::INPUT;
+#[cfg(feature = "rmcp")]
 pub(crate) use meta::{CLIENT_CAPABILITIES, CLIENT_INFO, capabilities};
 
 use super::live::Serving;

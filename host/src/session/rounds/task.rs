@@ -14,6 +14,7 @@ use super::members::Members;
 use super::{CallError, Caller};
 use crate::observe;
 use crate::printable::one_line;
+use crate::protocol::plain;
 use crate::protocol::types::{RpcError, TaskStatus};
 use crate::session::reply::Bounds;
 
@@ -59,7 +60,8 @@ impl TaskState {
     pub(super) fn read(members: &Members, bounds: Bounds) -> Result<Self, String> {
         let id = members.text("taskId")?.ok_or("the task has no `taskId`")?;
         let status = members.get("status").ok_or("the task has no `status`")?;
-        let status = serde_json::from_str(status.get()).map_err(|error| format!("`status`: {error}"))?;
+        let status =
+            serde_json::from_str(status.get()).map_err(|error| format!("`status`: {}", plain(&error.to_string())))?;
         let message = members.text("statusMessage")?;
         // A hint: what cannot be read is none.
         let interval =
@@ -71,7 +73,7 @@ impl TaskState {
             interval: interval.unwrap_or(DEFAULT_INTERVAL).max(LEAST_INTERVAL),
             inputs: inputs(members, bounds)?,
             result: members.get("result").map(ToOwned::to_owned),
-            error: error.transpose().map_err(|error| format!("`error`: {error}"))?,
+            error: error.transpose().map_err(|error| format!("`error`: {}", plain(&error.to_string())))?,
         })
     }
 
