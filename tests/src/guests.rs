@@ -24,8 +24,8 @@ pub fn build_guest(dir: &Path) -> Result<PathBuf> {
 }
 
 /// The component that the guest crate in `dir` builds, built for a wasm target in release mode with the
-/// toolchain that builds the tests, in a target directory named after the guest's folder (so two guests must not share
-/// a folder name). Asks cargo once per process.
+/// toolchain that builds the tests. All guests share one target directory, so that what they depend on is compiled once;
+/// no two of them may have one package name. Asks cargo once per process.
 ///
 /// The flags set here replace `rustflags` in a `.cargo/config.toml` of the guest; its `linker` still counts, and so
 /// does what a build script asks for.
@@ -43,11 +43,9 @@ pub fn build_guest_for(dir: &Path, wasm: &str) -> Result<PathBuf> {
     }
     let guests = target().join("guests");
     add_wasm_target(&dir, wasm)?;
-    let name = dir.file_name().context("a guest is a folder with a name")?.to_string_lossy();
-    let _lock = lock(&guests, &name)?;
-    let out = guests.join(&*name);
+    let _lock = lock(&guests, "build")?;
     let mut cargo = Command::new("cargo");
-    cargo.args(["build", "--release", "--locked", "--target", wasm, "--target-dir"]).arg(&out).current_dir(&dir);
+    cargo.args(["build", "--release", "--locked", "--target", wasm, "--target-dir"]).arg(&guests).current_dir(&dir);
     // What the outer cargo was told is not meant for the guest, and sharing its target directory can hang both.
     for variable in ["RUSTC_WORKSPACE_WRAPPER", "RUSTC_WRAPPER", "RUSTFLAGS", "CARGO_TARGET_DIR"] {
         cargo.env_remove(variable);
@@ -57,7 +55,7 @@ pub fn build_guest_for(dir: &Path, wasm: &str) -> Result<PathBuf> {
 
     let manifest = fs::read_to_string(dir.join("Cargo.toml"))?;
     let package = package_name(&manifest).with_context(|| format!("no package name in {}", dir.display()))?;
-    let file = out.join(wasm).join("release").join(format!("{}.wasm", package.replace('-', "_")));
+    let file = guests.join(wasm).join("release").join(format!("{}.wasm", package.replace('-', "_")));
     if !file.is_file() {
         bail!("cargo made no {}: set `crate-type = [\"cdylib\"]` in the guest's Cargo.toml", file.display());
     }
