@@ -202,7 +202,7 @@ async fn malformed_sampling_parameters_name_the_field() {
 }
 
 /// Forms that do not fit, and what is said of them.
-fn malformed_forms() -> [(Value, &'static str); 5] {
+fn malformed_forms() -> [(Value, &'static str); 4] {
     [
         (form(json!({ "type": "object" })), "requestedSchema: missing field `properties`"),
         (
