@@ -253,7 +253,7 @@ fn the_document_has_these_members() {
     assert_eq!(document["standIns"], json!(["model", "user"]));
     let docs = fs::read_to_string(repository().join("docs/check.md")).unwrap();
     for case in document["checks"].as_array().unwrap() {
-        assert_eq!(keys(case), "error fix got group kind name request see verdict");
+        assert_eq!(keys(case), "error fix got group kind name printed request see verdict");
         let group = case["group"].as_str().unwrap();
         assert!(docs.contains(&format!("`{group}`")), "docs/check.md does not explain {group}");
         assert_eq!(case["fix"].is_null(), case["verdict"] == "passed", "{case}");

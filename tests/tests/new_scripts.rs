@@ -181,6 +181,43 @@ fn build_checks_what_a_setting_opens() {
     }
 }
 
+/// What an exception says stands once under the check of `build`, and under the answer of `call`.
+#[test]
+fn an_exception_says_why() {
+    if language_skipped("javascript", "exception") {
+        return;
+    }
+    let (_folder, project) = written("javascript", "sampling");
+    change(
+        &project,
+        "app.js",
+        "handle: (context, request) => answer(request)",
+        "handle() { throw new Error(\"boom\"); }",
+    );
+    let path = path(&tools("javascript"));
+    let built = taskcell(&path, &["build", &project]);
+    let (said, log) = (well(&built), String::from_utf8_lossy(&built.stderr));
+    assert!(said.contains("27 failed"), "{said}");
+    assert_eq!(log.matches("boom").count(), 1, "{log}");
+    assert!(log.contains("  printed  ") && !log.contains("WARN"), "{log}");
+
+    let component = format!("{project}/handler.wasm");
+    let checked = taskcell(&path, &["check", "--json", &component]);
+    let document: serde_json::Value = serde_json::from_slice(&checked.stdout).unwrap();
+    let trapped = document["checks"].as_array().unwrap().iter().filter(|case| case["verdict"] == "failed");
+    for case in trapped {
+        let words: Vec<_> = case["printed"].as_array().unwrap().iter().filter_map(|line| line.as_str()).collect();
+        assert!(words.iter().any(|line| line.contains("boom")), "{case:#}");
+    }
+    assert_eq!(String::from_utf8_lossy(&checked.stderr), "", "the report says it all");
+
+    let prompt = r#"{"messages":[],"maxTokens":1}"#;
+    let called = taskcell(&path, &["call", "--handler", &component, "sampling/createMessage", prompt]);
+    let (said, log) = (String::from_utf8_lossy(&called.stdout), String::from_utf8_lossy(&called.stderr));
+    assert!(log.lines().any(|line| line.starts_with("printed ") && line.contains("boom")), "{log}");
+    assert!(said.contains("\"trap\"") && !said.contains("boom"), "{said}");
+}
+
 /// Numbers of 2^31 and more: unchanged, and by the helpers, they are right; as positive numbers the check finds them.
 #[test]
 fn large_numbers_reach_the_host() {

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
@@ -14,7 +15,7 @@ use super::screen;
 use super::started::this_program;
 use super::store::Place;
 use super::tasks_args::{Defaults, TaskArgs};
-use super::terminal::one_line;
+use super::terminal::{Progress, one_line};
 use crate::kinds::KINDS;
 use crate::{Session, SessionOptions, printable};
 
@@ -94,6 +95,8 @@ pub(super) async fn call(mut args: Args) -> anyhow::Result<Ended> {
     let (handlers, tasks) = tasks.open(args.handlers.load(&config).await?.handlers).await?;
     let mut options = SessionOptions::new(this_program());
     tasks.set(&mut options);
+    // The answer says nothing of it.
+    options.observer = Some(Arc::new(|event| Progress::new(false).printed(event)));
     let (session, _outbox) = Session::new(handlers, options);
     let request = json!({ "jsonrpc": "2.0", "id": 1, "method": args.method, "params": params });
     let answer = session.answer(request.to_string().as_bytes()).await.context("the request had no answer")?;

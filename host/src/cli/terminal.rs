@@ -65,6 +65,15 @@ impl Progress {
         })
     }
 
+    /// Shows what a handler printed last, where its cell ended without an answer.
+    pub(super) fn printed(self, event: &Event<'_>) {
+        if let Event::Answered { printed, .. } | Event::WorkFailed { printed, .. } = event {
+            for line in *printed {
+                self.line(format!("printed      {line}"));
+            }
+        }
+    }
+
     fn event(self, event: &Event<'_>) {
         match event {
             Event::Answered { method, kind, handler, error, elapsed, .. } => {
@@ -87,6 +96,7 @@ impl Progress {
             // The log has a line of each, which is a warning.
             Event::WorkFailed { .. } | Event::NotReplaced { .. } => {}
         }
+        self.printed(event);
     }
 }
 

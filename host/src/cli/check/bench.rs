@@ -1,7 +1,7 @@
 //! Where a handler is tried: a conversation of its own for each case, with everything in memory.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -46,6 +46,7 @@ pub(super) struct Conversation {
     /// The tasks of the conversation, as the host sees them.
     pub(super) tasks: Tasks,
     reached: Arc<AtomicBool>,
+    printed: Arc<Mutex<Vec<String>>>,
     patience: Duration,
 }
 
@@ -93,20 +94,26 @@ impl<'a> Bench<'a> {
 
     fn begin(&self, change: impl FnOnce(Grants) -> Grants, limits: TaskLimits) -> anyhow::Result<Conversation> {
         let reached = Arc::new(AtomicBool::new(false));
+        let words = Arc::new(Mutex::new(Vec::new()));
         let mut options = SessionOptions::new(this_program());
         options.tasks = TaskLimits { page: PAGE, ..limits };
         options.observer = Some(Arc::new({
-            let reached = Arc::clone(&reached);
+            let (reached, words) = (Arc::clone(&reached), Arc::clone(&words));
             move |event: &Event<'_>| {
                 if let Event::Answered { handler: Some(_), .. } = event {
                     reached.store(true, Ordering::Relaxed);
+                }
+                if let Event::Answered { printed, .. } | Event::WorkFailed { printed, .. } = event
+                    && !printed.is_empty()
+                {
+                    *words.lock().unwrap_or_else(PoisonError::into_inner) = printed.to_vec();
                 }
             }
         }));
         let (store, limits) = (Arc::clone(&options.store), options.tasks.clone());
         let tasks = Tasks::new(store, &options.principal, limits, Box::new(|_| {}));
         let (session, outbox) = Session::new(self.handlers(change)?, options);
-        Ok(Conversation { session, _outbox: outbox, tasks, reached, patience: self.patience })
+        Ok(Conversation { session, _outbox: outbox, tasks, reached, printed: words, patience: self.patience })
     }
 }
 
@@ -137,6 +144,11 @@ impl Conversation {
             (Some(result), None) => Came::Result(serde_json::from_str(result.get())?),
             (None, None) => Came::Nothing,
         })
+    }
+
+    /// The last lines that the handler printed where a cell of it ended without an answer; the last such cell's.
+    pub(super) fn printed(&self) -> Vec<String> {
+        self.printed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether the handler answered any request so far, rather than the host.

@@ -56,6 +56,7 @@ async fn row(bench: &Bench<'_>, kind: Kind, case: &Case) -> anyhow::Result<Row> 
         name: case.name.to_owned(),
         verdict,
         request: Some(json!({ "method": method, "params": params })),
+        printed: conversation.printed(),
     })
 }
 
@@ -164,5 +165,12 @@ fn nothing_but_errors(kind: Kind, topic: &Topic, rows: &[Row]) -> Option<Row> {
             .to_owned();
     let fault = Fault { got: format!("errors alone, the first of them: {first}"), fix, see: see(kind) };
     let name = format!("any well-formed {} has a result", topic.what);
-    Some(Row { kind: Some(kind), group: "well-formed", name, verdict: Verdict::Warned(fault), request: None })
+    Some(Row {
+        kind: Some(kind),
+        group: "well-formed",
+        name,
+        verdict: Verdict::Warned(fault),
+        request: None,
+        printed: Vec::new(),
+    })
 }

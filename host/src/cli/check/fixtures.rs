@@ -107,7 +107,14 @@ impl Fixture {
             let fix = format!("change the handler, or what is expected in {}", self.folder.join(EXPECTED).display());
             Verdict::Failed(Fault { got: shown(&different), fix, see: "docs/check.md, Fixtures".to_owned() })
         };
-        Ok(Row { kind: None, group: "fixture", name: self.name.clone(), verdict, request: None })
+        Ok(Row {
+            kind: None,
+            group: "fixture",
+            name: self.name.clone(),
+            verdict,
+            request: None,
+            printed: conversation.printed(),
+        })
     }
 
     /// Sends each request when the one before it was answered; gives where the answers differ.

@@ -39,7 +39,7 @@ pub(super) async fn ttl_is_kept(bench: &Bench<'_>, kind: Kind) -> anyhow::Result
         },
     );
     let name = "a long ttl is kept".to_owned();
-    Ok(Some(Row { kind: Some(kind), group: "tasks", name, verdict, request: None }))
+    Ok(Some(Row { kind: Some(kind), group: "tasks", name, verdict, request: None, printed: Vec::new() }))
 }
 
 /// The ttl in milliseconds of a task for which this one was asked; none where no task was made.

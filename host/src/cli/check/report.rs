@@ -26,6 +26,8 @@ pub(super) struct Row {
     pub(super) verdict: Verdict,
     /// The request that it was tried with: `method` and `params`.
     pub(super) request: Option<Value>,
+    /// The last lines that the handler printed where its cell ended without an answer.
+    pub(super) printed: Vec<String>,
 }
 
 /// What was found.
@@ -175,7 +177,13 @@ impl Row {
 
     /// Whether the same is wrong in both.
     fn is_like(&self, other: &Self) -> bool {
-        self.kind == other.kind && self.kind.is_some() && self.verdict == other.verdict
+        self.kind == other.kind && self.kind.is_some() && self.verdict == other.verdict && self.words() == other.words()
+    }
+
+    /// What was printed, without numbers: addresses of a runtime's own words are others each time.
+    fn words(&self) -> String {
+        let words = self.printed.join("\n");
+        words.chars().filter(|letter| !letter.is_ascii_hexdigit()).collect()
     }
 
     /// What is wrong, and in which cases; says whether anything is.
@@ -194,7 +202,11 @@ impl Row {
         if let Some(request) = &self.request {
             writeln!(out, "  request  {}", crate::printable::one_line(&shown(request), MAX_REQUEST))?;
         }
-        for (key, text) in [("got", got), ("fix", fix), ("see", see)] {
+        let printed = self.printed.join("\n");
+        for (key, text) in [("got", got), ("printed", &printed), ("fix", fix), ("see", see)] {
+            if text.is_empty() {
+                continue;
+            }
             let mut lines = text.lines();
             writeln!(out, "  {key:<8} {}", lines.next().unwrap_or_default())?;
             for line in lines {
@@ -216,6 +228,7 @@ impl Row {
             "name": self.name,
             "verdict": verdict,
             "got": got,
+            "printed": self.printed,
             "error": matches!(self.verdict, Verdict::PassedWithError(_)),
             "fix": fault.map(|fault| &fault.fix),
             "see": fault.map(|fault| &fault.see),

@@ -73,7 +73,15 @@ pub(super) async fn kind(bench: &Bench<'_>, kind: Kind, kinds: &[Kind]) -> anyho
     for (_, name, rule) in RULES.iter().filter(|(of, ..)| of.contains(&kind)) {
         let tried = Tried { bench, conversation: bench.converse()?, kind, kinds };
         if let Some(verdict) = rule(&tried).await? {
-            rows.push(Row { kind: Some(kind), group: "tasks", name: (*name).to_owned(), verdict, request: None });
+            let printed = tried.conversation.printed();
+            rows.push(Row {
+                kind: Some(kind),
+                group: "tasks",
+                name: (*name).to_owned(),
+                verdict,
+                request: None,
+                printed,
+            });
         }
     }
     Ok(rows)

@@ -41,8 +41,8 @@ pub(super) struct Fault {
 /// `docs/limits.md` has them all.
 #[rustfmt::skip]
 const HOST_ERRORS: &[(&str, &str)] = &[
-    ("trap",           "return an rpc-error where there is no answer, rather than to panic, throw or abort; -v logs what it printed"),
-    ("panic",          "return an rpc-error where there is no answer, rather than to panic, throw or abort; -v logs what it printed"),
+    ("trap",           "return an rpc-error where there is no answer, rather than to panic, throw or abort; -v logs all that it printed"),
+    ("panic",          "return an rpc-error where there is no answer, rather than to panic, throw or abort; -v logs all that it printed"),
     ("invalid_answer", ""),
     ("json_depth",     "nest the JSON of `_meta`, tool input and the like less deeply"),
     ("answer_size",    "answer with less: cut what comes from the request or from a model"),

@@ -59,5 +59,5 @@ fn nobody_asks(capabilities: &Value) -> impl Iterator<Item = Row> {
 }
 
 fn row(kind: Option<Kind>, name: &str, verdict: Verdict) -> Row {
-    Row { kind, group: "tasks", name: name.to_owned(), verdict, request: None }
+    Row { kind, group: "tasks", name: name.to_owned(), verdict, request: None, printed: Vec::new() }
 }
