@@ -173,7 +173,7 @@ fn tell(language: &Language, dir: &Path, names: &BTreeSet<&str>) -> anyhow::Resu
 fn quoted(path: &str) -> String {
     // A word that begins so is an option of `cd`, or another user's home.
     let path = if path.starts_with(['-', '~']) { format!("./{path}") } else { path.to_owned() };
-    let is_plain = |letter: char| letter.is_alphanumeric() || "/._-+,:@%".contains(letter);
+    let is_plain = |letter: char| letter.is_alphanumeric() || "/._-+,:@%~".contains(letter);
     if !path.is_empty() && path.chars().all(is_plain) { path } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }
 
