@@ -34,7 +34,7 @@ pub(super) struct Question {
     pub(super) required: bool,
     /// Whether a text without characters is meant to be an answer.
     takes_empty: bool,
-    /// A form with this field alone, to hold an entry against.
+    /// The schema of a form with this field alone, to hold an entry against.
     schema: String,
     /// What to call it, printable.
     pub(super) label: String,
@@ -97,10 +97,11 @@ impl Question {
     fn new(form: &RequestedSchema, field: &SchemaProperty) -> Result<Self, RpcError> {
         let required = form.required.iter().flatten().any(|name| *name == field.name);
         let alone = RequestedSchema { dialect: form.dialect.clone(), properties: vec![field.clone()], required: None };
+        let unusable = |why: serde_json::Error| RpcError::internal("user", format!("The form cannot be read: {why}"));
+        // The schema that answers are held against has no titles and no defaults.
+        let rules = serde_json::to_value(&alone).map_err(unusable)?;
         let alone = ElicitForm { message: String::new(), requested_schema: alone };
         let schema = elicitation::schema(&ElicitRequest::Form(alone))?.unwrap_or_default();
-        let unusable = |why: serde_json::Error| RpcError::internal("user", format!("The form cannot be read: {why}"));
-        let rules: Value = serde_json::from_str(&schema).map_err(unusable)?;
         let field_rules = rules.get("properties").and_then(|fields| fields.get(&field.name)).unwrap_or(&Value::Null);
         let word = |key: &str| field_rules.get(key).and_then(Value::as_str).filter(|word| !word.trim().is_empty());
         let label = one_line(word("title").unwrap_or(&field.name), MAX_LABEL);

@@ -62,7 +62,7 @@ const PLACE_BY_ID: &str = "SEARCH tasks USING COVERING INDEX sqlite_autoindex_ta
 const JOB: &str = "SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)";
 const HELD: &str = "SEARCH jobs USING COVERING INDEX jobs_by_worker (worker=?)";
 const JOBS_OF_WORKER: &str = "SEARCH jobs USING INDEX jobs_by_worker (worker=? AND principal=?)";
-const RESERVED: &str = "SEARCH jobs USING INDEX jobs_reserved (worker=?)";
+const RESERVED: &str = "SEARCH jobs USING COVERING INDEX jobs_reserved (worker=?)";
 
 /// Something that the writer does to its connection.
 struct Run(&'static str);
