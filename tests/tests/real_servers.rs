@@ -570,6 +570,33 @@ fn signals_end_the_server() {
     }
 }
 
+/// A program that is killed outright takes a server along that does not heed the end of its stdin.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_killed_program_takes_its_server_along() {
+    use std::io::{BufRead, BufReader};
+    use std::time::{Duration, Instant};
+    let mut program = cli::command(PROGRAM)
+        .args(["run", "-v", "--tool", "go", "--", SERVER, "flood", "stubborn", "300"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(program.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let line = lines.find(|line| line.contains("holding")).unwrap();
+    let server: u32 = line.rsplit(' ').next().unwrap().parse().unwrap();
+    program.kill().unwrap();
+    program.wait().unwrap();
+    let start = Instant::now();
+    let is_there = || {
+        let stat = fs::read_to_string(format!("/proc/{server}/stat")).unwrap_or_default();
+        !stat.is_empty() && !stat.contains(") Z ")
+    };
+    while is_there() {
+        assert!(start.elapsed() < Duration::from_secs(20), "the server goes on");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 // ---- What is held ----
 
 /// A server that asks and does not read, and a list without end, make the program hold only so much.

@@ -60,7 +60,8 @@ fn exec(mut arguments: impl Iterator<Item = OsString>) -> io::Error {
     let missing = || io::Error::new(io::ErrorKind::InvalidInput, "no program was given");
     let parent = arguments.next().and_then(|parent| parent.to_str()?.parse::<i32>().ok());
     let Some(program) = arguments.next() else { return missing() };
-    if let Err(error) = set_parent_process_death_signal(Some(Signal::KILL)) {
+    // Not SIGKILL: launchers pass this one on to what they started, and a server can still save its work.
+    if let Err(error) = set_parent_process_death_signal(Some(Signal::TERM)) {
         return error.into();
     }
     // It may have died before.

@@ -25,9 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 fn main() -> Result<()> {
     let path = std::env::args().nth(1).context("no journal")?;
     let mut server = Server { input: std::io::stdin().lock(), journal: Journal::open(path.as_ref())?, sent: 0 };
-    let ended = server.serve();
-    server.journal.write(&json!({ "over": true }))?;
-    ended
+    server.serve()
 }
 
 /// What is known of the tasks.
@@ -39,7 +37,10 @@ struct Journal {
 
 impl Journal {
     fn open(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        // Held until this process ends, however it ends.
+        file.lock()?;
+        let text = std::fs::read_to_string(path)?;
         let mut tasks = BTreeMap::new();
         for line in text.lines() {
             let mut line: Value = serde_json::from_str(line)?;
@@ -47,7 +48,7 @@ impl Journal {
                 tasks.insert(id.to_owned(), Some(line["ended"].take()).filter(|ended| !ended.is_null()));
             }
         }
-        Ok(Self { file: OpenOptions::new().create(true).append(true).open(path)?, tasks })
+        Ok(Self { file, tasks })
     }
 
     fn write(&mut self, line: &Value) -> Result<()> {

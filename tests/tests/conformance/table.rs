@@ -37,12 +37,13 @@ fn rows() -> Vec<Row> {
 
 fn rows_of(name: &str) -> Vec<Row> {
     let document = fs::read_to_string(repository().join(name)).unwrap();
-    let lines = document.lines().filter(|line| line.starts_with('|'));
-    let cells =
-        lines.map(|line| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>());
-    let is_row = |cells: &Vec<String>| cells[0] != "id" && !cells[0].starts_with("--") && cells.len() != 2;
-    cells
-        .filter(is_row)
+    // A table of rules begins with a column of ids; the pages have others.
+    let tables = document.split("\n\n").map(|block| block.lines().filter(|line| line.starts_with('|')));
+    let rules = tables.filter_map(|mut table| table.next()?.starts_with("| id |").then_some(table));
+    rules
+        .flatten()
+        .map(|line| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>())
+        .filter(|cells| !cells[0].starts_with("--"))
         .map(|cells| {
             let [id, level, rule, section, tests, remark] = <[String; 6]>::try_from(cells)
                 .unwrap_or_else(|cells| panic!("a row of {name} has {} cells instead of 6: {cells:?}", cells.len()));
