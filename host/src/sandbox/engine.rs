@@ -102,7 +102,7 @@ impl Engine {
         }
         check_map_count(limits.cells)?;
         let pagemap = Decision::new(pagemap_scan);
-        tracing::info!(scan = pagemap.scan, "{pagemap}");
+        tracing::debug!(scan = pagemap.scan, "{pagemap}");
         let engine =
             wasmtime::Engine::new(&config(&limits, &pagemap)).map_err(|error| Error::Engine(format!("{error:#}")))?;
         let mut linker = Linker::new(&engine);
