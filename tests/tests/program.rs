@@ -122,7 +122,7 @@ fn inspect_tells_what_a_component_is() {
         let served: Map<_, _> = KINDS.iter().map(|row| (row.export.to_owned(), by(row.export).into())).collect();
         let expected = json!({
             "file": file, "sha256": sha256, "size": bytes.len(), "witVersion": "0.1.0", "kinds": kinds,
-            "served": served, "capabilities": capabilities, "background": background, "grants": grants,
+            "served": served, "capabilities": capabilities, "background": background, "grants": grants, "warnings": [],
         });
         assert_eq!(document, expected);
         assert!(

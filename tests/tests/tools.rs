@@ -232,7 +232,7 @@ fn an_interrupted_task_is_cancelled() {
 fn progress_of_the_call_is_shown() {
     let ran = call("long", &json!({}), &[]);
     assert!(ran.stdout.contains("the token is \"taskcell-call\""), "{ran:?}");
-    assert!(ran.stderr.contains("progress     1 of 3  at work") && ran.stderr.contains("3 of 3"), "{ran:?}");
+    assert!(ran.stderr.contains("progress     1 of 3 at work") && ran.stderr.contains("3 of 3"), "{ran:?}");
     // Where nobody looks nothing is asked for.
     let ran = call("long", &json!({}), &["-q"]);
     assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("the token is null\n", ""));

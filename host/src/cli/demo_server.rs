@@ -40,7 +40,7 @@ pub(super) async fn serve() -> anyhow::Result<Ended> {
     while let Some(line) = lines::next(&mut lines).await? {
         let message = Message::read(&line).map_err(|error| anyhow!("the client sent no message: {}", error.message))?;
         let Some(method) = message.method.as_deref() else {
-            let _ = client.response(&message);
+            let _ = client.response(&message, |_| ());
             continue;
         };
         let Some(id) = message.id else { continue };

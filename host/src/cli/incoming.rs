@@ -78,11 +78,7 @@ impl Incoming {
 
     /// Takes a response: wakes whoever waits for it, and says what is odd about it. Says whether somebody waited.
     pub(super) fn response(&self, message: &Message<'_>) -> bool {
-        let taken = self.peer.response(message);
-        if let Some(remark) = taken.remark {
-            self.notices.chatter.line("odd answer", &remark);
-        }
-        taken.waited
+        self.peer.response(message, |remark| self.notices.chatter.line("odd answer", remark))
     }
 
     /// Takes a notification.

@@ -37,14 +37,6 @@ pub(super) struct Peer {
     strange: Mutex<Option<String>>,
 }
 
-/// What became of a response.
-pub(super) struct Taken {
-    /// Whether somebody waited for it.
-    pub(super) waited: bool,
-    /// What is wrong with it.
-    pub(super) remark: Option<String>,
-}
-
 impl Peer {
     /// An end, and the queue of what it sends.
     pub(super) fn new() -> (Arc<Self>, Queued) {
@@ -98,23 +90,25 @@ impl Peer {
         Ok(self.outgoing.send(serde_json::to_vec(message)?).await?)
     }
 
-    /// Takes a response. An id may be spelled otherwise than it was sent; an error that names no request is the answer to
-    /// the only one that is open. What nobody waits for is dropped.
-    pub(super) fn response(&self, message: &Message<'_>) -> Taken {
+    /// Takes a response, and says whether anybody waited for it. An id may be spelled otherwise than it was sent; an error
+    /// that names no request is the answer to the only one that is open. What is odd about it is told before whoever waits
+    /// has it, for that may be the end of the run.
+    pub(super) fn response(&self, message: &Message<'_>, tell: impl FnOnce(&str)) -> bool {
         let (waiting, remark) = match message.id {
             None => self.unnamed(message),
             Some(id) => self.named(id),
         };
         if let Some(remark) = &remark {
             self.strange().get_or_insert_with(|| remark.clone());
+            tell(remark);
         }
-        let Some(waiting) = waiting else { return Taken { waited: false, remark } };
+        let Some(waiting) = waiting else { return false };
         let answer = match (message.result, message.error) {
             (_, Some(error)) => Err(foreign::error(&mended(error))),
             (Some(result), None) => Ok(mended(result)),
             (None, None) => Err(RpcError::internal("peer", "The peer's response has neither result nor error")),
         };
-        Taken { waited: waiting.send(answer).is_ok(), remark }
+        waiting.send(answer).is_ok()
     }
 
     /// Notes what came in place of an answer, for the error of one that does not come.

@@ -101,6 +101,10 @@ impl ServerProcess {
         }
         self.kill();
         let _ = timeout(PATIENCE, self.child.wait()).await;
+        // What it logged last may still be in the pipe.
+        if !self.log.is_finished() {
+            let _ = timeout(LAST_MESSAGES, &mut self.log).await;
+        }
     }
 
     /// Ends the whole group. Also when the child has ended: what it started may be left.
