@@ -29,6 +29,8 @@ pub enum Shape {
     Fixed(Vec<Value>),
     /// A list.
     List(Box<Shape>),
+    /// A list of one.
+    ListOfOne(Box<Shape>),
     /// One object, or a list of none or several. Noise: a list of one, which is kept as its one.
     OneOrMany(Box<Shape>),
     /// An object with any keys.
@@ -134,6 +136,7 @@ impl Shape {
             Self::Object => pure(object()),
             Self::Fixed(values) => pure(prop::sample::select(values.clone())),
             Self::List(item) => prop::collection::vec(item.samples(noise), 0..3).prop_map(Sample::all).boxed(),
+            Self::ListOfOne(item) => prop::collection::vec(item.samples(noise), 1).prop_map(Sample::all).boxed(),
             Self::OneOrMany(item) => one_or_many(&item.samples(noise), noise),
             Self::Map(item) => map(&item.samples(noise)),
             Self::Record(members) => fields(members, noise),

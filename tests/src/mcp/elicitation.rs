@@ -82,7 +82,7 @@ pub fn titled_single_select() -> Shape {
         required("type", Word(&["string"])),
         optional("title", Text),
         optional("description", Text),
-        required("oneOf", list(enum_option())),
+        required("oneOf", Shape::ListOfOne(Box::new(enum_option()))),
     ])
 }
 
@@ -95,7 +95,7 @@ pub fn untitled_multi_select() -> Shape {
 /// `TitledMultiSelectEnumSchema`
 #[must_use]
 pub fn titled_multi_select() -> Shape {
-    multi_select(record([required("anyOf", list(enum_option()))]))
+    multi_select(record([required("anyOf", Shape::ListOfOne(Box::new(enum_option())))]))
 }
 
 fn multi_select(items: Shape) -> Shape {

@@ -71,7 +71,7 @@ fn read_other(raw: &str) -> Result<PrimitiveSchema, serde_json::Error> {
     json::object::deserialize(&mut serde_json::Deserializer::from_str(raw)).map(PrimitiveSchema::Other)
 }
 
-/// A schema's members, none of which comes twice.
+/// A schema's members, of which none that is read here comes twice: who reads it next could take the other one.
 struct Members(Schema);
 
 impl<'de> Deserialize<'de> for Members {
@@ -92,7 +92,8 @@ impl<'de> Visitor<'de> for MembersVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
         let mut members = Schema::new();
         while let Some((name, value)) = map.next_entry::<String, Value>()? {
-            if members.insert(name.clone(), value).is_some() {
+            let is_read = name == "type" || is_constraint(&name) || SHOWN.contains(&&*name);
+            if members.insert(name.clone(), value).is_some() && is_read {
                 return Err(A::Error::custom(format!("the name `{name}` comes twice")));
             }
         }
