@@ -87,14 +87,13 @@ pub(super) async fn agree(
     if protocol == Protocol::Auto {
         // One that says nothing is of an earlier revision. [2026-07-28, basic/transports/stdio, Backward Compatibility]
         let answer = tokio::time::timeout(PROBE_TIME.min(timeout), started.probe(&probe, Duration::MAX)).await;
-        match answer {
-            Ok(Ok(answer)) => match discovered(&answer) {
+        // Where there is no answer, why the server refused says more than how it ended.
+        if let Ok(Ok(answer)) = answer {
+            match discovered(&answer) {
                 Discovered::Modern { server, .. } => return Ok(Agreed::Modern(server)),
                 Discovered::Incompatible { supported } => return Err(incompatible(&supported)),
                 Discovered::Legacy => {}
-            },
-            // Why the server refused says more than how it ended.
-            Ok(Err(_)) | Err(_) => {}
+            }
         }
     }
     Err(refused)

@@ -183,7 +183,9 @@ impl Drop for AskedInput<'_> {
             let cancelled =
                 json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": id } });
             // When the queue is full, rmcp answers in vain.
-            let _ = serde_json::from_value(cancelled).map(|cancelled| to_rmcp.try_send(cancelled));
+            if let Ok(cancelled) = serde_json::from_value(cancelled) {
+                let _ = to_rmcp.try_send(cancelled);
+            }
         }
     }
 }

@@ -180,7 +180,8 @@ pub(super) fn drop_spelled_formats(schema: &mut Value) -> bool {
             }
             members.values_mut().fold(spells, |any, part| drop_spelled_formats(part) || any)
         }
-        Value::Array(parts) => parts.iter_mut().fold(false, |any, part| drop_spelled_formats(part) || any),
+        // Each part, also behind one that has some.
+        Value::Array(parts) => parts.iter_mut().filter_map(|part| drop_spelled_formats(part).then_some(())).count() > 0,
         _ => false,
     }
 }

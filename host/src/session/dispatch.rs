@@ -265,7 +265,7 @@ impl Shared {
                             call.relate(&mut result.meta).map(|()| result)
                         };
                         let params = (&call.context, &body);
-                        self.serve::<sandbox::Elicitation, _, _>(route, &call, params, id, checked).await
+                        self.serve::<sandbox::Elicitation, _, _>(route, call, params, id, checked).await
                     }
                 }
             }

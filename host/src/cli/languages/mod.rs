@@ -78,7 +78,7 @@ impl Language {
         let is = |known: &&str| known.eq_ignore_ascii_case(name.trim());
         let found = LANGUAGES
             .into_iter()
-            .find(|language| [language.name].iter().chain(language.aliases).any(|known| is(&known)));
+            .find(|language| [language.name].iter().chain(language.aliases).any(|known| is(known)));
         found.with_context(|| {
             let names: Vec<_> = LANGUAGES.iter().map(|language| language.name).collect();
             format!("no language {name:?} is known; there are {}", names.join(", "))

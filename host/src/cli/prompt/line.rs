@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 
 use super::super::wrap::Size;
 use super::draw::{Frame, Look};
-use super::{Prompt, Reply, is_control, typed};
+use super::{Accept, Prompt, Reply, is_control, typed};
 use crate::printable;
 
 /// Characters that can be entered.
@@ -19,7 +19,7 @@ pub(in crate::cli) struct Line<'a> {
     /// What Enter answers when nothing was typed, printable.
     pub(in crate::cli) offered: Option<String>,
     /// Whether an entry is an answer, or why not.
-    pub(in crate::cli) read: Box<dyn Fn(&str) -> Result<(), String> + 'a>,
+    pub(in crate::cli) read: Accept<'a, str>,
     entry: Vec<char>,
     at: usize,
     note: Option<String>,

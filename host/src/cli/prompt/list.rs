@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 
 use super::super::wrap::{self, Size};
 use super::draw::{Frame, Look, Row};
-use super::{Prompt, Reply, is_control, typed};
+use super::{Accept, Prompt, Reply, is_control, typed};
 use crate::printable;
 
 /// Characters of a filter: more than any label has.
@@ -25,7 +25,7 @@ pub(in crate::cli) struct List<'a> {
     /// Whether what is typed filters.
     filters: bool,
     /// Whether a choice is an answer, or why not.
-    accept: Box<dyn Fn(&[usize]) -> Result<(), String> + 'a>,
+    accept: Accept<'a, [usize]>,
     filter: String,
     /// The place of the one that the person is at, among those that the filter leaves.
     at: usize,

@@ -28,6 +28,9 @@ const TICK: Duration = Duration::from_millis(100);
 /// How long input is discarded at most: somebody may paste without end.
 const DISCARDING: Duration = Duration::from_millis(100);
 
+/// Whether something is an answer, or why not, for the person.
+type Accept<'a, T> = Box<dyn Fn(&T) -> Result<(), String> + 'a>;
+
 /// Why a question has no answer.
 #[derive(Debug)]
 pub(super) enum Gone {

@@ -173,5 +173,5 @@ fn progress_token(token: &RawValue) -> Option<ProgressToken> {
     }
     let number: f64 = serde_json::from_str(token.get()).ok()?;
     // Exact by the check.
-    (number.fract() == 0.0 && number.abs() <= EXACT).then(|| ProgressToken::Number(number as i64))
+    (number.fract() == 0.0 && number.abs() <= EXACT).then_some(ProgressToken::Number(number as i64))
 }

@@ -287,8 +287,10 @@ fn drop_default(schema: &mut Schema) {
 fn case(schema: Schema) -> Option<serde_json::Result<PrimitiveSchema>> {
     use PrimitiveSchema as Case;
 
+    type Read = fn(Value) -> serde_json::Result<Case>;
+
     let has = |name: &str| schema.contains_key(name);
-    let (held, read): (&[&str], fn(Value) -> serde_json::Result<Case>) = match schema.get("type")?.as_str()? {
+    let (held, read): (&[&str], Read) = match schema.get("type")?.as_str()? {
         "string" if has("oneOf") => (&["oneOf"], |value| serde_json::from_value(value).map(Case::TitledSingleSelect)),
         "string" if has("enum") && has("enumNames") => {
             (&["enum"], |value| serde_json::from_value(value).map(Case::LegacyTitledEnum))
