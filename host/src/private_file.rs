@@ -14,6 +14,7 @@ use std::io::{Error, ErrorKind};
 use std::path::Path;
 
 /// Makes a folder with those above it, each for this user alone. Folders that are there stay as they are.
+#[cfg(feature = "sqlite")]
 pub(crate) fn make_folder(folder: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
@@ -64,6 +65,7 @@ fn user() -> Option<u32> {
 }
 
 /// The file that a path stood for.
+#[cfg(feature = "sqlite")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Identity {
     #[cfg(unix)]
@@ -72,6 +74,7 @@ pub(crate) struct Identity {
     inode: u64,
 }
 
+#[cfg(feature = "sqlite")]
 impl Identity {
     /// That of a file that was found.
     pub(crate) fn of(found: &Metadata) -> Self {

@@ -396,7 +396,8 @@ fn the_compiler_is_the_named_one_then_clang_then_zig() {
     let library = tempfile::NamedTempFile::new().unwrap();
     let library = library.path().to_str().unwrap();
     let (clang, zig) = (("clang-19", library), ("zig", "0.17.1"));
-    let table: [(&[(&str, &str)], Option<&str>, &str); 6] = [
+    type Row<'a> = (&'a [(&'a str, &'a str)], Option<&'a str>, &'a str);
+    let table: [Row<'_>; 6] = [
         (&[clang], None, ""),
         (&[clang, zig], None, ""),
         (&[zig], None, "zig cc"),

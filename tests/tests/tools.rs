@@ -165,14 +165,22 @@ fn the_data_of_an_error_is_shown() {
 #[test]
 fn a_tool_runs_as_a_task_where_it_must_or_may() {
     #[rustfmt::skip]
-    let table: &[(&str, Value, &[&str], i32, &str, &[&str])] = &[
-        ("must-be-a-task", json!({}),               &[],                     0, "as a task: {}; tasks/get tasks/result", &["is working", "is completed"]),
-        ("must-be-a-task", json!({ "ask": true }),  &[],                     0, "told \"accept\"; tasks/result",         &["is waiting for input", "server asked elicitation/create", "is completed"]),
-        ("must-be-a-task", json!({ "fail": true }), &[],                     1, "error -32603: the task broke",          &["is failed"]),
-        ("must-be-a-task", json!({}),               &["--task=90s"],         0, "as a task: {\"ttl\":90000}",            &["is completed"]),
-        ("may-be-a-task",  json!({}),               &[],                     0, "called plainly",                        &[]),
-        ("may-be-a-task",  json!({}),               &["--task"],             0, "as a task: {}",                         &["is completed"]),
-        ("may-be-a-task",  json!({}),               &["--task=1500"],        0, "as a task: {\"ttl\":1500}",             &["is completed"]),
+    type Row<'a> = (&'a str, Value, &'a [&'a str], i32, &'a str, &'a [&'a str]);
+    let table: &[Row<'_>] = &[
+        ("must-be-a-task", json!({}), &[], 0, "as a task: {}; tasks/get tasks/result", &["is working", "is completed"]),
+        (
+            "must-be-a-task",
+            json!({ "ask": true }),
+            &[],
+            0,
+            "told \"accept\"; tasks/result",
+            &["is waiting for input", "server asked elicitation/create", "is completed"],
+        ),
+        ("must-be-a-task", json!({ "fail": true }), &[], 1, "error -32603: the task broke", &["is failed"]),
+        ("must-be-a-task", json!({}), &["--task=90s"], 0, "as a task: {\"ttl\":90000}", &["is completed"]),
+        ("may-be-a-task", json!({}), &[], 0, "called plainly", &[]),
+        ("may-be-a-task", json!({}), &["--task"], 0, "as a task: {}", &["is completed"]),
+        ("may-be-a-task", json!({}), &["--task=1500"], 0, "as a task: {\"ttl\":1500}", &["is completed"]),
     ];
     for (tool, arguments, options, code, text, shown) in table {
         let ran = call(tool, arguments, options);
@@ -409,18 +417,19 @@ fn the_doctor_names_the_fix() {
     let broken = write("broken.toml", b"tasks = 'mine'\n");
     let key = ("TASKCELL_TEST_DOCTOR", "sk-correct-horse");
     #[rustfmt::skip]
-    let table: &[(&[&str], &[(&str, &str)], i32, &[&str])] = &[
-        (&["--config", &good],             &[key],                                0, &["key TASKCELL_TEST_DOCTOR: set"]),
-        (&["--config", &good],             &[],                                   1, &["fix: ", "export TASKCELL_TEST_DOCTOR=..."]),
-        (&["--config", &file],             &[],                                   1, &["no-key", "fix: "]),
-        (&["--config", &short],            &[],                                   1, &["add a table [handler.model]"]),
-        (&["--config", &gone],             &[],                                   1, &["no-such.wasm"]),
-        (&["--config", &broken],           &[],                                   1, &["broken.toml:1:9", "fix: mend"]),
-        (&["--lang", "go"],                &[("PATH", "/nonexistent")],           1, &["failed  handlers in Go", "fix: ", "go.dev"]),
-        (&[],                              &[("PATH", "/nonexistent")],           0, &["none    handlers in Go", "fix: "]),
-        (&["--cache", "/proc/nowhere"],    &[],                                   1, &["TASKCELL_CACHE", "--no-cache"]),
-        (&["--no-cache"],                  &[],                                   0, &["in"]),
-        (&["--store", "/proc/nowhere/t"],  &[],                                   1, &["TASKCELL_STORE", ":memory:"]),
+    type Row<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], i32, &'a [&'a str]);
+    let table: &[Row<'_>] = &[
+        (&["--config", &good], &[key], 0, &["key TASKCELL_TEST_DOCTOR: set"]),
+        (&["--config", &good], &[], 1, &["fix: ", "export TASKCELL_TEST_DOCTOR=..."]),
+        (&["--config", &file], &[], 1, &["no-key", "fix: "]),
+        (&["--config", &short], &[], 1, &["add a table [handler.model]"]),
+        (&["--config", &gone], &[], 1, &["no-such.wasm"]),
+        (&["--config", &broken], &[], 1, &["broken.toml:1:9", "fix: mend"]),
+        (&["--lang", "go"], &[("PATH", "/nonexistent")], 1, &["failed  handlers in Go", "fix: ", "go.dev"]),
+        (&[], &[("PATH", "/nonexistent")], 0, &["none    handlers in Go", "fix: "]),
+        (&["--cache", "/proc/nowhere"], &[], 1, &["TASKCELL_CACHE", "--no-cache"]),
+        (&["--no-cache"], &[], 0, &["in"]),
+        (&["--store", "/proc/nowhere/t"], &[], 1, &["TASKCELL_STORE", ":memory:"]),
     ];
     for (options, environment, code, words) in table {
         let ran = doctor(options, environment);

@@ -80,6 +80,7 @@ pub(crate) fn schema_in(message: &[u8]) -> Result<Json, RpcError> {
 ///
 /// # Errors
 /// As for [`schema_in`].
+#[cfg(any(feature = "cli", test))]
 pub(crate) fn schema(request: &ElicitRequest) -> Result<Option<Json>, RpcError> {
     let ElicitRequest::Form(form) = request else { return Ok(None) };
     let schema = serde_json::to_value(&form.requested_schema).map_err(|error| Fault::new(error.to_string()));

@@ -37,7 +37,7 @@ pub fn integer_schema() -> Shape {
     bounded_or_offered(
         &[required("type", Word(&["integer"])), optional("title", Text), optional("description", Text)],
         [optional("minimum", Number), optional("maximum", Number)],
-        Count,
+        Shape::Fixed(vec![json!(0), json!(1), json!(-3), json!(4_294_967_296_u64)]),
     )
 }
 

@@ -76,9 +76,7 @@ impl Language {
     /// When there is none: names those that are.
     pub(super) fn named(name: &str) -> anyhow::Result<&'static Self> {
         let is = |known: &&str| known.eq_ignore_ascii_case(name.trim());
-        let found = LANGUAGES
-            .into_iter()
-            .find(|language| [language.name].iter().chain(language.aliases).any(|known| is(known)));
+        let found = LANGUAGES.into_iter().find(|language| [language.name].iter().chain(language.aliases).any(is));
         found.with_context(|| {
             let names: Vec<_> = LANGUAGES.iter().map(|language| language.name).collect();
             format!("no language {name:?} is known; there are {}", names.join(", "))
