@@ -52,7 +52,7 @@ fn initialize_comes_first() {
 #[test]
 fn nothing_is_asked_before_the_answer() {
     for mode in ["hangs", "refuses"] {
-        let (ran, sent) = sent(mode, &["--timeout", "2"]);
+        let (ran, sent) = sent(mode, &["--timeout", "8"]);
         assert_eq!(ran.code, Some(2), "{ran:?}");
         let methods: Vec<_> = sent.iter().filter_map(|message| message["method"].as_str()).collect();
         assert_eq!(methods, ["initialize"], "{mode}");
