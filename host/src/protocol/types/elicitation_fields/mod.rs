@@ -10,9 +10,11 @@
 mod choices;
 mod numbers;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::PrimitiveSchema;
@@ -59,12 +61,17 @@ pub(super) fn read(raw: &str) -> Result<PrimitiveSchema, serde_json::Error> {
     let schema: Members = serde_json::from_str(raw)?;
     match narrowed(schema.0).and_then(case).transpose()? {
         // A bound or a default that is no double would be another number in the case.
-        Some(PrimitiveSchema::Number(_) | PrimitiveSchema::Integer(_)) if !json::whole_numbers_are_doubles(raw) => {
-            read_other(raw)
-        }
+        Some(PrimitiveSchema::Number(_) | PrimitiveSchema::Integer(_)) if !numbers_are_doubles(raw)? => read_other(raw),
         Some(case) => Ok(case),
         None => read_other(raw),
     }
+}
+
+/// Whether the whole numbers that a case may hold are doubles. Other members may hold any.
+fn numbers_are_doubles(raw: &str) -> Result<bool, serde_json::Error> {
+    let members: BTreeMap<String, &RawValue> = serde_json::from_str(raw)?;
+    let mut held = members.iter().filter(|(name, _)| is_constraint(name) || *name == "default");
+    Ok(held.all(|(_, value)| json::whole_numbers_are_doubles(value.get())))
 }
 
 fn read_other(raw: &str) -> Result<PrimitiveSchema, serde_json::Error> {
