@@ -267,7 +267,8 @@ fn hostile_text_is_harmless() {
             ("[taskcell] \u{fffd}[2J", ENTER),
             ("type to filter", ENTER),
             ("Space to mark", " \r"),
-            ("[taskcell] \u{fffd}[2J", "q\r"),
+            // The title alone is also that of the answer before.
+            ("of the pattern", "q\r"),
             ("match", &format!("{RUB}\r")),
             ("a whole number", "1\r"),
             (LAST, ENTER),
