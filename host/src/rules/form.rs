@@ -180,8 +180,13 @@ pub(super) fn drop_spelled_formats(schema: &mut Value) -> bool {
             }
             members.values_mut().fold(spells, |any, part| drop_spelled_formats(part) || any)
         }
-        // Each part, also behind one that has some.
-        Value::Array(parts) => parts.iter_mut().filter_map(|part| drop_spelled_formats(part).then_some(())).count() > 0,
+        Value::Array(parts) => {
+            let mut any = false;
+            for part in parts {
+                any |= drop_spelled_formats(part);
+            }
+            any
+        }
         _ => false,
     }
 }
