@@ -34,7 +34,7 @@ deny:
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
-# Renew the list of the public interface, host/public-api.txt
+# Renew the list of the public interface, host/taskcell/public-api.txt
 public-api:
     bash .ci/public-api --bless
 

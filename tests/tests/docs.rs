@@ -29,11 +29,11 @@ fn the_readme_shows_the_minimal_handler() {
 /// Every word that an error can have is explained.
 #[test]
 fn every_error_kind_is_in_the_docs() {
-    let (source, docs) = (read("host/src/error.rs"), read("docs/limits.md"));
-    let tasks = read("host/src/tasks/error.rs");
+    let (source, docs) = (read("host/taskcell/src/error.rs"), read("docs/limits.md"));
+    let tasks = read("host/taskcell/src/tasks/error.rs");
     let of_errors = source.lines().filter_map(|line| line.trim().split("=> \"").nth(1)?.split('"').next());
     let of_tasks = tasks.lines().filter_map(|line| line.trim().split("internal(\"").nth(1)?.split('"').next());
-    let model = read("host/src/grants/model/provider/failure.rs");
+    let model = read("host/taskcell/src/grants/model/provider/failure.rs");
     let of_model = model.lines().filter_map(|line| line.trim().split("=> \"model").nth(1)?.split('"').next());
     let of_model = of_model.map(|rest| format!("model{rest}"));
     let kinds: Vec<_> = of_errors.chain(of_tasks).map(str::to_owned).chain(of_model).collect();
@@ -169,10 +169,10 @@ fn every_limit_is_proved_by_a_test() {
         fields.map(|field| format!("{name}::{field}")).collect::<Vec<_>>()
     };
     let fields = [
-        fields("host/src/sandbox/limits.rs", "Limits"),
-        fields("host/src/grants/model/provider/guards.rs", "ModelGuards"),
-        fields("host/src/grants/keyvalue/quota.rs", "Quota"),
-        fields("host/src/grants/http/mod.rs", "HttpLimits"),
+        fields("host/taskcell/src/sandbox/limits.rs", "Limits"),
+        fields("host/taskcell/src/grants/model/provider/guards.rs", "ModelGuards"),
+        fields("host/taskcell/src/grants/keyvalue/quota.rs", "Quota"),
+        fields("host/taskcell/src/grants/http/mod.rs", "HttpLimits"),
     ];
     let (sources, mut limits) = (sources(), 0);
     for field in fields.concat() {
@@ -214,7 +214,7 @@ fn every_attack_is_documented() {
 #[test]
 fn every_guest_is_tested() {
     let sources = sources();
-    let benches = read("host/benches/common/mod.rs") + &read("host/benches/waiting.rs");
+    let benches = read("host/taskcell/benches/common/mod.rs") + &read("host/taskcell/benches/waiting.rs");
     for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("guests")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         let used =

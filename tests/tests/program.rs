@@ -44,7 +44,7 @@ fn text(path: &Path) -> String {
 }
 
 fn stock() -> String {
-    text(&repository("host/assets/stock.wasm"))
+    text(&repository("host/taskcell/assets/stock.wasm"))
 }
 
 fn minimal() -> String {

@@ -1,4 +1,4 @@
-//! Holds the public interface of the library against `host/public-api.txt`; `.ci/public-api` runs it.
+//! Holds the public interface of the library against `host/taskcell/public-api.txt`; `.ci/public-api` runs it.
 //!
 //! Reads what rustdoc writes as JSON, from the file that is named. With `--bless` the list is renewed, and its change is then
 //! a part of the commit: who reads it sees what users of the library will have to change.
@@ -12,7 +12,7 @@ fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let json = arguments.next().context("usage: public-api RUSTDOC-JSON [--bless]")?;
     let bless = arguments.next().as_deref() == Some("--bless");
-    let list = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../host/public-api.txt"));
+    let list = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../host/taskcell/public-api.txt"));
 
     // Implementations that follow from others, or are derived, say nothing that the items do not.
     let api = public_api::Builder::from_rustdoc_json(json)
@@ -27,7 +27,7 @@ fn main() -> anyhow::Result<()> {
         return Ok(());
     }
 
-    let listed = std::fs::read_to_string(&list).context("host/public-api.txt")?;
+    let listed = std::fs::read_to_string(&list).context("host/taskcell/public-api.txt")?;
     let (listed, found): (BTreeSet<_>, BTreeSet<_>) =
         (listed.lines().collect(), found.iter().map(String::as_str).collect());
     let gone: Vec<_> = listed.difference(&found).collect();
@@ -39,7 +39,7 @@ fn main() -> anyhow::Result<()> {
     gone.iter().for_each(|item| println!("- {item}"));
     new.iter().for_each(|item| println!("+ {item}"));
     bail!(
-        "the public interface is not what host/public-api.txt says: {} gone, {} new. What is gone breaks those who use it and \
+        "the public interface is not what host/taskcell/public-api.txt says: {} gone, {} new. What is gone breaks those who use it and \
          needs a new minor version before 1.0; if the change is meant, `just public-api` renews the list",
         gone.len(),
         new.len()

@@ -16,7 +16,7 @@ pub(super) const PYTHON: Language = Language {
     known_by: "an app.py",
     files: &[
         ("app.py", include_str!("templates/python/app.py")),
-        ("requirements.txt", include_str!("../../../../guest-examples/python-minimal/requirements.txt")),
+        ("requirements.txt", include_str!("../../../../../guest-examples/python-minimal/requirements.txt")),
         ("README.md", include_str!("templates/python/README.md")),
         (".gitignore", include_str!("templates/python/gitignore")),
     ],

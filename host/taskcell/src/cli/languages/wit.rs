@@ -5,7 +5,7 @@ use std::path::Path;
 
 macro_rules! files {
     ($($folder:literal in $from:literal: $($name:literal)*;)*) => {
-        &[$($((concat!($folder, "/", $name, ".wit"), include_str!(concat!("../../../../wit/", $from, $name, ".wit"))),)*)*]
+        &[$($((concat!($folder, "/", $name, ".wit"), include_str!(concat!("../../../../../wit/", $from, $name, ".wit"))),)*)*]
     };
 }
 
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn no_file_of_the_package_is_left_out() {
-        let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit");
+        let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
         let mut folders: Vec<PathBuf> = vec![wit.clone(), wit.join("deps")];
         folders.extend(fs::read_dir(wit.join("deps")).unwrap().map(|entry| entry.unwrap().path()));
         let files = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());

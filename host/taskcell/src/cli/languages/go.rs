@@ -22,7 +22,7 @@ const GENERATE: &str = "//go:generate wit-bindgen go ";
 const BUILD: &str = "build";
 /// The component, in [`BUILD`].
 const COMPONENT: &str = "handler.wasm";
-/// What the bindings call, and its files: `host/assets/go-pkg`.
+/// What the bindings call, and its files: `host/taskcell/assets/go-pkg`.
 const PACKAGE: &str = "go.bytecodealliance.org/pkg";
 
 macro_rules! package {

@@ -58,7 +58,7 @@ mod generated {
                 import wasi:keyvalue/batch@0.2.0-draft;
             }
         ",
-        path: "../wit",
+        path: "../../wit",
         imports: { default: async | trappable },
         with: {
             "taskcell:handlers/types@0.1.0": crate::protocol::types,

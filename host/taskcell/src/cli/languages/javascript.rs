@@ -66,7 +66,7 @@ pub(super) const TYPESCRIPT: Language = Language {
 };
 
 /// The types of all interfaces; made from the WIT.
-const TYPES: &str = include_str!("../../../../guest-examples/taskcell.d.ts");
+const TYPES: &str = include_str!("../../../../../guest-examples/taskcell.d.ts");
 
 /// Installs what package-lock.json names.
 const NPM_CI: &str = "npm ci";
