@@ -40,11 +40,11 @@ public-api:
 
 # Assemble the adapter for Go from its source and embed it
 go-adapter:
-    TASKCELL_BLESS=1 cargo test -p taskcell-tests --test go_adapter
+    TASKCELL_BLESS=1 cargo test -p taskcell-tests --test docs -- go_adapter
 
 # Build the embedded handlers, stock and ask, from their sources and embed them
 stock:
-    TASKCELL_BLESS=1 cargo test -p taskcell-tests --test stock
+    TASKCELL_BLESS=1 cargo test -p taskcell-tests --test docs -- stock
 
 # Fuzz TARGET for SECONDS; docs/fuzzing.md says which there are and what to install
 fuzz TARGET SECONDS:

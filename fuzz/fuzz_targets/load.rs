@@ -1,4 +1,4 @@
-//! What it does stands in `tests/src/fuzz/load.rs`.
+//! What it does stands in `tests/support/src/fuzz/load.rs`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| taskcell_tests::fuzz::run("load", input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| taskcell_test_support::fuzz::run("load", input));

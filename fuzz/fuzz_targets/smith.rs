@@ -1,4 +1,4 @@
-//! What it does stands in `tests/src/fuzz/smith.rs`.
+//! What it does stands in `tests/support/src/fuzz/smith.rs`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| taskcell_tests::fuzz::run("smith", input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| taskcell_test_support::fuzz::run("smith", input));

@@ -18,8 +18,8 @@ use common::SAMPLING;
 use common::measure::{cpu, faults, median};
 use rustix::time::ClockId;
 use taskcell::{Engine, EngineOptions, Grants, Handler, Handlers, Outbox, Session, SessionOptions};
-use taskcell_tests::projects::{build_folder, new_project};
-use taskcell_tests::provision::{language_skipped, language_variables};
+use taskcell_test_support::projects::{build_folder, new_project};
+use taskcell_test_support::provision::{language_skipped, language_variables};
 
 const ELICITATION: &str = r#"{"jsonrpc":"2.0","id":1,"method":"elicitation/create","params":{"message":"Who?","requestedSchema":{"type":"object","properties":{}}}}"#;
 const REQUESTS: [&str; 2] = [ELICITATION, SAMPLING];

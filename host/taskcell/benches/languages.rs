@@ -14,10 +14,10 @@ use common::SAMPLING;
 use common::measure::{cpu, median, resident};
 use rustix::time::ClockId;
 use taskcell::{Engine, EngineOptions, Grants, Handler, Handlers, Outbox, Session, SessionOptions};
-use taskcell_tests::application::Application;
-use taskcell_tests::conversation;
-use taskcell_tests::languages::LANGUAGES;
-use taskcell_tests::provision::language_skipped;
+use taskcell_test_support::application::Application;
+use taskcell_test_support::conversation;
+use taskcell_test_support::languages::LANGUAGES;
+use taskcell_test_support::provision::language_skipped;
 
 const ROOTS: &str = r#"{"jsonrpc":"2.0","id":1,"method":"roots/list"}"#;
 const ASK: &str = r#"{"jsonrpc":"2.0","id":1,"method":"sampling/createMessage","params":{"messages":[{"role":"user","content":{"type":"text","text":"ask slow"}}],"maxTokens":1}}"#;

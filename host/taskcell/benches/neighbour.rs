@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use taskcell::tasks::RateLimit;
 use taskcell::{Engine, EngineOptions, Grants, Handler, Handlers, Session, SessionOptions};
-use taskcell_tests::compose::component_text;
+use taskcell_test_support::compose::component_text;
 use tokio::runtime::{Handle, Runtime};
 use tokio::task::JoinSet;
 use wasmtime::Result;

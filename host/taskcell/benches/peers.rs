@@ -13,7 +13,7 @@ use common::measure::{cpu, median};
 use common::{SAMPLING, TASKS_GET};
 use rustix::time::ClockId;
 use serde_json::Value;
-use taskcell_tests::provision::{node_peers, python_peers};
+use taskcell_test_support::provision::{node_peers, python_peers};
 
 const ROUNDS: usize = 31;
 const PER_ROUND: u32 = 400;

@@ -78,7 +78,7 @@ fn own_answer(session: &Session, text: &str) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use taskcell_tests::{guests::build_guest, provision::repository};
+    use taskcell_test_support::{guests::build_guest, provision::repository};
 
     #[tokio::test]
     async fn each_is_answered_by_whom_it_is_for() {

@@ -91,7 +91,7 @@ async fn call(component: &Path, (tool, with): (&str, &str), server: Server<'_>) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use taskcell_tests::{guests::build_guest, provision::repository};
+    use taskcell_test_support::{guests::build_guest, provision::repository};
 
     /// A server in the words of a shell: it asks for a message and for a greeting before it answers a call.
     const SERVER: &str = r#"

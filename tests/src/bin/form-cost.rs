@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
 use taskcell::protocol::types::{ElicitAction, ElicitEntry, ElicitResult, ElicitValue};
 use taskcell::{Handlers, Native};
-use taskcell_tests::server::Server;
+use taskcell_test_support::server::Server;
 
 /// What one request may cost.
 const MAX_CPU: Duration = Duration::from_millis(100);

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use taskcell_tests::hostile_figures::{QUIET, SCENARIOS, measure};
+use taskcell_test_support::hostile_figures::{QUIET, SCENARIOS, measure};
 
 fn main() -> Result<ExitCode> {
     let folder = std::env::current_exe()?.parent().context("no folder")?.to_owned();

@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use taskcell_tests::conversation::{Conversation, request};
-use taskcell_tests::server::options;
+use taskcell_test_support::conversation::{Conversation, request};
+use taskcell_test_support::server::options;
 
 use super::{ELICITATION, RELATED, SAMPLING, and, as_task, asking, create, each, error, form, id, page, prompt};
-use taskcell_tests::application::Application;
+use taskcell_test_support::application::Application;
 
 /// Requests of all kinds, good and bad, with a task that has ended.
 fn requests(task: &str) -> Vec<(&'static str, Value)> {

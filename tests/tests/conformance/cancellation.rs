@@ -2,8 +2,8 @@
 //! requests themselves; here is what cancellations mean for tasks.
 
 use serde_json::{Value, json};
-use taskcell_tests::conversation::{Conversation, request};
-use taskcell_tests::server::options;
+use taskcell_test_support::conversation::{Conversation, request};
+use taskcell_test_support::server::options;
 
 use super::{ELICITATION, SAMPLING, as_task, create, each, form, id, prompt};
 

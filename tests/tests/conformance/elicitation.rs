@@ -5,11 +5,11 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use taskcell::Handlers;
 use taskcell::session::Features;
-use taskcell_tests::conversation::Conversation;
-use taskcell_tests::server::options;
+use taskcell_test_support::conversation::Conversation;
+use taskcell_test_support::server::options;
 
 use super::{ELICITATION, and, as_task, asking, create, each, error, form, id, page, refused};
-use taskcell_tests::application::Application;
+use taskcell_test_support::application::Application;
 
 /// A conversation whose user is an application.
 async fn asked() -> (Conversation, Arc<Application>) {

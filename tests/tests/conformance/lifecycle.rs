@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use taskcell_tests::cli::{Ran, run};
+use taskcell_test_support::cli::{Ran, run};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_taskcell-cli");
 const SERVER: &str = env!("CARGO_BIN_EXE_fake-server");

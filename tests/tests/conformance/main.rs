@@ -12,7 +12,6 @@
 //! | `decline`, `cancel` | that action of the user (elicitation) |
 //! | `misfit` | a `name` that is a number (elicitation) |
 //! | anything else | a text that quotes the request, or a form with the name Ada |
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod base;
 mod cancellation;
@@ -30,12 +29,12 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use taskcell::tasks::MemoryStore;
 use taskcell::{Grants, Handlers, SessionOptions};
-use taskcell_tests::application::{Application, MOMENT, REFUSAL};
-use taskcell_tests::conversation::{self, Conversation};
-use taskcell_tests::handlers::{cells, guest, guest_with, stock};
-use taskcell_tests::languages::LANGUAGES;
-use taskcell_tests::provision::language_skipped;
-use taskcell_tests::server::options;
+use taskcell_test_support::application::{Application, MOMENT, REFUSAL};
+use taskcell_test_support::conversation::{self, Conversation};
+use taskcell_test_support::handlers::{cells, guest, guest_with, stock};
+use taskcell_test_support::languages::LANGUAGES;
+use taskcell_test_support::provision::language_skipped;
+use taskcell_test_support::server::options;
 
 const SAMPLING: &str = "sampling/createMessage";
 const ELICITATION: &str = "elicitation/create";
@@ -46,8 +45,8 @@ const HOUR: u64 = 3_600_000;
 /// Cells that a test needs at most.
 const CELLS: u32 = 64;
 
-/// Runs a test with a component that exports the task kinds itself, with one that has them supplied, and with the one of
-/// all kinds in each language.
+/// Runs a test with a component that exports the task kinds itself, with one that has them supplied, and with the one
+/// of all kinds in each language.
 ///
 /// The first two answer from the [script]; those of the languages ask the [`Application`], which knows the same words.
 async fn each(test: impl AsyncFn(Handlers)) {

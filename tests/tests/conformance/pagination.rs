@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use taskcell::tasks::MemoryStore;
 use taskcell::{Handlers, SessionOptions};
-use taskcell_tests::conversation::Conversation;
+use taskcell_test_support::conversation::Conversation;
 
 use super::{SAMPLING, create, each, error, id, of, prompt, refused};
 

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use taskcell::Session;
-use taskcell_tests::conversation::{self, Conversation, request, soon};
-use taskcell_tests::server::options;
+use taskcell_test_support::conversation::{self, Conversation, request, soon};
+use taskcell_test_support::server::options;
 
 use super::{ELICITATION, SAMPLING, and, create, each, form, hostile, id, notifications, prompt};
 

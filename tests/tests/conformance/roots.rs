@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use serde_json::json;
 use taskcell::Handlers;
-use taskcell_tests::conversation::Conversation;
-use taskcell_tests::handlers::{cells, stock};
-use taskcell_tests::server::options;
+use taskcell_test_support::conversation::Conversation;
+use taskcell_test_support::handlers::{cells, stock};
+use taskcell_test_support::server::options;
 
 use super::{asking, error, own, refused};
-use taskcell_tests::application::Application;
+use taskcell_test_support::application::Application;
 
 async fn listing(roots: &str) -> Conversation {
     Conversation::new(asking(&Arc::new(Application::default()), roots).await, options())

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use taskcell::Handlers;
 use taskcell::session::Features;
-use taskcell_tests::conversation::Conversation;
-use taskcell_tests::server::options;
+use taskcell_test_support::conversation::Conversation;
+use taskcell_test_support::server::options;
 
 use super::{SAMPLING, and, asking, create, each, error, id, prompt, refused};
-use taskcell_tests::application::Application;
+use taskcell_test_support::application::Application;
 
 /// A conversation whose model is an application.
 async fn modelled() -> (Conversation, Arc<Application>) {

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use taskcell_tests::provision::repository;
-use taskcell_tests::test_names::{exists, sources, tests};
+use taskcell_test_support::provision::repository;
+use taskcell_test_support::test_names::{exists, sources, tests};
 
 const DOCUMENTS: [&str; 2] = ["docs/conformance.md", "docs/revisions.md"];
 const LEVELS: [&str; 4] = ["MUST", "MUST NOT", "SHOULD", "SHOULD NOT"];

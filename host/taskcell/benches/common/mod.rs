@@ -35,7 +35,7 @@ pub fn guest(name: &str) -> Result<Vec<u8>> {
 /// The same, built for another wasm target.
 pub fn guest_for(name: &str, wasm: &str) -> Result<Vec<u8>> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/guests").join(name);
-    let file = taskcell_tests::guests::build_guest_for(&folder, wasm);
+    let file = taskcell_test_support::guests::build_guest_for(&folder, wasm);
     Ok(std::fs::read(file.map_err(|error| wasmtime::format_err!("{error:#}"))?)?)
 }
 

@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 use taskcell::protocol::types::{ListRootsResult, Root};
 use taskcell::tasks::{SqliteStore, TaskLimits, TaskStore};
 use taskcell::{Engine, Grants, Handler, Handlers, Native, SessionOptions};
-use taskcell_tests::compose::component_text;
-use taskcell_tests::conversation::{Conversation, prompt, request, task_prompt};
-use taskcell_tests::guests::build_guest;
-use taskcell_tests::handlers::{STOCK, cells, engine};
-use taskcell_tests::provision::repository;
-use taskcell_tests::server::options;
+use taskcell_test_support::compose::component_text;
+use taskcell_test_support::conversation::{Conversation, prompt, request, task_prompt};
+use taskcell_test_support::guests::build_guest;
+use taskcell_test_support::handlers::{STOCK, cells, engine};
+use taskcell_test_support::provision::repository;
+use taskcell_test_support::server::options;
 
 /// One conversation of so many is with a hostile guest.
 const HOSTILE: usize = 10;

@@ -23,9 +23,9 @@ use taskcell::Handlers;
 use taskcell::kinds::Kind;
 use taskcell::session::Undeclared;
 use taskcell::tasks::{AuditLog, MemoryStore, RateLimit, TaskStore, Whose};
-use taskcell_tests::conversation::{self, Conversation, request, soon, start};
-use taskcell_tests::handlers::guest;
-use taskcell_tests::server::{json_lines, options};
+use taskcell_test_support::conversation::{self, Conversation, request, soon, start};
+use taskcell_test_support::handlers::guest;
+use taskcell_test_support::server::{json_lines, options};
 
 use super::{
     ELICITATION, RELATED, SAMPLING, and, as_task, cells, create, each, error, form, hostile, id, notifications, of,
