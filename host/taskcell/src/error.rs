@@ -7,9 +7,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::hit;
 use crate::kinds::Kind;
 use crate::protocol::types::RpcError;
+use crate::telemetry::{ErrorType, Usage, limit_hit};
 
 /// What can go wrong in this crate.
 #[derive(Debug, thiserror::Error)]
@@ -341,7 +341,7 @@ impl Error {
     /// Writes the line of a request that failed; a limit that was hit is counted.
     pub(crate) fn log(&self, handler: Option<&str>, what: &str) {
         match self.usage() {
-            Some(usage) => hit::log(self.kind(), usage, handler, self, what),
+            Some(usage) => limit_hit::log(self.kind(), usage, handler, self, what),
             None => tracing::warn!(handler, error.r#type = self.kind(), error = %self, "{what}"),
         }
     }
@@ -350,7 +350,7 @@ impl Error {
     /// says so.
     pub(crate) fn log_at_load(&self, handler: &str) {
         if let Some(Usage { current, limit }) = self.usage() {
-            hit::count(self.kind());
+            limit_hit::count(self.kind());
             tracing::info!(handler, error.r#type = self.kind(), current, limit, error = %self, "a component is not taken");
         }
     }
@@ -362,13 +362,10 @@ impl Error {
     }
 }
 
-/// How much there was of what a limit bounds, and the limit: bytes, milliseconds, or a number of things.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Usage {
-    /// How much there was, with what was refused; none where it cannot be known.
-    pub current: Option<u64>,
-    /// The limit.
-    pub limit: u64,
+impl ErrorType for Error {
+    fn error_type(&self) -> &'static str {
+        self.kind()
+    }
 }
 
 /// What a component is made of.

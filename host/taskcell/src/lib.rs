@@ -35,17 +35,22 @@
 //!
 //! | module | knows |
 //! |---|---|
-//! | [`kinds`] | the request kinds, their defaults and capabilities: one table |
-//! | [`protocol`] | JSON-RPC and MCP types |
-//! | [`sandbox`] | engine, component loading, cells, limits |
-//! | [`grants`] | what a cell may reach |
+//! | [`protocol`] | JSON-RPC and MCP types; the request kinds, their defaults and capabilities: one table |
+//! | [`text`] | text of strangers, made printable |
+//! | [`validation`] | what MCP demands of requests and answers |
+//! | [`telemetry`] | spans and metrics: one table each |
 //! | [`tasks`] | the task runtime: rules, store, background work |
+//! | [`sandbox`] | engine, compiling, limits |
+//! | [`grants`] | what a cell may reach |
+//! | [`handlers`] | components and closures that answer, and which of them answers what |
 //! | [`session`] | one conversation with one server |
-//! | `rmcp` | handlers beside the `ClientHandler` of an application that uses rmcp (feature `rmcp`) |
+//! | [`mrtr`] | calls of revision 2026-07-28, in which the server asks by its result |
 //! | `watch` | files that are watched (feature `watch`) |
-//! | [`observe`] | spans and metrics: one table each |
-//! | `otel` | their export by OpenTelemetry (feature `otel`) |
+//! | `otel` | export of spans and metrics by OpenTelemetry (feature `otel`) |
+//! | `rmcp` | handlers beside the `ClientHandler` of an application that uses rmcp (feature `rmcp`) |
 //! | `cli` | the program `taskcell` (feature `cli`) |
+//!
+//! A module imports only modules that stand above it; `tests/tests/layers.rs` holds that.
 //!
 //! Settings, errors, events and what the host alone makes are `#[non_exhaustive]`: they will grow. The records of
 //! [`protocol::types`] and what a [`TaskStore`](tasks::TaskStore) keeps are not, because applications make them; they change
@@ -53,32 +58,37 @@
 
 #![deny(missing_docs)]
 
-mod aside;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod error;
+#[cfg(feature = "cli")]
 mod first_poll;
 pub mod grants;
-mod hit;
-pub mod kinds;
-pub mod observe;
+pub mod handlers;
+pub mod mrtr;
 #[cfg(feature = "otel")]
 pub mod otel;
-mod printable;
-mod private_file;
 pub mod protocol;
 #[cfg(feature = "rmcp")]
 pub mod rmcp;
-mod rules;
 pub mod sandbox;
 pub mod session;
-#[cfg(feature = "sqlite")]
-mod sqlite_file;
+mod support;
 pub mod tasks;
+pub mod telemetry;
+pub mod text;
+pub mod validation;
 #[cfg(feature = "watch")]
 pub mod watch;
 
-pub use error::{Error, Part, Usage};
+pub use error::{Error, Part};
 pub use grants::Grants;
-pub use sandbox::{Engine, EngineOptions, Handler, Limits};
-pub use session::{Handlers, LiveHandlers, Native, NativeContext, Outbox, Session, SessionOptions};
+pub use handlers::{Handler, Handlers, LiveHandlers, Native, NativeContext};
+pub use protocol::kinds;
+pub use sandbox::{Engine, EngineOptions, Limits};
+pub use session::{Outbox, Session, SessionOptions};
+pub use telemetry::Usage;
+
+// Paths that the program still uses.
+#[doc(hidden)]
+pub use {telemetry as observe, text as printable, validation as rules};

@@ -7,7 +7,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use taskcell::session::rounds::{Response, SendError, Server};
+use taskcell::mrtr::{Response, SendError, Server};
 use tokio::sync::Notify;
 
 /// A request that came.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use taskcell::Handlers;
-use taskcell::session::Features;
+use taskcell::handlers::Features;
 use taskcell_test_support::conversation::Conversation;
 use taskcell_test_support::server::options;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use taskcell::session::Features;
+use taskcell::handlers::Features;
 use taskcell::{Grants, Handler, Handlers};
 use taskcell_test_support::application::Application;
 use taskcell_test_support::conversation::{Conversation, prompt};

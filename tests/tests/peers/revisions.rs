@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 use taskcell::Session;
-use taskcell::session::rounds::{Caller, Discovered, Options, PROTOCOL_VERSION, Server, discover, discovered};
+use taskcell::mrtr::{Caller, Discovered, Options, PROTOCOL_VERSION, Server, discover, discovered};
 use taskcell_test_support::cli::{self, Ran};
 use taskcell_test_support::conversation::soon;
 use taskcell_test_support::handlers::{cells, stock};

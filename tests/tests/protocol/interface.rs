@@ -1,8 +1,8 @@
 //! What the types of the library promise to the compiler of an application: they go to other threads, and so do the futures
 //! that they give.
 
+use taskcell::mrtr::{CallError, Caller};
 use taskcell::protocol::jsonrpc::Message;
-use taskcell::session::rounds::{CallError, Caller};
 use taskcell::tasks::{AuditLog, MemoryStore, SqliteStore, Tasks};
 use taskcell::{
     Engine, EngineOptions, Error, Grants, Handler, Handlers, Limits, Native, NativeContext, Outbox, Session,

@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
+use taskcell::handlers::{Features, Served};
 use taskcell::kinds::{KINDS, Kind};
 use taskcell::protocol::jsonrpc::Message;
 use taskcell::protocol::types::{
     CreateMessageResult, CreateTaskResult, ElicitAction, ElicitEntry, ElicitResult, ElicitValue, ListRootsResult,
     ListTasksResult, Role, Root, RpcError, SamplingContent, TaskOutput, TaskResult, TextContent,
 };
-use taskcell::session::{Event, Features, Served, Undeclared};
+use taskcell::session::{Event, Undeclared};
 use taskcell::tasks::{AuditLog, By, CreateOptions};
 use taskcell::{Error, Grants, Handler, Handlers, Native, Session};
 use taskcell_test_support::compose::component;

@@ -12,12 +12,13 @@ use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 use taskcell::grants::{Model, ModelContext};
+use taskcell::handlers::Features;
 use taskcell::kinds::Kind;
+use taskcell::mrtr::{self, Caller};
 use taskcell::protocol::types::{
     CreateMessageRequest, CreateMessageResult, ListRootsResult, Role, RpcError, SamplingContent, TextContent,
 };
-use taskcell::session::rounds::{self, Caller};
-use taskcell::session::{Event, Features};
+use taskcell::session::Event;
 use taskcell::{Engine, Error, Grants, Handler, Handlers, LiveHandlers, Native, Session, SessionOptions};
 use taskcell_test_support::application::Application;
 use taskcell_test_support::compose::{component, component_for, component_with, core_module};
@@ -439,7 +440,7 @@ async fn other_roots_are_told() {
     };
     let changed = json!({ "jsonrpc": "2.0", "method": "notifications/roots/list_changed", "params": {} });
     let engine = engine(cells(4)).unwrap();
-    for (told, version) in [(true, "2025-11-25"), (false, "2025-11-25"), (true, rounds::PROTOCOL_VERSION)] {
+    for (told, version) in [(true, "2025-11-25"), (false, "2025-11-25"), (true, mrtr::PROTOCOL_VERSION)] {
         let handler = load(&engine, "numbered", numbered(1).unwrap()).await;
         let handlers = Handlers::new([handler, load(&engine, "other", minimal()).await]).unwrap();
         let handlers = LiveHandlers::new(handlers.with_features(features(told)));
@@ -453,7 +454,7 @@ async fn other_roots_are_told() {
         handlers.reload("other", component(&["sampling"], &[]).unwrap()).await.unwrap();
         handlers.reload("numbered", b"broken".to_vec()).await.unwrap_err();
         let all = server.end().await.unwrap();
-        let hears = told && version != rounds::PROTOCOL_VERSION;
+        let hears = told && version != mrtr::PROTOCOL_VERSION;
         assert_eq!(all, if hears { vec![changed.clone()] } else { Vec::new() }, "{told} {version}");
     }
 }
@@ -467,12 +468,12 @@ async fn the_next_request_declares_what_is_served_now() {
     features.roots_list_changed = true;
     let handlers = LiveHandlers::new(Handlers::new([handler]).unwrap().with_features(features));
     let mut options = options();
-    options.protocol_version = rounds::PROTOCOL_VERSION.to_owned();
+    options.protocol_version = mrtr::PROTOCOL_VERSION.to_owned();
     let (session, _) = Session::new(handlers.clone(), options);
     let done = r#"{"resultType":"complete"}"#;
     let again = r#"{"resultType":"input_required","requestState":"s"}"#;
     let server = Arc::new(ScriptedServer::new([done, again, done]));
-    let caller = Caller::new(&session, Arc::<ScriptedServer>::clone(&server), rounds::Options::default());
+    let caller = Caller::new(&session, Arc::<ScriptedServer>::clone(&server), mrtr::Options::default());
     let params = to_raw_value(&json!({ "name": "t" })).unwrap();
     caller.call("tools/call", &params).await.unwrap();
     {
@@ -489,7 +490,7 @@ async fn the_next_request_declares_what_is_served_now() {
             params["_meta"]["io.modelcontextprotocol/clientCapabilities"].clone()
         })
         .collect();
-    let extensions = json!({ rounds::TASKS_EXTENSION: {} });
+    let extensions = json!({ mrtr::TASKS_EXTENSION: {} });
     let (roots, sampling) =
         (json!({ "roots": {}, "extensions": extensions }), json!({ "sampling": {}, "extensions": extensions }));
     assert_eq!(declared, [roots.clone(), roots, sampling.clone()]);

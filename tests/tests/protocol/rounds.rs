@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use taskcell::handlers::Features;
 use taskcell::kinds::KINDS;
+use taskcell::mrtr::{CallError, Caller, Options, PROTOCOL_VERSION};
 use taskcell::protocol::types::{
     CreateMessageResult, ElicitAction, ElicitEntry, ElicitRequest, ElicitResult, ElicitValue, Implementation,
     ListRootsResult, Role, Root, RpcError, SamplingContent, TextContent,
 };
-use taskcell::session::rounds::{CallError, Caller, Options, PROTOCOL_VERSION};
-use taskcell::session::{Event, Features};
+use taskcell::session::Event;
 use taskcell::{Handlers, Native, Session, SessionOptions};
 use taskcell_test_support::conversation::{soon, start};
 use taskcell_test_support::handlers::{cells, guest, stock};

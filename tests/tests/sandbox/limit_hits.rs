@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use taskcell::protocol::types::{RpcError, TaskInput, TaskMetadata, TaskStatus};
 use taskcell::tasks::{
-    By, Claim, CreateOptions, Expects, Job, MemoryStore, Origin, Outcome, RateLimit, Runner, TaskLimits, TaskStore,
-    Tasks,
+    By, Claim, CreateOptions, ExpectedResult, Job, MemoryStore, Origin, Outcome, RateLimit, Runner, TaskLimits,
+    TaskStore, Tasks,
 };
 use taskcell::{Engine, EngineOptions, Grants, Handler, Handlers, Limits, Outbox, Session};
 use taskcell_test_support::compose::component_text;
@@ -300,7 +300,7 @@ fn kind(answer: &Value) -> String {
 async fn worked_on(limits: TaskLimits) -> (Arc<dyn TaskStore>, Arc<Tasks>, Claim) {
     let store: Arc<dyn TaskStore> = Arc::new(MemoryStore::new());
     let tasks = Arc::new(Tasks::new(Arc::clone(&store), "me", limits, Box::new(|_| ())));
-    let origin = Origin { kind: "sampling".to_owned(), handler: String::new(), expects: Expects::Anything };
+    let origin = Origin { kind: "sampling".to_owned(), handler: String::new(), expects: ExpectedResult::Anything };
     let wanted = CreateOptions::new(TaskMetadata { ttl: None }, Arc::new(origin));
     let context = serde_json::from_value(json!({
         "requestId": "1", "server": options().server, "protocolVersion": "2025-11-25", "attempt": 1

@@ -11,12 +11,12 @@ use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use serde_json::{Value, json};
 use taskcell::grants::{Confirmation, Http, MemoryKeyValue, Model, ModelContext, ModelUse, Quota, User};
 use taskcell::kinds::KINDS;
-use taskcell::observe::{METRICS, MetricType, SPANS, describe_metrics};
+use taskcell::mrtr::{Caller, Options, PROTOCOL_VERSION};
 use taskcell::protocol::types::{
     CreateMessageRequest, CreateMessageResult, ElicitAction, ElicitRequest, ElicitResult, Implementation,
     ListRootsResult, RpcError,
 };
-use taskcell::session::rounds::{Caller, Options, PROTOCOL_VERSION};
+use taskcell::telemetry::{METRICS, MetricType, SPANS, describe_metrics};
 use taskcell::{Grants, Handler, Handlers, Limits, Native, Outbox, Session};
 use taskcell_test_support::conversation::{Conversation, prompt, request, soon, start, task_prompt};
 use taskcell_test_support::guests::build_guest;

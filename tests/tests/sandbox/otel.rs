@@ -8,8 +8,8 @@ use std::sync::Arc;
 use opentelemetry::trace::{SpanId, SpanKind, Status, TraceId, TracerProvider};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
 use serde_json::{Value, json};
+use taskcell::mrtr::{Caller, Options, PROTOCOL_VERSION};
 use taskcell::protocol::types::ListRootsResult;
-use taskcell::session::rounds::{Caller, Options, PROTOCOL_VERSION};
 use taskcell::{Handlers, Native, Session};
 use taskcell_test_support::cli;
 use taskcell_test_support::collector::Collector;
@@ -31,6 +31,7 @@ type Variables<'a> = &'a [(&'a str, &'a str)];
 
 /// Does something on this thread, with a layer of OpenTelemetry; gives the spans that were exported.
 fn traced<F: Future>(work: impl FnOnce() -> F) -> (F::Output, Vec<SpanData>) {
+    taskcell::otel::install_propagator();
     let exporter = InMemorySpanExporter::default();
     let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();
     let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
@@ -177,7 +178,7 @@ fn a_call_carries_its_trace() {
             options.protocol_version = PROTOCOL_VERSION.to_owned();
             let (session, _) = Session::new(closures(), options);
             let server = Arc::new(ScriptedServer::new([ASKS, TASK, ENDED]));
-            let server_of_calls: Arc<dyn taskcell::session::rounds::Server> = Arc::<ScriptedServer>::clone(&server);
+            let server_of_calls: Arc<dyn taskcell::mrtr::Server> = Arc::<ScriptedServer>::clone(&server);
             let caller = Caller::new(&session, server_of_calls, Options::default());
             let mut params = json!({ "name": "tool", "_meta": { "own": 1 } });
             if let Some(given) = &given {

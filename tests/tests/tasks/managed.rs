@@ -5,8 +5,8 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use taskcell::handlers::Served;
 use taskcell::kinds::{KINDS, Kind};
-use taskcell::session::Served;
 use taskcell::tasks::{MemoryStore, TaskStore, Whose};
 use taskcell::{Engine, Grants, Handler, Handlers, Limits, Session, SessionOptions};
 use taskcell_test_support::compose::component;

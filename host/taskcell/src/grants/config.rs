@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 use wasmtime::component::Linker;
 use wasmtime_wasi_config::{WasiConfig, WasiConfigVariables};
 
-use crate::sandbox::CellState;
+use crate::grants::CellState;
 
 /// The settings of a handler: keys and values. Shared by all its cells, which only read them.
 #[derive(Clone, Default)]

@@ -9,11 +9,13 @@ mod config;
 mod created;
 #[cfg(feature = "http")]
 mod http;
+mod import;
 mod keyvalue;
 mod model;
 mod progress;
 mod random;
 mod scope;
+mod state;
 mod tasks;
 mod user;
 
@@ -25,9 +27,8 @@ pub use clocks::Clocks;
 pub use config::{Secret, Setting, Settings};
 pub(crate) use created::Created;
 #[cfg(feature = "http")]
-pub(crate) use http::Outgoing;
-#[cfg(feature = "http")]
 pub use http::{Http, HttpLimits, HttpRule, Resolver};
+pub use import::Import;
 #[cfg(feature = "sqlite")]
 pub use keyvalue::SqliteKeyValue;
 pub use keyvalue::{Excess, KeyValue, KeyValueError, Listed, MemoryKeyValue, Quota};
@@ -37,11 +38,12 @@ pub use model::{ModelGuards, Provider, ProviderModel, WrongProvider};
 pub use progress::Progress;
 pub use random::Random;
 pub(crate) use scope::{Conversation, Owner, Scope};
+pub(crate) use state::CellState;
 pub use user::{Confirmation, User};
 
 use crate::Error;
 use crate::error::other_wasi;
-use crate::sandbox::{CellState, Import, PACKAGE};
+use crate::protocol::PACKAGE;
 
 /// The bindings of the imported interfaces, generated from `wit/`.
 mod generated {

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use super::{Created, Grants, Progress, SessionIdentity};
 use crate::kinds::Kind;
 use crate::protocol::types::{Implementation, TaskInput};
-use crate::tasks::{By, Expects, Lease, Origin, TaskError, Tasks, json_size};
+use crate::tasks::{By, Lease, Origin, TaskError, Tasks, json_size};
+use crate::validation::ExpectedResult;
 
 /// Bytes of work that a cell may spawn: the host keeps it outside of the cell's memory, so it is bounded as that is.
 const MAX_SPAWNED: usize = 16 << 20;
@@ -39,7 +40,7 @@ pub(crate) struct Scope {
     pub(crate) owner: Arc<Owner>,
     /// The kind of the request, and what the result of a task made for it has to be.
     pub(crate) kind: Option<Kind>,
-    pub(crate) expects: Expects,
+    pub(crate) expects: ExpectedResult,
     /// The lease under which this cell works on a task; none when it serves a request.
     pub(crate) lease: Option<Lease>,
     /// Who asks; none when nobody does.
@@ -69,7 +70,7 @@ impl Scope {
         Self {
             owner: Arc::clone(owner),
             kind: None,
-            expects: Expects::default(),
+            expects: ExpectedResult::default(),
             lease: None,
             conversation: None,
             progress: None,

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::generated::taskcell::handlers::tasks::{Host, TaskOptions};
-use crate::observe::{Import, import};
+use crate::grants::CellState;
 use crate::protocol::types::{ListTasksResult, RpcError, Task, TaskInput, TaskMetadata, TaskOutput, TaskStatus};
-use crate::sandbox::CellState;
 use crate::tasks::{CreateOptions, Outcome, TaskError, Tasks};
+use crate::telemetry::{Import, import};
 
 /// What a host function gives: a trap, or what the guest gets.
 type Given<T> = wasmtime::Result<Result<T, RpcError>>;

@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 
 use super::generated::taskcell::handlers::user as generated;
-use crate::observe::{Import, import};
+use crate::grants::CellState;
 use crate::protocol::types::{ElicitRequest, ElicitResult, Implementation, RpcError};
-use crate::sandbox::CellState;
+use crate::telemetry::{Import, import};
 
 /// What the person did with a yes-or-no question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

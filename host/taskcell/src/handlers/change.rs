@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Handlers, Served};
+use super::set::{Handlers, Served};
 use crate::kinds::{KINDS, Kind};
 
 /// What is different between the handlers that served and those that serve now.
@@ -50,11 +50,11 @@ impl Change {
     }
 
     /// Whether requests of a kind are answered by another than before.
-    pub(super) fn concerns(&self, kind: Kind) -> bool {
+    pub(crate) fn concerns(&self, kind: Kind) -> bool {
         [&self.added, &self.removed, &self.moved].iter().any(|kinds| kinds.contains(&kind))
     }
 
-    pub(super) fn between(before: &Handlers, after: &Handlers) -> Self {
+    pub(crate) fn between(before: &Handlers, after: &Handlers) -> Self {
         let serves = |handlers: &Handlers, kind: Kind| !matches!(handlers.served(kind), Served::Default);
         let kinds = || KINDS.iter().map(|row| row.kind);
         let moved = |kind: &Kind| match (before.taker(*kind), after.taker(*kind)) {

@@ -7,34 +7,21 @@ use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 
-use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
-use super::cell::{self, CellState};
-use super::compile::{Known, compile, known, remember};
 use super::exports::{EXPORTS, Export};
-use super::turns::Lately;
-use super::{Engine, Limits, PACKAGE, PACKAGE_VERSION, file};
+use super::store::{new_store, why, within_limits};
 use crate::Error;
-use crate::grants::{self, Grants, Owner, Scope};
+use crate::grants::{self, CellState, Grants, Import, Owner, Scope};
 use crate::kinds::{KINDS, Kind};
+use crate::protocol::{PACKAGE, PACKAGE_VERSION};
+use crate::sandbox::compile::{Known, compile, known, remember};
+use crate::sandbox::{Engine, Lately, Limits, file};
 
 /// The four bytes that every WebAssembly binary starts with.
 const MAGIC: &[u8] = b"\0asm";
 /// The next four of a core module; a component has others.
 const CORE_VERSION: &[u8] = &[1, 0, 0, 0];
-
-/// What a component imports, and what would allow it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Import {
-    /// The interface with its version.
-    pub interface: String,
-    /// The grant it needs; none where every cell has it (types, WASI with an empty context) or the host does not
-    /// know it at all.
-    pub grant: Option<&'static str>,
-    /// Whether the host has it.
-    pub known: bool,
-}
 
 /// A component that was loaded.
 pub struct Handler {
@@ -103,9 +90,11 @@ impl Handler {
         let version = interfaces.check(name)?;
         let imports = grants::explain(&interfaces.imports);
         grants.allow(name, &imports)?;
-        let mut linker = engine.linker();
         let invalid =
             |error: wasmtime::Error| Error::Invalid { handler: name.to_owned(), reason: format!("{error:#}") };
+        // WASI alone is what every cell has.
+        let mut linker = Linker::new(engine.wasmtime());
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(invalid)?;
         grants.link(&mut linker).map_err(invalid)?;
         let pre = linker.instantiate_pre(&component).map_err(invalid)?;
         component.initialize_copy_on_write_image().map_err(invalid)?;
@@ -159,7 +148,7 @@ impl Handler {
         self.reuse
     }
 
-    /// Lets no other component take its place by a reload ([`LiveHandlers::reload`](crate::session::LiveHandlers::reload)):
+    /// Lets no other component take its place by a reload ([`LiveHandlers::reload`](super::LiveHandlers::reload)):
     /// for one that was looked at before it was granted what it is.
     #[must_use]
     pub fn pinned(mut self) -> Self {
@@ -254,15 +243,15 @@ impl Handler {
     }
 
     /// What its calls computed of late.
-    pub(super) fn lately(&self) -> &Lately {
+    pub(crate) fn lately(&self) -> &Lately {
         &self.lately
     }
 
-    pub(super) fn pre(&self) -> &InstancePre<CellState> {
+    pub(crate) fn pre(&self) -> &InstancePre<CellState> {
         &self.pre
     }
 
-    pub(super) fn export<E: Export>(&self) -> Option<ComponentExportIndex> {
+    pub(crate) fn export<E: Export>(&self) -> Option<ComponentExportIndex> {
         self.exports.get(E::KIND)
     }
 }
@@ -375,11 +364,11 @@ impl Exports {
             reason,
         };
         let _place = engine.admit()?;
-        let mut store = cell::new_store(engine, Scope::new(owner));
+        let mut store = new_store(engine, Scope::new(owner));
         let limits = engine.limits();
-        let (instance, _) = cell::within_limits(engine, false, None, pin!(pre.instantiate_async(&mut store))).await;
+        let (instance, _) = within_limits(engine, false, None, pin!(pre.instantiate_async(&mut store))).await;
         let instance = match instance {
-            Ok(instance) => instance.map_err(|error| cell::why(&error, store.data(), limits)),
+            Ok(instance) => instance.map_err(|error| why(&error, store.data(), limits)),
             Err(error) => Err(error),
         };
         let instance = instance.map_err(|error| match error.usage() {

@@ -5,7 +5,7 @@
 
 use wasmtime::component::{ComponentNamedList, ComponentType, Func, Instance, Lift, Lower, TypedFunc};
 
-use super::cell::CellState;
+use crate::grants::CellState;
 use crate::kinds::Kind;
 use crate::protocol::types::{
     CreateMessageRequest, CreateMessageResult, CreateTaskResult, ElicitRequest, ElicitResult, ListRootsResult,

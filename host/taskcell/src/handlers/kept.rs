@@ -8,15 +8,14 @@
 //! A cell that waits for its next request has its place in the pool. When the places run out, a fresh cell takes
 //! that of one that waits. When a handler is replaced, those of it that wait end.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wasmtime::Store;
 use wasmtime::component::Instance;
 
-use super::cell::CellState;
-use super::handler::Handler;
-use super::places::{Place, Places};
-use crate::grants::Owner;
+use super::component::Handler;
+use crate::grants::{CellState, Owner};
+use crate::sandbox::{EvictIdle, Place, Places};
 
 /// A cell that has answered and may answer again.
 pub(super) struct KeptCell {
@@ -33,7 +32,7 @@ pub(crate) struct Kept(Arc<Waiting>);
 
 /// Those of a session.
 #[derive(Default)]
-pub(super) struct Waiting(Mutex<State>);
+struct Waiting(Mutex<State>);
 
 #[derive(Default)]
 struct State {
@@ -52,7 +51,7 @@ impl Kept {
     pub(crate) fn serve<'a>(&self, handlers: impl Iterator<Item = &'a Arc<Handler>>) {
         let handlers: Vec<_> = handlers.filter(|handler| handler.reuse() > 1).collect();
         for handler in &handlers {
-            handler.engine().may_take_from(&self.0);
+            handler.engine().may_evict(&self.0);
         }
         let mut waiting = self.0.lock();
         if !handlers.is_empty() && waiting.most == 0 {
@@ -98,37 +97,17 @@ impl Kept {
     }
 }
 
-impl Waiting {
-    /// Ends the cell that has waited longest. False when there is none.
-    pub(super) fn end_one(&self) -> bool {
+impl EvictIdle for Waiting {
+    fn evict_one(&self) -> bool {
         let mut waiting = self.lock();
         let oldest = if waiting.cells.is_empty() { None } else { Some(waiting.cells.remove(0)) };
         drop(waiting);
         oldest.is_some()
     }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// The sessions whose waiting cells an engine may end.
-#[derive(Default)]
-pub(super) struct Sessions(Mutex<Vec<Weak<Waiting>>>);
-
-impl Sessions {
-    pub(super) fn add(&self, waiting: &Arc<Waiting>) {
-        let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.retain(|session| session.strong_count() > 0);
-        if !sessions.iter().any(|session| session.as_ptr() == Arc::as_ptr(waiting)) {
-            sessions.push(Arc::downgrade(waiting));
-        }
-    }
-
-    /// Ends a cell that waits. False when there is none.
-    pub(super) fn end_one(&self) -> bool {
-        let sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let sessions: Vec<_> = sessions.iter().filter_map(Weak::upgrade).collect();
-        sessions.iter().any(|session| session.end_one())
+impl Waiting {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -11,16 +11,17 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use super::change::Change;
-use super::reply::Bounds;
-use super::{Handlers, Served, Shared};
+use super::component::Handler;
+use super::set::{Handlers, Served};
+use crate::Error;
 use crate::kinds::Kind;
-use crate::observe::reloaded;
-use crate::sandbox::{Handler, file};
-use crate::{Error, Limits};
+use crate::protocol::Bounds;
+use crate::sandbox::{Limits, file};
+use crate::telemetry::reloaded;
 
 /// Handlers that can be replaced while sessions use them. Cloning it is cheap and gives the same ones.
 ///
-/// Every [`Session`](super::Session) has one: its own, if it was given [`Handlers`], or one that it shares with others.
+/// Every [`Session`](crate::Session) has one: its own, if it was given [`Handlers`], or one that it shares with others.
 ///
 /// ```
 /// use taskcell::protocol::types::Implementation;
@@ -53,10 +54,24 @@ pub struct LiveHandlers(Arc<Live>);
 
 struct Live {
     serving: RwLock<Arc<Serving>>,
-    /// Those who use them. Held while the set is replaced, so that a session that begins meanwhile is not missed.
-    sessions: Mutex<Vec<Weak<Shared>>>,
+    /// Those who use them. Held while the set is replaced, so that an observer that begins meanwhile is not missed.
+    observers: Mutex<Observers>,
     /// Reloads take effect in the order in which they were asked for.
     reloading: tokio::sync::Mutex<()>,
+}
+
+type Observers = Vec<Weak<dyn HandlersObserver>>;
+
+/// One that is served by handlers that can be replaced: a session.
+pub(crate) trait HandlersObserver: Send + Sync {
+    /// Serves with these handlers from now on.
+    fn follow(&self, serving: &Serving);
+
+    /// Tells of handlers that serve by now.
+    fn replaced(&self, change: &Change);
+
+    /// Tells of a handler that was to be replaced and was not.
+    fn not_replaced(&self, handler: &str, error: &Error);
 }
 
 /// A component that is not loaded yet.
@@ -66,11 +81,11 @@ pub(crate) struct Hashed {
 }
 
 /// A set that serves, with what follows from it and is needed at each request.
-pub(super) struct Serving {
-    pub(super) handlers: Handlers,
-    pub(super) bounds: Bounds,
+pub(crate) struct Serving {
+    pub(crate) handlers: Handlers,
+    pub(crate) bounds: Bounds,
     /// Counts the replacements.
-    pub(super) version: u64,
+    pub(crate) version: u64,
 }
 
 impl Serving {
@@ -79,13 +94,13 @@ impl Serving {
     }
 
     /// Whether a server is told that it will hear of other roots.
-    pub(super) fn declares_roots_list_changed(&self) -> bool {
+    pub(crate) fn declares_roots_list_changed(&self) -> bool {
         let serves_roots = !matches!(self.handlers.served(Kind::Roots), Served::Default);
         serves_roots && self.handlers.features().roots_list_changed
     }
 
     /// How many cells a session may have at once.
-    pub(super) fn session_cells(&self) -> u32 {
+    pub(crate) fn session_cells(&self) -> u32 {
         self.handlers.session_cells().unwrap_or(Limits::default().session_cells)
     }
 }
@@ -108,7 +123,7 @@ impl LiveHandlers {
     pub fn new(handlers: Handlers) -> Self {
         Self(Arc::new(Live {
             serving: RwLock::new(Serving::new(handlers, 0)),
-            sessions: Mutex::default(),
+            observers: Mutex::default(),
             reloading: tokio::sync::Mutex::default(),
         }))
     }
@@ -123,9 +138,9 @@ impl LiveHandlers {
     /// another request end at once ([`Handler::with_reuse`]).
     ///
     /// Says what is different, as it says to the observer of each session
-    /// ([`Event::Replaced`](super::Event::Replaced)).
+    /// ([`Event::Replaced`](crate::session::Event::Replaced)).
     pub fn replace(&self, handlers: Handlers) -> Change {
-        let change = self.put(self.sessions(), handlers);
+        let change = self.put(self.observers(), handlers);
         reloaded(if change.is_empty() { "unchanged" } else { "replaced" });
         tracing::info!(%change, "handlers were replaced");
         change
@@ -139,7 +154,7 @@ impl LiveHandlers {
     /// # Errors
     /// All of [`Handler::from_bytes`]; [`Error::DuplicateKind`] with another handler of the set; [`Error::NoHandler`];
     /// [`Error::Pinned`]. Then nothing has changed; the observers of the sessions are told
-    /// ([`Event::NotReplaced`](super::Event::NotReplaced)).
+    /// ([`Event::NotReplaced`](crate::session::Event::NotReplaced)).
     pub async fn reload(&self, name: &str, bytes: Vec<u8>) -> Result<Change, Error> {
         let _turn = self.turn().await;
         let outcome = self.try_reload(name, &Self::hashed(bytes).await).await;
@@ -209,9 +224,9 @@ impl LiveHandlers {
             Err(error) => {
                 reloaded("failed");
                 tracing::warn!(handler, error.r#type = error.kind(), %error, "a handler is not replaced: the one before goes on");
-                let sessions: Vec<_> = self.sessions().iter().filter_map(Weak::upgrade).collect();
-                for session in sessions {
-                    session.not_replaced(handler, error);
+                let observers: Vec<_> = self.observers().iter().filter_map(Weak::upgrade).collect();
+                for observer in observers {
+                    observer.not_replaced(handler, error);
                 }
             }
         }
@@ -225,55 +240,56 @@ impl LiveHandlers {
     }
 
     /// Whether no handler takes a kind.
-    pub(super) fn leaves(&self, kind: Kind) -> bool {
+    pub(crate) fn leaves(&self, kind: Kind) -> bool {
         matches!(self.serving().handlers.served(kind), Served::Default)
     }
 
     /// What serves a request that begins now.
-    pub(super) fn serving(&self) -> Arc<Serving> {
+    pub(crate) fn serving(&self) -> Arc<Serving> {
         Arc::clone(&self.0.serving.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Adds a session to those who use them.
-    pub(super) fn join(&self, session: &Arc<Shared>) {
-        let mut sessions = self.sessions();
-        sessions.retain(|session| session.strong_count() > 0);
-        sessions.push(Arc::downgrade(session));
-        session.follow(&self.serving());
+    /// Adds one to those that the handlers serve.
+    pub(crate) fn join(&self, observer: &Arc<impl HandlersObserver + 'static>) {
+        let mut observers = self.observers();
+        observers.retain(|observer| observer.strong_count() > 0);
+        let joining: Weak<_> = Arc::downgrade(observer);
+        observers.push(joining);
+        observer.follow(&self.serving());
     }
 
     /// Puts a component in the place of one, if that is still there.
     fn exchange(&self, running: &Arc<Handler>, loaded: &Arc<Handler>) -> Result<Option<Change>, Error> {
-        let sessions = self.sessions();
+        let observers = self.observers();
         let serving = self.serving();
         if !serving.handlers.components().any(|component| Arc::ptr_eq(component, running)) {
             return Ok(None);
         }
         let handlers = serving.handlers.with_component(running, loaded)?;
-        Ok(Some(self.put(sessions, handlers)))
+        Ok(Some(self.put(observers, handlers)))
     }
 
     /// Lets a set serve, and tells the sessions.
-    fn put(&self, mut sessions: MutexGuard<'_, Vec<Weak<Shared>>>, handlers: Handlers) -> Change {
+    fn put(&self, mut observers: MutexGuard<'_, Observers>, handlers: Handlers) -> Change {
         let before = self.serving();
         let after = Serving::new(handlers, before.version.wrapping_add(1));
         let change = Change::between(&before.handlers, &after.handlers);
         *self.0.serving.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&after);
-        sessions.retain(|session| session.strong_count() > 0);
-        let following: Vec<_> = sessions.iter().filter_map(Weak::upgrade).collect();
-        for session in &following {
-            session.follow(&after);
+        observers.retain(|observer| observer.strong_count() > 0);
+        let following: Vec<_> = observers.iter().filter_map(Weak::upgrade).collect();
+        for observer in &following {
+            observer.follow(&after);
         }
-        // An observer may well use them.
-        drop(sessions);
-        for session in following {
-            session.replaced(&change);
+        // The observer of a session may well use them.
+        drop(observers);
+        for observer in following {
+            observer.replaced(&change);
         }
         change
     }
 
-    fn sessions(&self) -> MutexGuard<'_, Vec<Weak<Shared>>> {
-        self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    fn observers(&self) -> MutexGuard<'_, Observers> {
+        self.0.observers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -12,17 +12,18 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
+use super::exports::{self, Export};
 use crate::grants::Progress;
 use crate::kinds::Kind;
 use crate::protocol::types::{
     CreateMessageRequest, CreateMessageResult, CreateTaskResult, ElicitRequest, ElicitResult, ListRootsResult,
     ListTasksResult, RequestContext, RpcError, TaskMetadata, TaskOutput, TaskResult,
 };
-use crate::sandbox::{self, Export};
-use crate::tasks::{Expects, Origin, Tasks};
+use crate::tasks::{Origin, Tasks};
+use crate::validation::ExpectedResult;
 
 /// What stands in the place of a component's name and digest: in events, in the audit log, in a task's [`Origin`].
-pub(super) const NAME: &str = "native";
+pub(crate) const NAME: &str = "native";
 
 /// A closure as it is kept: with the parameters and the result of the export that it stands for.
 type Closure<E> =
@@ -76,10 +77,10 @@ pub struct NativeContext {
 }
 
 impl NativeContext {
-    pub(super) fn new(
+    pub(crate) fn new(
         request: RequestContext,
         kind: Kind,
-        expects: Expects,
+        expects: ExpectedResult,
         tasks: &Arc<Tasks>,
         progress: Option<Arc<Progress>>,
     ) -> Self {
@@ -107,7 +108,7 @@ macro_rules! natives {
                     F: Fn(NativeContext, $($type),*) -> R + Send + Sync + 'static,
                     R: Future<Output = Result<$output, RpcError>> + Send + 'static,
                 {
-                    let closure: Closure<sandbox::$kind> =
+                    let closure: Closure<exports::$kind> =
                         Box::new(move |context, (_, $($param,)*)| answer(context, $($param.clone()),*).boxed());
                     Self { kind: Kind::$kind, closure: Arc::new(closure) }
                 }
@@ -151,7 +152,7 @@ impl Native {
     }
 
     /// Whether both are the same closure.
-    pub(super) fn is(&self, other: &Self) -> bool {
+    pub(crate) fn is(&self, other: &Self) -> bool {
         self.kind == other.kind && Arc::ptr_eq(&self.closure, &other.closure)
     }
 
@@ -159,7 +160,7 @@ impl Native {
     ///
     /// # Errors
     /// The host's own, when it gave no answer.
-    pub(super) async fn answer<E: Export>(
+    pub(crate) async fn answer<E: Export>(
         &self,
         context: NativeContext,
         params: E::Params<'_>,

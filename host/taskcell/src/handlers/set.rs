@@ -1,15 +1,16 @@
-//! The handlers of a session: which one takes which kind, and what the host supplies around them.
+//! A set of handlers: which one takes which kind, and what the host supplies around them.
 
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::component::Handler;
 use super::native::{self, Native};
-use super::reply::Bounds;
 use crate::Error;
 use crate::kinds::{self, KINDS, Kind};
+use crate::protocol::Bounds;
 use crate::protocol::types::{ElicitRequest, RpcError};
-use crate::sandbox::{Handler, Limits};
+use crate::sandbox::Limits;
 
 /// A set of handlers in which each kind has one at most. Cloning it is cheap.
 #[derive(Debug, Clone, Default)]
@@ -23,13 +24,13 @@ pub struct Handlers {
 
 /// What takes a kind.
 #[derive(Debug, Clone)]
-pub(super) enum Taker {
+pub(crate) enum Taker {
     Component(Arc<Handler>),
     Native(Native),
 }
 
 impl Taker {
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         match self {
             Self::Component(handler) => handler.name(),
             Self::Native(_) => native::NAME,
@@ -37,7 +38,7 @@ impl Taker {
     }
 
     /// What says which code it was, for the audit log.
-    pub(super) fn digest(&self) -> &str {
+    pub(crate) fn digest(&self) -> &str {
         match self {
             Self::Component(handler) => handler.digest(),
             Self::Native(_) => native::NAME,
@@ -45,7 +46,7 @@ impl Taker {
     }
 
     /// Whether both are the same handler, not only the same code.
-    pub(super) fn is(&self, other: &Self) -> bool {
+    pub(crate) fn is(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Component(one), Self::Component(other)) => Arc::ptr_eq(one, other),
             (Self::Native(one), Self::Native(other)) => one.is(other),
@@ -77,7 +78,7 @@ impl Default for Features {
 
 impl Features {
     /// Refuses a request to ask the user in a mode that was not declared. [client/elicitation, Error Handling]
-    pub(super) fn check(&self, request: &ElicitRequest) -> Result<(), RpcError> {
+    pub(crate) fn check(&self, request: &ElicitRequest) -> Result<(), RpcError> {
         let (declared, mode) = match request {
             ElicitRequest::Form(_) => (self.form, "form"),
             ElicitRequest::Url(_) => (self.url, "url"),
@@ -126,7 +127,7 @@ impl Handlers {
     ///
     /// # Errors
     /// [`Error::DuplicateKind`] when it exports a kind that another handler takes.
-    pub(super) fn with_component(&self, old: &Arc<Handler>, new: &Arc<Handler>) -> Result<Self, Error> {
+    pub(crate) fn with_component(&self, old: &Arc<Handler>, new: &Arc<Handler>) -> Result<Self, Error> {
         let mut set = self.clone();
         let is_old = |taker: &mut Taker| matches!(taker, Taker::Component(taker) if Arc::ptr_eq(taker, old));
         for place in &mut set.by_kind {
@@ -196,7 +197,7 @@ impl Handlers {
     }
 
     /// What takes a kind; none means that the host answers.
-    pub(super) fn taker(&self, kind: Kind) -> Option<&Taker> {
+    pub(crate) fn taker(&self, kind: Kind) -> Option<&Taker> {
         self.by_kind.get(kind as usize)?.as_ref()
     }
 
@@ -228,13 +229,13 @@ impl Handlers {
 
     /// What bounds messages that are read, and those of closures: the least that any component's engine allows, the
     /// defaults where there is no component.
-    pub(super) fn bounds(&self) -> Bounds {
-        let bounds = self.components().map(|handler| Bounds::of(handler.limits()));
-        bounds.reduce(Bounds::least).unwrap_or_else(|| Bounds::of(&Limits::default()))
+    pub(crate) fn bounds(&self) -> Bounds {
+        let bounds = self.components().map(|handler| handler.limits().bounds());
+        bounds.reduce(Bounds::least).unwrap_or_else(|| Limits::default().bounds())
     }
 
     /// How many cells a session may have at once: the least that any component's engine allows.
-    pub(super) fn session_cells(&self) -> Option<u32> {
+    pub(crate) fn session_cells(&self) -> Option<u32> {
         self.components().map(|handler| handler.limits().session_cells).min()
     }
 

@@ -1,14 +1,13 @@
 //! The results of a server of this revision: complete, asking for input, or a task.
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::error::MAX_QUOTE;
 use super::members::Members;
 use super::task::TaskState;
-use crate::printable::one_line;
-use crate::protocol::plain;
-use crate::session::reply::Bounds;
+use super::wire::{check_size, inputs, type_of};
+use crate::protocol::Bounds;
+use crate::text::one_line;
 
 /// A result, by its `resultType`. [basic, ResultType]
 pub(super) enum Answer {
@@ -26,23 +25,6 @@ pub(super) struct InputRequired {
     pub(super) inputs: Members,
     /// What goes back with the retry, as it was written. Not ours to read, so it is only seen to be a string.
     pub(super) state: Option<Box<RawValue>>,
-}
-
-/// The type of a result, whatever else is in it.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Type {
-    #[serde(default)]
-    result_type: Option<String>,
-}
-
-/// The type of a result; one without is complete. [basic, ResultType]
-pub(super) fn type_of(result: &RawValue) -> Result<Option<String>, String> {
-    if !result.get().starts_with('{') {
-        return Err("the result is no object".to_owned());
-    }
-    let Type { result_type } = serde_json::from_str(result.get()).map_err(|error| plain(&error.to_string()))?;
-    Ok(result_type.filter(|name| name != "complete"))
 }
 
 impl Answer {
@@ -75,16 +57,4 @@ impl InputRequired {
         }
         Ok(Self { inputs, state: state.map(ToOwned::to_owned) })
     }
-}
-
-/// `inputRequests` of a result or of a task; none where the member is absent.
-pub(super) fn inputs(members: &Members, bounds: Bounds) -> Result<Members, String> {
-    let read = |inputs| check_size(inputs, bounds).and_then(|()| Members::read(inputs.get()));
-    let inputs = members.get("inputRequests").map(read).transpose();
-    inputs.map(Option::unwrap_or_default).map_err(|error| format!("`inputRequests`: {}", plain(&error.to_string())))
-}
-
-fn check_size(text: &RawValue, bounds: Bounds) -> Result<(), String> {
-    let (size, limit) = (text.get().len(), bounds.size);
-    if size > limit { Err(format!("it has {size} bytes, the limit is {limit}")) } else { Ok(()) }
 }

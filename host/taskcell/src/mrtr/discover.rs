@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 use super::members::Members;
 use super::meta::{self, Meta};
 use super::{Options, PROTOCOL_VERSION, Response};
+use crate::handlers::Handlers;
 use crate::protocol::types::{Implementation, RpcError};
-use crate::session::Handlers;
 
 /// The errors that this revision brings. [basic, Error Codes]
 const HEADER_MISMATCH: i32 = -32020;

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::SendError;
-use crate::printable::one_line;
 use crate::protocol::types::RpcError;
+use crate::telemetry::{ErrorType, Outcome};
+use crate::text::one_line;
 
 /// Characters of the server's text that an error quotes.
 pub(super) const MAX_QUOTE: usize = 200;
@@ -96,5 +97,23 @@ impl CallError {
             Self::Refused(error) | Self::Input { error, .. } => Some(error),
             _ => None,
         }
+    }
+}
+
+impl ErrorType for CallError {
+    fn error_type(&self) -> &'static str {
+        self.kind()
+    }
+
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Refused(_) | Self::Input { .. } => Outcome::Error,
+            Self::Cancelled { .. } => Outcome::Cancelled,
+            _ => Outcome::Failed,
+        }
+    }
+
+    fn rpc(&self) -> Option<&RpcError> {
+        Self::rpc(self)
     }
 }

@@ -14,10 +14,10 @@ use super::error::MAX_QUOTE;
 use super::members::Members;
 use super::{CallError, Caller, Rest};
 use crate::kinds::Kind;
-use crate::printable::one_line;
 use crate::protocol::jsonrpc::{self, Message};
 use crate::protocol::types::RpcError;
 use crate::session::Shared;
+use crate::text::one_line;
 
 /// Numbers the inputs of this process, for inputs have no ids and handlers tell their requests apart by them.
 static NEXT: AtomicU64 = AtomicU64::new(1);

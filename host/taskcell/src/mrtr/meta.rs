@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use super::members::Members;
 use super::{Options, TASKS_EXTENSION};
-use crate::observe;
+use crate::handlers::Handlers;
+use crate::handlers::declare::merge;
 use crate::protocol::types::Implementation;
-use crate::session::Handlers;
-use crate::session::declare::merge;
+use crate::telemetry;
 
 /// The keys of `_meta` that this revision reserves.
 const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
@@ -57,7 +57,7 @@ impl Meta {
         }
         // Whoever calls may be in another trace.
         if meta.get("traceparent").is_none() {
-            for (name, value) in observe::outgoing() {
+            for (name, value) in telemetry::outgoing() {
                 if let Ok(value) = to_raw_value(&value) {
                     meta.set(name, value);
                 }

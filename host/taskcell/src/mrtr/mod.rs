@@ -10,7 +10,7 @@
 //! ```
 //! use std::sync::Arc;
 //! use taskcell::protocol::types::{Implementation, ListRootsResult};
-//! use taskcell::session::rounds::{self, Caller, Options, Response, SendError, Server};
+//! use taskcell::mrtr::{self, Caller, Options, Response, SendError, Server};
 //! use taskcell::{Handlers, Native, Session, SessionOptions};
 //! use serde_json::value::{RawValue, to_raw_value};
 //!
@@ -35,10 +35,10 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let roots = Native::roots(|_context| async { Ok(ListRootsResult { roots: Vec::new(), meta: None }) });
 //! let handlers = Handlers::default().native(roots)?;
-//! // From the result of `server/discover`; see `rounds::discovered`.
+//! // From the result of `server/discover`; see `mrtr::discovered`.
 //! let server: Implementation = serde_json::from_str(r#"{"name":"a server","version":"1"}"#)?;
 //! let mut options = SessionOptions::new(server);
-//! options.protocol_version = rounds::PROTOCOL_VERSION.to_owned();
+//! options.protocol_version = mrtr::PROTOCOL_VERSION.to_owned();
 //! // Nothing of the outbox is for a server of this revision.
 //! let (session, _) = Session::new(handlers, options);
 //! let caller = Caller::new(&session, Arc::new(Transport), Options::default());
@@ -56,6 +56,7 @@ mod input;
 mod members;
 mod meta;
 mod task;
+mod wire;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -76,16 +77,17 @@ pub(crate) use input::INPUT;
 #[cfg(feature = "rmcp")]
 pub(crate) use meta::{CLIENT_CAPABILITIES, CLIENT_INFO, capabilities};
 
-use super::live::Serving;
-use super::{Session, Shared};
-use crate::observe::CallWatch;
+use crate::handlers::Serving;
+use crate::protocol::MRTR_PROTOCOL_VERSION;
 use crate::protocol::types::{Implementation, RpcError};
+use crate::session::{Session, Shared};
+use crate::telemetry::CallWatch;
 use answer::Answer;
 use members::Members;
 use meta::Meta;
 
 /// The revision of MCP whose calls these are.
-pub const PROTOCOL_VERSION: &str = "2026-07-28";
+pub const PROTOCOL_VERSION: &str = MRTR_PROTOCOL_VERSION;
 
 /// The extension by which a server answers a call with a task. [ext-tasks, Extension Identifier]
 pub const TASKS_EXTENSION: &str = "io.modelcontextprotocol/tasks";
@@ -177,7 +179,7 @@ impl std::fmt::Debug for Options {
 /// Whether a result wants more than to be read: input, or to be polled for as a task.
 #[cfg(feature = "rmcp")]
 pub(crate) fn asks(result: &RawValue, options: &Options) -> bool {
-    match answer::type_of(result).ok().flatten().as_deref() {
+    match wire::type_of(result).ok().flatten().as_deref() {
         Some("input_required") => true,
         Some("task") => options.tasks,
         _ => false,

@@ -8,15 +8,14 @@ use serde_json::value::{RawValue, to_raw_value};
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use super::answer::{inputs, type_of};
 use super::error::MAX_QUOTE;
 use super::members::Members;
+use super::wire::{inputs, type_of};
 use super::{CallError, Caller};
-use crate::observe;
-use crate::printable::one_line;
-use crate::protocol::plain;
 use crate::protocol::types::{RpcError, TaskStatus};
-use crate::session::reply::Bounds;
+use crate::protocol::{Bounds, plain};
+use crate::telemetry;
+use crate::text::one_line;
 
 /// How long to wait between two polls where the server says nothing, and the least that it is waited: a server that wants
 /// to be polled all the time would have the client do nothing else.
@@ -109,7 +108,7 @@ impl Caller {
     /// Follows a task to its end. One that the client gives up is cancelled.
     pub(super) async fn finish(&self, task: TaskState) -> Result<Box<RawValue>, CallError> {
         let limit = self.options.task_time;
-        let span = observe::remote_task(&task.task.id);
+        let span = telemetry::remote_task(&task.task.id);
         let mut running = Running { caller: self, id: task.task.id.clone(), over: false };
         let outcome = match tokio::time::timeout(limit, self.follow(task).instrument(span)).await {
             Ok(outcome) => outcome,

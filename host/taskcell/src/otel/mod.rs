@@ -1,8 +1,8 @@
 //! Export of spans and metrics by OpenTelemetry: OTLP over HTTP, from the standard variables of the environment.
 //!
-//! An application that has a pipeline of its own needs none of this: a layer of `tracing-opentelemetry` sees the spans of
-//! [`crate::observe`] like all others, and requests continue the traces of their servers under it. This is for the program, and
-//! for applications that have nothing yet.
+//! An application that has a pipeline of its own needs little of this: a layer of `tracing-opentelemetry` sees the spans of
+//! [`crate::telemetry`] like all others, and after [`install_propagator`] requests continue the traces of their servers under
+//! it. The rest is for the program, and for applications that have nothing yet.
 //!
 //! What is exported goes through bounded queues to a thread with a runtime of its own. So no request ever waits for a
 //! collector; what the queues cannot take is lost. Only spans of this crate go out, never events: lines of the log hold
@@ -54,7 +54,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{FilterFn, LevelFilter};
 use tracing_subscriber::registry::LookupSpan;
 
-pub(crate) use propagation::{continue_trace, current};
+use crate::telemetry;
 use thread::Thread;
 
 /// Who exports, where the environment does not say.
@@ -110,6 +110,13 @@ fn wanted() -> (bool, bool) {
     (wants(TRACES_ENDPOINT, "OTEL_TRACES_EXPORTER"), wants(METRICS_ENDPOINT, "OTEL_METRICS_EXPORTER"))
 }
 
+/// Has requests continue the traces of their servers, and calls to servers carry theirs on, under any layer of
+/// `tracing-opentelemetry`. For an application with a pipeline of its own; [`Export::from_env`] does it, too.
+pub fn install_propagator() {
+    // The one that is there already does the same.
+    let _ = telemetry::set_propagator(propagation::OfTheLayer);
+}
+
 impl Export {
     /// Sets up what the environment wants; nothing when it names no collector. Nothing is sent yet, and whether the collector
     /// is there is seen later.
@@ -126,6 +133,7 @@ impl Export {
         // What is made here runs there.
         let _there = thread.enter();
         let spans = if spans {
+            install_propagator();
             let exporter = SpanExporter::builder().with_http().build().map_err(|error| setup(&error))?;
             let processor = BatchSpanProcessor::builder(exporter, Tokio).build();
             Some(SdkTracerProvider::builder().with_resource(resource()).with_span_processor(processor).build())
@@ -154,7 +162,7 @@ impl Export {
     }
 
     /// Makes this the recorder of the process, for all its metrics. Those of this crate have the units and bounds of
-    /// [`crate::observe::METRICS`]; [`describe_metrics`](crate::observe::describe_metrics) need not be called.
+    /// [`crate::telemetry::METRICS`]; [`describe_metrics`](crate::telemetry::describe_metrics) need not be called.
     ///
     /// # Errors
     /// [`ExportError::Recorder`]

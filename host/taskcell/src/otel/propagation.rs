@@ -8,13 +8,16 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use crate::observe::{TRACEPARENT, TRACESTATE, TraceContext};
+use crate::telemetry::{Propagator, TRACEPARENT, TRACESTATE, TraceContext};
 
-impl Extractor for TraceContext {
+/// Reads a [`TraceContext`] as OpenTelemetry reads the members of a message.
+struct Members<'a>(&'a TraceContext);
+
+impl Extractor for Members<'_> {
     fn get(&self, key: &str) -> Option<&str> {
         match key {
-            TRACEPARENT => Some(&self.parent),
-            TRACESTATE => self.state.as_deref(),
+            TRACEPARENT => Some(&self.0.parent),
+            TRACESTATE => self.0.state.as_deref(),
             _ => None,
         }
     }
@@ -24,23 +27,26 @@ impl Extractor for TraceContext {
     }
 }
 
-/// That of the span that this is in; none where no layer keeps one.
-pub(crate) fn current() -> Option<TraceContext> {
-    let span = Span::current();
-    if span.is_disabled() {
-        return None;
-    }
-    let mut members = HashMap::new();
-    TraceContextPropagator::new().inject_context(&span.context(), &mut members);
-    let parent = members.remove(TRACEPARENT)?;
-    Some(TraceContext { parent, state: members.remove(TRACESTATE).filter(|state| !state.is_empty()) })
-}
+/// Carries on the traces that a layer of OpenTelemetry keeps.
+pub(super) struct OfTheLayer;
 
-/// Has a span that nobody has entered yet continue a trace, and refer to its session by a link.
-pub(crate) fn continue_trace(span: &Span, session: &Span, context: &TraceContext) {
-    let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), context);
-    // It fails only where the layer is not installed.
-    if span.set_parent(parent).is_ok() {
-        span.follows_from(session);
+impl Propagator for OfTheLayer {
+    fn current(&self) -> Option<TraceContext> {
+        let span = Span::current();
+        if span.is_disabled() {
+            return None;
+        }
+        let mut members = HashMap::new();
+        TraceContextPropagator::new().inject_context(&span.context(), &mut members);
+        let parent = members.remove(TRACEPARENT)?;
+        Some(TraceContext { parent, state: members.remove(TRACESTATE).filter(|state| !state.is_empty()) })
+    }
+
+    fn continue_trace(&self, span: &Span, session: &Span, context: &TraceContext) {
+        let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), &Members(context));
+        // It fails only where the layer is not installed.
+        if span.set_parent(parent).is_ok() {
+            span.follows_from(session);
+        }
     }
 }

@@ -6,8 +6,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::protocol::jsonrpc::code;
-use crate::protocol::types::RpcError;
+use super::jsonrpc::code;
+use super::types::RpcError;
 
 /// A kind of request that a handler may take: one exported interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -10,10 +10,10 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
 use super::jsonrpc::{Message, utf8};
+use super::kinds::Kind;
 use super::params::{self, ParamsError, RequestBody, RequestParams};
 use super::types::{CreateMessageRequest, ElicitRequest, RpcError};
 use super::wire::tagged::Text;
-use crate::kinds::Kind;
 
 /// The parameters of a request, by its method.
 pub(crate) enum Params {

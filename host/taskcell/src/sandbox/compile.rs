@@ -14,7 +14,7 @@ use super::seen::Stamp;
 use super::{Engine, Limits, file};
 use crate::Error;
 use crate::error::{Part, milliseconds};
-use crate::observe;
+use crate::telemetry;
 
 /// What the compiler says of a component that is made of too much, before and after the number that it has. wasmtime has
 /// no type for it.
@@ -30,18 +30,18 @@ const SHAPES: &[(&str, &str, Part)] = &[
 ];
 
 /// A compiled component.
-pub(super) struct Known {
-    pub(super) component: Component,
-    pub(super) digest: String,
+pub(crate) struct Known {
+    pub(crate) component: Component,
+    pub(crate) digest: String,
     /// Bytes of what it was compiled from.
-    pub(super) size: usize,
+    pub(crate) size: usize,
 }
 
 /// Compiles a component, or finds it compiled in the cache.
 ///
 /// # Errors
 /// [`Error::Invalid`], [`Error::Shape`] and [`Error::CompileTime`].
-pub(super) async fn compile(engine: &Engine, name: &str, bytes: Vec<u8>) -> Result<Known, Error> {
+pub(crate) async fn compile(engine: &Engine, name: &str, bytes: Vec<u8>) -> Result<Known, Error> {
     let limit = engine.limits().compile_time;
     let size = bytes.len();
     let start = Instant::now();
@@ -51,7 +51,7 @@ pub(super) async fn compile(engine: &Engine, name: &str, bytes: Vec<u8>) -> Resu
     };
     match tokio::time::timeout(limit, compiled(engine, bytes)).await {
         Ok(Ok(Ok((component, digest, cached)))) => {
-            observe::component_loaded(cached, start.elapsed());
+            telemetry::component_loaded(cached, start.elapsed());
             if !cached {
                 let milliseconds = milliseconds(start.elapsed());
                 tracing::info!(handler = name, bytes = size, milliseconds, "a component was compiled");
@@ -69,7 +69,7 @@ pub(super) async fn compile(engine: &Engine, name: &str, bytes: Vec<u8>) -> Resu
 }
 
 /// A component that is in the cache, by its file alone, which is as it was when it was last read.
-pub(super) async fn known(engine: &Engine, path: &Path) -> Option<Known> {
+pub(crate) async fn known(engine: &Engine, path: &Path) -> Option<Known> {
     engine.cache()?;
     let (engine, path) = (engine.clone(), path.to_owned());
     let start = Instant::now();
@@ -82,12 +82,12 @@ pub(super) async fn known(engine: &Engine, path: &Path) -> Option<Known> {
         Some(Known { component, digest, size: stamp.size() })
     });
     let known = known.await.ok()??;
-    observe::component_loaded(true, start.elapsed());
+    telemetry::component_loaded(true, start.elapsed());
     Some(known)
 }
 
 /// Keeps which component a file is, for [`known`].
-pub(super) async fn remember(engine: &Engine, stamp: Stamp, digest: &str) {
+pub(crate) async fn remember(engine: &Engine, stamp: Stamp, digest: &str) {
     let (engine, digest) = (engine.clone(), digest.to_owned());
     let kept = tokio::task::spawn_blocking(move || engine.cache().map(|cache| cache.remember(stamp, &digest)));
     // Nothing hangs on it.

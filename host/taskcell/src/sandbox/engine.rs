@@ -4,15 +4,12 @@
 //! maps, unmaps or protects memory, because each such call makes a second thread slow the first one down.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::Semaphore;
-use wasmtime::component::Linker;
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::cache::Cache;
-use super::cell::CellState;
-use super::kept::{Sessions, Waiting};
 use super::limits::Limits;
 use super::pagemap::{Decision, PagemapScan};
 use super::places::{Place, Places};
@@ -64,14 +61,18 @@ pub struct Pool {
     pub idle: usize,
 }
 
+/// Cells that wait for another request, and give way to those that have one.
+pub(crate) trait EvictIdle: Send + Sync + 'static {
+    /// Ends the cell that has waited longest. False when there is none.
+    fn evict_one(&self) -> bool;
+}
+
 struct Shared {
     engine: wasmtime::Engine,
-    /// WASI alone; each handler adds what it is granted.
-    linker: Linker<CellState>,
     limits: Limits,
     cells: Arc<Places>,
-    /// Whose cells wait for another request.
-    sessions: Sessions,
+    /// Who has cells that wait for another request.
+    idle: Mutex<Vec<Weak<dyn EvictIdle>>>,
     compiling: Arc<Semaphore>,
     cache: Option<Cache>,
     ticker: Ticker,
@@ -85,7 +86,7 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// Sets an engine up: reserves address space, links WASI, starts the epoch ticker.
+    /// Sets an engine up: reserves address space, starts the epoch ticker.
     ///
     /// # Errors
     /// [`Error::Engine`] when this machine cannot carry the limits, or the cache is not this user's alone.
@@ -105,24 +106,12 @@ impl Engine {
         tracing::debug!(scan = pagemap.scan, "{pagemap}");
         let engine =
             wasmtime::Engine::new(&config(&limits, &pagemap)).map_err(|error| Error::Engine(format!("{error:#}")))?;
-        let mut linker = Linker::new(&engine);
-        wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(|error| Error::Engine(format!("{error:#}")))?;
         let cache = cache.map(|folder| Cache::open(folder, limits.cache_size, &engine)).transpose()?;
         let cells = Arc::new(Places::new(limits.cells));
         let compiling = Arc::new(Semaphore::new(COMPILING));
         let (ticker, turns) = (Ticker::start(engine.clone())?, Turns::default());
         Ok(Self {
-            shared: Arc::new(Shared {
-                engine,
-                linker,
-                limits,
-                cells,
-                sessions: Sessions::default(),
-                compiling,
-                cache,
-                ticker,
-                turns,
-            }),
+            shared: Arc::new(Shared { engine, limits, cells, idle: Mutex::default(), compiling, cache, ticker, turns }),
         })
     }
 
@@ -159,41 +148,49 @@ impl Engine {
         self.shared.cache.as_ref().and_then(|cache| cache.file(digest))
     }
 
-    pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
+    pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
         &self.shared.engine
-    }
-
-    pub(super) fn linker(&self) -> Linker<CellState> {
-        self.shared.linker.clone()
     }
 
     pub(super) fn cache(&self) -> Option<&Cache> {
         self.shared.cache.as_ref()
     }
 
-    pub(super) fn touch(&self) {
+    pub(crate) fn touch(&self) {
         self.shared.ticker.touch();
     }
 
-    pub(super) fn turns(&self) -> &Turns {
+    pub(crate) fn turns(&self) -> &Turns {
         &self.shared.turns
     }
 
     /// A place for one more cell. When there is none, a cell that only waits for another request makes room.
-    pub(super) fn admit(&self) -> Result<Place<&Places>, Error> {
-        let Shared { cells, sessions, .. } = &*self.shared;
-        let place = cells.take().or_else(|| sessions.end_one().then(|| cells.take()).flatten());
+    pub(crate) fn admit(&self) -> Result<Place<&Places>, Error> {
+        let cells = &self.shared.cells;
+        let place = cells.take().or_else(|| self.evict_idle().then(|| cells.take()).flatten());
         place.ok_or(Error::Overloaded { limit: cells.limit() })
     }
 
+    /// Ends a cell that waits. False when there is none.
+    fn evict_idle(&self) -> bool {
+        let idle = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle: Vec<_> = idle.iter().filter_map(Weak::upgrade).collect();
+        idle.iter().any(|idle| idle.evict_one())
+    }
+
     /// The places for cells.
-    pub(super) fn places(&self) -> &Arc<Places> {
+    pub(crate) fn places(&self) -> &Arc<Places> {
         &self.shared.cells
     }
 
     /// Makes room by ending cells that wait there.
-    pub(super) fn may_take_from(&self, waiting: &Arc<Waiting>) {
-        self.shared.sessions.add(waiting);
+    pub(crate) fn may_evict(&self, waiting: &Arc<impl EvictIdle>) {
+        let mut idle = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|idle| idle.strong_count() > 0);
+        if !idle.iter().any(|idle| std::ptr::addr_eq(idle.as_ptr(), Arc::as_ptr(waiting))) {
+            let waiting: Weak<_> = Arc::downgrade(waiting);
+            idle.push(waiting);
+        }
     }
 
     /// The places of those who compile.

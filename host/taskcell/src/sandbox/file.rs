@@ -30,7 +30,7 @@ pub(crate) async fn read(engine: &Engine, path: &Path) -> Result<Vec<u8>, Error>
 ///
 /// # Errors
 /// As [`read`].
-pub(super) async fn read_stamped(engine: &Engine, path: &Path) -> Result<Stamped, Error> {
+pub(crate) async fn read_stamped(engine: &Engine, path: &Path) -> Result<Stamped, Error> {
     let limit = engine.limits().component_size;
     let file = path.to_owned();
     let read = tokio::task::spawn_blocking(move || at_most(&file, limit)).await.map_err(IoError::other);

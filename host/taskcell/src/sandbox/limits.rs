@@ -6,7 +6,8 @@ use std::time::Duration;
 use wasmtime::ResourceLimiter;
 
 use crate::Error;
-use crate::observe::Measured;
+use crate::protocol::Bounds;
+use crate::telemetry::Measured;
 
 /// What bounds components, cells and messages. All limits are on by default.
 #[derive(Debug, Clone)]
@@ -79,10 +80,17 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// What bounds a message.
+    pub(crate) fn bounds(&self) -> Bounds {
+        Bounds { size: self.message_size, depth: self.json_depth }
+    }
+}
+
 /// Counts what a store's memories and tables take, and remembers which limit was hit: a guest that is refused
 /// memory traps in its own way, and the trap alone does not say why.
 #[derive(Debug)]
-pub(super) struct Limiter {
+pub(crate) struct Limiter {
     memory_limit: usize,
     table_limit: usize,
     memory: usize,
@@ -100,14 +108,14 @@ enum Hit {
 }
 
 impl Limiter {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits) -> Self {
         let counts = [limits.core_instances, limits.memories, limits.tables].map(|count| count as usize);
         let (memory_limit, table_limit) = (limits.memory, limits.table_elements);
         Self { memory_limit, table_limit, memory: 0, hit: None, counts, measured: None }
     }
 
     /// Says from now on how much memory there is.
-    pub(super) fn measure(&mut self, measured: Option<&Arc<Measured>>) {
+    pub(crate) fn measure(&mut self, measured: Option<&Arc<Measured>>) {
         self.measured = measured.cloned();
         self.tell();
     }
@@ -119,7 +127,7 @@ impl Limiter {
     }
 
     /// The limit that was hit, as the error of the call that ended after it.
-    pub(super) fn hit(&self) -> Option<Error> {
+    pub(crate) fn hit(&self) -> Option<Error> {
         self.hit.map(|hit| match hit {
             Hit::Memory(current) => Error::Memory { current, limit: self.memory_limit },
             Hit::Table(current) => Error::Table { current, limit: self.table_limit },

@@ -18,7 +18,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::ticker::TICK;
-use crate::observe::Measured;
+use crate::telemetry::Measured;
 
 /// When the cell being polled on a thread has used up its time.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +39,7 @@ thread_local! {
 /// Runs a cell's future with `allowance` to compute in; `started` is called before each poll, and `measured` told after each.
 ///
 /// An error is what it has computed, when that is more: it is not polled again. The future is taken pinned: moving it in would copy a kilobyte on each request.
-pub(super) fn metered<'a, F: Future>(
+pub(crate) fn metered<'a, F: Future>(
     allowance: Duration,
     started: impl Fn() + 'a,
     measured: Option<&'a Measured>,
@@ -72,7 +72,7 @@ pub(super) fn metered<'a, F: Future>(
 }
 
 /// By how much the cell being polled on this thread has overdrawn its time; none while it has some left. Asked at each tick.
-pub(super) fn overdrawn() -> Option<Duration> {
+pub(crate) fn overdrawn() -> Option<Duration> {
     match DEADLINE.get() {
         Deadline::None => None,
         Deadline::At(end) => thread_time().checked_sub(end),

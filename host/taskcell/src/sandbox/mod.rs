@@ -1,18 +1,14 @@
-//! Components and the cells they run in.
+//! The mechanisms of a sandbox: how components are compiled and kept, and what bounds their cells.
 //!
-//! An [`Engine`] compiles; a [`Handler`] is a component that was checked and pre-linked; a cell is a fresh store
-//! with a fresh instance that lives for one call. Everything that can be done once is done when the handler is
-//! loaded, so that a call looks nothing up and checks no type. Of MCP this module knows what `kinds` tells it.
+//! An [`Engine`] compiles, and has the pool that cells come from; a cell is a fresh store with a fresh instance that lives
+//! for one call. What is in a cell's store, what its imports do and what it is called for, stands in other modules: here
+//! nothing is known of MCP but how deep its JSON may nest.
 
 mod cache;
 mod cache_files;
-mod cell;
-mod compile;
+pub(crate) mod compile;
 mod engine;
-mod exports;
 pub(crate) mod file;
-mod handler;
-mod kept;
 mod limits;
 mod meter;
 mod output;
@@ -25,20 +21,16 @@ mod turns;
 
 #[cfg(feature = "cli")]
 pub(crate) use cache_files::prepare as check_cache;
-pub(crate) use cell::{CellState, call};
+pub(crate) use engine::EvictIdle;
 pub use engine::{Engine, EngineOptions, Pool, wasmtime_config};
-pub(crate) use exports::{
-    Answer, AugmentedElicitation, AugmentedSampling, Background, CancelTask, Elicitation, Export, GetTask,
-    GetTaskResult, ListTasks, Roots, Sampling,
-};
-pub use handler::{Handler, Import};
-pub(crate) use kept::Kept;
+pub(crate) use limits::Limiter;
 pub use limits::Limits;
+pub(crate) use meter::{metered, overdrawn};
+pub(crate) use output::{Logged, Output};
 pub use pagemap::PagemapScan;
-pub(crate) use places::Places;
-pub(crate) use turns::Slice;
+pub(crate) use places::{Place, Places};
+pub(crate) use turns::{Lately, Slice, Turn};
 
-/// The WIT package of the handler protocol.
-pub const PACKAGE: &str = "taskcell:handlers";
-/// Its version. Components built for the same minor version are taken.
-pub const PACKAGE_VERSION: &str = "0.1.0";
+// Paths that the program still uses.
+pub use crate::grants::Import;
+pub use crate::protocol::{PACKAGE, PACKAGE_VERSION};

@@ -4,7 +4,6 @@
 //! failing print ends most languages' programs; what is over the bound is dropped. The last bytes are kept beside the
 //! first ones: a runtime that panics prints the cause at the end.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,10 +13,8 @@ use wasmtime_wasi::async_trait;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
-use crate::error::Usage;
-use crate::grants::Settings;
-use crate::hit;
-use crate::printable::one_line;
+use crate::telemetry::{Usage, limit_hit};
+use crate::text::one_line;
 
 /// Characters shown of one line.
 const MAX_LINE: usize = 1_000;
@@ -32,7 +29,7 @@ const MAX_WRITE: usize = 64 << 10;
 
 /// The output of one cell.
 #[derive(Clone)]
-pub(super) struct Output(Arc<Mutex<Printed>>);
+pub(crate) struct Output(Arc<Mutex<Printed>>);
 
 #[derive(Default)]
 struct Printed {
@@ -46,15 +43,16 @@ struct Printed {
 
 impl Output {
     /// Output of which this many bytes are kept.
-    pub(super) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self(Arc::new(Mutex::new(Printed { limit, ..Printed::default() })))
     }
 
-    /// Logs what was printed, a line at a time, printable, so that none can fake another, and without the handler's
-    /// secrets; begins anew. The first line names the handler.
-    pub(super) fn log(&self, handler: &str, settings: Option<&Settings>) -> Logged {
+    /// Logs what was printed, a line at a time, printable, so that none can fake another, and without what `redact` takes
+    /// out of a text: the handler's secrets; begins anew. The first line names the handler.
+    pub(crate) fn log(&self, handler: &str, redact: impl Fn(&str) -> String) -> Logged {
         let Printed { kept, last, all, limit } = &self.take();
-        let text = without_secrets(kept, settings);
+        let redacted = |bytes: &[u8]| redact(&String::from_utf8_lossy(bytes));
+        let text = redacted(kept);
         for (number, line) in text.lines().take(MAX_LINES).enumerate() {
             let line = one_line(line, MAX_LINE);
             match number {
@@ -67,11 +65,10 @@ impl Output {
         for (current, limit, what) in [bytes, lines].iter().filter(|(current, limit, _)| current > limit) {
             let usage = Usage { current: Some(*current as u64), limit: *limit as u64 };
             let why = format!("it printed {current} {what}, of which at most {limit} are shown");
-            hit::log("output", usage, Some(handler), &why, "what a cell printed is cut");
+            limit_hit::log("output", usage, Some(handler), &why, "what a cell printed is cut");
         }
         let all = [bytes, lines].iter().all(|(current, limit, _)| current <= limit);
-        let last =
-            if last.is_empty() { last_lines(&text) } else { last_lines(&without_secrets(&whole(last), settings)) };
+        let last = if last.is_empty() { last_lines(&text) } else { last_lines(&redacted(&whole(last))) };
         Logged { all, last }
     }
 
@@ -87,17 +84,11 @@ impl Output {
 }
 
 /// What became of a cell's output.
-pub(super) struct Logged {
+pub(crate) struct Logged {
     /// Whether all of it is in the log.
-    pub(super) all: bool,
+    pub(crate) all: bool,
     /// Its last lines, printable and without the handler's secrets.
-    pub(super) last: Vec<String>,
-}
-
-/// The text of some output, without the handler's secrets.
-fn without_secrets(bytes: &[u8], settings: Option<&Settings>) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    settings.map_or(Cow::Borrowed(&*text), |settings| settings.without_secrets(&text)).into_owned()
+    pub(crate) last: Vec<String>,
 }
 
 /// The whole lines of the last bytes. The first line has lost its beginning, and with it what tells a secret.

@@ -48,7 +48,7 @@ pub(crate) struct Place<P: Deref<Target = Places>> {
 
 impl Place<&Places> {
     /// The same place, to keep for as long as one likes. `places` must be those it is one of.
-    pub(super) fn keep(mut self, places: &Arc<Places>) -> Place<Arc<Places>> {
+    pub(crate) fn keep(mut self, places: &Arc<Places>) -> Place<Arc<Places>> {
         self.of = None;
         Place { of: Some(Arc::clone(places)) }
     }

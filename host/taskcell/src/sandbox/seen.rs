@@ -29,15 +29,15 @@ pub(crate) struct Stamp {
 
 /// A file with the digest of the component in it.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Seen {
-    pub(super) stamp: Stamp,
-    pub(super) digest: String,
+pub(crate) struct Seen {
+    pub(crate) stamp: Stamp,
+    pub(crate) digest: String,
 }
 
 impl Stamp {
     /// Of a file; none where it says too little, or changed a moment ago.
     #[cfg(unix)]
-    pub(super) fn of(file: &Metadata) -> Option<Self> {
+    pub(crate) fn of(file: &Metadata) -> Option<Self> {
         use std::os::unix::fs::MetadataExt;
 
         let changed = Duration::new(file.ctime().try_into().ok()?, file.ctime_nsec().try_into().ok()?);
@@ -53,17 +53,17 @@ impl Stamp {
 
     /// Elsewhere a file's times can be set.
     #[cfg(not(unix))]
-    pub(super) fn of(_: &Metadata) -> Option<Self> {
+    pub(crate) fn of(_: &Metadata) -> Option<Self> {
         None
     }
 
     /// Bytes of the file.
-    pub(super) fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         usize::try_from(self.size).unwrap_or(usize::MAX)
     }
 
     /// A name for what is kept of the file.
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         format!("{:x}-{:x}.seen", self.device, self.inode)
     }
 }

@@ -34,12 +34,12 @@ const MOST: u32 = LONG * CALLS / 2;
 
 /// The turns of an engine.
 #[derive(Debug, Default)]
-pub(super) struct Turns(OnceLock<Semaphore>);
+pub(crate) struct Turns(OnceLock<Semaphore>);
 
 impl Turns {
     /// Polls a cell, in its turn once it has computed for long: `computed` is what it has before; none for who takes turns
     /// at once. Gives also the turn of the last slice.
-    pub(super) fn taking<'a, F: Future>(
+    pub(crate) fn taking<'a, F: Future>(
         &'a self,
         computed: Option<Duration>,
         mut cell: Pin<&mut F>,
@@ -77,7 +77,7 @@ impl Turns {
 }
 
 /// What a cell has computed until when, and the turn of its last slice, if it needed one.
-pub(super) struct Turn<'a> {
+pub(crate) struct Turn<'a> {
     computed: Duration,
     end: Instant,
     permit: Option<SemaphorePermit<'a>>,
@@ -85,7 +85,7 @@ pub(super) struct Turn<'a> {
 
 impl Turn<'_> {
     /// Of a cell that needed none and computed in one piece.
-    pub(super) fn none(start: Instant, end: Instant) -> Self {
+    pub(crate) fn none(start: Instant, end: Instant) -> Self {
         Self { computed: end.saturating_duration_since(start), end, permit: None }
     }
 }
@@ -98,7 +98,7 @@ pub(crate) struct Slice<'a> {
 }
 
 impl<'a> Slice<'a> {
-    pub(super) fn new(lately: &'a Lately, turn: Turn<'a>) -> Self {
+    pub(crate) fn new(lately: &'a Lately, turn: Turn<'a>) -> Self {
         Self { lately, turn }
     }
 }
@@ -115,11 +115,11 @@ impl Drop for Slice<'_> {
 /// A call shorter than a unit counts as nothing: where all are, nothing is written, and processors share the value. Calls
 /// that end at the same moment may overwrite each other's: the next ones tell the same.
 #[derive(Debug, Default)]
-pub(super) struct Lately(AtomicU32);
+pub(crate) struct Lately(AtomicU32);
 
 impl Lately {
     /// Whether the next call takes turns at once.
-    pub(super) fn is_long(&self) -> bool {
+    pub(crate) fn is_long(&self) -> bool {
         self.0.load(Relaxed) >= LONG.saturating_mul(CALLS)
     }
 

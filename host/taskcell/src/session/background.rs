@@ -6,15 +6,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tracing::Instrument;
 
-use super::handlers::Taker;
-use super::{Event, Handlers, NativeContext, Served, Shared};
+use super::work::Work;
+use super::{Event, Shared};
 use crate::Error;
-use crate::grants::{Progress, Scope};
+use crate::grants::Scope;
+use crate::handlers::{self, Background, Export, Handler, Handlers, NativeContext, Served, Taker};
 use crate::kinds::Kind;
-use crate::observe::WorkWatch;
 use crate::protocol::types::{RequestContext, RpcError, TaskInput, TaskOutput};
-use crate::sandbox::{self, Background, Export, Handler};
-use crate::tasks::{By, Claim, Expects, Outcome, Runner};
+use crate::tasks::{By, Claim, Outcome, Runner};
+use crate::telemetry::WorkWatch;
+use crate::validation::ExpectedResult;
 
 /// How long work waits for a cell before its task fails: nobody is there to be told to try again. Not for ever, for
 /// the cells may be held by those who wait for this very task.
@@ -26,14 +27,6 @@ const PAUSES: [Duration; 6] = [
     Duration::from_secs(1),
     Duration::from_secs(2),
 ];
-
-/// Work to start once an answer is out.
-#[derive(Default)]
-pub(super) struct Work {
-    pub(super) claims: Vec<Claim>,
-    /// Where the progress of the request goes that it came with.
-    pub(super) progress: Option<Arc<Progress>>,
-}
 
 /// Starts the work.
 pub(super) fn start(shared: &Arc<Shared>, work: Work) {
@@ -139,12 +132,12 @@ impl Shared {
         match &claim.job.input {
             TaskInput::Sampling(request) => {
                 let params = (context, request);
-                let answer = self.plain_by::<sandbox::Sampling>(taker, kind, claim, context, params).await?;
+                let answer = self.plain_by::<handlers::Sampling>(taker, kind, claim, context, params).await?;
                 Ok(answer.map(TaskOutput::Sampling))
             }
             TaskInput::Elicitation(request) => {
                 let params = (context, request);
-                let answer = self.plain_by::<sandbox::Elicitation>(taker, kind, claim, context, params).await?;
+                let answer = self.plain_by::<handlers::Elicitation>(taker, kind, claim, context, params).await?;
                 Ok(answer.map(TaskOutput::Elicitation))
             }
             TaskInput::Custom(_) => Err(gone()),
@@ -163,7 +156,8 @@ impl Shared {
             Taker::Component(handler) => self.work::<E>(handler, kind, claim, params).await,
             Taker::Native(native) => {
                 let progress = self.progress.get(&claim.lease.id);
-                let context = NativeContext::new(context.clone(), kind, Expects::Anything, &self.tasks, progress);
+                let context =
+                    NativeContext::new(context.clone(), kind, ExpectedResult::Anything, &self.tasks, progress);
                 native.answer::<E>(context, params).await
             }
         }

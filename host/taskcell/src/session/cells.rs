@@ -2,9 +2,9 @@
 
 use crate::Error;
 use crate::grants::Scope;
+use crate::handlers::{self, Export, Handler, Handlers, Kept};
 use crate::protocol::types::RpcError;
-use crate::sandbox::{self, Export, Handler, Kept, Places, Slice};
-use crate::session::Handlers;
+use crate::sandbox::{Places, Slice};
 
 /// The places that a session has for cells, and the cells that go on to its next request.
 pub(super) struct Cells {
@@ -25,7 +25,7 @@ impl Cells {
         self.kept.serve(handlers.components());
     }
 
-    /// Calls an export in a cell, when there is a place: see [`sandbox::call`].
+    /// Calls an export in a cell, when there is a place: see [`handlers::call`].
     pub(super) async fn call<'a, E: Export>(
         &self,
         handler: &'a Handler,
@@ -37,6 +37,6 @@ impl Cells {
             error.log(Some(handler.name()), "a request is refused");
             return (Err(error), scope, None);
         };
-        sandbox::call::<E>(handler, &self.kept, scope, params).await
+        handlers::call::<E>(handler, &self.kept, scope, params).await
     }
 }

@@ -6,33 +6,29 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
+use futures_util::poll;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tracing::{Instrument, Span};
 
-use super::handlers::Taker;
-use super::live::Serving;
 use super::payload::Payload;
-use super::reply::{Bounds, Reply, broken, invalid};
+use super::reply::{Reply, broken, invalid};
 use super::serve::{Call, Route};
-use super::{Event, Served, Shared, Undeclared, revision};
-use crate::error::Usage;
-use crate::first_poll::first_poll;
+use super::{Event, Shared, Undeclared, revision};
 use crate::grants::{Created, Progress};
-use crate::hit;
+use crate::handlers::{self, Served, Serving, Taker};
 use crate::kinds::Kind;
-use crate::observe::{Outcome, RequestWatch};
-use crate::printable::one_line;
 use crate::protocol::jsonrpc::code;
 use crate::protocol::request::{Incoming, ListParams, NoParams, Params, TaskParams};
 use crate::protocol::types::{
     CreateMessageResult, CreateTaskResult, ElicitRequest, ListRootsResult, RequestContext, RpcError, TaskInput,
     TaskMetadata, TaskResult, TaskStatus,
 };
-use crate::protocol::{RequestParams, json};
-use crate::rules::{self, related};
-use crate::sandbox;
-use crate::tasks::{Audited, Expects};
+use crate::protocol::{Bounds, RequestParams, json};
+use crate::tasks::Audited;
+use crate::telemetry::{Outcome, RequestWatch, Usage, limit_hit};
+use crate::text::one_line;
+use crate::validation::{self, ExpectedResult, related};
 
 /// Characters of the peer's text that an error quotes.
 const MAX_QUOTE: usize = 200;
@@ -50,7 +46,7 @@ impl Shared {
         if text.len() > limit {
             let message = format!("The message has {} bytes: too many", text.len());
             let usage = Usage { current: Some(text.len() as u64), limit: limit as u64 };
-            hit::log("message_size", usage, None, &message, "a message is refused");
+            limit_hit::log("message_size", usage, None, &message, "a message is refused");
             return Some(Reply::error(None, &RpcError::of_kind(code::INVALID_REQUEST, "message_size", message)));
         }
         // What nests too deeply is read again with the request's parameters, and refused there.
@@ -76,7 +72,7 @@ impl Shared {
             let request = pin!(self.request(text, incoming, method, id, &mut route));
             // Pinned before it is instrumented: moving it would copy a kilobyte on each request.
             let mut request = pin!(request.instrument(watch.span().clone()));
-            match first_poll(request.as_mut()).await {
+            match poll!(request.as_mut()) {
                 Poll::Ready(outcome) => Some(outcome),
                 Poll::Pending => {
                     let mut entry = self.in_flight.enter(id.get());
@@ -177,7 +173,7 @@ impl Shared {
             }
             let limit = bounds.depth as u64;
             let usage = Usage { current: Some(limit.saturating_add(1)), limit };
-            hit::log("json_depth", usage, None, &message, "a request is refused");
+            limit_hit::log("json_depth", usage, None, &message, "a request is refused");
             RpcError::of_kind(code::INVALID_PARAMS, "json_depth", message)
         })?;
         match params {
@@ -201,10 +197,10 @@ impl Shared {
                     Kind::GetTaskResult => {
                         let mark =
                             |output, _: &Created| ready(Payload::new(output, &task_id).map_err(|error| broken(&error)));
-                        self.serve::<sandbox::GetTaskResult, _, _>(route, &call, params, id, mark).await
+                        self.serve::<handlers::GetTaskResult, _, _>(route, &call, params, id, mark).await
                     }
-                    Kind::CancelTask => self.serve::<sandbox::CancelTask, _, _>(route, &call, params, id, named).await,
-                    _ => self.serve::<sandbox::GetTask, _, _>(route, &call, params, id, named).await,
+                    Kind::CancelTask => self.serve::<handlers::CancelTask, _, _>(route, &call, params, id, named).await,
+                    _ => self.serve::<handlers::GetTask, _, _>(route, &call, params, id, named).await,
                 }
             }
             Params::List(params) => {
@@ -213,20 +209,20 @@ impl Shared {
                 if let Served::Managed = handlers.served(kind) {
                     return self.managed_list(cursor.as_deref(), id).await;
                 }
-                self.serve::<sandbox::ListTasks, _, _>(route, &call, (&call.context, &cursor), id, unchanged).await
+                self.serve::<handlers::ListTasks, _, _>(route, &call, (&call.context, &cursor), id, unchanged).await
             }
             Params::Sampling(params) => {
                 let (kind, task) = self.augmentation(route, kind, params.task.clone())?;
                 let (mut call, body) = self.open(*params, id);
-                rules::sampling::check_request(&body, handlers.features().tools)?;
-                call.expects = Expects::Sampling;
+                validation::sampling::check_request(&body, handlers.features().tools)?;
+                call.expects = ExpectedResult::Sampling;
                 match (task, handlers.served(kind)) {
                     (Some(task), Served::Managed) => {
                         self.managed_create(handlers, kind, task, TaskInput::Sampling(body), call, id).await
                     }
                     (Some(task), _) => {
                         let params = (&call.context, &task, &body);
-                        self.serve::<sandbox::AugmentedSampling, _, _>(route, &call, params, id, begun).await
+                        self.serve::<handlers::AugmentedSampling, _, _>(route, &call, params, id, begun).await
                     }
                     (None, _) => {
                         let related = |result: CreateMessageResult, _: &Created| {
@@ -234,7 +230,7 @@ impl Shared {
                             ready(result.and_then(|mut result| call.relate(&mut result.meta).map(|()| result)))
                         };
                         let params = (&call.context, &body);
-                        self.serve::<sandbox::Sampling, _, _>(route, &call, params, id, related).await
+                        self.serve::<handlers::Sampling, _, _>(route, &call, params, id, related).await
                     }
                 }
             }
@@ -246,17 +242,17 @@ impl Shared {
                     ElicitRequest::Form(_) => Some(self.tasks.form_schema(text).await?),
                     ElicitRequest::Url(_) => None,
                 };
-                rules::elicitation::simplify(&mut body);
+                validation::elicitation::simplify(&mut body);
                 match (task, handlers.served(kind)) {
                     (Some(task), served) => {
-                        call.expects = schema.map_or(Expects::Page, Expects::Form);
+                        call.expects = schema.map_or(ExpectedResult::Page, ExpectedResult::Form);
                         if let Served::Managed = served {
                             return self
                                 .managed_create(handlers, kind, task, TaskInput::Elicitation(body), call, id)
                                 .await;
                         }
                         let params = (&call.context, &task, &body);
-                        self.serve::<sandbox::AugmentedElicitation, _, _>(route, &call, params, id, begun).await
+                        self.serve::<handlers::AugmentedElicitation, _, _>(route, &call, params, id, begun).await
                     }
                     (None, _) => {
                         let (schema, call) = (schema.as_deref(), &call);
@@ -265,17 +261,17 @@ impl Shared {
                             call.relate(&mut result.meta).map(|()| result)
                         };
                         let params = (&call.context, &body);
-                        self.serve::<sandbox::Elicitation, _, _>(route, call, params, id, checked).await
+                        self.serve::<handlers::Elicitation, _, _>(route, call, params, id, checked).await
                     }
                 }
             }
             Params::Roots(params) => {
                 let (call, NoParams {}) = self.open(params, id);
                 let checked = |mut result: ListRootsResult, _: &Created| {
-                    let checked = rules::roots::check(&result).map_err(invalid);
+                    let checked = validation::roots::check(&result).map_err(invalid);
                     ready(checked.and_then(|()| call.relate(&mut result.meta)).map(|()| result))
                 };
-                self.serve::<sandbox::Roots, _, _>(route, &call, (&call.context,), id, checked).await
+                self.serve::<handlers::Roots, _, _>(route, &call, (&call.context,), id, checked).await
             }
         }
     }
@@ -303,7 +299,7 @@ impl Shared {
             protocol_version: Arc::clone(&self.protocol_version),
             attempt: 1,
         };
-        (Call { context, progress, expects: Expects::Anything }, params.body)
+        (Call { context, progress, expects: ExpectedResult::Anything }, params.body)
     }
 
     /// The kind that a request is of, with the requestor's wishes when it is served as a task. Gives the default of

@@ -7,15 +7,17 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use super::background::Work;
+use super::Shared;
 use super::payload::Payload;
-use super::reply::{Bounds, Reply, broken};
+use super::reply::{Reply, broken};
 use super::serve::{Call, Route};
-use super::{Handlers, Shared};
+use super::work::Work;
+use crate::handlers::Handlers;
 use crate::kinds::Kind;
-use crate::observe::Outcome;
+use crate::protocol::Bounds;
 use crate::protocol::types::{CreateTaskResult, RpcError, TaskInput, TaskMetadata, TaskResult};
 use crate::tasks::{CreateOptions, Job, Origin};
+use crate::telemetry::Outcome;
 
 impl Shared {
     /// Answers `tasks/get`, `tasks/result` and `tasks/cancel`.

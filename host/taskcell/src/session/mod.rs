@@ -6,21 +6,16 @@
 
 mod background;
 mod cells;
-mod change;
-pub(crate) mod declare;
 mod dispatch;
-mod handlers;
 mod in_flight;
-mod live;
 mod managed;
-mod native;
 mod open_progress;
 mod outbox;
 mod payload;
 mod reply;
 mod revision;
-pub mod rounds;
 mod serve;
+mod work;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,24 +23,25 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tracing::Span;
 
-pub use change::{Change, ComponentChange};
-pub use handlers::{Features, Handlers, Served};
-pub use live::LiveHandlers;
-pub use native::{Native, NativeContext};
 pub use outbox::Outbox;
+
+// Paths that the program still uses.
+pub(crate) use crate::handlers::declare;
+pub use crate::handlers::{Features, Handlers, LiveHandlers, Served};
+pub use crate::mrtr as rounds;
 
 use crate::Error;
 use crate::grants::{Conversation, SessionIdentity};
+use crate::handlers::{Change, HandlersObserver, Serving};
 use crate::kinds::Kind;
-use crate::observe;
 use crate::protocol::jsonrpc::Message;
 use crate::protocol::types::{Implementation, RpcError, Task};
-use crate::protocol::{PROTOCOL_VERSION, params};
+use crate::protocol::{MRTR_PROTOCOL_VERSION, PROTOCOL_VERSION, params};
 use crate::tasks::{AuditLog, MemoryStore, TaskLimits, TaskStore, Tasks};
+use crate::telemetry;
 use background::Unsent;
 use cells::Cells;
 use in_flight::InFlight;
-use live::Serving;
 use open_progress::OpenProgress;
 use outbox::NotSent;
 use reply::Reply;
@@ -169,15 +165,15 @@ pub enum Event<'a> {
 /// done by whoever serves the same principal next.
 #[derive(Debug)]
 pub struct Session {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 pub(crate) struct Shared {
-    handlers: LiveHandlers,
+    pub(crate) handlers: LiveHandlers,
     server: Arc<Implementation>,
     /// What cells know of it.
     conversation: Arc<Conversation>,
-    protocol_version: Arc<str>,
+    pub(crate) protocol_version: Arc<str>,
     tasks: Arc<Tasks>,
     principal: String,
     audit: Option<Arc<AuditLog>>,
@@ -203,19 +199,19 @@ impl std::fmt::Debug for Shared {
 
 impl Shared {
     /// See [`Session::answer`]. A request is seen under `parent`.
-    async fn answer(self: &Arc<Self>, message: &[u8], parent: &Span) -> Option<Vec<u8>> {
+    pub(crate) async fn answer(self: &Arc<Self>, message: &[u8], parent: &Span) -> Option<Vec<u8>> {
         let reply = self.reply(message, parent).await?;
         background::start(self, reply.work);
         Some(reply.message)
     }
+}
 
-    /// Serves with these handlers from now on.
+impl HandlersObserver for Shared {
     fn follow(&self, serving: &Serving) {
         self.cells.serve(&serving.handlers);
         self.tasks.set_json_depth(serving.bounds.depth);
     }
 
-    /// Tells of handlers that serve by now.
     fn replaced(&self, change: &Change) {
         if change.is_empty() {
             return;
@@ -228,7 +224,6 @@ impl Shared {
         }
     }
 
-    /// Tells of a handler that was to be replaced and was not.
     fn not_replaced(&self, handler: &str, error: &Error) {
         if let Some(observer) = &self.observer {
             observer(&Event::NotReplaced { handler, error });
@@ -261,11 +256,11 @@ impl Session {
                 outbox.notify("notifications/tasks/status", task);
             }
         };
-        let span = observe::session(&server.name, &protocol_version);
+        let span = telemetry::session(&server.name, &protocol_version);
         let tasks = Tasks::new(store, &principal, tasks, Box::new(on_change)).with_audit(audit.clone());
         // A server of the later revision takes no notifications of a client.
         let roots_list_changed =
-            handlers.serving().declares_roots_list_changed() && *protocol_version != *rounds::PROTOCOL_VERSION;
+            handlers.serving().declares_roots_list_changed() && *protocol_version != *MRTR_PROTOCOL_VERSION;
         let (server, tasks) = (Arc::new(server), Arc::new(tasks));
         let conversation = Conversation {
             server: Arc::clone(&server),

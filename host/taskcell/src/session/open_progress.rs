@@ -40,9 +40,10 @@ mod tests {
     use serde_json::value::to_raw_value;
 
     use crate::grants::Progress;
+    use crate::handlers::Handlers;
     use crate::protocol::types::{Implementation, RequestContext, RpcError, TaskInput, TaskMetadata};
-    use crate::session::background::{self, Work};
-    use crate::session::{Handlers, Session, SessionOptions};
+    use crate::session::work::Work;
+    use crate::session::{Session, SessionOptions, background};
     use crate::tasks::{By, CreateOptions, Job};
     use std::sync::Arc;
 

@@ -7,7 +7,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use crate::protocol::json;
 use crate::protocol::types::{Json, TaskOutput};
-use crate::rules::related::mark;
+use crate::validation::related::mark;
 
 /// A task's output as the result of `tasks/result`: as the plain request would have had it.
 pub(super) struct Payload(TaskOutput);

@@ -4,11 +4,10 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::background::Work;
+use super::work::Work;
 use crate::Error;
 use crate::protocol::types::RpcError;
-use crate::protocol::{json, jsonrpc};
-use crate::sandbox::Limits;
+use crate::protocol::{Bounds, json, jsonrpc};
 
 /// An answer that is ready to be sent, and what to start after it was.
 pub(super) struct Reply {
@@ -18,50 +17,9 @@ pub(super) struct Reply {
     pub(super) _result: Option<OwnedSemaphorePermit>,
 }
 
-/// What bounds a message: bytes, and levels that its JSON may nest.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
-    pub(super) size: usize,
-    pub(super) depth: usize,
-}
-
-impl Bounds {
-    /// For the host's own messages, which something else bounds.
-    pub(super) const NONE: Self = Self { size: usize::MAX, depth: usize::MAX };
-
-    pub(super) fn of(limits: &Limits) -> Self {
-        Self { size: limits.message_size, depth: limits.json_depth }
-    }
-
-    /// The least of both.
-    pub(super) fn least(self, other: Self) -> Self {
-        Self { size: self.size.min(other.size), depth: self.depth.min(other.depth) }
-    }
-
-    /// An answer to a request as one line of JSON.
-    ///
-    /// # Errors
-    /// Why it cannot be sent.
-    fn write<R: Serialize>(self, id: &RawValue, outcome: Result<&R, &RpcError>) -> Result<Vec<u8>, RpcError> {
-        let (written, too_deep) = json::within(self.depth, || jsonrpc::response(Some(id), outcome));
-        let limited = |error: Error| {
-            error.log(None, "an answer is not sent");
-            Err(error.to_rpc())
-        };
-        match written {
-            Err(_) if too_deep => limited(Error::JsonDepth { limit: self.depth }),
-            Err(error) => Err(broken(&error)),
-            Ok(message) if message.len() > self.size => {
-                limited(Error::AnswerTooLarge { size: message.len(), limit: self.size })
-            }
-            Ok(message) => Ok(message),
-        }
-    }
-}
-
 impl Reply {
     pub(super) fn result<R: Serialize>(id: &RawValue, result: &R, bounds: Bounds) -> Result<Self, RpcError> {
-        Ok(Self { message: bounds.write(id, Ok(result))?, work: Work::default(), _result: None })
+        Ok(Self { message: write(id, Ok(result), bounds)?, work: Work::default(), _result: None })
     }
 
     pub(super) fn error(id: Option<&RawValue>, error: &RpcError) -> Self {
@@ -73,12 +31,32 @@ impl Reply {
     }
 }
 
+/// An answer to a request as one line of JSON.
+///
+/// # Errors
+/// Why it cannot be sent.
+fn write<R: Serialize>(id: &RawValue, outcome: Result<&R, &RpcError>, bounds: Bounds) -> Result<Vec<u8>, RpcError> {
+    let (written, too_deep) = json::within(bounds.depth, || jsonrpc::response(Some(id), outcome));
+    let limited = |error: Error| {
+        error.log(None, "an answer is not sent");
+        Err(error.to_rpc())
+    };
+    match written {
+        Err(_) if too_deep => limited(Error::JsonDepth { limit: bounds.depth }),
+        Err(error) => Err(broken(&error)),
+        Ok(message) if message.len() > bounds.size => {
+            limited(Error::AnswerTooLarge { size: message.len(), limit: bounds.size })
+        }
+        Ok(message) => Ok(message),
+    }
+}
+
 /// The handler's error.
 ///
 /// # Errors
 /// What is sent in its place, where it cannot be.
 pub(super) fn bounded(id: &RawValue, error: RpcError, bounds: Bounds) -> Result<RpcError, RpcError> {
-    bounds.write::<()>(id, Err(&error)).map(|_| error)
+    write::<()>(id, Err(&error), bounds).map(|_| error)
 }
 
 /// What the handler gave is no answer to the request.

@@ -6,31 +6,30 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use futures_util::poll;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::Shared;
-use super::background::{Unsent, Work};
-use super::handlers::Taker;
-use super::live::Serving;
-use super::native::{Native, NativeContext};
-use super::reply::{Bounds, Reply, bounded, broken};
+use super::background::Unsent;
+use super::reply::{Reply, bounded, broken};
+use super::work::Work;
 use crate::Error;
-use crate::first_poll::first_poll;
 use crate::grants::{Created, Progress, Scope};
+use crate::handlers::{Answer, Export, Native, NativeContext, Serving, Taker};
 use crate::kinds::Kind;
-use crate::observe::Outcome;
+use crate::protocol::Bounds;
 use crate::protocol::types::{Json, RequestContext, RpcError};
-use crate::rules::related;
-use crate::sandbox::{Answer, Export};
-use crate::tasks::{Expects, Job, TaskError};
+use crate::tasks::{Job, TaskError};
+use crate::telemetry::Outcome;
+use crate::validation::{ExpectedResult, related};
 
 /// What every request has.
 pub(super) struct Call {
     pub(super) context: RequestContext,
     pub(super) progress: Option<Arc<Progress>>,
     /// What the result of a task made for it has to be.
-    pub(super) expects: Expects,
+    pub(super) expects: ExpectedResult,
 }
 
 impl Call {
@@ -114,12 +113,12 @@ impl Shared {
             // A task that is being made stays this host's only as long as the lease is renewed.
             self.tasks.keep(self);
         }
-        let bounds = Bounds::of(handler.limits());
+        let bounds = handler.limits().bounds();
         let (answer, mut scope, mut slice) = self.cells.call::<E>(handler, scope, params).await;
         let reply = match answer {
             Ok(Ok(output)) => {
                 let mut finishing = pin!(finish(output, &scope.created));
-                let finished = match first_poll(finishing.as_mut()).await {
+                let finished = match poll!(finishing.as_mut()) {
                     Poll::Ready(finished) => finished,
                     Poll::Pending => {
                         // Nobody waits with a slice.

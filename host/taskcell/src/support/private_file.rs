@@ -45,7 +45,7 @@ pub(crate) fn check_rights(path: &Path, found: &Metadata) -> std::io::Result<()>
             return refused(format!("everybody may change it (mode {mode:o}): `chmod 600` it, or name another file"));
         }
         if mode & 0o064 != 0 {
-            let path = crate::printable::one_line(&path.display().to_string(), 1_000);
+            let path = crate::text::one_line(&path.display().to_string(), 1_000);
             tracing::warn!(
                 "others may read {path} (mode {mode:o}), which has prompts and answers in it: `chmod 600` it"
             );

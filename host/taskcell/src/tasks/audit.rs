@@ -115,7 +115,7 @@ impl AuditLog {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(path)?;
-        crate::private_file::check_rights(path, &file.metadata()?)?;
+        crate::support::private_file::check_rights(path, &file.metadata()?)?;
         Ok(Self::new(file, payloads))
     }
 

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::StoreError;
 use crate::Error;
-use crate::error::{Usage, milliseconds};
-use crate::hit;
+use crate::error::milliseconds;
 use crate::protocol::jsonrpc::code;
 use crate::protocol::types::{RpcError, TaskStatus};
+use crate::telemetry::{Usage, limit_hit};
 
 /// Why a task operation was refused.
 #[derive(Debug, thiserror::Error)]
@@ -136,7 +136,7 @@ impl TaskError {
     pub(crate) fn log(&self) {
         match (self, self.limit()) {
             (Self::Store(source), _) => tracing::error!(error = %source, "the task store failed"),
-            (_, Some((kind, usage))) => hit::log(kind, usage, None, self, "a task operation is refused"),
+            (_, Some((kind, usage))) => limit_hit::log(kind, usage, None, self, "a task operation is refused"),
             _ => {}
         }
     }
@@ -144,7 +144,7 @@ impl TaskError {
     /// Counts a limit that was hit, without a line in the log.
     pub(crate) fn count(&self) {
         if let Some((kind, _)) = self.limit() {
-            hit::count(kind);
+            limit_hit::count(kind);
         }
     }
 

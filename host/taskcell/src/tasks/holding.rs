@@ -1,8 +1,8 @@
 //! Holds what comes back against what was asked: apart from the conversation where that takes long.
 
-use super::{Expects, Origin, TaskError, Tasks};
+use super::{Origin, TaskError, Tasks};
 use crate::protocol::types::{ElicitResult, Json, RpcError, TaskOutput};
-use crate::rules::{self, elicitation};
+use crate::validation::{self, ExpectedResult, elicitation};
 
 impl Tasks {
     /// The schema of a request for a form: see [`elicitation::schema_in`].
@@ -43,12 +43,12 @@ impl Tasks {
             TaskOutput::Sampling(_) => 0,
         };
         let checked = match &origin.expects {
-            Expects::Form(schema) if elicitation::is_long(schema, bytes) => {
+            ExpectedResult::Form(schema) if elicitation::is_long(schema, bytes) => {
                 let expects = origin.expects.clone();
-                let checked = self.aside.run(move || rules::output::check(&expects, output)).await;
+                let checked = self.aside.run(move || validation::output::check(&expects, output)).await;
                 checked.ok_or_else(|| TaskError::Output(ended().message))?
             }
-            expects => rules::output::check(expects, output),
+            expects => validation::output::check(expects, output),
         };
         checked.map_err(TaskError::Output)
     }

@@ -14,11 +14,13 @@
 //! | `store` | the trait of the back ends: [`TaskStore`] |
 //! | `memory`, `sqlite` | the back ends |
 //! | `contract` | the suite that every back end passes |
+//! | `aside` | work of the host that may take long, one piece of a conversation at a time |
 //! | `holding` | what a result must be, checked where it keeps nobody waiting |
 //! | `cursor` | places in a list, signed |
 //! | `limits` | what bounds a principal's tasks |
 //! | `audit` | who did what to which task |
 
+mod aside;
 mod audit;
 #[cfg(feature = "contract")]
 pub mod contract;
@@ -40,13 +42,15 @@ pub use error::TaskError;
 pub use limits::{RateLimit, TaskLimits};
 pub use memory::MemoryStore;
 pub use receiver::{By, CreateOptions, OnChange, Tasks};
-pub use record::{
-    Claim, Expects, Full, Job, Lease, NewTask, Origin, Outcome, Room, Stored, TaskRecord, Transition, Work,
-};
+pub use record::{Claim, Full, Job, Lease, NewTask, Origin, Outcome, Room, Stored, TaskRecord, Transition, Work};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Clear, Cleared, SqliteStore};
 pub use store::{StoreError, TaskStore, Whose};
 pub use worker::Runner;
+
+pub use crate::validation::ExpectedResult;
+// Paths that the program still uses.
+pub use crate::validation::ExpectedResult as Expects;
 
 use std::time::Duration;
 

@@ -8,15 +8,15 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::{Mutex, OnceCell};
 
+use super::aside::Aside;
 use super::worker::Worker;
 use super::{
     AuditLog, Claim, Full, Job, Lease, NewTask, Origin, Outcome, Room, Stored, TaskError, TaskLimits, TaskRecord,
     TaskStore, Transition, Whose, Work, cursor, milliseconds,
 };
-use crate::aside::Aside;
-use crate::observe;
 use crate::protocol::json;
 use crate::protocol::types::{ListTasksResult, RpcError, Task, TaskMetadata, TaskOutput, TaskStatus};
+use crate::telemetry;
 
 /// Characters of a status message that are kept: it goes out with every answer about the task.
 const MAX_STATUS_MESSAGE: usize = 1_000;
@@ -188,7 +188,7 @@ impl Tasks {
             }
         }
         unheard.heard();
-        observe::task_created();
+        telemetry::task_created();
         if let Some((audit, record)) = audited {
             audit.task("created", &record);
         }
@@ -445,7 +445,7 @@ impl Tasks {
                 audit.task("changed", &record);
             }
             if task.status.is_final() {
-                observe::task_ended(task.status);
+                telemetry::task_ended(task.status);
             }
             if !by.quiet {
                 (self.on_change)(&task);

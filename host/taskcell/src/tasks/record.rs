@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::milliseconds;
-use crate::protocol::types::{Json, RequestContext, RpcError, Task, TaskInput, TaskOutput, TaskStatus};
+use crate::protocol::types::{RequestContext, RpcError, Task, TaskInput, TaskOutput, TaskStatus};
+use crate::validation::ExpectedResult;
 
 /// What a task ended with: its result, or the error that stands for it.
 pub type Outcome = Result<TaskOutput, RpcError>;
@@ -49,24 +50,7 @@ pub struct Origin {
     pub handler: String,
     /// What its result has to be.
     #[serde(default)]
-    pub expects: Expects,
-}
-
-/// What the result of a task has to be: what the same request would have given without a task.
-/// [basic/utilities/tasks, Result Retrieval]
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Expects {
-    /// Whatever the handler makes of it: the task was not made for a request that has a result of its own.
-    #[default]
-    Anything,
-    /// A message of a model.
-    Sampling,
-    /// A user's answer to a form, with the JSON Schema that its content has to fit.
-    Form(Json),
-    /// A user's answer to a page, which has no content.
-    Page,
+    pub expects: ExpectedResult,
 }
 
 /// The work that is still to be done for a task, with all that it needs to be done by another process.

@@ -20,9 +20,8 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::{By, Claim, Job, Lease, Outcome, TaskError, TaskLimits, TaskStore, Tasks};
-use crate::error::Usage;
-use crate::hit;
 use crate::protocol::types::RpcError;
+use crate::telemetry::{Usage, limit_hit};
 
 /// How often expired tasks are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -355,7 +354,7 @@ async fn work_on(tasks: &Tasks, claim: &Claim, runner: &dyn Runner) {
     if claim.lost >= attempts {
         let message = format!("The host was lost each of the {attempts} times that it did this work");
         let usage = Usage { current: Some(claim.lost.into()), limit: attempts.into() };
-        hit::log("attempts", usage, None, &message, "work is not begun again");
+        limit_hit::log("attempts", usage, None, &message, "work is not begun again");
         return tasks.settle(&claim.lease, Err(RpcError::internal("attempts", message))).await;
     }
     // Known before anything is begun: a user must not be asked for a task that was cancelled.

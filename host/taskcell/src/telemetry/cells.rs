@@ -9,12 +9,10 @@ use std::time::{Duration, Instant};
 use tracing::Span;
 use tracing::field::Empty;
 
-use super::{MAX_NAME, Outcome, begin, end, metrics, microseconds, span};
-use crate::Error;
-use crate::grants::Owner;
+use super::{ErrorType, MAX_NAME, Outcome, begin, end, metrics, microseconds, span};
 use crate::kinds::Kind;
-use crate::printable::one_line;
 use crate::protocol::types::RpcError;
+use crate::text::one_line;
 
 /// What a cell has used so far, told as it goes: whoever drops the cell may want to know.
 #[derive(Debug, Default)]
@@ -53,8 +51,8 @@ struct Seen {
 }
 
 impl CellWatch {
-    /// Begins a call of the export of a kind; none is `background`.
-    pub(crate) fn begin(owner: &Owner, kind: Option<Kind>, reused: bool) -> Self {
+    /// Begins a call of the export of a kind, none being `background`, of the handler with this name and digest.
+    pub(crate) fn begin(name: &str, digest: &str, kind: Option<Kind>, reused: bool) -> Self {
         let export = kind.map_or("background", |kind| kind.info().export);
         let span = span!(
             INFO,
@@ -62,8 +60,8 @@ impl CellWatch {
             otel.status_code = Empty,
             error.r#type = Empty,
             taskcell.kind = export,
-            taskcell.handler.name = one_line(&owner.name, MAX_NAME),
-            taskcell.handler.digest = &*owner.digest,
+            taskcell.handler.name = one_line(name, MAX_NAME),
+            taskcell.handler.digest = digest,
             taskcell.cell.reused = reused,
             taskcell.outcome = Empty,
             taskcell.cpu_us = Empty,
@@ -90,7 +88,7 @@ impl CellWatch {
     }
 
     /// The call came back with this.
-    pub(crate) fn ended<T>(&mut self, answer: &Result<Result<T, RpcError>, Error>) {
+    pub(crate) fn ended<T, E: ErrorType>(&mut self, answer: &Result<Result<T, RpcError>, E>) {
         let Some(seen) = &mut self.seen else { return };
         seen.outcome = match answer {
             Ok(Ok(_)) => Outcome::Ok,
@@ -99,8 +97,8 @@ impl CellWatch {
                 Outcome::Error
             }
             Err(error) => {
-                self.span.record("error.type", error.kind());
-                Outcome::Failed
+                self.span.record("error.type", error.error_type());
+                error.outcome()
             }
         };
     }

@@ -1,19 +1,23 @@
 //! W3C trace context, from and to `_meta` of messages. [basic, `_meta`: `traceparent`, `tracestate`; W3C Trace Context, 3]
 //!
-//! With the feature `otel` and its layer, the span of a request continues the trace of the server that sent it, and calls to a
-//! server carry the trace on. Without, what a request carries is a field of its span, so that logs can be joined. `baggage`
-//! is neither read nor sent: nobody here has a use for it, and it may hold anything.
+//! With a [`Propagator`], the span of a request continues the trace of the server that sent it, and calls to a server carry the
+//! trace on. Without, what a request carries is a field of its span, so that logs can be joined. `baggage` is neither read
+//! nor sent: nobody here has a use for it, and it may hold anything.
 //!
 //! What a server writes is checked before anybody reads it; what is wrong counts as absent. It is left in `_meta`, where the
 //! handler finds it as it was. A guest's requests through `wasi:http` carry no context: it would let a third party follow a
 //! user.
 
+use std::sync::OnceLock;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tracing::Span;
 
-pub(crate) const TRACEPARENT: &str = "traceparent";
-pub(crate) const TRACESTATE: &str = "tracestate";
+/// The member of `_meta` that names a place in a trace. [W3C Trace Context, 3.2]
+pub const TRACEPARENT: &str = "traceparent";
+/// The member of `_meta` with what tracing systems add to that. [W3C Trace Context, 3.3]
+pub const TRACESTATE: &str = "tracestate";
 
 /// Bytes of a `traceparent`: of version 0, and the most of later ones.
 const SIZE: usize = 55;
@@ -23,9 +27,29 @@ const MAX_STATE: usize = 512;
 
 /// A place in a trace, as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct TraceContext {
-    pub(crate) parent: String,
-    pub(crate) state: Option<String>,
+pub struct TraceContext {
+    /// The `traceparent`.
+    pub parent: String,
+    /// The `tracestate`, where there is one.
+    pub state: Option<String>,
+}
+
+/// Carries traces on between the spans of this crate and the messages of MCP, for whatever keeps the traces. The crate
+/// `taskcell-otel` has one for the layer of OpenTelemetry.
+pub trait Propagator: Send + Sync + 'static {
+    /// Gives the place in a trace of the span that the caller is in; none where nothing keeps one.
+    fn current(&self) -> Option<TraceContext>;
+
+    /// Has `span`, which nobody has entered yet, continue the trace at `context`, and refer to the span of its session by
+    /// a link.
+    fn continue_trace(&self, span: &Span, session: &Span, context: &TraceContext);
+}
+
+static PROPAGATOR: OnceLock<Box<dyn Propagator>> = OnceLock::new();
+
+/// Sets the propagator of the process. The first one stays: false where there is one already.
+pub fn set_propagator(propagator: impl Propagator) -> bool {
+    PROPAGATOR.set(Box::new(propagator)).is_ok()
 }
 
 /// `_meta`, as far as it is about traces. Members of a wrong type must not hide the others.
@@ -72,10 +96,7 @@ impl TraceContext {
 
 /// The members that `_meta` of a request gets that is sent now; none where nobody traces.
 pub(crate) fn outgoing() -> impl Iterator<Item = (&'static str, String)> {
-    #[cfg(feature = "otel")]
-    let context = crate::otel::current();
-    #[cfg(not(feature = "otel"))]
-    let context = None::<TraceContext>;
+    let context = PROPAGATOR.get().and_then(|propagator| propagator.current());
     let (parent, state) = context.map_or((None, None), |context| (Some(context.parent), context.state));
     parent.map(|parent| (TRACEPARENT, parent)).into_iter().chain(state.map(|state| (TRACESTATE, state)))
 }
@@ -84,10 +105,9 @@ pub(crate) fn outgoing() -> impl Iterator<Item = (&'static str, String)> {
 pub(super) fn adopt(span: &Span, session: &Span, context: Option<TraceContext>) {
     let Some(context) = context else { return };
     span.record("taskcell.traceparent", &*context.parent);
-    #[cfg(feature = "otel")]
-    crate::otel::continue_trace(span, session, &context);
-    #[cfg(not(feature = "otel"))]
-    let _ = session;
+    if let Some(propagator) = PROPAGATOR.get() {
+        propagator.continue_trace(span, session, &context);
+    }
 }
 
 /// Whether a text is a `traceparent`. [W3C Trace Context, 3.2.2]

@@ -10,8 +10,7 @@ use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
 use super::{MAX_NAME, Outcome, begin, end, metrics, span};
-use crate::grants::ModelUse;
-use crate::printable::one_line;
+use crate::text::one_line;
 
 /// A host function: its interface, without the version, and its name.
 pub(crate) struct Import(pub(crate) &'static str, pub(crate) &'static str);
@@ -74,16 +73,15 @@ impl Drop for ImportWatch {
     }
 }
 
-/// A model, whose import this is in, used this.
-pub(crate) fn model_used(used: &ModelUse) {
-    let ModelUse { model, input_tokens, output_tokens } = used;
-    metrics::model_tokens(*input_tokens, *output_tokens);
+/// A model, whose import this is in, read and wrote so many tokens, where it says so.
+pub(crate) fn model_used(model: Option<&str>, input_tokens: Option<u64>, output_tokens: Option<u64>) {
+    metrics::model_tokens(input_tokens, output_tokens);
     let span = Span::current();
     if span.is_disabled() {
         return;
     }
-    let number = |tokens: &Option<u64>| tokens.and_then(|tokens| i64::try_from(tokens).ok());
-    span.record("gen_ai.response.model", model.as_ref().map(|model| one_line(model, MAX_NAME)));
+    let number = |tokens: Option<u64>| tokens.and_then(|tokens| i64::try_from(tokens).ok());
+    span.record("gen_ai.response.model", model.map(|model| one_line(model, MAX_NAME)));
     span.record("gen_ai.usage.input_tokens", number(input_tokens));
     span.record("gen_ai.usage.output_tokens", number(output_tokens));
 }

@@ -15,21 +15,25 @@
 //! | `cells` | one cell: its CPU time and memory |
 //! | `imports` | one call of a host function |
 //! | `metrics` | all metrics |
+//! | `limit_hit` | a limit that was hit: its line in the log, and its count |
+//!
+//! It knows the types of MCP and no others: an error is what [`ErrorType`] says of it.
 
 mod cells;
 mod context;
 mod imports;
+pub(crate) mod limit_hit;
 mod metrics;
 mod spans;
 
+pub use limit_hit::Usage;
 pub use metrics::{METRICS, MetricInfo, MetricType, describe_metrics};
 
 pub(crate) use cells::{CellWatch, Measured};
 pub(crate) use context::outgoing;
-#[cfg(feature = "otel")]
-pub(crate) use context::{TRACEPARENT, TRACESTATE, TraceContext};
+pub use context::{Propagator, TRACEPARENT, TRACESTATE, TraceContext, set_propagator};
 pub(crate) use imports::{Import, import, model_used};
-pub(crate) use metrics::{component_loaded, limit_hit, reloaded, task_created, task_ended};
+pub(crate) use metrics::{component_loaded, reloaded, task_created, task_ended};
 pub(crate) use spans::{CallWatch, RequestWatch, WorkWatch, remote_task, session};
 
 use std::borrow::Cow;
@@ -57,7 +61,7 @@ pub struct SpanInfo {
     pub fields: &'static [&'static str],
 }
 
-/// All spans, the outermost first. Their target begins with `taskcell::observe`.
+/// All spans, the outermost first. Their target is `taskcell::observe`.
 pub const SPANS: &[SpanInfo] = &[
     SpanInfo {
         name: "session",
@@ -196,6 +200,22 @@ impl Outcome {
     }
 }
 
+/// An error as spans tell of it.
+pub(crate) trait ErrorType {
+    /// The stable word of the error: the field `error.type`.
+    fn error_type(&self) -> &'static str;
+
+    /// How something ended that ended with the error.
+    fn outcome(&self) -> Outcome {
+        Outcome::Failed
+    }
+
+    /// The error of a server or of a handler that it stands for; none for one of the host.
+    fn rpc(&self) -> Option<&RpcError> {
+        None
+    }
+}
+
 /// Makes a span, if anybody listens at its level.
 ///
 /// That is asked first, for `tracing` with its feature `log`, which others switch on, makes the text of every field where no
@@ -203,14 +223,14 @@ impl Outcome {
 macro_rules! span {
     ($level:ident, parent: $parent:expr, $($rest:tt)*) => {
         if tracing::level_filters::LevelFilter::current() >= tracing::Level::$level {
-            tracing::span!(parent: $parent, tracing::Level::$level, $($rest)*)
+            tracing::span!(target: "taskcell::observe", parent: $parent, tracing::Level::$level, $($rest)*)
         } else {
             tracing::Span::none()
         }
     };
     ($level:ident, $($rest:tt)*) => {
         if tracing::level_filters::LevelFilter::current() >= tracing::Level::$level {
-            tracing::span!(tracing::Level::$level, $($rest)*)
+            tracing::span!(target: "taskcell::observe", tracing::Level::$level, $($rest)*)
         } else {
             tracing::Span::none()
         }

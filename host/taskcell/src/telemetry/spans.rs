@@ -10,11 +10,10 @@ use tracing::Span;
 use tracing::field::Empty;
 
 use super::context::{TraceContext, adopt};
-use super::{MAX_NAME, Outcome, begin, end, error_type, metrics, span};
+use super::{ErrorType, MAX_NAME, Outcome, begin, end, error_type, metrics, span};
 use crate::kinds::Kind;
-use crate::printable::one_line;
 use crate::protocol::types::RpcError;
-use crate::session::rounds::CallError;
+use crate::text::one_line;
 
 /// The span of a session.
 pub(crate) fn session(server: &str, revision: &str) -> Span {
@@ -201,17 +200,12 @@ impl CallWatch {
     }
 
     /// It came back so.
-    pub(crate) fn ended<T>(&mut self, outcome: &Result<T, CallError>) {
-        self.outcome = match outcome {
-            Ok(_) => Outcome::Ok,
-            Err(CallError::Refused(_) | CallError::Input { .. }) => Outcome::Error,
-            Err(CallError::Cancelled { .. }) => Outcome::Cancelled,
-            Err(_) => Outcome::Failed,
-        };
+    pub(crate) fn ended<T, E: ErrorType>(&mut self, outcome: &Result<T, E>) {
+        self.outcome = outcome.as_ref().err().map_or(Outcome::Ok, ErrorType::outcome);
         if let (false, Err(error)) = (self.span.is_disabled(), outcome) {
             failed_with(&self.span, Outcome::Error, error.rpc());
             if error.rpc().is_none() {
-                self.span.record("error.type", error.kind());
+                self.span.record("error.type", error.error_type());
             }
         }
     }

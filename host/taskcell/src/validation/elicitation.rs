@@ -12,10 +12,10 @@ use serde_json::{Map, Value, json};
 
 use super::form::{Fault, MAX_MATCHED, MAX_WORK, bounded, compile, drop_spelled_formats, has_pattern, work};
 use super::{MAX_QUOTE, read_own};
-use crate::printable::one_line;
 use crate::protocol::types::{
     ElicitAction, ElicitEntry, ElicitRequest, ElicitResult, ElicitValue, Json, PrimitiveSchema, RpcError,
 };
+use crate::text::one_line;
 
 /// Values of a multiple choice, each of which is compared with all choices.
 const MAX_CHOSEN: usize = 1024;

@@ -5,7 +5,8 @@
 //! function of protocol types: no cell, no session and no store, so a rule is tested as a table of data. What breaks a
 //! rule becomes text for people; it names the place, and never holds what the user entered or the model said.
 
-pub(crate) mod elicitation;
+pub mod elicitation;
+mod expected;
 mod form;
 pub(crate) mod output;
 pub(crate) mod related;
@@ -14,7 +15,9 @@ pub(crate) mod sampling;
 
 use serde::de::DeserializeOwned;
 
-use crate::printable::one_line;
+pub use expected::ExpectedResult;
+
+use crate::text::one_line;
 
 /// Characters of the peer's or the handler's text that an error quotes.
 const MAX_QUOTE: usize = 200;

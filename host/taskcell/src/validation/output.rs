@@ -1,32 +1,33 @@
 //! What a task gives: a result that its request could have had. [basic/utilities/tasks, Result Retrieval]
 
-use super::{elicitation, sampling};
+use super::{ExpectedResult, elicitation, sampling};
 use crate::protocol::types::TaskOutput;
-use crate::tasks::Expects;
 
 /// Refuses an output that is no result of the request that the task was made for. A form's answer is held against the
 /// form, however the handler wrote it.
 ///
 /// # Errors
 /// Says what does not fit; without what the user entered.
-pub(crate) fn check(expects: &Expects, output: TaskOutput) -> Result<TaskOutput, String> {
+pub(crate) fn check(expects: &ExpectedResult, output: TaskOutput) -> Result<TaskOutput, String> {
     let schema = match expects {
-        Expects::Form(schema) => Some(schema.as_str()),
+        ExpectedResult::Form(schema) => Some(schema.as_str()),
         _ => None,
     };
     match (expects, output) {
-        (Expects::Anything, output) | (Expects::Sampling, output @ TaskOutput::Sampling(_)) => Ok(output),
-        (Expects::Sampling, TaskOutput::Custom(object)) => {
+        (ExpectedResult::Anything, output) | (ExpectedResult::Sampling, output @ TaskOutput::Sampling(_)) => Ok(output),
+        (ExpectedResult::Sampling, TaskOutput::Custom(object)) => {
             sampling::check_custom(&object).map(|()| TaskOutput::Custom(object))
         }
-        (Expects::Form(_) | Expects::Page, TaskOutput::Elicitation(result)) => {
+        (ExpectedResult::Form(_) | ExpectedResult::Page, TaskOutput::Elicitation(result)) => {
             elicitation::check(schema, result).map(TaskOutput::Elicitation)
         }
-        (Expects::Form(_) | Expects::Page, TaskOutput::Custom(object)) => {
+        (ExpectedResult::Form(_) | ExpectedResult::Page, TaskOutput::Custom(object)) => {
             elicitation::check_custom(schema, &object).map(|()| TaskOutput::Custom(object))
         }
-        (Expects::Sampling, TaskOutput::Elicitation(_)) => Err("The request was for a model's message".to_owned()),
-        (Expects::Form(_) | Expects::Page, TaskOutput::Sampling(_)) => {
+        (ExpectedResult::Sampling, TaskOutput::Elicitation(_)) => {
+            Err("The request was for a model's message".to_owned())
+        }
+        (ExpectedResult::Form(_) | ExpectedResult::Page, TaskOutput::Sampling(_)) => {
             Err("The request was for a user's answer".to_owned())
         }
     }

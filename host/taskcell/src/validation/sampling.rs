@@ -5,10 +5,10 @@
 //! the server hears it here, before a cell is made.
 
 use super::{MAX_QUOTE, read_own};
-use crate::printable::one_line;
 use crate::protocol::types::{
     CreateMessageRequest, CreateMessageResult, Role, RpcError, SamplingContent, SamplingMessage,
 };
+use crate::text::one_line;
 
 /// Refuses a request that the client must or should refuse, whoever handles it.
 ///

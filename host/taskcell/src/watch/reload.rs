@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::FileWatch;
 use crate::Error;
+use crate::handlers::LiveHandlers;
 use crate::sandbox::file;
-use crate::session::LiveHandlers;
 
 /// How long to wait with a component for which there was no cell to check it in.
 const PAUSE: Duration = Duration::from_secs(1);

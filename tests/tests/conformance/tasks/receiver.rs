@@ -2,8 +2,8 @@
 
 use taskcell::protocol::types::{CreateMessageResult, RpcError, Task, TaskMetadata, TaskOutput, TaskStatus};
 use taskcell::tasks::{
-    By, Claim, CreateOptions, Expects, Full, Job, Lease, NewTask, Origin, Outcome, Room, SqliteStore, StoreError,
-    Stored, TaskError, TaskLimits, TaskRecord, Tasks, Transition,
+    By, Claim, CreateOptions, ExpectedResult, Full, Job, Lease, NewTask, Origin, Outcome, Room, SqliteStore,
+    StoreError, Stored, TaskError, TaskLimits, TaskRecord, Tasks, Transition,
 };
 
 use super::*;
@@ -142,9 +142,11 @@ async fn one_of_many_ends_a_task() {
 async fn a_result_is_one_of_its_request() {
     each_store(async |store| {
         let tasks = tasks(&store);
-        for (expects, fits) in
-            [(Expects::Sampling, true), (Expects::Page, false), (Expects::Form("{}".to_owned()), false)]
-        {
+        for (expects, fits) in [
+            (ExpectedResult::Sampling, true),
+            (ExpectedResult::Page, false),
+            (ExpectedResult::Form("{}".to_owned()), false),
+        ] {
             let origin = Origin { expects: expects.clone(), ..Origin::default() };
             let options = CreateOptions::new(TaskMetadata { ttl: None }, Arc::new(origin));
             let id = tasks.create(options).await.unwrap().task_id;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use taskcell::Handlers;
-use taskcell::session::Features;
+use taskcell::handlers::Features;
 use taskcell_test_support::application::Application;
 use taskcell_test_support::cli;
 use taskcell_test_support::conversation::Conversation;

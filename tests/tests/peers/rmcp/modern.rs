@@ -277,7 +277,7 @@ async fn a_call_that_is_given_up_ends() {
 /// Tasks are the application's where it says so.
 #[tokio::test(flavor = "multi_thread")]
 async fn tasks_can_stay_the_applications() {
-    let mut calls = taskcell::session::rounds::Options::default();
+    let mut calls = taskcell::mrtr::Options::default();
     calls.tasks = false;
     let (client, mut wire, discover) = discovered(&Adapter::new(Sampler::default().handlers()).calls(calls)).await;
     assert!(discover.pointer(CAPABILITIES).unwrap().get("extensions").is_none(), "{discover}");

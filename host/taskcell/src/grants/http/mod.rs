@@ -31,9 +31,9 @@ use wasmtime_wasi_http::{Error, WasiHttp, WasiHttpView};
 
 pub use resolve::Resolver;
 pub use rules::HttpRule;
-pub(crate) use send::Outgoing;
+pub(super) use send::Outgoing;
 
-use crate::sandbox::CellState;
+use crate::grants::CellState;
 
 /// Which servers a handler may ask, and for how much. Cheap to clone.
 #[derive(Clone)]

@@ -8,8 +8,8 @@ use std::time::Duration;
 use wasmtime_wasi_http::Error;
 
 use super::resolve::Unresolved;
-use crate::hit;
-use crate::printable::one_line;
+use crate::telemetry::limit_hit;
+use crate::text::one_line;
 
 /// What the policy does not allow.
 #[derive(Debug)]
@@ -78,7 +78,7 @@ impl About {
         };
         let handler = &**handler;
         if limit.is_some() {
-            hit::count("http");
+            limit_hit::count("http");
         }
         tracing::warn!(handler, error.r#type = "http", method, host, current, limit, "a request is refused: {why}");
         error

@@ -18,7 +18,7 @@ use super::body::{Received, Sent};
 use super::refusal::{About, Refused};
 use super::rules::{Allowed, allowed, target};
 use super::{Http, HttpLimits};
-use crate::observe::{Import, import};
+use crate::telemetry::{Import, import};
 
 /// Fields that a guest does not set beside those of wasmtime-wasi-http: they are of the connection, too.
 /// [RFC 9110, 7.6.1]

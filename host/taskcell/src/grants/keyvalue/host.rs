@@ -6,11 +6,9 @@ use wasmtime::component::Resource;
 use wasmtime_wasi::WasiView;
 
 use super::{Excess, KeyValue, KeyValueError};
-use crate::error::Usage;
+use crate::grants::CellState;
 use crate::grants::generated::wasi::keyvalue::{atomics, batch, store};
-use crate::hit;
-use crate::observe::{Import, import};
-use crate::sandbox::CellState;
+use crate::telemetry::{Import, Usage, import, limit_hit};
 use store::{Error, KeyResponse};
 
 /// Keys in one answer to `list-keys`.
@@ -61,9 +59,9 @@ impl CellState {
                 let Excess { current, limit, .. } = excess;
                 if logs {
                     let usage = Usage { current: Some(current), limit };
-                    hit::log("keyvalue", usage, Some(handler), &excess, "a change of keys and values is refused");
+                    limit_hit::log("keyvalue", usage, Some(handler), &excess, "a change of keys and values is refused");
                 } else {
-                    hit::count("keyvalue");
+                    limit_hit::count("keyvalue");
                 }
                 Error::Other(excess.to_string())
             }

@@ -13,9 +13,9 @@ use sqlx::{Connection, SqliteConnection, SqlitePool};
 
 use super::quota::Held;
 use super::{KeyValue, KeyValueError, Listed, Quota, sum};
-use crate::printable::one_line;
-use crate::private_file::Identity;
-use crate::sqlite_file::{self, Failure, Shape, Use, Version};
+use crate::support::private_file::Identity;
+use crate::support::sqlite_file::{self, Failure, Shape, Use, Version};
+use crate::text::one_line;
 
 /// A file of keys and values. The mark is `tckv` in ASCII. A version that was released is never edited: a change is a new one.
 const SHAPE: Shape = Shape {

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Deserialize;
 
 use crate::kinds::Kind;
-use crate::printable::one_line;
 use crate::protocol::types::{CreateMessageRequest, CreateMessageResult, Implementation, Json, RpcError};
 use crate::tasks::{AuditLog, ModelCall};
+use crate::text::one_line;
 
 /// Hints of a request that stand in the audit log, and characters of each.
 const HINTS: usize = 8;

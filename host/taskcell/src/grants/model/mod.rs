@@ -17,9 +17,9 @@ pub use context::{ModelContext, ModelUse, SessionIdentity};
 pub use provider::{ModelGuards, Provider, ProviderModel, WrongProvider};
 
 use super::generated::taskcell::handlers::model::Host;
-use crate::observe::{self, Import, import};
+use crate::grants::CellState;
 use crate::protocol::types::{CreateMessageRequest, CreateMessageResult, RpcError};
-use crate::sandbox::CellState;
+use crate::telemetry::{self, Import, import};
 use context::Audit;
 
 /// A language model that handlers may run.
@@ -54,7 +54,8 @@ impl Host for &mut CellState {
             let audit = Audit::new(&context, task, &request);
             let answer = model.create_message(&context, request).await;
             audit.end(&answer);
-            observe::model_used(&context.used());
+            let ModelUse { model, input_tokens, output_tokens } = context.used();
+            telemetry::model_used(model.as_deref(), input_tokens, output_tokens);
             Ok(answer)
         })
         .await

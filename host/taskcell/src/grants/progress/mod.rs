@@ -1,14 +1,11 @@
 //! Grant `progress`: progress notifications for the request being served.
 
-use std::convert::Infallible;
+mod host;
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-
-use super::generated::taskcell::handlers::progress::Host;
-use crate::observe::{Import, import};
-use crate::sandbox::CellState;
 
 /// Characters of a progress message that go out.
 const MAX_MESSAGE: usize = 1_000;
@@ -104,17 +101,5 @@ impl Progress {
         let message = message.map(|message| message.chars().take(MAX_MESSAGE).collect());
         let meta = state.related.as_ref().map(|related| Meta { related });
         (self.send)(&Update { progress_token: &self.token, progress, total, message, meta });
-    }
-}
-
-impl Host for &mut CellState {
-    async fn report(&mut self, progress: f64, total: Option<f64>, message: Option<String>) -> wasmtime::Result<()> {
-        let report = async {
-            if let Some(to) = &self.scope.progress {
-                to.report(progress, total, message);
-            }
-            Ok(Ok::<_, Infallible>(()))
-        };
-        import(Import("taskcell:handlers/progress", "report"), report).await.map(|_| ())
     }
 }

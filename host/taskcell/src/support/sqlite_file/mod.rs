@@ -15,8 +15,8 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, SqliteConnection};
 
-use crate::printable::one_line;
-use crate::private_file;
+use crate::support::private_file;
+use crate::text::one_line;
 
 pub(crate) use shape::{Failure, Shape, Use, Version};
 pub(crate) use space::{convert, give_back, wipe};

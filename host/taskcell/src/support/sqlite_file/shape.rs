@@ -117,7 +117,7 @@ impl Shape {
     fn unmarked(&self, names: &HashSet<String>, path: &Path) -> String {
         let tables = self.versions.iter().take(1).flat_map(|version| version.tables).chain([&VERSIONS]);
         let (there, missing): (Vec<_>, Vec<_>) = tables.copied().partition(|table| names.contains(*table));
-        let file = crate::printable::one_line(&path.display().to_string(), 1_000);
+        let file = crate::text::one_line(&path.display().to_string(), 1_000);
         let mark = format!("sqlite3 '{file}' 'PRAGMA application_id = {}'", self.application_id);
         match (there.len(), missing.is_empty()) {
             (_, true) => format!(

@@ -10,7 +10,8 @@ use tokio::task::JoinSet;
 use super::Handle;
 use super::values::*;
 use crate::protocol::types::TaskStatus;
-use crate::tasks::{Expects, NewTask, Origin, Room, Stored, TaskRecord, Whose, Work};
+use crate::tasks::{NewTask, Origin, Room, Stored, TaskRecord, Whose, Work};
+use crate::validation::ExpectedResult;
 
 pub(super) async fn each_field_is_kept(one: Handle, other: Handle) {
     let base = record(SOMEBODY);
@@ -29,11 +30,11 @@ pub(super) async fn each_field_is_kept(one: Handle, other: Handle) {
         let origin = Origin {
             kind: (*odd).to_owned(),
             handler: (*odd).to_owned(),
-            expects: Expects::Form(format!("{odd}{{\"a\": 1.0}}\n")),
+            expects: ExpectedResult::Form(format!("{odd}{{\"a\": 1.0}}\n")),
         };
         records.push(TaskRecord { status_message: Some((*odd).to_owned()), origin: origin.into(), ..record(odd) });
     }
-    for expects in [Expects::Anything, Expects::Page] {
+    for expects in [ExpectedResult::Anything, ExpectedResult::Page] {
         let origin = Origin { kind: String::new(), handler: String::new(), expects };
         records.push(TaskRecord { origin: origin.into(), ..record(SOMEBODY) });
     }

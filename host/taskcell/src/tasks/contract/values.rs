@@ -9,7 +9,8 @@ use super::Handle;
 use crate::protocol::types::{
     Implementation, ProgressToken, RequestContext, RpcError, TaskInput, TaskOutput, TaskStatus,
 };
-use crate::tasks::{Expects, Job, Lease, NewTask, Origin, Outcome, Room, TaskRecord, Transition, Whose, Work};
+use crate::tasks::{Job, Lease, NewTask, Origin, Outcome, Room, TaskRecord, Transition, Whose, Work};
+use crate::validation::ExpectedResult;
 
 /// A time that nothing runs out in while a case runs.
 pub(super) const LONG: Duration = Duration::from_secs(60 * 60);
@@ -49,7 +50,7 @@ pub(super) fn record(principal: &str) -> TaskRecord {
         origin: Arc::new(Origin {
             kind: "augmented-sampling".to_owned(),
             handler: "0".repeat(64),
-            expects: Expects::Sampling,
+            expects: ExpectedResult::Sampling,
         }),
         status: TaskStatus::Working,
         status_message: None,

@@ -13,7 +13,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::open::{self, bring_up, refused};
 use super::{SqliteStore, operations, rows, sql};
-use crate::sqlite_file::{self, Failure, Use};
+use crate::support::sqlite_file::{self, Failure, Use};
 use crate::tasks::{StoreError, TaskRecord};
 
 /// Tasks that are removed in one step where the disk has room: what is written over for them stands beside the file first.

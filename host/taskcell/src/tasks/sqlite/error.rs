@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use crate::printable::one_line;
-use crate::sqlite_file::said;
+use crate::support::sqlite_file::said;
 use crate::tasks::StoreError;
+use crate::text::one_line;
 
 /// The error of a statement on the store at `path`.
 pub(super) fn failed(path: &Path, error: &sqlx::Error) -> StoreError {

@@ -37,8 +37,8 @@ use sqlx::SqlitePool;
 use super::{
     Claim, Full, Job, Lease, NewTask, Outcome, Room, StoreError, Stored, TaskRecord, TaskStore, Transition, Whose, Work,
 };
-use crate::private_file::Identity;
-use crate::sqlite_file::Use;
+use crate::support::private_file::Identity;
+use crate::support::sqlite_file::Use;
 use error::{about, closed, failed};
 use open::Opened;
 use rows::TaskRow;

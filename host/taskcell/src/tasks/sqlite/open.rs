@@ -10,8 +10,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteLockingMode, SqlitePoolOptions};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 
 use super::error::{about, failed};
-use crate::private_file::Identity;
-use crate::sqlite_file::{self, Failure, Shape, Use, Version};
+use crate::support::private_file::Identity;
+use crate::support::sqlite_file::{self, Failure, Shape, Use, Version};
 use crate::tasks::{StoreError, cursor};
 
 /// A store of tasks. The mark is `task` in ASCII. A version that was released is never edited: a change is a new one.

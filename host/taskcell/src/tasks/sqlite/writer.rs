@@ -19,8 +19,8 @@ use tokio::time::MissedTickBehavior;
 
 use super::error::{about, closed, failed};
 use super::watchers::Watchers;
-use crate::private_file::Identity;
-use crate::sqlite_file;
+use crate::support::private_file::Identity;
+use crate::support::sqlite_file;
 use crate::tasks::StoreError;
 
 /// Operations in one transaction at most: it bounds how long the first of them waits.

@@ -4,9 +4,9 @@ use genai::chat::{BinarySource, ChatResponse, ContentPart, StopReason};
 
 use super::failure::Failure;
 use super::models::MAX_NAME;
-use crate::printable::one_line;
 use crate::protocol::json::check_depth;
 use crate::protocol::types::{CreateMessageResult, ImageContent, Role, SamplingContent, TextContent, ToolUseContent};
+use crate::text::one_line;
 
 /// What a provider said that it used. What is missing, or cannot be, is none.
 pub(super) struct Tokens {

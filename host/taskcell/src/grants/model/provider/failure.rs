@@ -10,10 +10,9 @@ use reqwest::StatusCode;
 use serde_json::Value;
 
 use super::super::super::Secret;
-use crate::error::Usage;
-use crate::hit;
-use crate::printable::one_line;
 use crate::protocol::types::RpcError;
+use crate::telemetry::{Usage, limit_hit};
+use crate::text::one_line;
 
 /// Characters of the provider's words in the log.
 const MAX_WORDS: usize = 300;
@@ -96,7 +95,7 @@ impl Failure {
                 return;
             }
         };
-        hit::log(self.kind(), Usage { current, limit }, Some(handler), self, WHAT);
+        limit_hit::log(self.kind(), Usage { current, limit }, Some(handler), self, WHAT);
     }
 
     /// The error as the handler gets it.

@@ -11,11 +11,11 @@ use genai::chat::{
 use serde_json::{Value, json};
 
 use super::models::MAX_NAME;
-use crate::printable::one_line;
 use crate::protocol::types::{
     ContentBlock, CreateMessageRequest, IncludeContext, ResourceContents, Role, RpcError, SamplingContent,
     SamplingMessage, Tool, ToolChoiceMode, ToolResultContent,
 };
+use crate::text::one_line;
 
 /// Tokens that a message or a tool has besides its text.
 const FRAME: u64 = 16;

@@ -1,0 +1,14 @@
+//! The imports of a component, as grants see them.
+
+/// What a component imports, and what would allow it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Import {
+    /// The interface with its version.
+    pub interface: String,
+    /// The grant it needs; none where every cell has it (types, WASI with an empty context) or the host does not
+    /// know it at all.
+    pub grant: Option<&'static str>,
+    /// Whether the host has it.
+    pub known: bool,
+}

@@ -1,0 +1,42 @@
+//! Handlers: what answers the requests of a server.
+//!
+//! A handler is a component, or a closure of the application. A component is checked and pre-linked when it is loaded, so
+//! that a call looks nothing up and checks no type. Which session asks, and what becomes of the answer, is not known here.
+//!
+//! | file | knows |
+//! |---|---|
+//! | `exports` | the types of the exports, and the call that relies on their having been checked |
+//! | `store` | the store of a cell: its limits, and which of them ended a guest |
+//! | `component` | a loaded component: [`Handler`] |
+//! | `kept` | cells that go on to the next request of a session |
+//! | `call` | one call of an export in a cell |
+//! | `native` | closures of the application: [`Native`] |
+//! | `set` | which handler takes which kind: [`Handlers`] |
+//! | `change` | what a replacement of handlers changed |
+//! | `live` | a set that can be replaced while sessions use it: [`LiveHandlers`] |
+//! | `declare` | the capabilities of handlers beside those of an application |
+
+mod call;
+mod change;
+mod component;
+pub(crate) mod declare;
+mod exports;
+mod kept;
+mod live;
+mod native;
+mod set;
+mod store;
+
+pub(crate) use call::call;
+pub use change::{Change, ComponentChange};
+pub use component::Handler;
+pub(crate) use exports::{
+    Answer, AugmentedElicitation, AugmentedSampling, Background, CancelTask, Elicitation, Export, GetTask,
+    GetTaskResult, ListTasks, Roots, Sampling,
+};
+pub(crate) use kept::Kept;
+pub use live::LiveHandlers;
+pub(crate) use live::{HandlersObserver, Serving};
+pub use native::{Native, NativeContext};
+pub(crate) use set::Taker;
+pub use set::{Features, Handlers, Served};
