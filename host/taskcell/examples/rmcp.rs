@@ -70,6 +70,8 @@ async fn call(component: &Path, (tool, with): (&str, &str), server: Server<'_>) 
     let adapter = Adapter::new(Handlers::new([handler])?);
     let client = match server {
         Server::Url(url) => {
+            // reqwest is built here without a provider of cryptography; an error means that there is one.
+            let _ = rustls::crypto::ring::default_provider().install_default();
             let config = StreamableHttpClientTransportConfig::with_uri(url);
             Application.serve(adapter.http(reqwest::Client::new(), config)).await?
         }

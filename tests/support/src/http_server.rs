@@ -13,6 +13,14 @@ const POLL: Duration = Duration::from_millis(20);
 /// Longer than any takes to start.
 const GUARD: Duration = Duration::from_secs(60);
 
+/// A client of reqwest, which is built here without a provider of cryptography of its own.
+#[must_use]
+pub fn client() -> reqwest::Client {
+    // An error means that a provider is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
+}
+
 /// A server that runs as long as this lives.
 #[derive(Debug)]
 pub struct HttpServer {

@@ -17,6 +17,8 @@ mod random;
 mod scope;
 mod state;
 mod tasks;
+#[cfg(any(feature = "http", feature = "model"))]
+mod tls;
 mod user;
 
 use std::sync::Arc;

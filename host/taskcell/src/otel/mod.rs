@@ -128,6 +128,8 @@ impl Export {
         if !spans && !metrics {
             return Ok(None);
         }
+        // The exporters build clients of reqwest. An error means that a provider is installed already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let setup = |error: &dyn std::fmt::Display| ExportError::Setup(error.to_string());
         let thread = Thread::start().map_err(|error| setup(&error))?;
         // What is made here runs there.

@@ -12,7 +12,7 @@ use taskcell::rmcp::Adapter;
 use taskcell::{Handlers, Native};
 use taskcell_test_support::conversation::soon;
 use taskcell_test_support::handlers::{cells, stock};
-use taskcell_test_support::http_server::HttpServer;
+use taskcell_test_support::http_server::{self, HttpServer};
 use taskcell_test_support::provision::{node_peers_2026, peers_skipped, python_peers_2026};
 use tokio::process::Command;
 
@@ -85,7 +85,7 @@ async fn over_stdio(server: &[String], adapter: &Adapter) -> RunningService<Role
 
 async fn over_http(server: &HttpServer, adapter: &Adapter) -> RunningService<RoleClient, Own> {
     let config = StreamableHttpClientTransportConfig::with_uri(server.url());
-    let transport = adapter.http(reqwest::Client::new(), config);
+    let transport = adapter.http(http_server::client(), config);
     soon(Own::default().serve_with_lifecycle(transport, modern())).await.unwrap().unwrap()
 }
 

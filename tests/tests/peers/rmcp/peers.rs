@@ -13,7 +13,7 @@ use taskcell::session::Event;
 use taskcell::{Handlers, SessionOptions};
 use taskcell_test_support::conversation::soon;
 use taskcell_test_support::handlers::{cells, stock};
-use taskcell_test_support::http_server::HttpServer;
+use taskcell_test_support::http_server::{self, HttpServer};
 use taskcell_test_support::provision::{node_peers, peers_skipped, python_peers};
 use tokio::process::Command;
 
@@ -70,7 +70,7 @@ async fn check(over: Over, server: &[String], handlers: Handlers, rows: &[Row]) 
             let server = HttpServer::start(server).await.unwrap();
             let config = StreamableHttpClientTransportConfig::with_uri(server.url());
             _listening = Some(server);
-            Own::default().serve(adapter.http(reqwest::Client::new(), config)).await
+            Own::default().serve(adapter.http(http_server::client(), config)).await
         }
     };
     let client = client.unwrap();

@@ -105,6 +105,7 @@ impl Http {
         let [public, all] = &self.shared.clients;
         let make = || {
             let resolver = resolve::Checked { resolver: Arc::clone(&self.shared.resolver), private };
+            super::tls::install_provider();
             let client = reqwest::Client::builder()
                 .dns_resolver(Arc::new(resolver))
                 .redirect(reqwest::redirect::Policy::none())

@@ -27,7 +27,7 @@ use tokio::sync::OnceCell;
 pub use guards::ModelGuards;
 
 use super::{Model, ModelContext, ModelUse};
-use crate::grants::Secret;
+use crate::grants::{Secret, tls};
 use crate::protocol::types::{CreateMessageRequest, CreateMessageResult, RpcError};
 use answer::Tokens;
 use effort::EFFORTS;
@@ -217,6 +217,7 @@ impl ProviderModel {
         let url = address(&base_url, self.provider.insecure).map_err(Failure::Host)?;
         let answer_size = self.provider.guards.answer_size;
         let relay = Relay::new(&url, answer_size).map_err(|_| Failure::Host("there is no socket for it"))?;
+        tls::install_provider();
         let http = reqwest::Client::builder()
             .unix_socket(relay.path())
             .http1_only()
