@@ -409,7 +409,7 @@ declare module "taskcell:handlers/types@0.1.0" {
     /** Whether it may run as a task; absent means forbidden. */
     taskSupport?: TaskSupport | null;
   }
-  /** What a tool's author says of its behaviour: hints from the server, not promises. [ToolAnnotations] */
+  /** What a tool's author says of its behavior: hints from the server, not promises. [ToolAnnotations] */
   export interface ToolAnnotations {
     /** The name for people. */
     title?: string | null;
@@ -439,7 +439,7 @@ declare module "taskcell:handlers/types@0.1.0" {
     execution?: ToolExecution | null;
     /** A JSON Schema object for the structured result. */
     outputSchema?: Json | null;
-    /** Hints on the tool's behaviour; not to be trusted. */
+    /** Hints on the tool's behavior; not to be trusted. */
     annotations?: ToolAnnotations | null;
     /** Pictures for a user interface. */
     icons?: Array<Icon> | null;
@@ -593,7 +593,7 @@ declare module "taskcell:handlers/types@0.1.0" {
     /** What to offer. */
     default?: string | null;
   }
-  /** A field for one of several labelled values. [TitledSingleSelectEnumSchema] */
+  /** A field for one of several labeled values. [TitledSingleSelectEnumSchema] */
   export interface TitledSingleSelectSchema {
     /** The label. */
     title?: string | null;
@@ -619,7 +619,7 @@ declare module "taskcell:handlers/types@0.1.0" {
     /** What to offer. */
     default?: Array<string> | null;
   }
-  /** A field for any of several labelled values. [TitledMultiSelectEnumSchema] */
+  /** A field for any of several labeled values. [TitledMultiSelectEnumSchema] */
   export interface TitledMultiSelectSchema {
     /** The label. */
     title?: string | null;
@@ -634,7 +634,7 @@ declare module "taskcell:handlers/types@0.1.0" {
     /** What to offer. */
     default?: Array<string> | null;
   }
-  /** A field for one of several values, labelled in the old way. [LegacyTitledEnumSchema] */
+  /** A field for one of several values, labeled in the old way. [LegacyTitledEnumSchema] */
   export interface LegacyTitledEnumSchema {
     /** The label. */
     title?: string | null;
@@ -659,13 +659,13 @@ declare module "taskcell:handlers/types@0.1.0" {
     | { tag: "boolean"; val: BooleanSchema }
     /** One of several values. */
     | { tag: "untitled-single-select"; val: UntitledSingleSelectSchema }
-    /** One of several labelled values. */
+    /** One of several labeled values. */
     | { tag: "titled-single-select"; val: TitledSingleSelectSchema }
     /** Any of several values. */
     | { tag: "untitled-multi-select"; val: UntitledMultiSelectSchema }
-    /** Any of several labelled values. */
+    /** Any of several labeled values. */
     | { tag: "titled-multi-select"; val: TitledMultiSelectSchema }
-    /** One of several values, labelled in the old way. */
+    /** One of several values, labeled in the old way. */
     | { tag: "legacy-titled-enum"; val: LegacyTitledEnumSchema }
     /**
      * A schema that no other case stands for, as it came; a handler may read it as JSON Schema, or decline.

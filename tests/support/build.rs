@@ -6,9 +6,9 @@ use std::{env, fs};
 
 const TABLE: &str = "src/attacks/table.rs";
 const PROGRAMS: &[&str] = &[
-    "../guests/hostile/src/behaviours/answers",
-    "../guests/hostile/src/behaviours/beginnings",
-    "../guests/hostile/src/behaviours/work",
+    "../guests/hostile/src/behaviors/answers",
+    "../guests/hostile/src/behaviors/beginnings",
+    "../guests/hostile/src/behaviors/work",
     "../guests/hostile/raw/requests",
     "../guests/hostile/raw/load",
 ];

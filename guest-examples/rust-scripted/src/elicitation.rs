@@ -56,7 +56,7 @@ mod tests {
     };
 
     const SCRIPT: &str = r#"{"elicitation": [
-        {"match": "colour", "content": {"name": "Grace", "unasked": 1}, "delayMs": 5},
+        {"match": "color", "content": {"name": "Grace", "unasked": 1}, "delayMs": 5},
         {"match": "secret", "action": "decline"},
         {"match": "later", "action": "cancel"},
         {"match": "never", "action": "decline", "error": {"code": 7}}
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn a_form_is_accepted_with_the_rules_content() {
-        assert_eq!(act(form("Your favourite Colour?")), accepted("Grace"));
+        assert_eq!(act(form("Your favorite Color?")), accepted("Grace"));
         assert_eq!(act(form("Your name?")), accepted("Ada"));
     }
 
@@ -95,7 +95,7 @@ mod tests {
             })
         };
         assert_eq!(act(page("Pay")), ElicitAction::Accept(None));
-        assert_eq!(act(page("Colour")), ElicitAction::Accept(None));
+        assert_eq!(act(page("Color")), ElicitAction::Accept(None));
         assert_eq!(act(page("Secret")), ElicitAction::Decline);
     }
 
@@ -110,6 +110,6 @@ mod tests {
     #[test]
     fn the_delay_is_the_rules_or_the_scripts() {
         let delay = |message| answer(&Script::parse(SCRIPT).unwrap(), form(message)).delay_ms;
-        assert_eq!((delay("colour"), delay("secret")), (5, 300));
+        assert_eq!((delay("color"), delay("secret")), (5, 300));
     }
 }

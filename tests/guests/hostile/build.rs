@@ -1,10 +1,10 @@
-//! Makes the tables of behaviours from the files in `src/behaviours`, and tells the linker to leave its own WASI out.
+//! Makes the tables of behaviors from the files in `src/behaviors`, and tells the linker to leave its own WASI out.
 
 use std::fmt::Write;
 use std::path::Path;
 use std::{env, fs};
 
-/// The folders of behaviours, and the type of the functions in each.
+/// The folders of behaviors, and the type of the functions in each.
 const GROUPS: &[(&str, &str)] = &[
     ("answers", "fn(&crate::prelude::Cell<'_>) -> crate::prelude::Answer"),
     ("beginnings", "fn(crate::Task, crate::CreateMessageRequest) -> Result<crate::CreateTaskResult, crate::RpcError>"),
@@ -20,9 +20,9 @@ fn main() {
     let root = env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
     let mut tables = String::new();
     for (group, function) in GROUPS {
-        let folder = Path::new(&root).join("src/behaviours").join(group);
+        let folder = Path::new(&root).join("src/behaviors").join(group);
         println!("cargo:rerun-if-changed={}", folder.display());
-        let files = fs::read_dir(&folder).expect("a folder of behaviours").map(|entry| entry.expect("a file").path());
+        let files = fs::read_dir(&folder).expect("a folder of behaviors").map(|entry| entry.expect("a file").path());
         let mut files: Vec<_> = files.collect();
         files.sort();
         let (mut modules, mut rows) = (String::new(), String::new());
@@ -37,5 +37,5 @@ fn main() {
         );
     }
     let out = env::var("OUT_DIR").expect("cargo sets it");
-    fs::write(Path::new(&out).join("behaviours.rs"), tables).expect("the tables are written");
+    fs::write(Path::new(&out).join("behaviors.rs"), tables).expect("the tables are written");
 }

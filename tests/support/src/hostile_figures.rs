@@ -117,14 +117,14 @@ pub fn measure(
     let mut command = cli::command(program);
     command.arg("run").args(options).arg("--").arg(fake_server).args(server);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().context(program.to_owned())?;
-    let (mut peak, mut signalled) = (0, None);
+    let (mut peak, mut signaled) = (0, None);
     let status = loop {
         if let Some(status) = child.try_wait()? {
             break status;
         }
         peak = peak.max(resident(&child).unwrap_or(0));
-        if terminated.is_some_and(|after| signalled.is_none() && start.elapsed() >= Duration::from_secs(after)) {
-            signalled = Some(Instant::now());
+        if terminated.is_some_and(|after| signaled.is_none() && start.elapsed() >= Duration::from_secs(after)) {
+            signaled = Some(Instant::now());
             cli::signal(&child, "TERM")?;
         }
         if start.elapsed() > Duration::from_secs(300) {
@@ -132,7 +132,7 @@ pub fn measure(
         }
         std::thread::sleep(Duration::from_millis(5));
     };
-    let ending = signalled.map(|at| at.elapsed());
+    let ending = signaled.map(|at| at.elapsed());
     Ok(Figures { peak: peak >> 10, time: start.elapsed(), ending, code: status.code() })
 }
 

@@ -125,7 +125,7 @@ impl AtTerminal {
         Ok(self.terminal.write_all(keys.as_bytes())?)
     }
 
-    /// All that was shown, without what moves the cursor and colours.
+    /// All that was shown, without what moves the cursor and colors.
     #[must_use]
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&plain(&self.raw)).into_owned()

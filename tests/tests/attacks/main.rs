@@ -33,13 +33,13 @@ async fn an_attack_is_named_forgotten_and_leaves_nothing() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
-/// An engine with the attacked handler and a neighbour.
+/// An engine with the attacked handler and a neighbor.
 struct Place {
     engine: Engine,
     /// None when the component is not to be taken.
     attacked: Option<Handlers>,
     component: Vec<u8>,
-    neighbour: Handlers,
+    neighbor: Handlers,
 }
 
 async fn withstood(attack: &Attack) -> Result<()> {
@@ -52,13 +52,13 @@ async fn withstood(attack: &Attack) -> Result<()> {
     } else {
         engine(attack.limits())?
     };
-    let neighbour = raw::component("", &[], &[])?;
-    let neighbour = Handler::from_bytes(&engine, "neighbour", neighbour, Default::default()).await?;
+    let neighbor = raw::component("", &[], &[])?;
+    let neighbor = Handler::from_bytes(&engine, "neighbor", neighbor, Default::default()).await?;
     let attacked = match attack.by {
         By::Load | By::Made(_) => None,
         _ => Some(attack.handlers(&engine).await?),
     };
-    let place = Place { attacked, component: attack.component()?, neighbour: Handlers::new([neighbour])?, engine };
+    let place = Place { attacked, component: attack.component()?, neighbor: Handlers::new([neighbor])?, engine };
     let (first, rounds) = match attack.ends {
         // Each is hundreds of attacks.
         Ends::Various => (1, 1),
@@ -115,9 +115,9 @@ async fn round(attack: &Attack, place: &Place) -> Result<()> {
             );
         }
     }
-    let (neighbour, _outbox) = Session::new(place.neighbour.clone(), raw::server());
-    let answer = ask(&neighbour, &raw::roots_list(false)).await?;
-    ensure!(answer["result"] == json!({ "roots": [] }), "the neighbour answers {answer}");
+    let (neighbor, _outbox) = Session::new(place.neighbor.clone(), raw::server());
+    let answer = ask(&neighbor, &raw::roots_list(false)).await?;
+    ensure!(answer["result"] == json!({ "roots": [] }), "the neighbor answers {answer}");
     Ok(())
 }
 

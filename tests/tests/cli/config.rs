@@ -217,20 +217,20 @@ fn limits_are_obeyed() {
     let folder = tempfile::tempdir().unwrap();
     let hostile = build_guest(&repository().join("tests/guests/hostile")).unwrap().display().to_string();
     let inspected = |file: &str| run(&["inspect", "--config", file, &hostile], &[]);
-    let called = |file: &str, behaviour: &str| {
-        let message = json!({ "role": "user", "content": { "type": "text", "text": behaviour } });
+    let called = |file: &str, behavior: &str| {
+        let message = json!({ "role": "user", "content": { "type": "text", "text": behavior } });
         let params = json!({ "messages": [message], "maxTokens": 10 }).to_string();
         let grants = ["--grant", "tasks", "--grant", "progress"];
         run(&[&["call", "--config", file, "--handler", &hostile], &grants[..], &[SAMPLING, &params]].concat(), &[])
     };
-    for (limit, behaviour, kind, most) in [
+    for (limit, behavior, kind, most) in [
         ("cpu-time = \"50ms\"", "loop", "cpu_time", 50),
         ("memory = \"8MiB\"", "drip", "memory", 8 << 20),
         ("handles = 50", "leak", "handles", 50),
         ("json-depth = 20", "deep-json", "json_depth", 20),
     ] {
         let file = write(&folder, format!("[limits]\n{limit}")).display().to_string();
-        let ran = called(&file, behaviour);
+        let ran = called(&file, behavior);
         assert_eq!(ran.json().unwrap()["error"]["data"]["kind"], kind, "{limit}: {ran:?}");
         assert!(ran.stderr.contains(&format!("limit={most} ")), "{limit}: {ran:?}");
         assert_eq!(called(&file, "good").code, Some(0), "{limit}");

@@ -492,8 +492,8 @@ fn wit_that_is_not_the_hosts_is_named_by_its_files() {
     let _cargo = with_cargo();
     let project = Project::new("rust", "roots");
     let wit = "wit/deps/taskcell-handlers/types.wit";
-    project.change(wit, "    record root {\n", "    record root {\n        colour: u32,\n");
-    project.change("src/lib.rs", "meta: None };", "meta: None, colour: 7 };");
+    project.change(wit, "    record root {\n", "    record root {\n        color: u32,\n");
+    project.change("src/lib.rs", "meta: None };", "meta: None, color: 7 };");
     let refusal = project.refusal();
     assert!(refusal.contains("taskcell-handlers/types.wit") && refusal.contains("roots"), "{refusal}");
 }

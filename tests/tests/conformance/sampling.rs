@@ -12,7 +12,7 @@ use super::{SAMPLING, and, asking, create, each, error, id, prompt, refused};
 use taskcell_test_support::application::Application;
 
 /// A conversation whose model is an application.
-async fn modelled() -> (Conversation, Arc<Application>) {
+async fn modeled() -> (Conversation, Arc<Application>) {
     let application = Arc::new(Application::default());
     let handlers = asking(&application, "").await;
     (Conversation::new(handlers, options()), application)
@@ -148,7 +148,7 @@ async fn every_tool_use_gets_its_result() {
             said("user", tool_result("2")),
         ]),
     ];
-    let (mut server, _) = modelled().await;
+    let (mut server, _) = modeled().await;
     for params in good {
         let answer = server.ask(SAMPLING, &params).await.unwrap();
         assert!(answer.get("result").is_some(), "{params} gives {answer}");
@@ -169,7 +169,7 @@ async fn refuse_all(table: &[Value]) {
         assert_eq!(list["result"]["tasks"], json!([]));
     })
     .await;
-    let (mut server, application) = modelled().await;
+    let (mut server, application) = modeled().await;
     for params in table {
         refused(&server.ask(SAMPLING, params).await.unwrap(), -32602, None);
     }
@@ -181,7 +181,7 @@ async fn refuse_all(table: &[Value]) {
 /// Whatever the server prefers, limits or adds reaches the model as it was sent.
 #[tokio::test]
 async fn preferences_reach_the_model() {
-    let (mut server, application) = modelled().await;
+    let (mut server, application) = modeled().await;
     let params = json!({
         "messages": [{ "role": "user", "content": { "type": "text", "text": "hello" } }],
         "modelPreferences": {

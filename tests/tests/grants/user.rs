@@ -86,7 +86,7 @@ fn accepted(content: Value) -> Value {
 /// answer is what was typed.
 #[test]
 fn every_kind_of_field_is_asked() {
-    let labelled = json!([{ "const": "r", "title": "Red" }, { "const": "g", "title": "Green" }]);
+    let labeled = json!([{ "const": "r", "title": "Red" }, { "const": "g", "title": "Green" }]);
     let request = form(
         json!({
             "a": { "type": "string", "title": "Name", "description": "In full", "minLength": 2 },
@@ -95,10 +95,10 @@ fn every_kind_of_field_is_asked() {
             "d": { "type": "number", "title": "Ratio", "default": 0.25 },
             "e": { "type": "boolean", "title": "Sure", "default": false },
             "f": { "type": "string", "title": "Plain", "enum": ["r", "g"] },
-            "g": { "type": "string", "title": "Titled", "oneOf": labelled, "default": "g" },
+            "g": { "type": "string", "title": "Titled", "oneOf": labeled, "default": "g" },
             "h": { "type": "string", "title": "Legacy", "enum": ["r", "g"], "enumNames": ["Rot", "Gruen"] },
             "i": { "type": "array", "title": "Many", "items": { "type": "string", "enum": ["r", "g", "b"] }, "minItems": 1, "maxItems": 2 },
-            "j": { "type": "array", "title": "Marks", "items": { "anyOf": labelled }, "default": ["g"] },
+            "j": { "type": "array", "title": "Marks", "items": { "anyOf": labeled }, "default": ["g"] },
             "k": { "title": "Free", "anyOf": [{ "type": "integer" }, { "type": "string", "maxLength": 3 }, { "type": "null" }] },
             "l": { "type": "string", "title": "Left out" },
             "m": { "type": "boolean", "title": "Undecided" },

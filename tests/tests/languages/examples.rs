@@ -129,8 +129,8 @@ async fn profile_elicitor_fills_forms() {
         ("half", "1.5"),
         ("odd", "many"),
         ("sure", "true"),
-        ("colour", "green"),
-        ("colours", "red\ngreen"),
+        ("color", "green"),
+        ("colors", "red\ngreen"),
         ("ssn", "1234"),
         ("private/ssn", ""),
         ("private/phone", ""),
@@ -152,8 +152,8 @@ async fn profile_elicitor_fills_forms() {
         "half": { "type": "number" },
         "odd": { "type": "integer" },
         "sure": { "type": "boolean" },
-        "colour": { "type": "string", "enum": ["red", "green"] },
-        "colours": { "type": "array", "items": { "anyOf": [{ "const": "red", "title": "R" }, { "const": "green", "title": "G" }] } },
+        "color": { "type": "string", "enum": ["red", "green"] },
+        "colors": { "type": "array", "items": { "anyOf": [{ "const": "red", "title": "R" }, { "const": "green", "title": "G" }] } },
         "ssn": text(),
         "phone": text(),
         "unknown": text(),
@@ -163,14 +163,14 @@ async fn profile_elicitor_fills_forms() {
         |names: &[&str]| -> Value { names.iter().map(|name| ((*name).to_owned(), fields[*name].clone())).collect() };
     let form = |names: &[&str], required: &[&str]| json!({ "message": "Who?", "requestedSchema": { "type": "object", "properties": only(names), "required": required } });
     let accepted = |content: Value| json!({ "action": "accept", "content": content });
-    let all = ["name", "age", "half", "sure", "colour", "colours"];
-    let wrong = json!({ "name": "colour", "properties": { "colour": { "type": "string", "enum": ["blue"] } } });
+    let all = ["name", "age", "half", "sure", "color", "colors"];
+    let wrong = json!({ "name": "color", "properties": { "color": { "type": "string", "enum": ["blue"] } } });
     let table = [
         // What is kept, in each type; nobody is asked.
         (
             form(&all, &all),
             accepted(
-                json!({ "name": "Ada \u{e9}", "age": 36, "half": 1.5, "sure": true, "colour": "green", "colours": ["red", "green"] }),
+                json!({ "name": "Ada \u{e9}", "age": 36, "half": 1.5, "sure": true, "color": "green", "colors": ["red", "green"] }),
             ),
             vec![],
         ),

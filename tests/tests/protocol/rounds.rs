@@ -566,7 +566,7 @@ async fn a_task_that_was_not_declared_is_no_answer() {
 
 /// No poll comes sooner after the last than the server said then.
 #[tokio::test]
-async fn the_poll_interval_is_honoured() {
+async fn the_poll_interval_is_honored() {
     let state = |kind: &str, interval: u64| {
         json!({ "resultType": kind, "taskId": "T", "status": "working", "pollIntervalMs": interval }).to_string()
     };

@@ -295,9 +295,9 @@ async fn no_token_no_progress() {
 /// Once a task has ended no more progress goes out, however it ended.
 #[tokio::test(flavor = "multi_thread")]
 async fn progress_ends_with_the_task() {
-    for (behaviour, end) in [("progress-after-end", "completed"), ("progress-for-ever", "cancelled")] {
+    for (behavior, end) in [("progress-after-end", "completed"), ("progress-for-ever", "cancelled")] {
         let mut server = Conversation::new(hostile(8).await, options());
-        let mut params = task_prompt(behaviour);
+        let mut params = task_prompt(behavior);
         params["_meta"] = json!({ "progressToken": "t" });
         let task = server.ask("sampling/createMessage", &params).await.unwrap()["result"]["task"]["taskId"].clone();
         while notifications(server.seen(), "notifications/progress").is_empty() {
@@ -310,7 +310,7 @@ async fn progress_ends_with_the_task() {
         let ended = all.iter().position(|message| message["params"]["status"] == end || *message == answer).unwrap();
         let after: Vec<_> =
             notifications(&all, "notifications/progress").into_iter().filter(|(place, _)| *place > ended).collect();
-        assert!(after.is_empty(), "{behaviour}: {} after the end", after.len());
+        assert!(after.is_empty(), "{behavior}: {} after the end", after.len());
     }
 }
 
@@ -439,16 +439,16 @@ async fn dropping_the_future_frees_the_cell() {
 #[tokio::test(flavor = "multi_thread")]
 async fn cancelling_a_task_ends_its_work_first() {
     let (session, mut outbox) = Session::new(hostile(2).await, options());
-    for behaviour in ["wait", "loop", "progress-for-ever"] {
-        let id = json!({ "taskId": create(&session, behaviour).await });
+    for behavior in ["wait", "loop", "progress-for-ever"] {
+        let id = json!({ "taskId": create(&session, behavior).await });
         let waiting =
             [bytes(1, "sampling/createMessage", &prompt("wait")), bytes(2, "sampling/createMessage", &prompt("wait"))];
         begun(&mut outbox).await;
         let answer = answer(&session, &bytes(3, "tasks/cancel", &id)).await;
         assert_eq!(answer["result"]["status"], "cancelled", "{answer}");
         let (mut one, mut two) = (pin!(session.answer(&waiting[0])), pin!(session.answer(&waiting[1])));
-        assert!(start(one.as_mut()).await.is_pending(), "{behaviour}");
-        assert!(start(two.as_mut()).await.is_pending(), "{behaviour}: the work is still there");
+        assert!(start(one.as_mut()).await.is_pending(), "{behavior}");
+        assert!(start(two.as_mut()).await.is_pending(), "{behavior}: the work is still there");
         while outbox.try_recv().is_ok() {}
     }
 }
@@ -521,9 +521,9 @@ async fn a_principal_sees_its_own_tasks() {
 #[tokio::test(flavor = "multi_thread")]
 async fn dropping_the_session_ends_its_work() {
     let (store, handlers) = (Arc::new(MemoryStore::new()), hostile(1).await);
-    for behaviour in ["wait", "loop"] {
-        let (session, mut outbox) = Session::new(handlers.clone(), sharing(&store, Some(behaviour)));
-        create(&session, behaviour).await;
+    for behavior in ["wait", "loop"] {
+        let (session, mut outbox) = Session::new(handlers.clone(), sharing(&store, Some(behavior)));
+        create(&session, behavior).await;
         let (other, _outbox) = Session::new(handlers.clone(), options());
         begun(&mut outbox).await;
         assert!(is_full(&other).await);
@@ -581,10 +581,10 @@ async fn a_failed_request_leaves_no_working_task() {
         ("spawn-twice", -32602, None),
         ("spawn-unknown", -32602, None),
     ];
-    for (behaviour, code, data) in table {
+    for (behavior, code, data) in table {
         let store = Arc::new(MemoryStore::new());
         let (session, _outbox) = Session::new(handlers.clone(), sharing(&store, Some("a")));
-        let answer = answer(&session, &bytes(1, "sampling/createMessage", &task_prompt(behaviour))).await;
+        let answer = answer(&session, &bytes(1, "sampling/createMessage", &task_prompt(behavior))).await;
         assert_eq!(
             (answer["error"]["code"].as_i64(), answer["error"].get("data")),
             (Some(code), data.as_ref()),
@@ -594,7 +594,7 @@ async fn a_failed_request_leaves_no_working_task() {
         good_task(&session).await;
         let tasks = store.list(Whose::Of("a"), None, 10).await.unwrap();
         let statuses: Vec<_> = tasks.iter().map(|task| task.status).collect();
-        assert_eq!(statuses, [TaskStatus::Failed, TaskStatus::Completed], "{behaviour}");
+        assert_eq!(statuses, [TaskStatus::Failed, TaskStatus::Completed], "{behavior}");
     }
 }
 

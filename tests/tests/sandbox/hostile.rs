@@ -107,7 +107,7 @@ async fn compiling_is_bounded() {
     let (engine, other) = (engine(limits), engine(patient()));
     let good = raw::component("", &[], &[]).unwrap();
     let good = Handler::from_bytes(&engine, FILE, good, Grants::default()).await.unwrap();
-    let (neighbour, _outbox) = Session::new(Handlers::new([good]).unwrap(), raw::server());
+    let (neighbor, _outbox) = Session::new(Handlers::new([good]).unwrap(), raw::server());
     let mut grants = Grants::default();
     grants.config = Some([("script".to_owned(), "{}".to_owned())].into_iter().collect());
     (grants.tasks, grants.progress) = (true, true);
@@ -117,7 +117,7 @@ async fn compiling_is_bounded() {
         let error = Handler::from_bytes(&engine, FILE, bomb.clone(), Grants::default()).await.unwrap_err();
         assert_eq!(error.kind(), "compile_time", "{error}");
         assert!(error.to_string().starts_with("some/handler.wasm: was not compiled within 500ms"), "{error}");
-        assert_eq!(ask(&neighbour, &raw::roots_list(false)).await.unwrap()["result"], json!({ "roots": [] }));
+        assert_eq!(ask(&neighbor, &raw::roots_list(false)).await.unwrap()["result"], json!({ "roots": [] }));
     }
     // What is in the cache waits for no compiler.
     Handler::from_bytes(&engine, "stock", STOCK.to_vec(), grants).await.unwrap();

@@ -187,9 +187,9 @@ fn here<F: Future>(work: F) -> (F::Output, Observed) {
 /// Hits a limit, and gives the kind of the error that whoever asked gets; none where there is an answer all the same.
 async fn hit(limits: Limits, tasks: TaskLimits, by: &Way) -> String {
     match by {
-        Guest(behaviour) => {
+        Guest(behavior) => {
             let (session, _outbox) = hostile(limits, tasks).await;
-            kind(&answer(&session, SAMPLING, &prompt(behaviour)).await)
+            kind(&answer(&session, SAMPLING, &prompt(behavior)).await)
         }
         Message(size) => {
             let (session, _outbox) = hostile(limits, tasks).await;
@@ -246,9 +246,9 @@ async fn hit(limits: Limits, tasks: TaskLimits, by: &Way) -> String {
             assert!(created["result"]["task"].is_object(), "{created}");
             kind(&answer(&session, SAMPLING, &task_prompt("good")).await)
         }
-        Work(behaviour) => {
+        Work(behavior) => {
             let (session, _outbox) = hostile(limits, tasks).await;
-            let created = answer(&session, SAMPLING, &task_prompt(behaviour)).await;
+            let created = answer(&session, SAMPLING, &task_prompt(behavior)).await;
             let id = json!({ "taskId": created["result"]["task"]["taskId"] });
             kind(&answer(&session, "tasks/result", &id).await)
         }

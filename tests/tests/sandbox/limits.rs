@@ -48,17 +48,17 @@ async fn ask(session: &Session, method: &str, params: &Value) -> Value {
     serde_json::from_slice(&answer).unwrap()
 }
 
-/// Has a behaviour done as the work of a task, and gives the answers to `tasks/result` and `tasks/get`.
-async fn ask_as_task(session: &Session, behaviour: &str) -> (Value, Value) {
-    let created = ask(session, SAMPLING, &task_prompt(behaviour)).await;
+/// Has a behavior done as the work of a task, and gives the answers to `tasks/result` and `tasks/get`.
+async fn ask_as_task(session: &Session, behavior: &str) -> (Value, Value) {
+    let created = ask(session, SAMPLING, &task_prompt(behavior)).await;
     let id = json!({ "taskId": created["result"]["task"]["taskId"] });
     (ask(session, "tasks/result", &id).await, ask(session, "tasks/get", &id).await)
 }
 
-/// Has a behaviour done as the work of a task, and gives the answer to `tasks/result` once the task has ended: to wait for
+/// Has a behavior done as the work of a task, and gives the answer to `tasks/result` once the task has ended: to wait for
 /// it there takes a cell, which is bounded as the work is.
-async fn ask_ended_task(session: &Session, behaviour: &str) -> Value {
-    let created = ask(session, SAMPLING, &task_prompt(behaviour)).await;
+async fn ask_ended_task(session: &Session, behavior: &str) -> Value {
+    let created = ask(session, SAMPLING, &task_prompt(behavior)).await;
     let id = json!({ "taskId": created["result"]["task"]["taskId"] });
     soon(async {
         while ask(session, "tasks/get", &id).await["result"]["status"] == "working" {
@@ -115,11 +115,11 @@ const FAULTS: &[(&str, &str)] = &[
 #[tokio::test]
 async fn a_fault_is_named_and_forgotten() {
     let (session, _outbox) = hostile(small()).await;
-    for (behaviour, expected) in FAULTS {
-        let answer = ask(&session, SAMPLING, &prompt(behaviour)).await;
-        assert_eq!(kind(&answer), *expected, "{behaviour}: {answer}");
+    for (behavior, expected) in FAULTS {
+        let answer = ask(&session, SAMPLING, &prompt(behavior)).await;
+        assert_eq!(kind(&answer), *expected, "{behavior}: {answer}");
         assert_eq!(answer["id"], 1);
-        still_good(&session, behaviour).await;
+        still_good(&session, behavior).await;
     }
 }
 
@@ -127,15 +127,15 @@ async fn a_fault_is_named_and_forgotten() {
 #[tokio::test]
 async fn a_fault_of_the_work_is_the_result_of_the_task() {
     let (session, _outbox) = hostile(small()).await;
-    for (behaviour, expected) in FAULTS.iter().chain(&[("custom-list", "invalid_answer")]) {
-        let (result, task) = ask_as_task(&session, behaviour).await;
-        assert_eq!(kind(&result), *expected, "{behaviour}: {result}");
-        assert_ne!(task["result"]["status"], "working", "{behaviour}: {task}");
+    for (behavior, expected) in FAULTS.iter().chain(&[("custom-list", "invalid_answer")]) {
+        let (result, task) = ask_as_task(&session, behavior).await;
+        assert_eq!(kind(&result), *expected, "{behavior}: {result}");
+        assert_ne!(task["result"]["status"], "working", "{behavior}: {task}");
         if !["answer_size", "invalid_answer", "json_depth"].contains(expected) {
-            assert_eq!(task["result"]["status"], "failed", "{behaviour}: {task}");
-            assert_eq!(task["result"]["statusMessage"], result["error"]["message"], "{behaviour}: {task}");
+            assert_eq!(task["result"]["status"], "failed", "{behavior}: {task}");
+            assert_eq!(task["result"]["statusMessage"], result["error"]["message"], "{behavior}: {task}");
         }
-        still_good(&session, behaviour).await;
+        still_good(&session, behavior).await;
     }
 }
 
@@ -180,9 +180,9 @@ async fn host_calls_are_bounded() {
     let mut limits = small();
     limits.host_call = 64 << 10;
     let (session, mut outbox) = hostile(limits).await;
-    for behaviour in ["big-host-call", "big"] {
-        assert_eq!(kind(&ask(&session, SAMPLING, &prompt(behaviour)).await), "host_call", "{behaviour}");
-        still_good(&session, behaviour).await;
+    for behavior in ["big-host-call", "big"] {
+        assert_eq!(kind(&ask(&session, SAMPLING, &prompt(behavior)).await), "host_call", "{behavior}");
+        still_good(&session, behavior).await;
     }
     assert!(outbox.try_recv().is_err(), "the call had an effect");
 }
@@ -275,8 +275,8 @@ async fn absurd_fields_are_only_data() {
     assert!(!raw.contains(|character: char| character < ' '), "{raw:?}");
     let answer: Value = serde_json::from_str(&raw).unwrap();
     assert_eq!(answer["result"]["content"]["text"], "\0\u{1b}[31m\r\n\u{7f}\u{2028}");
-    for (behaviour, priority) in [("negative", -1.0), ("beyond-integers", 9_007_199_254_740_993.0)] {
-        let answer = ask(&session, SAMPLING, &prompt(behaviour)).await;
+    for (behavior, priority) in [("negative", -1.0), ("beyond-integers", 9_007_199_254_740_993.0)] {
+        let answer = ask(&session, SAMPLING, &prompt(behavior)).await;
         assert_eq!(answer["result"]["content"]["annotations"]["priority"].as_f64(), Some(priority), "{answer}");
     }
     assert_eq!(ask(&session, SAMPLING, &prompt("lowest-code")).await["error"]["code"], i32::MIN);
@@ -375,19 +375,19 @@ async fn cpu_time_is_what_was_computed() {
     limits.cpu_time = Duration::from_millis(100);
     let near = Duration::from_millis(10);
     let (session, _outbox) = hostile(limits.clone()).await;
-    for behaviour in ["alternate", "loop", "loop-host"] {
+    for behavior in ["alternate", "loop", "loop-host"] {
         let mut late = Vec::new();
         for _ in 0..10 {
             let start = thread_time();
-            assert_eq!(kind(&ask(&session, SAMPLING, &prompt(behaviour)).await), "cpu_time");
+            assert_eq!(kind(&ask(&session, SAMPLING, &prompt(behavior)).await), "cpu_time");
             let used = thread_time() - start;
-            assert!(used + near >= limits.cpu_time, "{behaviour} had computed for {used:?} only");
+            assert!(used + near >= limits.cpu_time, "{behavior} had computed for {used:?} only");
             late.push(used.saturating_sub(limits.cpu_time));
             if used <= limits.cpu_time + near {
                 break;
             }
         }
-        assert!(late.iter().any(|late| *late <= near), "{behaviour} was ended late each time: {late:?}");
+        assert!(late.iter().any(|late| *late <= near), "{behavior} was ended late each time: {late:?}");
     }
 }
 
@@ -402,8 +402,8 @@ async fn wall_time_holds_for_who_computes() {
     limits.cpu_time = Duration::from_secs(10);
     limits.wall_time = Duration::from_millis(200);
     let (session, _outbox) = hostile(limits).await;
-    for behaviour in ["loop", "loop-host"] {
-        assert_eq!(kind(&ask(&session, SAMPLING, &prompt(behaviour)).await), "wall_time", "{behaviour}");
+    for behavior in ["loop", "loop-host"] {
+        assert_eq!(kind(&ask(&session, SAMPLING, &prompt(behavior)).await), "wall_time", "{behavior}");
     }
 }
 
@@ -515,23 +515,23 @@ async fn a_crowd_is_answered_or_refused() {
     let mut crowd = tokio::task::JoinSet::new();
     for number in 0..200 {
         let session = std::sync::Arc::clone(&session);
-        let behaviour = ["good", "trap", "drip", "recurse"][number % 4];
-        crowd.spawn(async move { (behaviour, ask(&session, SAMPLING, &prompt(behaviour)).await) });
+        let behavior = ["good", "trap", "drip", "recurse"][number % 4];
+        crowd.spawn(async move { (behavior, ask(&session, SAMPLING, &prompt(behavior)).await) });
     }
     let mut good = 0;
     while let Some(member) = soon(crowd.join_next()).await.unwrap() {
-        let (behaviour, answer) = member.unwrap();
+        let (behavior, answer) = member.unwrap();
         if answer.get("result").is_some() {
-            assert_eq!((behaviour, &answer["result"]["content"]["text"]), ("good", &json!("good")));
+            assert_eq!((behavior, &answer["result"]["content"]["text"]), ("good", &json!("good")));
             good += 1;
             continue;
         }
-        let expected = match behaviour {
+        let expected = match behavior {
             "drip" => "memory",
             "recurse" => "stack",
             other => other,
         };
-        assert!([expected, "overloaded"].contains(&kind(&answer)), "{behaviour}: {answer}");
+        assert!([expected, "overloaded"].contains(&kind(&answer)), "{behavior}: {answer}");
     }
     assert!(good > 0);
     still_good(&session, "the crowd").await;
@@ -560,17 +560,17 @@ fn more_cells_than_the_kernel_carries_are_refused() {
 #[test]
 fn a_limit_has_its_line_in_the_log() {
     let guest = build_guest(&repository().join("tests/guests/hostile")).unwrap().display().to_string();
-    let call = |behaviour: &str| {
-        let params = prompt(behaviour).to_string();
+    let call = |behavior: &str| {
+        let params = prompt(behavior).to_string();
         let call = ["call", "--handler", &guest, "--grant", "tasks", "--grant", "progress", SAMPLING, &params];
         run(env!("CARGO_BIN_EXE_taskcell-cli"), &call).unwrap()
     };
-    for (behaviour, fields) in [
+    for (behavior, fields) in [
         ("grow", ["error.type=\"memory\"", "current=", "limit=67108864"]),
         ("recurse", ["error.type=\"stack\"", "hostile.wasm", "limit=524288"]),
         ("leak", ["error.type=\"handles\"", "current=10001", "limit=10000"]),
     ] {
-        let ran = call(behaviour);
+        let ran = call(behavior);
         let line = ran.stderr.lines().find(|line| line.contains("WARN")).unwrap_or_else(|| panic!("{ran:?}"));
         for field in fields {
             assert!(line.contains(field), "no {field} in {line}");
@@ -607,16 +607,16 @@ async fn the_last_words_of_a_cell_are_told() {
         ("trap", vec![]),
         ("good", vec![]),
     ];
-    for (behaviour, expected) in &rows {
-        let answer = ask(&session, SAMPLING, &prompt(behaviour)).await;
+    for (behavior, expected) in &rows {
+        let answer = ask(&session, SAMPLING, &prompt(behavior)).await;
         assert!(!answer.to_string().contains("words"), "{answer}");
-        assert_eq!(said.lock().unwrap().pop().unwrap(), *expected, "{behaviour}");
+        assert_eq!(said.lock().unwrap().pop().unwrap(), *expected, "{behavior}");
     }
     // The work of a task has no answer of its own to stand in.
-    for (behaviour, expected) in &rows[..3] {
-        let (result, _) = ask_as_task(&session, behaviour).await;
+    for (behavior, expected) in &rows[..3] {
+        let (result, _) = ask_as_task(&session, behavior).await;
         assert_eq!(kind(&result), "trap");
         let said = std::mem::take(&mut *said.lock().unwrap());
-        assert_eq!(said.last().unwrap(), expected, "{behaviour}: {said:?}");
+        assert_eq!(said.last().unwrap(), expected, "{behavior}: {said:?}");
     }
 }

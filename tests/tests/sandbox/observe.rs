@@ -127,7 +127,7 @@ fn each_request_and_its_cell_say_how_they_ended() {
                 Nobody => Session::new(Handlers::default(), options()),
                 Closure => Session::new(closures(), options()),
             };
-            let params = if let Guest(behaviour) = by { prompt(behaviour) } else { json!({ "messages": 7 }) };
+            let params = if let Guest(behavior) = by { prompt(behavior) } else { json!({ "messages": 7 }) };
             let params = if *method == SAMPLING && matches!(by, Nobody) { prompt("") } else { params };
             answer(&session, 7, method, &params).await["error"]["code"].to_string()
         });

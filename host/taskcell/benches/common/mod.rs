@@ -60,7 +60,7 @@ pub async fn session() -> Result<(Session, Outbox)> {
     Ok(Session::new(Handlers::new([handler])?, options))
 }
 
-/// The same answers in Rust: parse, answer, serialise.
+/// The same answers in Rust: parse, answer, serialize.
 pub mod native {
     use super::*;
 

@@ -1,7 +1,7 @@
 // What the TypeScript SDK's client spends on answering a server's request: JSON text in, JSON text out.
 //
 // A connected Client with request handlers, the SDK's in-memory transport, and for each request file beside this one:
-// parse as the stdio transport does, deliver, handle, serialise the answer as the stdio transport does.
+// parse as the stdio transport does, deliver, handle, serialize the answer as the stdio transport does.
 //
 // The handlers return a fixed answer, so what is measured is the SDK and not a handler's work. Not measured: pipes and
 // line splitting, start-up, a model, storage of tasks. There is no sandbox and no fresh state per request to pay for.

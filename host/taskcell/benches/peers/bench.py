@@ -1,7 +1,7 @@
 """What the Python SDK's client spends on answering a server's request: JSON text in, JSON text out.
 
 Two measurements of each request file beside this one:
-- "dispatch": parse, route to the client's handler, validate the answer, serialise; no queue, no receive loop.
+- "dispatch": parse, route to the client's handler, validate the answer, serialize; no queue, no receive loop.
 - "session": the same through a running ClientSession, its receive loop and its memory streams.
 
 The handlers return a fixed answer, so what is measured is the SDK and not a handler's work. Not measured: pipes and

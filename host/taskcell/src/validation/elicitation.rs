@@ -275,7 +275,7 @@ mod tests {
 
     /// A field, answers that fit it, and answers that do not.
     fn fields() -> Vec<(Value, Vec<Value>, Vec<Value>)> {
-        let labelled = json!([{ "const": "r", "title": "Red" }, { "const": "g", "title": "Green" }]);
+        let labeled = json!([{ "const": "r", "title": "Red" }, { "const": "g", "title": "Green" }]);
         let text = |more: Value| merged(json!({ "type": "string" }), more);
         vec![
             (text(json!({})), vec![json!(""), json!("x")], vec![json!(1), json!(true), json!(["x"])]),
@@ -319,7 +319,7 @@ mod tests {
                 vec![json!("2025-11-25T10:00:00Z"), json!("2025-11-25T10:00:00.5+01:00")],
                 vec![json!(""), json!("2025-11-25"), json!("2025-11-25T25:00:00Z"), json!("2025-11-25T10:00:00")],
             ),
-            (text(json!({ "format": "favourite" })), vec![json!(""), json!("x")], vec![json!(1)]),
+            (text(json!({ "format": "favorite" })), vec![json!(""), json!("x")], vec![json!(1)]),
             (text(json!({ "format": "regex" })), vec![json!("("), json!("x")], vec![json!(1)]),
             (
                 json!({ "type": "number", "minimum": 1, "maximum": 2.5 }),
@@ -342,14 +342,14 @@ mod tests {
                 vec![json!("g")],
                 vec![json!("Red"), json!(["r"])],
             ),
-            (json!({ "type": "string", "oneOf": labelled }), vec![json!("r")], vec![json!("Red"), json!("b")]),
+            (json!({ "type": "string", "oneOf": labeled }), vec![json!("r")], vec![json!("Red"), json!("b")]),
             (
                 json!({ "type": "array", "items": { "type": "string", "enum": ["r", "g", "b"] }, "minItems": 1, "maxItems": 2 }),
                 vec![json!(["r"]), json!(["b", "g"])],
                 vec![json!([]), json!(["r", "g", "b"]), json!(["x"]), json!(["r", "x"]), json!("r")],
             ),
             (
-                json!({ "type": "array", "items": { "anyOf": labelled }, "minItems": 0, "maxItems": 1 }),
+                json!({ "type": "array", "items": { "anyOf": labeled }, "minItems": 0, "maxItems": 1 }),
                 vec![json!([]), json!(["g"])],
                 vec![json!(["r", "g"]), json!(["Green"]), json!("g")],
             ),

@@ -1,7 +1,7 @@
 //! A guest that does what hosts fear, and what is hard to see from outside. The text of the last message says which
 //! of it; any other text gets a good answer.
 //!
-//! Each behaviour is a file in `behaviours`: `answers` are to a request, and what the work of a task does; `beginnings` is how
+//! Each behavior is a file in `behaviors`: `answers` are to a request, and what the work of a task does; `beginnings` is how
 //! a request becomes a task; `work` is what only the work of a task does.
 
 use exports::taskcell::handlers::{augmented_sampling, background, cancel_task, get_task, get_task_result, sampling};
@@ -11,7 +11,7 @@ use taskcell::handlers::types::*;
 
 mod prelude;
 
-include!(concat!(env!("OUT_DIR"), "/behaviours.rs"));
+include!(concat!(env!("OUT_DIR"), "/behaviors.rs"));
 
 wit_bindgen::generate!({
     inline: "
@@ -79,14 +79,14 @@ impl background::Guest for Handler {
     fn run(context: RequestContext, task: Task, input: TaskInput) -> Result<TaskOutput, RpcError> {
         let TaskInput::Sampling(request) = &input else { return Err(error("no such work was spawned")) };
         tasks::update(&task.task_id, TaskStatus::Working, Some("begun"))?;
-        let behaviour = last_text(request);
-        if find(beginnings::TABLE, behaviour).is_some() {
+        let behavior = last_text(request);
+        if find(beginnings::TABLE, behavior).is_some() {
             // Work of a request that failed should not run. Should it, this task tells of it.
             return create().and(Err(error("it ran")));
         }
-        match find(work::TABLE, behaviour) {
+        match find(work::TABLE, behavior) {
             Some(behave) => behave(&task, &input),
-            None => answer(&context, behaviour).map(TaskOutput::Sampling),
+            None => answer(&context, behavior).map(TaskOutput::Sampling),
         }
     }
 }
@@ -113,8 +113,8 @@ impl cancel_task::Guest for Handler {
     }
 }
 
-fn answer(context: &RequestContext, behaviour: &str) -> Answer {
-    let (name, argument) = behaviour.split_once(' ').unwrap_or((behaviour, ""));
+fn answer(context: &RequestContext, behavior: &str) -> Answer {
+    let (name, argument) = behavior.split_once(' ').unwrap_or((behavior, ""));
     match find(answers::TABLE, name) {
         Some(behave) => behave(&Cell { context, argument }),
         None => Ok(said("good")),
@@ -122,7 +122,7 @@ fn answer(context: &RequestContext, behaviour: &str) -> Answer {
 }
 
 fn find<F: Copy>(table: &[(&str, F)], name: &str) -> Option<F> {
-    table.iter().find(|(behaviour, _)| *behaviour == name).map(|(_, behave)| *behave)
+    table.iter().find(|(behavior, _)| *behavior == name).map(|(_, behave)| *behave)
 }
 
 fn last_text(request: &CreateMessageRequest) -> &str {

@@ -1,4 +1,4 @@
-//! What the behaviours share.
+//! What the behaviors share.
 
 pub(crate) use std::hint::black_box;
 
@@ -18,7 +18,7 @@ pub(crate) const ALL: usize = 1 << 30;
 /// What an answer is made from.
 pub(crate) struct Cell<'a> {
     pub(crate) context: &'a RequestContext,
-    /// What follows the behaviour's name in the request.
+    /// What follows the behavior's name in the request.
     pub(crate) argument: &'a str,
 }
 

@@ -215,8 +215,8 @@ impl Load {
     async fn hostile(&self, tally: &Tally, number: usize) -> Result<()> {
         let server = Conversation::new(self.hostile.clone(), self.options(number.is_multiple_of(2)));
         let mut server = Asked { server, tally };
-        for (behaviour, kind) in FAULTS.iter().cycle().skip(number * FAULTS_EACH % FAULTS.len()).take(FAULTS_EACH) {
-            let params = prompt(behaviour);
+        for (behavior, kind) in FAULTS.iter().cycle().skip(number * FAULTS_EACH % FAULTS.len()).take(FAULTS_EACH) {
+            let params = prompt(behavior);
             server.fails("sampling/createMessage", &params, "/error/data/kind", &json!(kind)).await?;
             server.untimed("sampling/createMessage", &prompt("good"), "/result/content/text", &json!("good")).await?;
         }

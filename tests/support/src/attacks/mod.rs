@@ -39,13 +39,13 @@ pub struct Attack {
 /// What an attack is done with.
 #[derive(Debug, Clone, Copy)]
 pub enum By {
-    /// The answer to a request, and once more as the work of a task: `tests/guests/hostile/src/behaviours/answers`.
+    /// The answer to a request, and once more as the work of a task: `tests/guests/hostile/src/behaviors/answers`.
     Answer,
     /// The answer to a request, but not the work of a task: also there.
     Request,
-    /// A request that becomes a task: `.../behaviours/beginnings`.
+    /// A request that becomes a task: `.../behaviors/beginnings`.
     Beginning,
-    /// The work of a task: `.../behaviours/work`.
+    /// The work of a task: `.../behaviors/work`.
     Work,
     /// The answer to a request: `tests/guests/hostile/raw/requests`.
     Raw,

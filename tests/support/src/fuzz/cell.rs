@@ -54,7 +54,7 @@ fn grants() -> Grants {
     grants
 }
 
-/// Loads a component and asks it for each kind of thing. Whatever it does, each request has an answer, and a neighbour
+/// Loads a component and asks it for each kind of thing. Whatever it does, each request has an answer, and a neighbor
 /// on the same engine still answers afterwards.
 ///
 /// Gives why it was not loaded.
@@ -70,7 +70,7 @@ pub(super) async fn exercise(bytes: Vec<u8>) -> Result<(), Error> {
         }
         Err(error) => Err(error),
     };
-    neighbour().await;
+    neighbor().await;
     outcome
 }
 
@@ -139,7 +139,7 @@ fn with_icons() -> SessionOptions {
 }
 
 /// A well-behaved component on the same engine, which has no roots.
-async fn neighbour() {
+async fn neighbor() {
     const MODULE: &str = r#"(module
         (memory (export "memory") 2)
         (global $free (mut i32) (i32.const 4096))
@@ -148,16 +148,16 @@ async fn neighbour() {
             (global.set $free (i32.add (local.get $at) (local.get 3)))
             (local.get $at))
         (func (export "taskcell:handlers/roots@0.1.0#handle") (param i32) (result i32) (i32.const 1024)))"#;
-    static NEIGHBOUR: LazyLock<Handlers> = LazyLock::new(|| {
+    static NEIGHBOR: LazyLock<Handlers> = LazyLock::new(|| {
         // On a thread of its own, for this one runs a future.
         let loaded = std::thread::spawn(|| {
             let bytes = component_of(MODULE, &[], &["roots"], &[]).expect("a component");
-            let handler = super::block_on(Handler::from_bytes(engine(), "neighbour", bytes, Grants::default()));
+            let handler = super::block_on(Handler::from_bytes(engine(), "neighbor", bytes, Grants::default()));
             Handlers::new([handler.expect("a handler")]).expect("one handler")
         });
-        loaded.join().expect("the neighbour")
+        loaded.join().expect("the neighbor")
     });
-    let (session, _outbox) = Session::new(NEIGHBOUR.clone(), options());
+    let (session, _outbox) = Session::new(NEIGHBOR.clone(), options());
     let answer = answer(&session, &request(1, "roots/list", &json!({}))).await;
     assert_eq!(answer.as_deref().ok(), Some(r#"{"roots":[]}"#), "{answer:?}");
 }

@@ -162,22 +162,22 @@ fn acted(action: &str) -> Value {
 
 #[rustfmt::skip]
 fn elicitation() -> Vec<Case> {
-    let labelled = json!([{ "const": "a", "title": "A" }, { "const": "b", "title": "B" }]);
+    let labeled = json!([{ "const": "a", "title": "A" }, { "const": "b", "title": "B" }]);
     let fields = json!({
         "text": { "type": "string", "title": "Text", "description": "Some", "minLength": 1, "maxLength": 9 },
         "number": { "type": "number", "minimum": 0.5, "maximum": 2 },
         "integer": { "type": "integer", "minimum": 1 },
         "boolean": { "type": "boolean" },
         "one": { "type": "string", "enum": ["a", "b"] },
-        "labelled": { "type": "string", "oneOf": labelled },
+        "labeled": { "type": "string", "oneOf": labeled },
         "legacy": { "type": "string", "enum": ["a", "b"], "enumNames": ["A", "B"] },
         "several": { "type": "array", "minItems": 1, "items": { "type": "string", "enum": ["a", "b"] } },
-        "severalLabelled": { "type": "array", "items": { "anyOf": labelled } },
+        "severalLabeled": { "type": "array", "items": { "anyOf": labeled } },
         "other": { "anyOf": [{ "type": "string" }, { "type": "integer" }] },
     });
     let filled = json!({
-        "text": "text", "number": 1.5, "integer": 3, "boolean": true, "one": "a", "labelled": "a", "legacy": "a",
-        "several": ["a"], "severalLabelled": ["a"],
+        "text": "text", "number": 1.5, "integer": 3, "boolean": true, "one": "a", "labeled": "a", "legacy": "a",
+        "several": ["a"], "severalLabeled": ["a"],
     });
     let defaults = json!({
         "text": { "type": "string", "default": "" },
@@ -185,14 +185,14 @@ fn elicitation() -> Vec<Case> {
         "integer": { "type": "integer", "default": 0 },
         "boolean": { "type": "boolean", "default": false },
         "one": { "type": "string", "enum": ["a", "b"], "default": "b" },
-        "labelled": { "type": "string", "oneOf": labelled, "default": "b" },
+        "labeled": { "type": "string", "oneOf": labeled, "default": "b" },
         "legacy": { "type": "string", "enum": ["a", "b"], "enumNames": ["A", "B"], "default": "b" },
         "several": { "type": "array", "items": { "type": "string", "enum": ["a", "b"] }, "default": ["b", "a"] },
-        "severalLabelled": { "type": "array", "items": { "anyOf": labelled }, "default": [] },
+        "severalLabeled": { "type": "array", "items": { "anyOf": labeled }, "default": [] },
     });
     let defaulted = json!({
-        "text": "", "number": -0.25, "integer": 0, "boolean": false, "one": "b", "labelled": "b", "legacy": "b",
-        "several": ["b", "a"], "severalLabelled": [],
+        "text": "", "number": -0.25, "integer": 0, "boolean": false, "one": "b", "labeled": "b", "legacy": "b",
+        "several": ["b", "a"], "severalLabeled": [],
     });
     let name = json!({ "name": { "type": "string" } });
     let rejected = json!({ "error": { "code": -1, "message": "User rejected elicitation request" } });

@@ -74,7 +74,7 @@ on_each_store! {
         a_change_tells_when_it_was,
         a_clock_may_jump_back,
         every_change_is_told_unless_quiet,
-        the_time_to_live_is_honoured_up_to_the_maximum,
+        the_time_to_live_is_honored_up_to_the_maximum,
         the_poll_interval_is_the_limits_unless_the_handler_names_one,
         unknown_foreign_and_expired_are_alike,
         there_may_be_too_many_tasks,

@@ -192,7 +192,7 @@ pub(super) async fn every_change_is_told_unless_quiet(store: Store) {
     assert_eq!(*told.lock().unwrap(), expected);
 }
 
-pub(super) async fn the_time_to_live_is_honoured_up_to_the_maximum(store: Store) {
+pub(super) async fn the_time_to_live_is_honored_up_to_the_maximum(store: Store) {
     let hour = 60 * 60 * 1_000;
     let within = |default, max| {
         limits(|limits| {

@@ -104,7 +104,7 @@ pub struct UntitledSingleSelectSchema {
     pub default: Option<String>,
 }
 
-/// A field for one of several labelled values. MCP: `TitledSingleSelectEnumSchema`.
+/// A field for one of several labeled values. MCP: `TitledSingleSelectEnumSchema`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ComponentType, Lift, Lower)]
 #[component(record)]
 #[serde(rename_all = "camelCase")]
@@ -150,7 +150,7 @@ pub struct UntitledMultiSelectSchema {
     pub default: Option<Vec<String>>,
 }
 
-/// A field for any of several labelled values. MCP: `TitledMultiSelectEnumSchema`.
+/// A field for any of several labeled values. MCP: `TitledMultiSelectEnumSchema`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ComponentType, Lift, Lower)]
 #[component(record)]
 #[serde(rename_all = "camelCase")]
@@ -177,7 +177,7 @@ pub struct TitledMultiSelectSchema {
     pub default: Option<Vec<String>>,
 }
 
-/// A field for one of several values, labelled in the old way. MCP: `LegacyTitledEnumSchema`.
+/// A field for one of several values, labeled in the old way. MCP: `LegacyTitledEnumSchema`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ComponentType, Lift, Lower)]
 #[component(record)]
 #[serde(rename_all = "camelCase")]
@@ -221,7 +221,7 @@ pub enum PrimitiveSchema {
     #[component(name = "untitled-single-select")]
     #[serde(rename = "string")]
     UntitledSingleSelect(UntitledSingleSelectSchema),
-    /// One of several labelled values.
+    /// One of several labeled values.
     #[component(name = "titled-single-select")]
     #[serde(rename = "string")]
     TitledSingleSelect(TitledSingleSelectSchema),
@@ -229,11 +229,11 @@ pub enum PrimitiveSchema {
     #[component(name = "untitled-multi-select")]
     #[serde(rename = "array")]
     UntitledMultiSelect(UntitledMultiSelectSchema),
-    /// Any of several labelled values.
+    /// Any of several labeled values.
     #[component(name = "titled-multi-select")]
     #[serde(rename = "array")]
     TitledMultiSelect(TitledMultiSelectSchema),
-    /// One of several values, labelled in the old way.
+    /// One of several values, labeled in the old way.
     #[component(name = "legacy-titled-enum")]
     #[serde(rename = "string")]
     LegacyTitledEnum(LegacyTitledEnumSchema),

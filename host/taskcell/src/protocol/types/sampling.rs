@@ -30,7 +30,7 @@ pub struct Tool {
     #[component(name = "output-schema")]
     #[serde(default, with = "json::object::option", skip_serializing_if = "Option::is_none")]
     pub output_schema: Option<Json>,
-    /// Hints on the tool's behaviour; not to be trusted.
+    /// Hints on the tool's behavior; not to be trusted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub annotations: Option<ToolAnnotations>,
     /// Pictures for a user interface.
@@ -69,7 +69,7 @@ pub enum TaskSupport {
     Required,
 }
 
-/// What a tool's author says of its behaviour: hints from the server, not promises. MCP: `ToolAnnotations`.
+/// What a tool's author says of its behavior: hints from the server, not promises. MCP: `ToolAnnotations`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ComponentType, Lift, Lower)]
 #[component(record)]
 #[serde(rename_all = "camelCase")]

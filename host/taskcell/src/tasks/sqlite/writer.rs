@@ -5,7 +5,7 @@
 //! commit that holds its change is on the disk.
 //!
 //! An operation that fails takes its batch back, and each operation of that is done again in a transaction of its
-//! own. So an operation does not harm its neighbours, and what each is told is true of it, even where SQLite itself
+//! own. So an operation does not harm its neighbors, and what each is told is true of it, even where SQLite itself
 //! took the transaction back (a full disk, for one, after which a savepoint would be gone).
 
 use std::path::{Path, PathBuf};

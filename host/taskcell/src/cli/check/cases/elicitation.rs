@@ -11,7 +11,7 @@ pub(super) const TAKEN: &[Case] = &[
     Case::form("a whole number", || asked(json!({ "a": { "type": "integer" } }))),
     Case::form("yes or no", || asked(json!({ "a": { "type": "boolean" } }))),
     Case::form("a choice", || asked(json!({ "a": choice() }))),
-    Case::form("a choice with labels", || asked(json!({ "a": { "type": "string", "oneOf": labelled() } }))),
+    Case::form("a choice with labels", || asked(json!({ "a": { "type": "string", "oneOf": labeled() } }))),
     Case::form("a choice with labels in the old way", || {
         asked(json!({ "a": { "type": "string", "enum": ["r", "g"], "enumNames": ["Red", "Green"] } }))
     }),
@@ -19,7 +19,7 @@ pub(super) const TAKEN: &[Case] = &[
         asked(json!({ "a": { "type": "array", "items": { "type": "string", "enum": ["r", "g"] } } }))
     }),
     Case::form("several choices with labels", || {
-        asked(json!({ "a": { "type": "array", "items": { "anyOf": labelled() } } }))
+        asked(json!({ "a": { "type": "array", "items": { "anyOf": labeled() } } }))
     }),
     Case::form("every type of field", || asked(every_type())),
     Case::form(
@@ -157,7 +157,7 @@ fn choice() -> Value {
     json!({ "type": "string", "enum": ["r", "g"] })
 }
 
-fn labelled() -> Value {
+fn labeled() -> Value {
     json!([{ "const": "r", "title": "Red" }, { "const": "g", "title": "Green" }])
 }
 
@@ -168,10 +168,10 @@ fn every_type() -> Value {
         "integer": { "type": "integer" },
         "boolean": { "type": "boolean" },
         "choice": choice(),
-        "labelled": { "type": "string", "oneOf": labelled() },
+        "labeled": { "type": "string", "oneOf": labeled() },
         "legacy": { "type": "string", "enum": ["r", "g"], "enumNames": ["Red", "Green"] },
         "several": { "type": "array", "items": { "type": "string", "enum": ["r", "g"] } },
-        "severalLabelled": { "type": "array", "items": { "anyOf": labelled() } },
+        "severalLabeled": { "type": "array", "items": { "anyOf": labeled() } },
     })
 }
 
@@ -182,9 +182,9 @@ fn defaults() -> Value {
         "integer": { "type": "integer", "default": 42 },
         "boolean": { "type": "boolean", "default": false },
         "choice": { "type": "string", "enum": ["r", "g"], "default": "g" },
-        "labelled": { "type": "string", "oneOf": labelled(), "default": "g" },
+        "labeled": { "type": "string", "oneOf": labeled(), "default": "g" },
         "legacy": { "type": "string", "enum": ["r", "g"], "enumNames": ["Red", "Green"], "default": "g" },
         "several": { "type": "array", "items": { "type": "string", "enum": ["r", "g"] }, "default": ["r", "g"] },
-        "severalLabelled": { "type": "array", "items": { "anyOf": labelled() }, "default": ["g"] },
+        "severalLabeled": { "type": "array", "items": { "anyOf": labeled() }, "default": ["g"] },
     })
 }

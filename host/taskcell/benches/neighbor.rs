@@ -1,7 +1,7 @@
-//! What a well-behaved neighbour notices of an attack: how long its requests take while another handler of the same engine
+//! What a well-behaved neighbor notices of an attack: how long its requests take while another handler of the same engine
 //! does its worst, to how long they take when nothing else runs.
 //!
-//! The neighbour answers a sampling request of 4 KiB, handed in from a thread outside of the runtime as a transport does, one
+//! The neighbor answers a sampling request of 4 KiB, handed in from a thread outside of the runtime as a transport does, one
 //! after the other with a pause. The attackers have a session of their own, which begins an attack again whenever a limit has
 //! ended it. Each attack has a quiet time of its own before it. The bar: the median stays within 3 times the quiet one.
 #![allow(clippy::indexing_slicing, reason = "a bench fails by panicking")]
@@ -23,7 +23,7 @@ use wasmtime::Result;
 
 /// How long each attack is watched, and the quiet before it.
 const WATCHED: Duration = Duration::from_secs(2);
-/// Between two requests of the neighbour.
+/// Between two requests of the neighbor.
 const PAUSE: Duration = Duration::from_millis(1);
 /// Attacks of one kind at once.
 const ATTACKERS: usize = 16;
@@ -32,7 +32,7 @@ const MOST: f64 = 3.0;
 
 type Attack = fn(Arc<Attacker>) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// What is done to the neighbour. Each is begun by [`ATTACKERS`] at once.
+/// What is done to the neighbor. Each is begun by [`ATTACKERS`] at once.
 const ATTACKS: [(&str, Attack); 12] = [
     ("infinite loop", |attacker| Box::pin(asks(attacker, "loop"))),
     ("loop of host calls", |attacker| Box::pin(asks(attacker, "loop-host"))),
@@ -63,23 +63,23 @@ fn main() -> Result<()> {
     // As `docs/embedding.md` advises a host to be set up.
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().event_interval(7).build()?;
-    let (neighbour, attacker) = runtime.block_on(async {
+    let (neighbor, attacker) = runtime.block_on(async {
         let engine = Engine::new(EngineOptions::default())?;
-        let (neighbour, attacker) = (session(&engine, "bench").await?, attacker(&engine).await?);
-        Ok::<_, wasmtime::Error>((neighbour, attacker))
+        let (neighbor, attacker) = (session(&engine, "bench").await?, attacker(&engine).await?);
+        Ok::<_, wasmtime::Error>((neighbor, attacker))
     })?;
-    println!("microseconds of a neighbour's request, {ATTACKERS} attackers at once, two workers");
+    println!("microseconds of a neighbor's request, {ATTACKERS} attackers at once, two workers");
     println!(
         "{:<30} {:>9} {:>9} {:>9} {:>9} {:>7} {:>7}",
         "attack", "quiet p50", "p99", "p50", "p99", "p50 x", "p99 x"
     );
     let mut missed = Vec::new();
     for (name, attack) in ATTACKS {
-        let quiet = watch(&runtime, &neighbour);
+        let quiet = watch(&runtime, &neighbor);
         let attackers: Vec<_> = (0..ATTACKERS).map(|_| runtime.spawn(attack(Arc::clone(&attacker)))).collect();
         // The attack is under way when its first requests are.
         std::thread::sleep(Duration::from_millis(200));
-        let attacked = watch(&runtime, &neighbour);
+        let attacked = watch(&runtime, &neighbor);
         attackers.iter().for_each(tokio::task::JoinHandle::abort);
         let ratio = |at: usize| attacked[at] / quiet[at];
         println!(
@@ -100,14 +100,14 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The median and the 99th percentile of what the neighbour's requests take, in microseconds.
-fn watch(runtime: &Runtime, neighbour: &Arc<Session>) -> [f64; 2] {
+/// The median and the 99th percentile of what the neighbor's requests take, in microseconds.
+fn watch(runtime: &Runtime, neighbor: &Arc<Session>) -> [f64; 2] {
     let start = Instant::now();
     let mut taken = Vec::new();
     while start.elapsed() < WATCHED {
-        let (neighbour, asked) = (Arc::clone(neighbour), Instant::now());
+        let (neighbor, asked) = (Arc::clone(neighbor), Instant::now());
         let answer =
-            runtime.block_on(runtime.spawn(async move { neighbour.answer(common::SAMPLING.as_bytes()).await }));
+            runtime.block_on(runtime.spawn(async move { neighbor.answer(common::SAMPLING.as_bytes()).await }));
         taken.push(asked.elapsed().as_secs_f64() * 1e6);
         assert!(
             answer.is_ok_and(|answer| answer.is_some_and(|answer| answer.starts_with(br#"{"jsonrpc":"2.0","id":"#)))
@@ -158,9 +158,9 @@ async fn rest(attacker: &Attacker) {
     tokio::time::sleep(Duration::from_secs(1)).await;
 }
 
-fn sampling(behaviour: &str, task: bool) -> Vec<u8> {
+fn sampling(behavior: &str, task: bool) -> Vec<u8> {
     let mut params =
-        json!({ "messages": [{ "role": "user", "content": { "type": "text", "text": behaviour } }], "maxTokens": 10 });
+        json!({ "messages": [{ "role": "user", "content": { "type": "text", "text": behavior } }], "maxTokens": 10 });
     if task {
         params["task"] = json!({ "ttl": 4_000 });
     }
@@ -179,8 +179,8 @@ async fn again_and_again(session: &Arc<Session>, request: &[u8]) {
 }
 
 /// Has the hostile guest do this again and again.
-async fn asks(attacker: Arc<Attacker>, behaviour: &str) {
-    again_and_again(&attacker.hostile, &sampling(behaviour, false)).await;
+async fn asks(attacker: Arc<Attacker>, behavior: &str) {
+    again_and_again(&attacker.hostile, &sampling(behavior, false)).await;
 }
 
 /// Prints a hundred thousand lines a request.
