@@ -27,6 +27,14 @@ fmt:
 lint:
     cargo clippy --workspace --all-targets -- -D warnings
 
+# Check the spelling of everything; `just spelling --write-changes` corrects it
+spelling *OPTIONS:
+    .ci/spelling {{ OPTIONS }}
+
+# Compile the library with each of its features alone
+features:
+    .ci/features
+
 # Hold the dependencies of every workspace against deny.toml
 deny:
     bash .ci/deny

@@ -2,7 +2,10 @@
 
 mod book;
 mod docs;
+mod files;
 mod go_adapter;
+mod links;
 mod quickstart;
+mod repository;
 mod stock;
 mod typescript;

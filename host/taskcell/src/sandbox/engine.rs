@@ -1,6 +1,6 @@
 //! The engine: how components are compiled, and the pool their cells come from.
 //!
-//! The settings are those measured in `docs/performance.md`. The rule behind them: nothing on the request path
+//! The settings are those measured in `docs/history/performance.md`. The rule behind them: nothing on the request path
 //! maps, unmaps or protects memory, because each such call makes a second thread slow the first one down.
 
 use std::path::PathBuf;

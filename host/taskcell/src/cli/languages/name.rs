@@ -9,7 +9,7 @@ use super::Language;
 const PLACEHOLDER: &str = "project-name";
 /// Of a folder whose name has no letter or digit of ASCII.
 const UNNAMED: &str = "handler";
-/// Characters of a name: crates.io takes 64, npm 214.
+/// Characters of a name: the registry of crates takes 64, that of npm 214.
 const MAX_NAME: usize = 64;
 
 /// The name of a project of this language in a folder: lower case, with a hyphen for whatever else is no letter or digit.
