@@ -106,8 +106,7 @@ fn watch(runtime: &Runtime, neighbor: &Arc<Session>) -> [f64; 2] {
     let mut taken = Vec::new();
     while start.elapsed() < WATCHED {
         let (neighbor, asked) = (Arc::clone(neighbor), Instant::now());
-        let answer =
-            runtime.block_on(runtime.spawn(async move { neighbor.answer(common::SAMPLING.as_bytes()).await }));
+        let answer = runtime.block_on(runtime.spawn(async move { neighbor.answer(common::SAMPLING.as_bytes()).await }));
         taken.push(asked.elapsed().as_secs_f64() * 1e6);
         assert!(
             answer.is_ok_and(|answer| answer.is_some_and(|answer| answer.starts_with(br#"{"jsonrpc":"2.0","id":"#)))
