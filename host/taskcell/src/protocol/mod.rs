@@ -5,6 +5,7 @@
 //! layer is where fields get lost. The derives are all that this module knows of wasmtime.
 
 mod bounds;
+pub mod code;
 pub mod jsonrpc;
 pub mod kinds;
 pub(crate) mod request;

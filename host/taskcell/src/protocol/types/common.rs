@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use wasmtime::component::{ComponentType, Lift, Lower};
 
-use crate::protocol::jsonrpc::code;
+use crate::protocol::code;
 use crate::protocol::wire::{json, shared};
 
 /// A JSON document as UTF-8 text: the WIT type `json`.

@@ -7,7 +7,6 @@
 mod common;
 mod content;
 mod elicitation;
-mod elicitation_fields;
 mod elicitation_schema;
 mod roots;
 mod sampling;

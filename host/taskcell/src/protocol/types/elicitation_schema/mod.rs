@@ -1,5 +1,7 @@
 //! The fields of a form: the subset of JSON Schema that MCP allows in elicitation.
 
+mod fields;
+
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -289,7 +291,7 @@ impl named::Named for SchemaProperty {
 impl<'de> Deserialize<'de> for PrimitiveSchema {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = <&RawValue>::deserialize(deserializer)?.get();
-        super::elicitation_fields::read(raw).map_err(D::Error::custom)
+        fields::read(raw).map_err(D::Error::custom)
     }
 }
 
