@@ -18,7 +18,7 @@ use common::SAMPLING;
 use common::measure::{cpu, faults, median};
 use rustix::time::ClockId;
 use taskcell::{Engine, EngineOptions, Grants, Handler, Handlers, Outbox, Session, SessionOptions};
-use taskcell_test_support::projects::{build_folder, new_project};
+use taskcell_test_support::built_examples::{build_folder, new_project};
 use taskcell_test_support::provision::{language_skipped, language_variables};
 
 const ELICITATION: &str = r#"{"jsonrpc":"2.0","id":1,"method":"elicitation/create","params":{"message":"Who?","requestedSchema":{"type":"object","properties":{}}}}"#;

@@ -14,8 +14,8 @@ use common::SAMPLING;
 use common::measure::{cpu, median, resident};
 use rustix::time::ClockId;
 use taskcell::{Engine, EngineOptions, Grants, Handler, Handlers, Outbox, Session, SessionOptions};
-use taskcell_test_support::application::Application;
 use taskcell_test_support::conversation;
+use taskcell_test_support::fake_application::FakeApplication;
 use taskcell_test_support::languages::LANGUAGES;
 use taskcell_test_support::provision::language_skipped;
 
@@ -39,8 +39,8 @@ async fn load(engine: &Engine, component: &Path, reuse: u32) -> Handlers {
     let mut grants = Grants::default();
     grants.tasks = true;
     grants.progress = true;
-    let application = Arc::new(Application::default());
-    grants.model = Some(Arc::<Application>::clone(&application));
+    let application = Arc::new(FakeApplication::default());
+    grants.model = Some(Arc::<FakeApplication>::clone(&application));
     grants.user = Some(application);
     let handler = Handler::from_file(engine, component, grants).await.expect("it loads");
     Handlers::new([handler.with_reuse(reuse)]).expect("one handler")

@@ -52,7 +52,7 @@ const ATTACKS: [(&str, Attack); 12] = [
 struct Attacker {
     engine: Engine,
     hostile: Arc<Session>,
-    printing: Arc<Session>,
+    stdio: Arc<Session>,
     bomb: Vec<u8>,
 }
 
@@ -140,14 +140,14 @@ async fn attacker(engine: &Engine) -> Result<Arc<Attacker>> {
     let mut grants = Grants::default();
     (grants.tasks, grants.progress) = (true, true);
     let hostile = Handler::from_bytes(engine, "hostile", common::guest("hostile")?, grants).await?;
-    let printing = common::guest_for("printing", "wasm32-wasip2")?;
-    let printing = Handler::from_bytes(engine, "printing", printing, Grants::default()).await?;
+    let stdio = common::guest_for("stdio", "wasm32-wasip2")?;
+    let stdio = Handler::from_bytes(engine, "stdio", stdio, Grants::default()).await?;
     let function =
         format!("(func (param i32) (result i32) (local.get 0) {})", "(i32.const 7) (i32.mul) (i32.popcnt)".repeat(20));
     let bomb = format!("(component (core module {}))", function.repeat(20_000));
     let bomb = component_text(&bomb).map_err(|error| wasmtime::format_err!("{error:#}"))?;
-    let (hostile, printing) = (drained(Handlers::new([hostile])?), drained(Handlers::new([printing])?));
-    Ok(Arc::new(Attacker { engine: engine.clone(), hostile, printing, bomb }))
+    let (hostile, stdio) = (drained(Handlers::new([hostile])?), drained(Handlers::new([stdio])?));
+    Ok(Arc::new(Attacker { engine: engine.clone(), hostile, stdio, bomb }))
 }
 
 /// Waits until an attack is over: its cells are gone, and what it compiles is compiled.
@@ -184,7 +184,7 @@ async fn asks(attacker: Arc<Attacker>, behavior: &str) {
 
 /// Prints a hundred thousand lines a request.
 async fn floods(attacker: Arc<Attacker>) {
-    again_and_again(&attacker.printing, br#"{"jsonrpc":"2.0","id":1,"method":"roots/list"}"#).await;
+    again_and_again(&attacker.stdio, br#"{"jsonrpc":"2.0","id":1,"method":"roots/list"}"#).await;
 }
 
 /// Leaves work behind that loops, and takes it back when the attack ends.

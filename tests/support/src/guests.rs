@@ -5,7 +5,7 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
 
@@ -25,7 +25,8 @@ pub fn build_guest(dir: &Path) -> Result<PathBuf> {
 
 /// The component that the guest crate in `dir` builds, built for a wasm target in release mode with the
 /// toolchain that builds the tests. All guests share one target directory, so that what they depend on is compiled once;
-/// no two of them may have one package name. Asks cargo once per process.
+/// no two of them may have one package name. Asks cargo once per process and guest, and never makes a test wait for the
+/// build of a guest that it does not use.
 ///
 /// The flags set here replace `rustflags` in a `.cargo/config.toml` of the guest; its `linker` still counts, and so
 /// does what a build script asks for.
@@ -33,16 +34,20 @@ pub fn build_guest(dir: &Path) -> Result<PathBuf> {
 /// # Errors
 /// When the target cannot be added, the guest does not compile, its lock file is out of date, or it makes no library.
 pub fn build_guest_for(dir: &Path, wasm: &str) -> Result<PathBuf> {
-    static BUILT: Mutex<BTreeMap<(PathBuf, String), PathBuf>> = Mutex::new(BTreeMap::new());
+    type Built = Arc<Mutex<Option<PathBuf>>>;
+    static BUILT: Mutex<BTreeMap<(PathBuf, String), Built>> = Mutex::new(BTreeMap::new());
 
     let dir = dir.canonicalize().with_context(|| format!("no guest in {}", dir.display()))?;
-    // Held while cargo runs: one build uses every core anyway.
-    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(wasm) = built.get(&(dir.clone(), wasm.to_owned())) {
-        return Ok(wasm.clone());
+    let mut guests = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    let built = Arc::clone(guests.entry((dir.clone(), wasm.to_owned())).or_default());
+    drop(guests);
+    let mut built = built.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(component) = &*built {
+        return Ok(component.clone());
     }
     let guests = target().join("guests");
     add_wasm_target(&dir, wasm)?;
+    // Held while cargo runs, also against other processes: one build uses every core anyway.
     let _lock = lock(&guests, "build")?;
     let mut cargo = Command::new("cargo");
     cargo.args(["build", "--release", "--locked", "--target", wasm, "--target-dir"]).arg(&guests).current_dir(&dir);
@@ -59,7 +64,7 @@ pub fn build_guest_for(dir: &Path, wasm: &str) -> Result<PathBuf> {
     if !file.is_file() {
         bail!("cargo made no {}: set `crate-type = [\"cdylib\"]` in the guest's Cargo.toml", file.display());
     }
-    built.insert((dir, wasm.to_owned()), file.clone());
+    *built = Some(file.clone());
     Ok(file)
 }
 

@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context, Result};
 use taskcell::{Grants, Handler, Handlers, Limits};
 
-use crate::application::Application;
+use crate::built_examples::build_project;
 use crate::examples::build_example;
+use crate::fake_application::FakeApplication;
 use crate::guests::build_guest;
 use crate::handlers::engine;
-use crate::projects::build_project;
 use crate::provision::{c_variables, go_variables, repository};
 
 /// A language, by its example of all kinds.
@@ -77,12 +77,12 @@ impl Language {
     ///
     /// # Errors
     /// When it cannot be built or loaded.
-    pub async fn everything(&self, limits: Limits, application: &Arc<Application>) -> Result<Handlers> {
+    pub async fn everything(&self, limits: Limits, application: &Arc<FakeApplication>) -> Result<Handlers> {
         let mut grants = Grants::default();
         grants.tasks = true;
         grants.progress = true;
-        grants.model = Some(Arc::<Application>::clone(application));
-        grants.user = Some(Arc::<Application>::clone(application));
+        grants.model = Some(Arc::<FakeApplication>::clone(application));
+        grants.user = Some(Arc::<FakeApplication>::clone(application));
         let handler = Handler::from_file(&engine(limits)?, &self.component()?, grants).await?;
         Ok(Handlers::new([handler])?)
     }

@@ -1,24 +1,25 @@
 //! Support code of the integration tests: servers, guests, sessions, and the provisioning of toolchains and peers.
 
-pub mod application;
 pub mod attacks;
+pub mod built_examples;
 pub mod cli;
 pub mod collector;
+pub mod component_digests;
 pub mod compose;
 pub mod conversation;
 pub mod examples;
+pub mod fake_application;
 pub mod fuzz;
 pub mod guests;
 pub mod handlers;
 pub mod hostile_figures;
 pub mod http_server;
+pub mod jobs;
 pub mod languages;
+pub mod log_capture;
 pub mod mcp;
 pub mod model_server;
-pub mod numbered;
-pub mod observed;
 pub mod process;
-pub mod projects;
 pub mod provision;
 pub mod pty;
 pub mod scripted_server;
@@ -28,3 +29,4 @@ pub mod spans;
 pub mod stdio_server;
 pub mod test_names;
 pub mod typescript;
+pub mod written;

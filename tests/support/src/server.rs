@@ -74,14 +74,7 @@ impl Server {
 /// The options of a session with a server that tells of itself only what it must.
 #[must_use]
 pub fn options() -> SessionOptions {
-    SessionOptions::new(Implementation {
-        name: "test".to_owned(),
-        title: None,
-        version: "1".to_owned(),
-        description: None,
-        website_url: None,
-        icons: None,
-    })
+    SessionOptions::new(Implementation::new("test", "1"))
 }
 
 /// The rows of a file of JSON lines.

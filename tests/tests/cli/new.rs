@@ -539,7 +539,7 @@ fn the_example_roots_answers_its_setting() {
     if language_skipped("c", "new::the_example_roots_answers_its_setting") {
         return;
     }
-    let component = taskcell_test_support::projects::build_project("roots", c_variables().unwrap()).unwrap();
+    let component = taskcell_test_support::built_examples::build_project("roots", c_variables().unwrap()).unwrap();
     let roots = |setting: &str| -> Value {
         let setting = format!("roots={setting}");
         let arguments = ["call", "--handler", component.to_str().unwrap(), "--set", &setting, "roots/list"];

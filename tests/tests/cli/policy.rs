@@ -19,8 +19,8 @@ fn stock() -> PathBuf {
 }
 
 /// A guest that tells what it was given.
-fn telling() -> PathBuf {
-    build_guest_for(&Path::new(env!("CARGO_MANIFEST_DIR")).join("guests/telling"), "wasm32-wasip2").unwrap()
+fn clocks_and_random() -> PathBuf {
+    build_guest_for(&Path::new(env!("CARGO_MANIFEST_DIR")).join("guests/clocks_and_random"), "wasm32-wasip2").unwrap()
 }
 
 /// A configuration in a folder of its own. A `HANDLER` in it becomes the path of the component.
@@ -49,7 +49,7 @@ fn sha256(file: &Path) -> String {
     Sha256::digest(fs::read(file).unwrap()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The facts that the telling guest answers with, under a configuration.
+/// The facts that the guest `clocks_and_random` answers with, under a configuration.
 fn told(text: &str, guest: &Path) -> Value {
     let (_folder, config) = configuration(text, guest);
     let answer = run(&["call", "--config", &config, "roots/list"]).json().unwrap();
@@ -232,19 +232,19 @@ fn a_secret_is_never_shown() {
         "[[handler]]\npath = 'HANDLER'\ngrants = ['tasks', 'progress']\n[handler.config]\nkey = {{ env = '{VARIABLE}' }}"
     );
     let no_secret = |what: &str, text: &str| assert!(!text.contains(SECRET), "{what}: {text}");
-    let (folder, telling_config) = configuration(&text, &telling());
+    let (folder, guest_config) = configuration(&text, &clocks_and_random());
     let (_stock_folder, stock_config) = configuration(&text, &stock());
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (audit, environment) = (path("audit.jsonl"), path("environment"));
     let auditing = ["--audit", &audit, "--audit-payloads"];
     // A handler that prints what it was given.
-    let ran = run(&["-vv", "call", "--config", &telling_config, "roots/list"]);
+    let ran = run(&["-vv", "call", "--config", &guest_config, "roots/list"]);
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert!(ran.stderr.contains("key is [secret], by itself"), "{ran:?}");
     no_secret("call", &format!("{ran:?}"));
     // A server, which sees the environment.
     let server = format!("env > {environment}; exec \"$0\" demo-server");
-    for (config, tool) in [(&telling_config, "roots"), (&stock_config, "sample_as_task")] {
+    for (config, tool) in [(&guest_config, "roots"), (&stock_config, "sample_as_task")] {
         let run_it = ["-vv", "run", "--config", config, "--tool", tool];
         let ran = run(&[&run_it, &auditing[..], &["--", "sh", "-c", &server, PROGRAM]].concat());
         assert_eq!(ran.code, Some(0), "{ran:?}");
@@ -259,7 +259,7 @@ fn a_secret_is_never_shown() {
     // What only looks, and what goes wrong.
     let not_granted = configuration(&text.replace("'tasks', ", ""), &stock());
     let wrong = configuration(&text.replace(VARIABLE, SECRET), &stock());
-    for config in [&telling_config, &stock_config, &not_granted.1, &wrong.1] {
+    for config in [&guest_config, &stock_config, &not_granted.1, &wrong.1] {
         no_secret("inspect", &format!("{:?}", run(&["-vv", "inspect", "--config", config])));
         no_secret("inspect --json", &format!("{:?}", run(&["-vv", "inspect", "--json", "--config", config])));
         no_secret("an error", &format!("{:?}", run(&["-vv", "call", "--config", config, "no/such/method"])));
@@ -270,7 +270,7 @@ fn a_secret_is_never_shown() {
 /// Fixed clocks and random numbers are the same in each cell, and others without.
 #[test]
 fn a_run_can_be_repeated() {
-    let guest = telling();
+    let guest = clocks_and_random();
     let text = |rest: &str| format!("[[handler]]\npath = 'HANDLER'\ngrants = ['config']\n{rest}");
     let fixed = |seed| text(&format!("clocks = {{ now = '2026-01-01T00:00:00.5Z' }}\nrandom = {{ seed = {seed} }}"));
     let [first, again, other] = [7, 7, 8].map(|seed| told(&fixed(seed), &guest));

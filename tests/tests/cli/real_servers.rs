@@ -1,7 +1,7 @@
 //! The program beside servers as they are: what they put on their pipes, when they ask, and how they end.
 
 use std::fs;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 
 use serde_json::{Value, json};
 use taskcell_test_support::cli::{self, Ran};
@@ -546,21 +546,29 @@ fn a_stderr_that_nobody_reads_stops_nothing() {
     assert_eq!(timed_out.wait().unwrap().code(), Some(2));
 }
 
+/// Starts the program with a server that heeds neither the end of its stdin nor a signal; gives the program, the lines that
+/// follow on its stderr, and the number of the server's process.
+#[cfg(unix)]
+fn beside_a_stubborn_server() -> (Child, impl Iterator<Item = String>, u32) {
+    use std::io::{BufRead, BufReader};
+    let mut program = cli::command(PROGRAM)
+        .args(["run", "-v", "--tool", "go", "--", SERVER, "flood", "stubborn", "300"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(program.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let line = lines.find(|line| line.contains("holding")).unwrap();
+    let server = line.rsplit(' ').next().unwrap().parse().unwrap();
+    (program, lines, server)
+}
+
 /// Each signal that asks the program to end ends the server with it, also one that heeds nothing.
 #[cfg(unix)]
 #[test]
 fn signals_end_the_server() {
-    use std::io::{BufRead, BufReader};
     for signal in ["HUP", "QUIT", "TERM", "INT"] {
-        let mut program = cli::command(PROGRAM)
-            .args(["run", "-v", "--tool", "go", "--", SERVER, "flood", "stubborn", "300"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(program.stderr.take().unwrap()).lines().map(Result::unwrap);
-        let line = lines.find(|line| line.contains("holding")).unwrap();
-        let server: u32 = line.rsplit(' ').next().unwrap().parse().unwrap();
+        let (mut program, mut lines, server) = beside_a_stubborn_server();
         assert!(cli::signal(&program, signal).unwrap());
         assert!(lines.any(|line| line == "taskcell: interrupted; the server was stopped"), "{signal}");
         assert_eq!(program.wait().unwrap().code(), Some(2), "{signal}");
@@ -573,16 +581,8 @@ fn signals_end_the_server() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_killed_program_takes_its_server_along() {
-    use std::io::{BufRead, BufReader};
     use std::time::{Duration, Instant};
-    let mut program = cli::command(PROGRAM)
-        .args(["run", "-v", "--tool", "go", "--", SERVER, "flood", "stubborn", "300"])
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(program.stderr.take().unwrap()).lines().map(Result::unwrap);
-    let line = lines.find(|line| line.contains("holding")).unwrap();
-    let server: u32 = line.rsplit(' ').next().unwrap().parse().unwrap();
+    let (mut program, _lines, server) = beside_a_stubborn_server();
     program.kill().unwrap();
     program.wait().unwrap();
     let start = Instant::now();

@@ -416,7 +416,7 @@ fn the_same_words_in_another_folder_are_another_server() {
 /// business. For others the error names what to do.
 #[test]
 fn what_needs_no_tasks_needs_no_store() {
-    let plain = build_guest_for(&repository().join("tests/guests/plain"), "wasm32-unknown-unknown").unwrap();
+    let plain = build_guest_for(&repository().join("tests/guests/plain_kinds"), "wasm32-unknown-unknown").unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();

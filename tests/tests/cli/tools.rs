@@ -330,10 +330,10 @@ fn missing_grants_are_one_flag() {
 /// A handler that runs a model can be tried without a provider.
 #[test]
 fn a_model_can_be_stood_in_for() {
-    let consulting = build_guest(&repository().join("tests/guests/consulting")).unwrap().display().to_string();
-    let ran = run(PROGRAM, &["call", &consulting, SAMPLING, PROMPT]).unwrap();
+    let model_guest = build_guest(&repository().join("tests/guests/model")).unwrap().display().to_string();
+    let ran = run(PROGRAM, &["call", &model_guest, SAMPLING, PROMPT]).unwrap();
     assert!(ran.code == Some(2) && ran.stderr.contains("--model-answer TEXT"), "{ran:?}");
-    let ran = run(PROGRAM, &["call", "--model-answer", "forty-two", &consulting, SAMPLING, PROMPT]).unwrap();
+    let ran = run(PROGRAM, &["call", "--model-answer", "forty-two", &model_guest, SAMPLING, PROMPT]).unwrap();
     assert_eq!(ran.json().unwrap().pointer("/result/content/text"), Some(&json!("forty-two")), "{ran:?}");
 }
 

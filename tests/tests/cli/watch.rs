@@ -17,11 +17,11 @@ use taskcell::session::Event;
 use taskcell::watch::FileWatch;
 use taskcell::{Engine, Grants, Handler, Handlers, LiveHandlers, Session};
 use taskcell_test_support::cli;
+use taskcell_test_support::component_digests::numbered_component;
 use taskcell_test_support::compose;
 use taskcell_test_support::conversation::{prompt, request, soon, start};
 use taskcell_test_support::guests::build_guest;
 use taskcell_test_support::handlers::{cells, engine};
-use taskcell_test_support::numbered::numbered;
 use taskcell_test_support::provision::repository;
 use taskcell_test_support::server::options;
 use tempfile::TempDir;
@@ -58,7 +58,7 @@ impl Put {
     /// In one step, so that nothing else is ever there; but for what is written into the file.
     fn put(self, file: &Path) {
         let folder = file.parent().unwrap();
-        let component = |number| numbered(number).unwrap();
+        let component = |number| numbered_component(number).unwrap();
         let partial = folder.join("partial");
         match self {
             Self::Renamed(number) => fs::write(&partial, component(number)).unwrap(),
@@ -104,7 +104,7 @@ fn place(number: i32) -> (TempDir, PathBuf) {
     let folder = outer.path().join("handlers");
     fs::create_dir(&folder).unwrap();
     let file = folder.join("handler.wasm");
-    fs::write(&file, numbered(number).unwrap()).unwrap();
+    fs::write(&file, numbered_component(number).unwrap()).unwrap();
     (outer, file)
 }
 
@@ -246,8 +246,8 @@ async fn a_busy_host_replaces_it_later() {
     let engine = engine(cells(1)).unwrap();
     let (_outer, file) = place(1);
     let mut watched = Watched::new(&engine, &file).await;
-    let counting = build_guest(&repository().join("tests/guests/counting")).unwrap();
-    let busy = Handler::from_file(&engine, &counting, Grants::default()).await.unwrap();
+    let reuse = build_guest(&repository().join("tests/guests/reuse")).unwrap();
+    let busy = Handler::from_file(&engine, &reuse, Grants::default()).await.unwrap();
     let busy = Session::new(Handlers::new([busy]).unwrap(), options()).0;
     let message = request(1, "sampling/createMessage", &prompt("wait")).to_string();
     {

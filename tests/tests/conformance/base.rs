@@ -7,8 +7,10 @@ use serde_json::{Value, json};
 use taskcell_test_support::conversation::{Conversation, request};
 use taskcell_test_support::server::options;
 
-use super::{ELICITATION, RELATED, SAMPLING, and, as_task, asking, create, each, error, form, id, page, prompt};
-use taskcell_test_support::application::Application;
+use super::{
+    ELICITATION, RELATED, SAMPLING, and, as_task, create, each, error, form, id, model_and_user, page, prompt,
+};
+use taskcell_test_support::fake_application::FakeApplication;
 
 /// Requests of all kinds, good and bad, with a task that has ended.
 fn requests(task: &str) -> Vec<(&'static str, Value)> {
@@ -142,7 +144,7 @@ fn prefixed(dialect: Option<&str>) -> Value {
 }
 
 async fn asked() -> Conversation {
-    Conversation::new(asking(&Arc::new(Application::default()), "").await, options())
+    Conversation::new(model_and_user(&Arc::new(FakeApplication::default()), "").await, options())
 }
 
 /// Without `$schema`, and with that of 2020-12, a schema means what 2020-12 says.
@@ -173,8 +175,8 @@ async fn schemas_are_of_the_dialect_they_name() {
 /// A dialect that is not known is refused, with its place, before anybody is asked or any task is made.
 #[tokio::test]
 async fn unknown_dialects_are_refused() {
-    let application = Arc::new(Application::default());
-    let mut server = Conversation::new(asking(&application, "").await.managed(), options());
+    let application = Arc::new(FakeApplication::default());
+    let mut server = Conversation::new(model_and_user(&application, "").await.managed(), options());
     for dialect in ["https://example.com/schema", "urn:x", "2020-12", ""] {
         for params in [prefixed(Some(dialect)), as_task(prefixed(Some(dialect)))] {
             let answer = server.ask(ELICITATION, &params).await.unwrap();
@@ -193,8 +195,8 @@ async fn unknown_dialects_are_refused() {
 /// A schema that is none in its dialect is refused as well.
 #[tokio::test]
 async fn malformed_schemas_are_refused() {
-    let application = Arc::new(Application::default());
-    let mut server = Conversation::new(asking(&application, "").await.managed(), options());
+    let application = Arc::new(FakeApplication::default());
+    let mut server = Conversation::new(model_and_user(&application, "").await.managed(), options());
     for field in [
         json!({ "type": "strong" }),
         json!({ "type": "string", "pattern": "(" }),

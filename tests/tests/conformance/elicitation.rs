@@ -8,13 +8,13 @@ use taskcell::handlers::Features;
 use taskcell_test_support::conversation::Conversation;
 use taskcell_test_support::server::options;
 
-use super::{ELICITATION, and, as_task, asking, create, each, error, form, id, page, refused};
-use taskcell_test_support::application::Application;
+use super::{ELICITATION, and, as_task, create, each, error, form, id, model_and_user, page, refused};
+use taskcell_test_support::fake_application::FakeApplication;
 
 /// A conversation whose user is an application.
-async fn asked() -> (Conversation, Arc<Application>) {
-    let application = Arc::new(Application::default());
-    let handlers = asking(&application, "").await;
+async fn asked() -> (Conversation, Arc<FakeApplication>) {
+    let application = Arc::new(FakeApplication::default());
+    let handlers = model_and_user(&application, "").await;
     (Conversation::new(handlers, options()), application)
 }
 
@@ -160,8 +160,8 @@ async fn only_an_accepted_form_has_content() {
     })
     .await;
     // Whatever a handler does: a page has no content, plain or as a task.
-    let application = Arc::new(Application::default());
-    let mut server = Conversation::new(asking(&application, "").await.managed(), options());
+    let application = Arc::new(FakeApplication::default());
+    let mut server = Conversation::new(model_and_user(&application, "").await.managed(), options());
     let params = page(r#"give {"secret":"x"}"#);
     assert_eq!(server.ask(ELICITATION, &params).await.unwrap()["result"], json!({ "action": "accept" }));
     let task = create(&mut server, ELICITATION, params).await;

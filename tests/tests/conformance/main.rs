@@ -29,8 +29,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use taskcell::tasks::MemoryStore;
 use taskcell::{Grants, Handlers, SessionOptions};
-use taskcell_test_support::application::{Application, MOMENT, REFUSAL};
 use taskcell_test_support::conversation::{self, Conversation};
+use taskcell_test_support::fake_application::{FakeApplication, MOMENT, REFUSAL};
 use taskcell_test_support::handlers::{cells, guest, guest_with, stock};
 use taskcell_test_support::languages::LANGUAGES;
 use taskcell_test_support::provision::language_skipped;
@@ -48,7 +48,7 @@ const CELLS: u32 = 64;
 /// Runs a test with a component that exports the task kinds itself, with one that has them supplied, and with the one
 /// of all kinds in each language.
 ///
-/// The first two answer from the [script]; those of the languages ask the [`Application`], which knows the same words.
+/// The first two answer from the [script]; those of the languages ask the [`FakeApplication`], which knows the same words.
 async fn each(test: impl AsyncFn(Handlers)) {
     for (mode, handlers) in [("own handlers", own().await), ("managed", managed().await)] {
         // Shown when the test fails.
@@ -88,17 +88,17 @@ async fn managed() -> Handlers {
     let mut grants = Grants::default();
     grants.progress = true;
     grants.config = Some([("script".to_owned(), script().to_string())].into_iter().collect());
-    guest_with(cells(CELLS), "tests/guests/plain", grants).await.unwrap().managed()
+    guest_with(cells(CELLS), "tests/guests/plain_kinds", grants).await.unwrap().managed()
 }
 
 /// A guest of plain kinds that leaves everything to an application, with these roots, a URI in each line.
-async fn asking(application: &Arc<Application>, roots: &str) -> Handlers {
+async fn model_and_user(application: &Arc<FakeApplication>, roots: &str) -> Handlers {
     let mut grants = Grants::default();
     grants.progress = true;
     grants.config = Some([("roots".to_owned(), roots.to_owned())].into_iter().collect());
-    grants.model = Some(Arc::<Application>::clone(application));
-    grants.user = Some(Arc::<Application>::clone(application));
-    guest_with(cells(CELLS), "tests/guests/asking", grants).await.unwrap()
+    grants.model = Some(Arc::<FakeApplication>::clone(application));
+    grants.user = Some(Arc::<FakeApplication>::clone(application));
+    guest_with(cells(CELLS), "tests/guests/model_and_user", grants).await.unwrap()
 }
 
 async fn hostile() -> Handlers {

@@ -8,11 +8,11 @@ use taskcell_test_support::conversation::Conversation;
 use taskcell_test_support::handlers::{cells, stock};
 use taskcell_test_support::server::options;
 
-use super::{asking, error, own, refused};
-use taskcell_test_support::application::Application;
+use super::{error, model_and_user, own, refused};
+use taskcell_test_support::fake_application::FakeApplication;
 
 async fn listing(roots: &str) -> Conversation {
-    Conversation::new(asking(&Arc::new(Application::default()), roots).await, options())
+    Conversation::new(model_and_user(&Arc::new(FakeApplication::default()), roots).await, options())
 }
 
 /// `roots` is declared where it is served, and never that changes are told: none are.

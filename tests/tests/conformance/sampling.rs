@@ -8,13 +8,13 @@ use taskcell::handlers::Features;
 use taskcell_test_support::conversation::Conversation;
 use taskcell_test_support::server::options;
 
-use super::{SAMPLING, and, asking, create, each, error, id, prompt, refused};
-use taskcell_test_support::application::Application;
+use super::{SAMPLING, and, create, each, error, id, model_and_user, prompt, refused};
+use taskcell_test_support::fake_application::FakeApplication;
 
 /// A conversation whose model is an application.
-async fn modeled() -> (Conversation, Arc<Application>) {
-    let application = Arc::new(Application::default());
-    let handlers = asking(&application, "").await;
+async fn modeled() -> (Conversation, Arc<FakeApplication>) {
+    let application = Arc::new(FakeApplication::default());
+    let handlers = model_and_user(&application, "").await;
     (Conversation::new(handlers, options()), application)
 }
 
@@ -79,8 +79,8 @@ async fn undeclared_tools_are_invalid_params() {
 /// What the server wants of tools reaches the model as it was sent.
 #[tokio::test]
 async fn tools_and_their_choice_reach_the_model() {
-    let application = Arc::new(Application::default());
-    let mut server = Conversation::new(with_tools(asking(&application, "").await), options());
+    let application = Arc::new(FakeApplication::default());
+    let mut server = Conversation::new(with_tools(model_and_user(&application, "").await), options());
     for mode in ["auto", "required", "none"] {
         let schema = json!({ "type": "object", "properties": { "city": { "type": "string" } }, "required": ["city"] });
         let tool = json!({ "name": "weather", "description": "The weather", "inputSchema": schema });

@@ -59,69 +59,37 @@ fn the_documented_limits_are_the_defaults() {
     };
     let mib = |bytes: usize| format!("{} MiB", bytes >> 20);
     let thousands = |number: usize| format!("{},{:03}", number / 1_000, number % 1_000);
-    let Limits {
-        memory,
-        table_elements,
-        stack,
-        cpu_time,
-        wall_time,
-        host_call,
-        message_size,
-        component_size,
-        cells,
-        core_instances,
-        memories,
-        tables,
-        handles,
-        compile_time,
-        cache_size,
-        output,
-        session_cells,
-        json_depth,
-        ..
-    } = Limits::default();
-    row("Limits::memory", &mib(memory));
-    row("Limits::table_elements", &format!("{} a table", thousands(table_elements)));
-    row("Limits::json_depth", &format!("{json_depth} levels"));
-    row("Limits::stack", &format!("{} KiB", stack >> 10));
-    row("Limits::cpu_time", &format!("{} s of computing", cpu_time.as_secs()));
-    row("Limits::wall_time", &format!("{} min", wall_time.as_secs() / 60));
-    row("Limits::host_call", &format!("{} a call", mib(host_call)));
-    row("Limits::message_size", &mib(message_size));
-    row("Limits::component_size", &mib(component_size));
-    row("Limits::core_instances", &format!("{core_instances} of a component"));
-    row("Limits::memories", &format!("{memories} of a component"));
-    row("Limits::tables", &format!("{tables} of a component"));
-    row("Limits::handles", &format!("{} of a cell", thousands(handles)));
-    row("Limits::compile_time", &format!("{} s", compile_time.as_secs()));
-    row("Limits::cache_size", &format!("{} GiB", cache_size >> 30));
-    row("Limits::output", &format!("{} KiB of a cell", output >> 10));
-    row("Limits::session_cells", &format!("{session_cells} at once"));
-    row("Limits::cells", &format!("{} at once", thousands(cells as usize)));
-    let TaskLimits {
-        default_ttl,
-        max_ttl,
-        poll_interval,
-        tasks,
-        result_size,
-        total_size,
-        page,
-        lease,
-        attempts,
-        recovered,
-        ..
-    } = TaskLimits::default();
+    let limits = Limits::default();
+    row("Limits::memory", &mib(limits.memory));
+    row("Limits::table_elements", &format!("{} a table", thousands(limits.table_elements)));
+    row("Limits::json_depth", &format!("{} levels", limits.json_depth));
+    row("Limits::stack", &format!("{} KiB", limits.stack >> 10));
+    row("Limits::cpu_time", &format!("{} s of computing", limits.cpu_time.as_secs()));
+    row("Limits::wall_time", &format!("{} min", limits.wall_time.as_secs() / 60));
+    row("Limits::host_call", &format!("{} a call", mib(limits.host_call)));
+    row("Limits::message_size", &mib(limits.message_size));
+    row("Limits::component_size", &mib(limits.component_size));
+    row("Limits::core_instances", &format!("{} of a component", limits.core_instances));
+    row("Limits::memories", &format!("{} of a component", limits.memories));
+    row("Limits::tables", &format!("{} of a component", limits.tables));
+    row("Limits::handles", &format!("{} of a cell", thousands(limits.handles)));
+    row("Limits::compile_time", &format!("{} s", limits.compile_time.as_secs()));
+    row("Limits::cache_size", &format!("{} GiB", limits.cache_size >> 30));
+    row("Limits::output", &format!("{} KiB of a cell", limits.output >> 10));
+    row("Limits::session_cells", &format!("{} at once", limits.session_cells));
+    row("Limits::cells", &format!("{} at once", thousands(limits.cells as usize)));
+    let task_limits = TaskLimits::default();
     let hours = |time: Duration| format!("{} h", time.as_secs() / 3_600);
-    row("TaskLimits::default_ttl", &hours(default_ttl));
-    row("TaskLimits::max_ttl", &hours(max_ttl));
-    row("TaskLimits::poll_interval", &format!("{} ms", poll_interval.as_millis()));
-    row("TaskLimits::tasks", &thousands(tasks));
-    row("TaskLimits::result_size", &mib(result_size));
-    row("TaskLimits::total_size", &format!("{} MiB", total_size >> 20));
-    row("TaskLimits::page", &format!("{page} tasks"));
-    row("TaskLimits::lease", &format!("{} s", lease.as_secs()));
-    row("TaskLimits::attempts", &attempts.to_string());
-    row("TaskLimits::recovered", &format!("{recovered} at once"));
+    row("TaskLimits::default_ttl", &hours(task_limits.default_ttl));
+    row("TaskLimits::max_ttl", &hours(task_limits.max_ttl));
+    row("TaskLimits::poll_interval", &format!("{} ms", task_limits.poll_interval.as_millis()));
+    row("TaskLimits::tasks", &thousands(task_limits.tasks));
+    row("TaskLimits::result_size", &mib(task_limits.result_size));
+    row("TaskLimits::total_size", &format!("{} MiB", task_limits.total_size >> 20));
+    row("TaskLimits::page", &format!("{} tasks", task_limits.page));
+    row("TaskLimits::lease", &format!("{} s", task_limits.lease.as_secs()));
+    row("TaskLimits::attempts", &task_limits.attempts.to_string());
+    row("TaskLimits::recovered", &format!("{} at once", task_limits.recovered));
     let [second, burst] = [TaskLimits::RATE, TaskLimits::BURST].map(|number| thousands(number as usize));
     row("TaskLimits::rate", &format!("{second} a second, {burst} at once"));
     let ModelGuards { max_tokens, requests_per_minute, session_tokens, calls, timeout, answer_size, .. } =

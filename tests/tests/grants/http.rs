@@ -21,8 +21,8 @@ use tokio::sync::mpsc;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_taskcell-cli");
 
-fn reaching() -> PathBuf {
-    build_guest(&Path::new(env!("CARGO_MANIFEST_DIR")).join("guests/reaching")).unwrap()
+fn http_and_keyvalue() -> PathBuf {
+    build_guest(&Path::new(env!("CARGO_MANIFEST_DIR")).join("guests/http_and_keyvalue")).unwrap()
 }
 
 /// A server on loopback that keeps to HTTP only as far as a test needs.
@@ -145,7 +145,7 @@ async fn session(http: Http) -> Session {
     let mut grants = Grants::default();
     grants.keyvalue = Some(Arc::new(MemoryKeyValue::default()));
     grants.http = Some(http);
-    let handler = Handler::from_file(&engine(cells(20)).unwrap(), &reaching(), grants).await.unwrap();
+    let handler = Handler::from_file(&engine(cells(20)).unwrap(), &http_and_keyvalue(), grants).await.unwrap();
     let server = serde_json::from_value(json!({ "name": "test", "version": "1" })).unwrap();
     Session::new(Handlers::new([handler]).unwrap(), SessionOptions::new(server)).0
 }
@@ -413,7 +413,8 @@ fn the_configuration_grants_it() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("taskcell.toml");
     let write = |table: &str| {
-        let handler = format!("[[handler]]\npath = '{}'\n[handler.keyvalue]\nfile = 'kv.db'\n", reaching().display());
+        let handler =
+            format!("[[handler]]\npath = '{}'\n[handler.keyvalue]\nfile = 'kv.db'\n", http_and_keyvalue().display());
         std::fs::write(&config, format!("{handler}{table}")).unwrap();
     };
     let config = config.to_str().unwrap();

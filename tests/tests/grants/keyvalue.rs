@@ -15,8 +15,8 @@ use tempfile::TempDir;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_taskcell-cli");
 
-fn reaching() -> PathBuf {
-    build_guest(&Path::new(env!("CARGO_MANIFEST_DIR")).join("guests/reaching")).unwrap()
+fn http_and_keyvalue() -> PathBuf {
+    build_guest(&Path::new(env!("CARGO_MANIFEST_DIR")).join("guests/http_and_keyvalue")).unwrap()
 }
 
 fn quota(bytes: u64, keys: u64) -> Quota {
@@ -41,7 +41,7 @@ async fn session(store: Arc<dyn KeyValue>) -> Session {
     let mut grants = Grants::default();
     grants.keyvalue = Some(store);
     grants.http = Some(taskcell::grants::Http::new([], Default::default()));
-    let handler = Handler::from_file(&engine(cells(20)).unwrap(), &reaching(), grants).await.unwrap();
+    let handler = Handler::from_file(&engine(cells(20)).unwrap(), &http_and_keyvalue(), grants).await.unwrap();
     let server = serde_json::from_value(json!({ "name": "test", "version": "1" })).unwrap();
     Session::new(Handlers::new([handler]).unwrap(), SessionOptions::new(server)).0
 }
@@ -217,7 +217,7 @@ fn configuration(table: &str) -> (TempDir, String) {
     let file = folder.path().join("taskcell.toml");
     let text = format!(
         "[[handler]]\npath = '{}'\n[handler.http]\nallow = []\n[handler.keyvalue]\n{table}",
-        reaching().display()
+        http_and_keyvalue().display()
     );
     std::fs::write(&file, text).unwrap();
     (folder, file.to_str().unwrap().to_owned())
@@ -322,7 +322,7 @@ fn nothing_acknowledged_is_lost_by_a_kill() {
     child.args(["call", "--config", &config, "sampling/createMessage", &steps("drip 1000000 100").to_string()]);
     let mut child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let name = format!("file://{}", reaching().canonicalize().unwrap().display());
+    let name = format!("file://{}", http_and_keyvalue().canonicalize().unwrap().display());
     let file = folder.path().join("kv.db");
     let open = || SqliteKeyValue::open(&file, &name, Quota::default());
     let seen = runtime.block_on(async {

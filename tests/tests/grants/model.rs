@@ -1,8 +1,7 @@
 //! The grant `model` by a provider: what is asked and answered, each guard, each failure, and that nobody sees the key.
 
-use std::io::Write;
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -14,6 +13,7 @@ use taskcell_test_support::conversation::{prompt, request, soon, start};
 use taskcell_test_support::handlers::{cells, guest_with};
 use taskcell_test_support::model_server::{Answer, ModelServer};
 use taskcell_test_support::server::{Server, options};
+use taskcell_test_support::written::Written;
 
 const KEY: &str = "sk-correct-horse-battery-staple";
 const SAMPLING: &str = "sampling/createMessage";
@@ -391,7 +391,7 @@ async fn what_is_not_reported_is_counted_safely() {
 #[tokio::test]
 async fn a_cancelled_request_ends_its_connection() {
     let server = ModelServer::start(Answer::text("hello")).await.unwrap();
-    let (written, handlers) = consulting(provider(&server)).await;
+    let (written, handlers) = model_guest(provider(&server)).await;
     let mut options = options();
     options.audit = Some(Arc::new(AuditLog::new(written.clone(), false)));
     let (session, _outbox) = Session::new(handlers, options);
@@ -407,7 +407,7 @@ async fn a_cancelled_request_ends_its_connection() {
     let (answer, ()) = soon(async { tokio::join!(session.answer(&message), cancelled) }).await.unwrap();
     assert!(answer.is_none());
     soon(server.left()).await.unwrap();
-    let outcomes: Vec<_> = written.lines().iter().map(|line| line["outcome"].clone()).collect();
+    let outcomes: Vec<_> = written.lines().unwrap().iter().map(|line| line["outcome"].clone()).collect();
     assert_eq!(outcomes, ["ok", "cancelled"]);
 }
 
@@ -417,7 +417,7 @@ async fn sessions_have_budgets_of_their_own() {
     let server = ModelServer::start(Answer::text("hello")).await.unwrap();
     let mut provider = provider(&server);
     provider.guards.session_tokens = 40;
-    let (_, handlers) = consulting(provider).await;
+    let (_, handlers) = model_guest(provider).await;
     let ask = request(1, SAMPLING, &prompt("hi"));
     for _ in 0..2 {
         let session = Server::new(handlers.clone());
@@ -434,7 +434,7 @@ async fn sessions_have_budgets_of_their_own() {
 async fn each_call_is_in_the_audit_log() {
     let server = ModelServer::start(Answer::text("hello")).await.unwrap();
     for payloads in [false, true] {
-        let (written, handlers) = consulting(provider(&server)).await;
+        let (written, handlers) = model_guest(provider(&server)).await;
         let mut options = options();
         options.principal = "me".to_owned();
         options.audit = Some(Arc::new(AuditLog::new(written.clone(), payloads)));
@@ -444,7 +444,7 @@ async fn each_call_is_in_the_audit_log() {
         session.send(&request(1, SAMPLING, &params)).await.unwrap();
         server.answer(Answer::Json(500, json!({ "error": { "message": KEY } })));
         session.send(&request(2, SAMPLING, &params)).await.unwrap();
-        let lines = written.lines();
+        let lines = written.lines().unwrap();
         let common = json!({ "event": "model", "principal": "me", "kind": "sampling", "model": "default-model", "hints": ["gpt 5"] });
         for (line, own) in lines.iter().zip([
             json!({ "outcome": "ok", "inputTokens": 10, "outputTokens": 5, "error": null }),
@@ -501,31 +501,9 @@ fn a_wrong_provider_is_refused() {
     );
 }
 
-/// What was written to a log.
-#[derive(Clone, Default)]
-struct Written(Arc<Mutex<Vec<u8>>>);
-
-impl Written {
-    fn lines(&self) -> Vec<Value> {
-        let text = self.0.lock().unwrap();
-        std::str::from_utf8(&text).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-}
-
-impl Write for Written {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 /// The guest that asks the model, and an empty log.
-async fn consulting(provider: Provider) -> (Written, taskcell::Handlers) {
+async fn model_guest(provider: Provider) -> (Written, taskcell::Handlers) {
     let mut grants = Grants::default();
     grants.model = Some(Arc::new(ProviderModel::new(provider).unwrap()));
-    (Written::default(), guest_with(cells(4), "tests/guests/consulting", grants).await.unwrap())
+    (Written::default(), guest_with(cells(4), "tests/guests/model", grants).await.unwrap())
 }

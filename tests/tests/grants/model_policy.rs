@@ -16,15 +16,15 @@ const VARIABLE: &str = "TASKCELL_TEST_MODEL_KEY";
 const KEY: &str = "sk-correct-horse-battery-staple";
 const PARAMS: &str = r#"{"messages":[{"role":"user","content":{"type":"text","text":"hi"}}],"maxTokens":10}"#;
 
-fn consulting() -> PathBuf {
-    build_guest(&Path::new(env!("CARGO_MANIFEST_DIR")).join("guests/consulting")).unwrap()
+fn model_guest() -> PathBuf {
+    build_guest(&Path::new(env!("CARGO_MANIFEST_DIR")).join("guests/model")).unwrap()
 }
 
 /// A configuration in a folder of its own, for the guest that asks the model.
 fn configuration(table: &str) -> (TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("taskcell.toml");
-    let path = consulting();
+    let path = model_guest();
     fs::write(&file, format!("[[handler]]\npath = '{}'\n[handler.model]\n{table}", path.display())).unwrap();
     (folder, file.to_str().unwrap().to_owned())
 }

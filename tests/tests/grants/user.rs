@@ -33,7 +33,7 @@ const ANSWER: &str = "\u{1b}[B\r";
 const LAST: &str = "[taskcell] Send it?";
 
 static GUEST: LazyLock<String> =
-    LazyLock::new(|| build_guest(&repository().join("tests/guests/prompting")).unwrap().to_str().unwrap().to_owned());
+    LazyLock::new(|| build_guest(&repository().join("tests/guests/user")).unwrap().to_str().unwrap().to_owned());
 
 /// What is to be seen, and what is typed then.
 type Steps<'a> = &'a [(&'a str, &'a str)];

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 use taskcell::{Grants, Handler, Handlers};
+use taskcell_test_support::built_examples::build_project;
 use taskcell_test_support::conversation::{Conversation, prompt};
 use taskcell_test_support::handlers::{cells, engine};
-use taskcell_test_support::projects::build_project;
 use taskcell_test_support::provision::{go_variables, language_skipped};
 use taskcell_test_support::server::options;
 

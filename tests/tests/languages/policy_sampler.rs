@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use taskcell::handlers::Features;
 use taskcell::{Grants, Handler, Handlers};
-use taskcell_test_support::application::Application;
 use taskcell_test_support::conversation::{Conversation, prompt};
+use taskcell_test_support::fake_application::FakeApplication;
 use taskcell_test_support::guests::build_guest;
 use taskcell_test_support::handlers::{cells, engine};
 use taskcell_test_support::provision::{language_skipped, repository};
@@ -17,12 +17,12 @@ const RULES: &str =
     "# Names stay here.\n\n  redact Project Aurora \nrefuse pass\u{df}word\r\nredact a\nrefuse [redacted]x";
 
 /// A server that asks the example with these settings, and the model behind it.
-async fn asked(settings: &[(&str, &str)]) -> (Conversation, Arc<Application>) {
-    let model = Arc::new(Application::default());
+async fn asked(settings: &[(&str, &str)]) -> (Conversation, Arc<FakeApplication>) {
+    let model = Arc::new(FakeApplication::default());
     let component = build_guest(&repository().join("guest-examples/policy-sampler")).unwrap();
     let mut grants = Grants::default();
     grants.tasks = true;
-    grants.model = Some(Arc::<Application>::clone(&model));
+    grants.model = Some(Arc::<FakeApplication>::clone(&model));
     grants.config = Some(settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect());
     let handler = Handler::from_file(&engine(cells(8)).unwrap(), &component, grants).await.unwrap();
     let mut features = Features::default();
@@ -32,7 +32,7 @@ async fn asked(settings: &[(&str, &str)]) -> (Conversation, Arc<Application>) {
 }
 
 /// What the model was shown last.
-fn last(model: &Application) -> Value {
+fn last(model: &FakeApplication) -> Value {
     model.shown().pop().unwrap()
 }
 

@@ -1,6 +1,5 @@
 //! Closures of the application as handlers: alone, beside components, as the work of tasks.
 
-use std::io::Write;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -20,6 +19,7 @@ use taskcell_test_support::compose::component;
 use taskcell_test_support::conversation::{Conversation, prompt, request, soon, start, task_prompt};
 use taskcell_test_support::handlers::{cells, engine};
 use taskcell_test_support::server::{Server, options};
+use taskcell_test_support::written::Written;
 use tokio::sync::mpsc;
 
 const RELATED: &str = "io.modelcontextprotocol/related-task";
@@ -550,29 +550,18 @@ async fn cancelled_work_drops_its_closure() {
 /// The audit log names a closure as `native`, for a kind of its own and for managed work.
 #[tokio::test]
 async fn the_audit_log_names_it() {
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-    impl Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
     let lists = || Native::list_tasks(|context, _| async move { Ok(context.tasks.list(None).await?) });
-    let log = Log::default();
+    let log = Written::default();
     let mut options = options();
     options.audit = Some(Arc::new(AuditLog::new(log.clone(), false)));
     let server = Server::with(set([sampling(), lists()]).managed(), options);
     ask(&server, "tasks/list", json!({})).await;
     let made = ask(&server, "sampling/createMessage", task_prompt("hi")).await;
     ask(&server, "tasks/result", json!({ "taskId": made["result"]["task"]["taskId"] })).await;
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines = log.lines().unwrap();
     let named = |event: &str, method: Option<&str>| {
         let line = lines.iter().find(|line| line["event"] == event && line["method"].as_str() == method);
-        line.unwrap_or_else(|| panic!("no {event} {method:?}: {text}"))["handler"].clone()
+        line.unwrap_or_else(|| panic!("no {event} {method:?}: {lines:?}"))["handler"].clone()
     };
     assert_eq!(named("request", Some("tasks/list")), "native");
     assert_eq!(named("created", None), "native");

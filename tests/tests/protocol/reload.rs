@@ -20,12 +20,12 @@ use taskcell::protocol::types::{
 };
 use taskcell::session::Event;
 use taskcell::{Engine, Error, Grants, Handler, Handlers, LiveHandlers, Native, Session, SessionOptions};
-use taskcell_test_support::application::Application;
+use taskcell_test_support::component_digests::numbered_component;
 use taskcell_test_support::compose::{component, component_for, component_with, core_module};
 use taskcell_test_support::conversation::{Conversation, prompt, request, soon, start};
+use taskcell_test_support::fake_application::FakeApplication;
 use taskcell_test_support::guests::build_guest;
 use taskcell_test_support::handlers::{cells, engine};
-use taskcell_test_support::numbered::numbered;
 use taskcell_test_support::provision::repository;
 use taskcell_test_support::scripted_server::ScriptedServer;
 use taskcell_test_support::server::options;
@@ -48,7 +48,7 @@ async fn load(engine: &Engine, name: &str, bytes: Vec<u8>) -> Handler {
 }
 
 async fn live(engine: &Engine, number: i32) -> LiveHandlers {
-    Handlers::new([load(engine, "numbered", numbered(number).unwrap()).await]).unwrap().into()
+    Handlers::new([load(engine, "numbered", numbered_component(number).unwrap()).await]).unwrap().into()
 }
 
 fn session(handlers: &LiveHandlers) -> Session {
@@ -118,9 +118,9 @@ async fn waiting(engine: &Engine) -> (Handler, Arc<Semaphore>) {
     grants.progress = true;
     grants.config = Some([("roots".to_owned(), String::new())].into_iter().collect());
     grants.model = Some(Arc::new(Gate(Arc::clone(&gate))));
-    grants.user = Some(Arc::new(Application::default()));
-    let asking = guest("tests/guests/asking");
-    (Handler::from_bytes(engine, "asking", asking, grants).await.unwrap(), gate)
+    grants.user = Some(Arc::new(FakeApplication::default()));
+    let bytes = guest("tests/guests/model_and_user");
+    (Handler::from_bytes(engine, "model_and_user", bytes, grants).await.unwrap(), gate)
 }
 
 fn weak(handlers: &LiveHandlers, kind: Kind) -> Weak<Handler> {
@@ -138,7 +138,7 @@ async fn the_next_request_is_answered_by_the_new_one() {
     let before = weak(&handlers, Kind::Roots);
     let digest = before.upgrade().unwrap().digest().to_owned();
 
-    let change = handlers.reload("numbered", numbered(2).unwrap()).await.unwrap();
+    let change = handlers.reload("numbered", numbered_component(2).unwrap()).await.unwrap();
     assert_eq!((number(&one).await, number(&other).await, number(&session(&handlers)).await), (2, 2, 2));
     let [component] = &change.components[..] else { panic!("{change:?}") };
     let after = handlers.current().get(Kind::Roots).unwrap().digest().to_owned();
@@ -152,7 +152,7 @@ async fn the_next_request_is_answered_by_the_new_one() {
     assert_eq!(*told.lock().unwrap(), [change.to_string()]);
 
     // The same again is no change.
-    let change = handlers.reload("numbered", numbered(2).unwrap()).await.unwrap();
+    let change = handlers.reload("numbered", numbered_component(2).unwrap()).await.unwrap();
     assert!(change.is_empty(), "{change:?}");
     assert_eq!(told.lock().unwrap().len(), 1);
 }
@@ -169,7 +169,7 @@ async fn what_runs_finishes_on_the_old_one() {
     let mut running = Box::pin(session.answer(message.as_bytes()));
     assert!(start(running.as_mut()).await.is_pending());
 
-    let change = handlers.reload("asking", minimal()).await.unwrap();
+    let change = handlers.reload("model_and_user", minimal()).await.unwrap();
     assert_eq!((exports(&change.removed), exports(&change.moved)), (vec!["elicitation", "roots"], vec!["sampling"]));
     let all = json!({ "sampling": {}, "elicitation": { "form": {}, "url": {} }, "roots": {} });
     assert_eq!((change.capabilities_before, change.capabilities), (all, json!({ "sampling": {} })));
@@ -189,12 +189,12 @@ async fn what_runs_finishes_on_the_old_one() {
 async fn cells_that_wait_end_at_once() {
     let engine = engine(cells(8)).unwrap();
     let (handler, gate) = waiting(&engine).await;
-    let counting = load(&engine, "counting", guest("tests/guests/counting")).await;
-    let handlers = LiveHandlers::new(Handlers::new([counting.with_reuse(100)]).unwrap());
+    let reusing = load(&engine, "reuse", guest("tests/guests/reuse")).await;
+    let handlers = LiveHandlers::new(Handlers::new([reusing.with_reuse(100)]).unwrap());
     let one = session(&handlers);
     assert_eq!((said(&one, "").await, said(&one, "").await), (json!("1"), json!("2")));
     assert!(engine.pool().core_instances > 0, "a cell waits");
-    handlers.reload("counting", minimal()).await.unwrap();
+    handlers.reload("reuse", minimal()).await.unwrap();
     assert_eq!(engine.pool().core_instances, 0);
     assert_eq!(said(&one, "a").await, "You said: a");
     assert!(engine.pool().core_instances > 0, "the new one is reused as the old one was");
@@ -204,7 +204,7 @@ async fn cells_that_wait_end_at_once() {
     let message = request(1, SAMPLING, &prompt("hi")).to_string();
     let mut running = pin!(one.answer(message.as_bytes()));
     assert!(start(running.as_mut()).await.is_pending());
-    handlers.reload("asking", minimal()).await.unwrap();
+    handlers.reload("model_and_user", minimal()).await.unwrap();
     gate.add_permits(1);
     assert!(soon(running).await.unwrap().is_some());
     assert_eq!(engine.pool().core_instances, 0, "it was replaced while it ran");
@@ -222,7 +222,7 @@ async fn work_goes_on_with_what_it_began_with() {
     while engine.pool().core_instances == 0 {
         tokio::task::yield_now().await;
     }
-    let change = handlers.reload("asking", minimal()).await.unwrap();
+    let change = handlers.reload("model_and_user", minimal()).await.unwrap();
     assert_eq!(exports(&change.removed), ["augmented-elicitation", "elicitation", "roots"]);
     let new = server.create("hello").await.unwrap();
     let result = server.ask_task("tasks/result", &new).await.unwrap();
@@ -236,7 +236,7 @@ async fn work_goes_on_with_what_it_began_with() {
 /// Components that are not taken, each with the kind of the error: nothing changes.
 #[tokio::test]
 async fn a_broken_component_changes_nothing() {
-    let whole = numbered(2).unwrap();
+    let whole = numbered_component(2).unwrap();
     let wrong = "package taskcell:handlers@0.1.0;\ninterface roots { handle: func(); }";
     let wrong = component_with(&[wrong], &["taskcell:handlers/roots@0.1.0"], &[]).unwrap();
     #[rustfmt::skip]
@@ -256,7 +256,7 @@ async fn a_broken_component_changes_nothing() {
     let mut limits = cells(8);
     limits.component_size = (1 << 20) - 1;
     let engine = engine(limits).unwrap();
-    let own = load(&engine, "numbered", numbered(1).unwrap()).await;
+    let own = load(&engine, "numbered", numbered_component(1).unwrap()).await;
     let other = load(&engine, "minimal", minimal()).await;
     let handlers = LiveHandlers::new(Handlers::new([own, other]).unwrap());
     let (options, told) = observed(options());
@@ -282,12 +282,12 @@ async fn a_broken_component_changes_nothing() {
 #[tokio::test]
 async fn a_pinned_component_stays() {
     let engine = engine(cells(4)).unwrap();
-    let handler = load(&engine, "numbered", numbered(1).unwrap()).await.pinned();
+    let handler = load(&engine, "numbered", numbered_component(1).unwrap()).await.pinned();
     let (pinned, handlers) = (handler.digest().to_owned(), LiveHandlers::new(Handlers::new([handler]).unwrap()));
-    let error = handlers.reload("numbered", numbered(2).unwrap()).await.unwrap_err();
+    let error = handlers.reload("numbered", numbered_component(2).unwrap()).await.unwrap_err();
     assert!(matches!(&error, Error::Pinned { wanted, .. } if *wanted == pinned), "{error}");
     assert!(error.to_string().contains(&format!("pinned is {pinned}")), "{error}");
-    assert!(handlers.reload("numbered", numbered(1).unwrap()).await.unwrap().is_empty());
+    assert!(handlers.reload("numbered", numbered_component(1).unwrap()).await.unwrap().is_empty());
     assert_eq!(number(&session(&handlers)).await, 1);
 }
 
@@ -300,7 +300,7 @@ async fn all_kinds_may_go_and_come_back() {
     let change = handlers.reload("numbered", component(&[], &[]).unwrap()).await.unwrap();
     assert_eq!((exports(&change.removed), &change.capabilities), (vec!["roots"], &json!({})));
     assert_eq!(ask(&session, ROOTS, &json!({})).await["error"]["code"], -32600);
-    let change = handlers.reload("numbered", numbered(2).unwrap()).await.unwrap();
+    let change = handlers.reload("numbered", numbered_component(2).unwrap()).await.unwrap();
     assert_eq!((exports(&change.added), &change.capabilities), (vec!["roots"], &json!({ "roots": {} })));
     assert_eq!(number(&session).await, 2);
 }
@@ -323,8 +323,8 @@ fn a_reload_keeps_to_the_grants_of_now() {
         let mut grants = Grants::default();
         grants.tasks = true;
         let name = "numbered";
-        let with = Handler::from_bytes(&engine, name, numbered(1).unwrap(), grants).await.unwrap();
-        let without = load(&engine, name, numbered(1).unwrap()).await;
+        let with = Handler::from_bytes(&engine, name, numbered_component(1).unwrap(), grants).await.unwrap();
+        let without = load(&engine, name, numbered_component(1).unwrap()).await;
         let handlers = LiveHandlers::new(Handlers::new([with]).unwrap());
         let asks_for_more = component(&["roots"], &["tasks"]).unwrap();
 
@@ -371,7 +371,7 @@ async fn no_request_is_lost_or_mixed() {
         })
         .collect();
     for number in 1..=RELOADS {
-        handlers.reload("numbered", numbered(number).unwrap()).await.unwrap();
+        handlers.reload("numbered", numbered_component(number).unwrap()).await.unwrap();
     }
     over.store(true, Ordering::Release);
     let mut total = 0;
@@ -389,7 +389,7 @@ async fn reloads_take_their_turns() {
     let handlers = live(&engine, 0).await;
     let mut waiting = Vec::new();
     for number in 1..=8 {
-        let mut reload = Box::pin(handlers.reload("numbered", numbered(number).unwrap()));
+        let mut reload = Box::pin(handlers.reload("numbered", numbered_component(number).unwrap()));
         // From here on it stands in the queue.
         match start(reload.as_mut()).await {
             Poll::Ready(done) => assert!(!done.unwrap().is_empty()),
@@ -420,7 +420,7 @@ async fn a_set_is_replaced_by_any_other() {
     let mut limits = cells(4);
     (limits.message_size, limits.session_cells) = (200, 0);
     let small = engine(limits).unwrap();
-    handlers.replace(Handlers::new([load(&small, "numbered", numbered(2).unwrap()).await]).unwrap());
+    handlers.replace(Handlers::new([load(&small, "numbered", numbered_component(2).unwrap()).await]).unwrap());
     let answer = ask(&session, ROOTS, &json!({})).await;
     assert_eq!(answer["error"]["data"]["kind"], "session_overloaded", "{answer}");
     let answer = ask(&session, ROOTS, &json!({ "_meta": { "x": "x".repeat(200) } })).await;
@@ -441,7 +441,7 @@ async fn other_roots_are_told() {
     let changed = json!({ "jsonrpc": "2.0", "method": "notifications/roots/list_changed", "params": {} });
     let engine = engine(cells(4)).unwrap();
     for (told, version) in [(true, "2025-11-25"), (false, "2025-11-25"), (true, mrtr::PROTOCOL_VERSION)] {
-        let handler = load(&engine, "numbered", numbered(1).unwrap()).await;
+        let handler = load(&engine, "numbered", numbered_component(1).unwrap()).await;
         let handlers = Handlers::new([handler, load(&engine, "other", minimal()).await]).unwrap();
         let handlers = LiveHandlers::new(handlers.with_features(features(told)));
         let roots = if told { json!({ "listChanged": true }) } else { json!({}) };
@@ -449,7 +449,7 @@ async fn other_roots_are_told() {
         let mut options = options();
         options.protocol_version = version.to_owned();
         let server = Conversation::new(handlers.clone(), options);
-        handlers.reload("numbered", numbered(2).unwrap()).await.unwrap();
+        handlers.reload("numbered", numbered_component(2).unwrap()).await.unwrap();
         // Roots are the same then.
         handlers.reload("other", component(&["sampling"], &[]).unwrap()).await.unwrap();
         handlers.reload("numbered", b"broken".to_vec()).await.unwrap_err();
@@ -513,7 +513,7 @@ async fn an_observer_may_replace_again() {
         }
     }));
     let session = Session::new(handlers.clone(), options).0;
-    handlers.reload("numbered", numbered(2).unwrap()).await.unwrap();
+    handlers.reload("numbered", numbered_component(2).unwrap()).await.unwrap();
     assert_eq!(ask(&session, ROOTS, &json!({})).await["error"]["message"], "List roots not supported");
     assert_eq!(told.lock().unwrap().len(), 2, "the third time nothing changed");
 }
@@ -528,7 +528,12 @@ fn reloads_are_counted() {
         runtime.block_on(async {
             let engine = engine(cells(4)).unwrap();
             let handlers = live(&engine, 1).await;
-            for bytes in [numbered(2).unwrap(), numbered(2).unwrap(), b"broken".to_vec(), numbered(1).unwrap()] {
+            for bytes in [
+                numbered_component(2).unwrap(),
+                numbered_component(2).unwrap(),
+                b"broken".to_vec(),
+                numbered_component(1).unwrap(),
+            ] {
                 let _ = handlers.reload("numbered", bytes).await;
             }
             handlers.replace(Handlers::default());

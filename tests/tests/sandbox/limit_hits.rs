@@ -21,7 +21,7 @@ use taskcell_test_support::compose::component_text;
 use taskcell_test_support::conversation::{prompt, request, soon, start, task_prompt};
 use taskcell_test_support::guests::build_guest_for;
 use taskcell_test_support::handlers::{cells, engine, guest};
-use taskcell_test_support::observed::{Observed, observed};
+use taskcell_test_support::log_capture::{Captured, captured};
 use taskcell_test_support::provision::repository;
 use taskcell_test_support::server::options;
 
@@ -119,7 +119,7 @@ fn each_limit_has_its_word_its_line_and_its_count() {
     for (limit, set, by, kind, current, most) in ROWS {
         let (mut limits, mut tasks) = (cells(4), TaskLimits::default());
         set(&mut limits, &mut tasks);
-        let (said, Observed { lines, hits }) = here(hit(limits, tasks, by));
+        let (said, Captured { lines, hits }) = here(hit(limits, tasks, by));
         let expected = if *kind == "output" { "" } else { kind };
         assert_eq!(said, expected, "{limit}");
         assert!(hits.get(*kind).is_some_and(|count| *count >= 1) && hits.len() == 1, "{limit}: {hits:?}");
@@ -159,7 +159,7 @@ fn a_line_is_written_once_a_cell() {
         let (session, _outbox) = Session::new(guest(cells(2), "tests/guests/hostile").await.unwrap(), options);
         answer(&session, SAMPLING, &prompt("create-for-ever")).await
     };
-    let (answer, Observed { lines, hits }) = here(ask);
+    let (answer, Captured { lines, hits }) = here(ask);
     assert_eq!(answer["result"]["content"]["text"], "999 were refused", "{answer}");
     assert_eq!((lines.len(), hits["tasks"]), (1, 999), "{lines:?}");
 }
@@ -171,7 +171,7 @@ fn cpu_time_is_kept_to_ten_milliseconds() {
     for _ in 0..5 {
         let mut limits = cells(1);
         limits.cpu_time = ms(100);
-        let (kind, Observed { lines, .. }) = here(hit(limits, TaskLimits::default(), &Guest("alternate")));
+        let (kind, Captured { lines, .. }) = here(hit(limits, TaskLimits::default(), &Guest("alternate")));
         assert_eq!(kind, "cpu_time");
         let used: u64 = lines[0]["current"].parse().unwrap();
         assert!((100..110).contains(&used), "it was ended when it had computed for {used} ms");
@@ -179,9 +179,9 @@ fn cpu_time_is_kept_to_ten_milliseconds() {
 }
 
 /// Does something on this thread alone.
-fn here<F: Future>(work: F) -> (F::Output, Observed) {
+fn here<F: Future>(work: F) -> (F::Output, Captured) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    observed(|| runtime.block_on(async { soon(work).await.unwrap() }))
+    captured(|| runtime.block_on(async { soon(work).await.unwrap() }))
 }
 
 /// Hits a limit, and gives the kind of the error that whoever asked gets; none where there is an answer all the same.
@@ -224,7 +224,7 @@ async fn hit(limits: Limits, tasks: TaskLimits, by: &Way) -> String {
             loaded.unwrap_err().kind().to_owned()
         }
         Printing => {
-            let guest = build_guest_for(&repository().join("tests/guests/printing"), "wasm32-wasip2").unwrap();
+            let guest = build_guest_for(&repository().join("tests/guests/stdio"), "wasm32-wasip2").unwrap();
             let handler = Handler::from_file(&engine(limits).unwrap(), &guest, Grants::default()).await.unwrap();
             let (session, _outbox) = Session::new(Handlers::new([handler]).unwrap(), options());
             kind(&answer(&session, "roots/list", &json!({})).await)

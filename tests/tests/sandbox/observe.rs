@@ -36,7 +36,7 @@ struct Listener {
 
 /// Does something on this thread, with somebody who listens. Guests are built before, for that takes long.
 fn heard<F: Future>(work: impl FnOnce(Spans) -> F) -> (F::Output, Listener) {
-    for guest in ["hostile", "counting", "asking", "reaching", "consulting"] {
+    for guest in ["hostile", "reuse", "model_and_user", "http_and_keyvalue", "model"] {
         build_guest(&repository().join("tests/guests").join(guest)).unwrap();
     }
     let spans = Spans::default();
@@ -315,7 +315,7 @@ fn of_the_table(found: &BTreeSet<(String, Vec<String>)>) {
 #[test]
 fn an_instance_that_goes_on_is_told_from_a_fresh_one() {
     let ((), Listener { spans, .. }) = heard(async |_| {
-        let file = build_guest(&repository().join("tests/guests/counting")).unwrap();
+        let file = build_guest(&repository().join("tests/guests/reuse")).unwrap();
         let handler = Handler::from_file(&engine(cells(2)).unwrap(), &file, Grants::default()).await.unwrap();
         let (session, _outbox) = Session::new(Handlers::new([handler.with_reuse(10)]).unwrap(), options());
         for id in 0..2 {
@@ -414,18 +414,20 @@ fn imports_are_seen_under_their_cell() {
     let form = json!({ "message": "m", "requestedSchema": { "type": "object", "properties": {} } });
     #[rustfmt::skip]
     let rows: &[Imports] = &[
-        ("asking", SAMPLING, prompt("hi"), &[
+        ("model_and_user", SAMPLING, prompt("hi"), &[
             ("taskcell:handlers/progress.report", "ok"), ("taskcell:handlers/model.create-message", "ok"),
             ("taskcell:handlers/progress.report", "ok")]),
-        ("asking", "elicitation/create", form, &[
+        ("model_and_user", "elicitation/create", form, &[
             ("taskcell:handlers/progress.report", "ok"), ("taskcell:handlers/user.elicit", "ok"),
             ("taskcell:handlers/progress.report", "ok")]),
-        ("reaching", SAMPLING, steps("open b\nset a 1\nget a\nadd a 1\nget-many a"), &[
+        ("http_and_keyvalue", SAMPLING, steps("open b\nset a 1\nget a\nadd a 1\nget-many a"), &[
             ("wasi:keyvalue/store.open", "ok"), ("wasi:keyvalue/store.set", "ok"), ("wasi:keyvalue/store.get", "ok"),
             ("wasi:keyvalue/atomics.increment", "ok"), ("wasi:keyvalue/batch.get-many", "ok")]),
-        ("reaching", SAMPLING, steps("open b\nset a text\nadd a 1"), &[
+        ("http_and_keyvalue", SAMPLING, steps("open b\nset a text\nadd a 1"), &[
             ("wasi:keyvalue/store.open", "ok"), ("wasi:keyvalue/store.set", "ok"), ("wasi:keyvalue/atomics.increment", "error")]),
-        ("reaching", SAMPLING, steps("send GET http://127.0.0.1:1/"), &[("wasi:http/outgoing-handler.handle", "error")]),
+        ("http_and_keyvalue", SAMPLING, steps("send GET http://127.0.0.1:1/"), &[
+            ("wasi:http/outgoing-handler.handle", "error"),
+        ]),
     ];
     for (folder, method, params, expected) in rows {
         let ((), Listener { spans, metrics }) = heard(async |_| {
@@ -514,7 +516,7 @@ async fn hostile_with_model(mark: &'static str) -> Session {
 
     let mut grants = Grants::default();
     grants.model = Some(Arc::new(Fails(mark)));
-    Session::new(guest_with(cells(2), "tests/guests/consulting", grants).await.unwrap(), options()).0
+    Session::new(guest_with(cells(2), "tests/guests/model", grants).await.unwrap(), options()).0
 }
 
 /// What a server names is cut and printable.

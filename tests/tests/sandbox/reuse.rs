@@ -11,8 +11,8 @@ use taskcell_test_support::provision::repository;
 use taskcell_test_support::server::options;
 
 /// The guest that counts; an instance of it answers so many requests.
-async fn counting(engine: &Engine, reuse: u32) -> Handlers {
-    let file = build_guest(&repository().join("tests/guests/counting")).unwrap();
+async fn handlers_with_reuse(engine: &Engine, reuse: u32) -> Handlers {
+    let file = build_guest(&repository().join("tests/guests/reuse")).unwrap();
     let handler = Handler::from_file(engine, &file, Grants::default()).await.unwrap();
     Handlers::new([handler.with_reuse(reuse)]).unwrap()
 }
@@ -47,7 +47,7 @@ async fn an_instance_answers_so_many_and_ends() {
     ];
     let engine = engine(cells(8)).unwrap();
     for (name, reuse, said) in table {
-        let session = session(&counting(&engine, reuse).await);
+        let session = session(&handlers_with_reuse(&engine, reuse).await);
         for (index, (said, answer)) in said.iter().enumerate() {
             assert_eq!(ask(&session, said).await, *answer, "{name}: {said:?}, request {index}");
         }
@@ -60,7 +60,7 @@ async fn who_prints_too_much_is_ended() {
     let mut limits = cells(8);
     limits.output = 1 << 10;
     let engine = engine(limits).unwrap();
-    let file = build_guest_for(&repository().join("tests/guests/printing"), "wasm32-wasip2").unwrap();
+    let file = build_guest_for(&repository().join("tests/guests/stdio"), "wasm32-wasip2").unwrap();
     let handler = Handler::from_file(&engine, &file, Grants::default()).await.unwrap();
     let session = session(&Handlers::new([handler.with_reuse(100)]).unwrap());
     let message = request(1, "roots/list", &json!({})).to_string();
@@ -72,7 +72,7 @@ async fn who_prints_too_much_is_ended() {
 #[tokio::test]
 async fn sessions_share_no_instance() {
     let engine = engine(cells(8)).unwrap();
-    let handlers = counting(&engine, 100).await;
+    let handlers = handlers_with_reuse(&engine, 100).await;
     let (one, other) = (session(&handlers), session(&handlers));
     assert_eq!(ask(&one, "").await, "1");
     assert_eq!(ask(&one, "").await, "2");
@@ -87,7 +87,7 @@ async fn sessions_share_no_instance() {
 #[tokio::test]
 async fn a_dropped_request_ends_its_instance() {
     let engine = engine(cells(8)).unwrap();
-    let session = session(&counting(&engine, 100).await);
+    let session = session(&handlers_with_reuse(&engine, 100).await);
     assert_eq!(ask(&session, "").await, "1");
     {
         let message = request(2, "sampling/createMessage", &prompt("wait")).to_string();
@@ -102,7 +102,7 @@ async fn a_dropped_request_ends_its_instance() {
 #[tokio::test]
 async fn a_waiting_cell_makes_room() {
     let engine = engine(cells(1)).unwrap();
-    let handlers = counting(&engine, 100).await;
+    let handlers = handlers_with_reuse(&engine, 100).await;
     let (one, other) = (session(&handlers), session(&handlers));
     for _ in 0..3 {
         assert_eq!(ask(&one, "").await, "1");

@@ -7,7 +7,7 @@ use taskcell_test_support::cli::run;
 use taskcell_test_support::guests::build_guest_for;
 
 fn guest() -> String {
-    let guest = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests/printing");
+    let guest = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests/stdio");
     build_guest_for(&guest, "wasm32-wasip2").unwrap().display().to_string()
 }
 

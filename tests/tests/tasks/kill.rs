@@ -121,6 +121,6 @@ fn tasks_of_a_handler_survive() {
 
 #[test]
 fn tasks_of_the_host_survive() {
-    let plain = build_guest_for(&repository().join("tests/guests/plain"), "wasm32-unknown-unknown").unwrap();
+    let plain = build_guest_for(&repository().join("tests/guests/plain_kinds"), "wasm32-unknown-unknown").unwrap();
     survives("managed", Some(plain));
 }

@@ -28,7 +28,7 @@ async fn load(engine: &Engine, name: &str, bytes: Vec<u8>, script: &Value) -> Ha
 
 /// The guest of plain kinds, with a script.
 async fn plain_in(engine: &Engine, script: &Value) -> Handler {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests/plain");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests/plain_kinds");
     let bytes = std::fs::read(build_guest(&folder).unwrap()).unwrap();
     load(engine, "plain", bytes, script).await
 }

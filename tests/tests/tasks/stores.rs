@@ -8,12 +8,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
-use taskcell::protocol::types::{Implementation, RequestContext, RpcError, TaskInput, TaskOutput, TaskStatus};
+use taskcell::protocol::types::{RpcError, TaskOutput, TaskStatus};
 use taskcell::tasks::contract::{self, Handle};
 use taskcell::tasks::{
-    Clear, Full, Job, MemoryStore, NewTask, Origin, Room, SqliteStore, Stored, TaskRecord, TaskStore, Transition,
-    Whose, Work,
+    Clear, Full, MemoryStore, NewTask, Origin, Room, SqliteStore, Stored, TaskRecord, TaskStore, Transition, Whose,
+    Work,
 };
+use taskcell_test_support::jobs::job;
 use tempfile::TempDir;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -63,29 +64,6 @@ fn record(id: &str) -> TaskRecord {
         ttl: Duration::from_secs(3_600),
         poll_interval: 500,
         version: 0,
-    }
-}
-
-fn job() -> Job {
-    let server = Implementation {
-        name: "server".to_owned(),
-        title: None,
-        version: "1".to_owned(),
-        description: None,
-        website_url: None,
-        icons: None,
-    };
-    Job {
-        kind: "sampling".to_owned(),
-        context: RequestContext {
-            request_id: "1".to_owned(),
-            progress_token: None,
-            meta: None,
-            server: Arc::new(server),
-            protocol_version: "2025-11-25".into(),
-            attempt: 1,
-        },
-        input: TaskInput::Custom("{}".to_owned()),
     }
 }
 
@@ -156,8 +134,10 @@ async fn what_was_stored_is_there_after_a_restart() {
     let secret = store.secret().await.unwrap();
     assert!(store.renew("worker", Duration::from_secs(3_600)).await.unwrap());
     let kept = create(&store, "kept").await;
-    let working =
-        NewTask { record: record("working"), work: Work::Leased { job: Arc::new(job()), worker: "worker".to_owned() } };
+    let working = NewTask {
+        record: record("working"),
+        work: Work::Leased { job: Arc::new(job("sampling")), worker: "worker".to_owned() },
+    };
     store.create(working, Room::for_tasks(10)).await.unwrap().unwrap();
     let mut ended = create(&store, "ended").await;
     (ended.version, ended.status) = (1, TaskStatus::Failed);
@@ -181,7 +161,7 @@ async fn what_was_stored_is_there_after_a_restart() {
     store.resign("worker").await.unwrap();
     let claims = store.claim("somebody", "next", 10).await.unwrap();
     assert_eq!((claims.len(), &*claims[0].lease.id, claims[0].lease.fence), (1, "working", 2));
-    assert_eq!(*claims[0].job, job());
+    assert_eq!(*claims[0].job, job("sampling"));
     // A place is never given again, though the last task is gone.
     assert!(create(&store, "next").await.sequence > last.sequence);
 }
@@ -704,7 +684,10 @@ async fn a_clock_that_was_set_back_ends_the_time_of_workers() {
     for worker in ["first", "second"] {
         assert!(store.renew(worker, Duration::from_secs(600)).await.unwrap());
     }
-    let task = NewTask { record: record("a"), work: Work::Leased { job: Arc::new(job()), worker: "first".to_owned() } };
+    let task = NewTask {
+        record: record("a"),
+        work: Work::Leased { job: Arc::new(job("sampling")), worker: "first".to_owned() },
+    };
     store.create(task, Room::for_tasks(10)).await.unwrap().unwrap();
 
     // By a few seconds, as clocks are corrected: it goes on.
@@ -731,8 +714,10 @@ async fn a_worker_is_remembered_for_a_day() {
     for worker in ["yesterday's", "today's"] {
         assert!(store.renew(worker, Duration::from_secs(600)).await.unwrap());
     }
-    let task =
-        NewTask { record: record("a"), work: Work::Leased { job: Arc::new(job()), worker: "yesterday's".to_owned() } };
+    let task = NewTask {
+        record: record("a"),
+        work: Work::Leased { job: Arc::new(job("sampling")), worker: "yesterday's".to_owned() },
+    };
     store.create(task, Room::for_tasks(10)).await.unwrap().unwrap();
     meddle(
         &path,

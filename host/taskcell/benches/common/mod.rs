@@ -40,14 +40,7 @@ pub fn guest_for(name: &str, wasm: &str) -> Result<Vec<u8>> {
 }
 
 pub fn server() -> Implementation {
-    Implementation {
-        name: "bench".to_owned(),
-        title: None,
-        version: "1".to_owned(),
-        description: None,
-        website_url: None,
-        icons: None,
-    }
+    Implementation::new("bench", "1")
 }
 
 /// taskcell with every limit on.

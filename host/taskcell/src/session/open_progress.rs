@@ -50,14 +50,7 @@ mod tests {
     /// A session may last for weeks.
     #[tokio::test]
     async fn a_task_that_ended_before_its_work_began_leaves_no_progress() {
-        let server = Implementation {
-            name: "test".to_owned(),
-            title: None,
-            version: "1".to_owned(),
-            description: None,
-            website_url: None,
-            icons: None,
-        };
+        let server = Implementation::new("test", "1");
         let (session, _outbox) = Session::new(Handlers::default(), SessionOptions::new(server));
         let shared = Arc::clone(&session.shared);
         for number in 0..100 {

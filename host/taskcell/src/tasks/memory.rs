@@ -487,7 +487,8 @@ impl TaskStore for MemoryStore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::types::{Implementation, RequestContext, TaskInput, TaskMetadata};
+    use crate::protocol::types::TaskMetadata;
+    use crate::tasks::contract::job;
     use crate::tasks::{CreateOptions, TaskLimits, Tasks};
 
     /// Workers that come and go in each of these tests.
@@ -495,26 +496,6 @@ mod tests {
 
     fn options() -> CreateOptions {
         CreateOptions::new(TaskMetadata { ttl: None }, Arc::default())
-    }
-
-    fn job() -> Job {
-        let server = Implementation {
-            name: "test".to_owned(),
-            title: None,
-            version: "1".to_owned(),
-            description: None,
-            website_url: None,
-            icons: None,
-        };
-        let context = RequestContext {
-            request_id: "1".to_owned(),
-            progress_token: None,
-            meta: None,
-            server: Arc::new(server),
-            protocol_version: "2025-11-25".into(),
-            attempt: 1,
-        };
-        Job { kind: "sampling".to_owned(), context, input: TaskInput::Custom("{}".to_owned()) }
     }
 
     fn tasks(store: &Arc<MemoryStore>) -> Tasks {

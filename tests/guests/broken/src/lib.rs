@@ -24,6 +24,9 @@ wit_bindgen::generate!({
 
 struct Handler;
 
+/// The answer to a request for a task.
+type Created = Result<CreateTaskResult, RpcError>;
+
 /// Whether this is the mistake to make.
 fn makes(mistake: &str) -> bool {
     store::get("mistake").is_ok_and(|made| made.as_deref() == Some(mistake))
@@ -108,11 +111,7 @@ impl roots::Guest for Handler {
 }
 
 impl augmented_sampling::Guest for Handler {
-    fn handle(
-        _: RequestContext,
-        task: TaskMetadata,
-        request: CreateMessageRequest,
-    ) -> Result<CreateTaskResult, RpcError> {
+    fn handle(_: RequestContext, task: TaskMetadata, request: CreateMessageRequest) -> Created {
         let mut task = create(task)?;
         tasks::spawn(&task.task_id, &TaskInput::Sampling(request))?;
         if makes("makes an id up") {
@@ -123,7 +122,7 @@ impl augmented_sampling::Guest for Handler {
 }
 
 impl augmented_elicitation::Guest for Handler {
-    fn handle(_: RequestContext, task: TaskMetadata, request: ElicitRequest) -> Result<CreateTaskResult, RpcError> {
+    fn handle(_: RequestContext, task: TaskMetadata, request: ElicitRequest) -> Created {
         let task = create(task)?;
         if !makes("forgets to spawn") {
             tasks::spawn(&task.task_id, &TaskInput::Elicitation(request))?;

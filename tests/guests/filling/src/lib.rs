@@ -4,19 +4,7 @@
 use bindings::exports::taskcell::handlers::elicitation;
 use bindings::taskcell::handlers::types::*;
 
-#[cfg(target_arch = "wasm32")]
-#[path = "../../../../guest-examples/rust-scripted/src/alloc.rs"]
-mod alloc;
-#[path = "../../../../guest-examples/rust-scripted/src/candidates.rs"]
-mod candidates;
-#[path = "../../../../guest-examples/rust-scripted/src/form.rs"]
-mod form;
-#[path = "../../../../guest-examples/rust-scripted/src/formats.rs"]
-mod formats;
-#[path = "../../../../guest-examples/rust-scripted/src/pattern.rs"]
-mod pattern;
-#[path = "../../../../guest-examples/rust-scripted/src/schema.rs"]
-mod schema;
+include!("../../plain_kinds/src/forms.rs");
 #[allow(dead_code, reason = "only the type of its values is needed")]
 #[path = "../../../../guest-examples/rust-scripted/src/script.rs"]
 mod script;

@@ -129,7 +129,7 @@ impl Load {
         });
         let stock = Handler::from_bytes(&engine, "stock", STOCK.to_vec(), grants.clone()).await?;
         let own = Handlers::new([stock])?;
-        let managed = Handlers::new([load("tests/guests/plain").await?])?.native(roots)?.managed();
+        let managed = Handlers::new([load("tests/guests/plain_kinds").await?])?.native(roots)?.managed();
         let hostile = Handlers::new([load("tests/guests/hostile").await?])?;
         let folder = tempfile::tempdir()?;
         let store = Arc::new(SqliteStore::open(&folder.path().join("tasks.db")).await?);

@@ -82,7 +82,7 @@ async fn plain() -> anyhow::Result<Handlers> {
     let mut grants = taskcell::Grants::default();
     grants.progress = true;
     grants.config = Some([("script".to_owned(), script().to_string())].into_iter().collect());
-    crate::handlers::guest_with(cells(8), "tests/guests/plain", grants).await
+    crate::handlers::guest_with(cells(8), "tests/guests/plain_kinds", grants).await
 }
 
 async fn converse(handlers: Handlers, settings: &str, messages: impl Iterator<Item = &str>) {

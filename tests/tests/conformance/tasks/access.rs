@@ -101,7 +101,7 @@ async fn task_operations_are_rate_limited() {
 
 // ---- Resource Management ----
 
-/// What has expired is taken out of the store without anybody asking, and its work is stopped.
+/// What has expired is taken out of the store without a request, and its work is stopped.
 #[tokio::test(flavor = "multi_thread")]
 async fn expired_tasks_are_removed_unasked() {
     each(async |handlers| {

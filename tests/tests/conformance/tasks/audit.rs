@@ -1,32 +1,14 @@
 //! What is written down.
 
+use taskcell_test_support::written::Written;
+
 use super::*;
 
 // ---- Audit and Logging ----
 
-/// A log that a test can read.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    fn lines(&self) -> Vec<Value> {
-        json_lines(std::str::from_utf8(&self.0.lock().unwrap()).unwrap()).unwrap()
-    }
-}
-
 /// The audit log of a principal that made these requests.
 async fn audited(handlers: &Handlers, story: &Story) -> (Vec<Value>, String) {
-    let log = Log::default();
+    let log = Written::default();
     let options = with(|options| {
         options.principal = "who it was".to_owned();
         options.audit = Some(Arc::new(AuditLog::new(log.clone(), false)));
@@ -39,13 +21,13 @@ async fn audited(handlers: &Handlers, story: &Story) -> (Vec<Value>, String) {
     // The end may be written while its result is already on the way.
     let ended = |line: &Value| line["event"] == "changed" && line["task"] == task && line["status"] == story.end;
     soon(async {
-        while !log.lines().iter().any(ended) {
+        while !log.lines().unwrap().iter().any(ended) {
             tokio::task::yield_now().await
         }
     })
     .await
     .unwrap();
-    (log.lines(), task)
+    (log.lines().unwrap(), task)
 }
 
 /// Creation, end and each retrieval are in the log.

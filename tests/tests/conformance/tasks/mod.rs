@@ -11,10 +11,9 @@ mod status;
 mod time;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
 use std::num::NonZeroU32;
 use std::pin::pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -25,7 +24,7 @@ use taskcell::session::Undeclared;
 use taskcell::tasks::{AuditLog, MemoryStore, RateLimit, TaskStore, Whose};
 use taskcell_test_support::conversation::{self, Conversation, request, soon, start};
 use taskcell_test_support::handlers::guest;
-use taskcell_test_support::server::{json_lines, options};
+use taskcell_test_support::server::options;
 
 use super::{
     ELICITATION, RELATED, SAMPLING, and, as_task, cells, create, each, error, form, hostile, id, notifications, of,

@@ -6,7 +6,7 @@ use super::*;
 type Case = (&'static str, &'static str, Value, Value);
 
 /// Asks for each case, and sees that what asks the application shows it the request unchanged.
-pub(super) async fn run(handlers: &Handlers, application: &Application) {
+pub(super) async fn run(handlers: &Handlers, application: &FakeApplication) {
     let mut server = conversation(handlers);
     let mut differences = Differences::default();
     for (what, method, params, expected) in sampling().into_iter().chain(elicitation()).chain(others()) {

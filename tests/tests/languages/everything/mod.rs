@@ -14,9 +14,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use taskcell::Handlers;
 use taskcell::handlers::Features;
-use taskcell_test_support::application::Application;
 use taskcell_test_support::cli;
 use taskcell_test_support::conversation::Conversation;
+use taskcell_test_support::fake_application::FakeApplication;
 use taskcell_test_support::handlers::cells;
 use taskcell_test_support::languages::Language;
 use taskcell_test_support::provision::language_skipped;
@@ -48,7 +48,7 @@ async fn all(name: &str) {
         return;
     }
     let language = Language::named(name).unwrap();
-    let application = Arc::new(Application::default());
+    let application = Arc::new(FakeApplication::default());
     let handlers = language.everything(cells(16), &application).await.unwrap();
     assert_eq!(handlers.capabilities(), capabilities());
     let handlers = with_tools(handlers);

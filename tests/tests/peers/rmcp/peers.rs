@@ -18,6 +18,7 @@ use taskcell_test_support::provision::{node_peers, peers_skipped, python_peers};
 use tokio::process::Command;
 
 use super::application::{Own, Sampler};
+use crate::sampling_script;
 
 /// A call: tool, its arguments, what its text holds, and kinds that the handlers must have answered.
 type Row = (&'static str, Value, &'static [&'static str], &'static [&'static str]);
@@ -151,15 +152,7 @@ async fn the_sdk_of_python_is_answered() {
     if peers_skipped("the_sdk_of_python_is_answered") {
         return;
     }
-    let script = json!({
-        "delayMs": 100,
-        "pollIntervalMs": 50,
-        "sampling": [
-            { "match": "fail", "error": { "code": -7, "message": "The model exploded" } },
-            { "match": "for ever", "delayMs": 600_000 },
-            { "match": "a while", "delayMs": 1_500 },
-        ],
-    });
+    let script = sampling_script();
     #[rustfmt::skip]
     let rows: Vec<Row> = vec![
         ("sample_plain",   json!({}),                  &["OK", "Scripted answer to: Say hi"], &["sampling"]),

@@ -39,7 +39,7 @@ impl Mode {
         if self == Self::OwnHandlers {
             return Vec::new();
         }
-        let plain = build_guest(&Path::new(env!("CARGO_MANIFEST_DIR")).join("guests/plain")).unwrap();
+        let plain = build_guest(&Path::new(env!("CARGO_MANIFEST_DIR")).join("guests/plain_kinds")).unwrap();
         let arguments = ["--tasks", "managed", "--grant", "progress", "--handler"];
         arguments.into_iter().map(str::to_owned).chain([plain.display().to_string()]).collect()
     }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use taskcell_test_support::provision::{node_peers, peers_skipped, python_peers};
 
 use super::{Mode, call};
+use crate::sampling_script;
 
 /// A call: tool, its arguments, the first word of its text, what stands where in the JSON that follows, and the kinds
 /// that must have answered, and no others.
@@ -17,16 +18,9 @@ type Row = (&'static str, Value, &'static str, Vec<(&'static str, Value)>, &'sta
 
 /// How long tasks take is said by the prompt.
 fn script() -> Value {
-    json!({
-        "delayMs": 100,
-        "pollIntervalMs": 50,
-        "sampling": [
-            { "match": "fail", "error": { "code": -7, "message": "The model exploded" } },
-            { "match": "for ever", "delayMs": 600_000 },
-            { "match": "a while", "delayMs": 1_500 },
-        ],
-        "elicitation": [{ "match": "fail", "error": { "code": -7, "message": "The form caught fire" } }],
-    })
+    let mut script = sampling_script();
+    script["elicitation"] = json!([{ "match": "fail", "error": { "code": -7, "message": "The form caught fire" } }]);
+    script
 }
 
 /// What both servers must see.

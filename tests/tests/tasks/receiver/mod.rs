@@ -11,11 +11,12 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::json;
 use taskcell::protocol::types::TaskStatus::{self, Cancelled, Completed, Failed, InputRequired, Working};
-use taskcell::protocol::types::{Implementation, RequestContext, RpcError, Task, TaskInput, TaskMetadata, TaskOutput};
+use taskcell::protocol::types::{RpcError, Task, TaskMetadata, TaskOutput};
 use taskcell::tasks::{
     By, Claim, CreateOptions, Job, MemoryStore, NewTask, Origin, Outcome, Room, Runner, SqliteStore, TaskError,
     TaskLimits, TaskRecord, TaskStore, Tasks, Whose, Work,
 };
+use taskcell_test_support::jobs;
 use tokio::sync::{mpsc, oneshot};
 
 mod audit;
@@ -221,23 +222,7 @@ async fn set(flag: &AtomicBool) {
 // ---- Work ----
 
 fn job() -> Job {
-    let server = Implementation {
-        name: "test".to_owned(),
-        title: None,
-        version: "1".to_owned(),
-        description: None,
-        website_url: None,
-        icons: None,
-    };
-    let context = RequestContext {
-        request_id: "1".to_owned(),
-        progress_token: None,
-        meta: None,
-        server: Arc::new(server),
-        protocol_version: "2025-11-25".into(),
-        attempt: 1,
-    };
-    Job { kind: "augmented-sampling".to_owned(), context, input: TaskInput::Custom("{}".to_owned()) }
+    jobs::job("augmented-sampling")
 }
 
 /// Does work by a function.

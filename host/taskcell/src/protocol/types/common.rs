@@ -48,6 +48,21 @@ pub struct Implementation {
     pub icons: Option<Vec<Icon>>,
 }
 
+impl Implementation {
+    /// Describes a peer by its name and its version, and leaves the optional members out.
+    #[must_use]
+    pub fn new(name: impl Into<String>, version: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            title: None,
+            version: version.into(),
+            description: None,
+            website_url: None,
+            icons: None,
+        }
+    }
+}
+
 /// A picture for a user interface. MCP: `Icon`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ComponentType, Lift, Lower)]
 #[component(record)]

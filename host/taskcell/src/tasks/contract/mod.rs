@@ -46,6 +46,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::TaskStore;
+// The tests of the stores use it, too; the support code of the tests switches the feature on.
+#[cfg(test)]
+pub(super) use values::job;
 
 /// A handle onto a store.
 pub type Handle = Arc<dyn TaskStore>;

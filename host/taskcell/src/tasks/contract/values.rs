@@ -102,21 +102,14 @@ pub(super) fn custom(json: &str) -> Outcome {
 }
 
 /// Some work.
-pub(super) fn job() -> Job {
+pub(in crate::tasks) fn job() -> Job {
     Job {
         kind: "sampling".to_owned(),
         context: RequestContext {
             request_id: "7".to_owned(),
             progress_token: Some(ProgressToken::Number(0)),
             meta: Some("{\"progressToken\":0,\"a\":[1.0,1e300,\"\\u0000\"]}".to_owned()),
-            server: Arc::new(Implementation {
-                name: "server".to_owned(),
-                title: Some(ODD.concat()),
-                version: "1".to_owned(),
-                description: None,
-                website_url: None,
-                icons: None,
-            }),
+            server: Arc::new(Implementation { title: Some(ODD.concat()), ..Implementation::new("server", "1") }),
             protocol_version: "2025-11-25".into(),
             attempt: 1,
         },
