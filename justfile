@@ -60,7 +60,7 @@ fuzz TARGET SECONDS:
 
 # The benches: requests, ratios to the floor, ten thousand waiting cells
 bench:
-    cargo bench -p taskcell
+    cargo bench -p taskcell -p taskcell-rmcp
 
 # A mixed load, a tenth of it hostile, for so long: does anything grow?
 soak MINUTES="15":
@@ -68,7 +68,7 @@ soak MINUTES="15":
 
 # By how much a run grows that is asked COUNT pings
 pings COUNT="1500000":
-    cargo build --release -p taskcell -p taskcell-tests --bin taskcell --bin tool-server
+    cargo build --release -p taskcell-cli -p taskcell-tests --bin taskcell --bin tool-server
     target/release/taskcell run -q --timeout 600 --tool pings --arg count={{ COUNT }} -- target/release/tool-server
 
 # What the program holds and how long it takes under hostile servers; of another BINARY, too

@@ -4,7 +4,7 @@
 //!
 //! A word is a language to measure, all if none is given; a word with `=` is the name and the file of another handler of
 //! sampling and elicitation. All take turns in one run, so that a noisy machine slows them alike. The program that writes
-//! and builds the projects must be there: `cargo build --release -p taskcell -p taskcell-tests --bin taskcell-cli`.
+//! and builds the projects must be there: `cargo build --release -p taskcell-tests --bin taskcell-cli`.
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a bench fails by panicking")]
 
 mod common;

@@ -16,7 +16,7 @@
 //! grants.progress = true;
 //! grants.config = Some([("script".to_owned(), "{}".to_owned())].into_iter().collect());
 //! let engine = Engine::new(EngineOptions::default())?;
-//! let handler = Handler::from_file(&engine, "assets/stock.wasm".as_ref(), grants).await?;
+//! let handler = Handler::from_file(&engine, "../cli/assets/stock.wasm".as_ref(), grants).await?;
 //! let handlers = Handlers::new([handler])?;
 //! let capabilities = handlers.capabilities(); // for `initialize`
 //! assert!(capabilities["sampling"].is_object());
@@ -47,8 +47,6 @@
 //! | [`mrtr`] | calls of revision 2026-07-28, in which the server asks by its result |
 //! | `watch` | files that are watched (feature `watch`) |
 //! | `otel` | export of spans and metrics by OpenTelemetry (feature `otel`) |
-//! | `rmcp` | handlers beside the `ClientHandler` of an application that uses rmcp (feature `rmcp`) |
-//! | `cli` | the program `taskcell` (feature `cli`) |
 //!
 //! A module imports only modules that stand above it; `tests/tests/layers.rs` holds that.
 //!
@@ -58,19 +56,13 @@
 
 #![deny(missing_docs)]
 
-#[cfg(feature = "cli")]
-pub mod cli;
 mod error;
-#[cfg(feature = "cli")]
-mod first_poll;
 pub mod grants;
 pub mod handlers;
 pub mod mrtr;
 #[cfg(feature = "otel")]
 pub mod otel;
 pub mod protocol;
-#[cfg(feature = "rmcp")]
-pub mod rmcp;
 pub mod sandbox;
 pub mod session;
 mod support;

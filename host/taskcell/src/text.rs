@@ -17,7 +17,7 @@ const MAX_MARKS: usize = 4;
 
 /// The text in one line: trimmed, its line breaks, tabs and runs of blanks as one blank each, cut after `max`
 /// characters.
-pub(crate) fn one_line(text: &str, max: usize) -> String {
+pub fn one_line(text: &str, max: usize) -> String {
     let mut line = String::new();
     let mut count = 0usize;
     let mut blank = false;
@@ -43,8 +43,7 @@ pub(crate) fn one_line(text: &str, max: usize) -> String {
 }
 
 /// The text with its lines, tabs and blanks.
-#[cfg(feature = "cli")]
-pub(crate) fn lines(text: &str) -> String {
+pub fn lines(text: &str) -> String {
     let shown = Visible::new(text).map(|shown| match shown {
         Shown::AsIs(c) | Shown::Hidden(c @ ('\n' | '\t')) => c,
         Shown::Hidden(_) => char::REPLACEMENT_CHARACTER,
@@ -53,8 +52,7 @@ pub(crate) fn lines(text: &str) -> String {
 }
 
 /// A JSON document, indented, with the characters that are not shown as escapes: they stand only in its strings.
-#[cfg(feature = "cli")]
-pub(crate) fn json(document: &serde_json::Value) -> String {
+pub fn json(document: &serde_json::Value) -> String {
     use std::fmt::Write;
 
     let text = format!("{document:#}");
@@ -74,8 +72,7 @@ pub(crate) fn json(document: &serde_json::Value) -> String {
 }
 
 /// Whether the text can be shown as it is, in one line.
-#[cfg(feature = "cli")]
-pub(crate) fn is_printable_line(text: &str) -> bool {
+pub fn is_printable_line(text: &str) -> bool {
     Visible::new(text).all(|shown| matches!(shown, Shown::AsIs(_)))
 }
 
@@ -261,7 +258,6 @@ mod tests {
         assert_eq!((one_line("   ", 5), one_line("", 0), one_line("a", 0)), (String::new(), String::new(), "…".into()));
     }
 
-    #[cfg(feature = "cli")]
     #[test]
     fn a_document_escapes_what_is_hidden() {
         let document = serde_json::json!({ "a": "x\u{200b}\u{e0041}\u{9b} \u{26a0}\u{fe0f}\u{301}" });

@@ -1,5 +1,5 @@
 //! The program `taskcell`, built with the tests, which cargo then finds for them.
 
 fn main() -> std::process::ExitCode {
-    taskcell::cli::main()
+    taskcell_cli::main()
 }

@@ -10,7 +10,7 @@ use crate::guests::build_guest;
 use crate::provision::{repository, target};
 
 /// The stock handler, as the program embeds it.
-pub const STOCK: &[u8] = include_bytes!("../../../host/taskcell/assets/stock.wasm");
+pub const STOCK: &[u8] = include_bytes!("../../../host/cli/assets/stock.wasm");
 
 /// Limits for a test: as many cells as it needs, and the defaults. Reserving room for a thousand takes time.
 #[must_use]

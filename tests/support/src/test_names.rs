@@ -11,7 +11,7 @@ use crate::provision::repository;
 #[must_use]
 pub fn sources() -> BTreeMap<String, String> {
     let mut files = Vec::new();
-    for folder in ["tests", "host/taskcell/src"] {
+    for folder in ["tests", "host"] {
         rust_files(&repository().join(folder), &mut files);
     }
     let read = |path: &PathBuf| Some((name(path), fs::read_to_string(path).ok()?));

@@ -14,7 +14,7 @@ use taskcell_test_support::server::json_lines;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_taskcell-cli");
 
 static BROKEN: LazyLock<String> = LazyLock::new(|| guest("tests/guests/broken"));
-static STOCK: LazyLock<String> = LazyLock::new(|| text(&repository().join("host/taskcell/assets/stock.wasm")));
+static STOCK: LazyLock<String> = LazyLock::new(|| text(&repository().join("host/cli/assets/stock.wasm")));
 
 fn guest(folder: &str) -> String {
     text(&build_guest(&repository().join(folder)).unwrap())

@@ -66,7 +66,7 @@ fn compiling_ahead_of_time() {
 fn what_cannot_be_compiled() {
     let folder = tempfile::tempdir().unwrap();
     let garbage = folder.path().join("garbage.wasm");
-    let stock = repository().join("host/taskcell/assets/stock.wasm");
+    let stock = repository().join("host/cli/assets/stock.wasm");
     fs::write(&garbage, b"garbage").unwrap();
     for (arguments, said) in [
         (vec!["compile", stock.to_str().unwrap(), "--no-cache"], "--no-cache leaves nowhere"),

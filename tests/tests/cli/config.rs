@@ -191,7 +191,7 @@ fn each_key_is_obeyed() {
     "#;
     let file = write(&folder, text);
     let config = ["--config", file.to_str().unwrap()];
-    let stock = repository().join("host/taskcell/assets/stock.wasm").display().to_string();
+    let stock = repository().join("host/cli/assets/stock.wasm").display().to_string();
     let inspected = run(&[&["inspect", "--json"], &config[..], &[&stock]].concat(), &[]).json().unwrap();
     let capabilities = &inspected["capabilities"];
     assert_eq!(capabilities["elicitation"], json!({ "url": {} }));
@@ -267,7 +267,7 @@ fn the_nearest_wins() {
     "#;
     let file = write(&folder, text);
     let config = ["--config", file.to_str().unwrap()];
-    let stock = repository().join("host/taskcell/assets/stock.wasm").display().to_string();
+    let stock = repository().join("host/cli/assets/stock.wasm").display().to_string();
     let minimal = build_guest(&repository().join("guest-examples/rust-minimal")).unwrap().display().to_string();
 
     // What is declared.

@@ -15,7 +15,7 @@ const VARIABLE: &str = "TASKCELL_TEST_KEY";
 const SECRET: &str = "correct-horse-battery-staple";
 
 fn stock() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/taskcell/assets/stock.wasm").canonicalize().unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/cli/assets/stock.wasm").canonicalize().unwrap()
 }
 
 /// A guest that tells what it was given.

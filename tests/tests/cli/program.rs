@@ -43,7 +43,7 @@ fn text(path: &Path) -> String {
 }
 
 fn stock() -> String {
-    text(&repository("host/taskcell/assets/stock.wasm"))
+    text(&repository("host/cli/assets/stock.wasm"))
 }
 
 fn minimal() -> String {

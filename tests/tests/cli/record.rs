@@ -13,7 +13,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_taskcell-cli");
 const SERVER: &str = env!("CARGO_BIN_EXE_fake-server");
 const LATER_SERVER: &str = env!("CARGO_BIN_EXE_modern-server");
 
-static STOCK: LazyLock<String> = LazyLock::new(|| text(&repository().join("host/taskcell/assets/stock.wasm")));
+static STOCK: LazyLock<String> = LazyLock::new(|| text(&repository().join("host/cli/assets/stock.wasm")));
 
 fn text(path: &Path) -> String {
     path.to_str().unwrap().to_owned()

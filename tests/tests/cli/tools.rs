@@ -308,7 +308,7 @@ fn call_takes_a_file_and_parameters() {
 /// All grants that are missing are named at once, as the flag that gives them takes them.
 #[test]
 fn missing_grants_are_one_flag() {
-    let stock = repository().join("host/taskcell/assets/stock.wasm").display().to_string();
+    let stock = repository().join("host/cli/assets/stock.wasm").display().to_string();
     let with =
         |options: &[&str]| run(PROGRAM, &[&["call", "--handler", &stock], options, &["roots/list"]].concat()).unwrap();
     let ran = with(&[]);
@@ -355,7 +355,7 @@ fn a_lone_table_of_a_handler_is_explained() {
 /// Who stops reading stdout is told nothing.
 #[test]
 fn a_broken_pipe_is_silent() {
-    let stock = repository().join("host/taskcell/assets/stock.wasm").display().to_string();
+    let stock = repository().join("host/cli/assets/stock.wasm").display().to_string();
     let table: [&[&str]; 4] = [&["demo", "-q"], &["inspect", &stock], &["call", "ping"], &["completions", "bash"]];
     for arguments in table {
         let (reading, writing) = std::io::pipe().unwrap();

@@ -12,7 +12,7 @@ use wit_parser::Resolve;
 /// Set TASKCELL_BLESS to put what is assembled in the place of the embedded file.
 #[test]
 fn the_embedded_adapter_is_what_the_source_is_assembled_to() {
-    let assets = repository().join("host/taskcell/assets");
+    let assets = repository().join("host/cli/assets");
     let mut resolve = Resolve::default();
     let package = resolve.push_file(assets.join("go-adapter.wit")).unwrap();
     let world = resolve.select_world(&[package], Some("adapter")).unwrap();
@@ -24,19 +24,19 @@ fn the_embedded_adapter_is_what_the_source_is_assembled_to() {
     }
     assert!(
         std::fs::read(&embedded).unwrap_or_default() == assembled,
-        "host/taskcell/assets/go-adapter.wasm is not what go-adapter.wat is assembled to: run this test with TASKCELL_BLESS=1"
+        "host/cli/assets/go-adapter.wasm is not what go-adapter.wat is assembled to: run this test with TASKCELL_BLESS=1"
     );
 }
 
 #[test]
 fn the_embedded_runtime_package_is_that_of_the_bindings() {
     let theirs = bindings_package();
-    let ours = repository().join("host/taskcell/assets/go-pkg");
+    let ours = repository().join("host/cli/assets/go-pkg");
     for file in ["go.mod", "LICENSE", "wit/async", "wit/runtime", "wit/types"] {
         let (ours, theirs) = (contents(&ours.join(file)), contents(&theirs.join(file)));
         assert!(
             ours == theirs,
-            "host/taskcell/assets/go-pkg/{file} is not that of the crate wit-bindgen-go: copy it from there"
+            "host/cli/assets/go-pkg/{file} is not that of the crate wit-bindgen-go: copy it from there"
         );
     }
 }

@@ -84,7 +84,7 @@ fn the_page_is_true() {
     for words in commands(&page) {
         let line = words.join(" ");
         match words[0].as_str() {
-            "cargo" => assert_eq!(line, "cargo install --path host/taskcell --locked"),
+            "cargo" => assert_eq!(line, "cargo install --path host/cli --locked"),
             "npm" => assert!(walk.folder.join("package-lock.json").exists(), "there is nothing for `{line}`"),
             "cd" => walk.folder = walk.folder.join(&words[1]),
             "taskcell" if line.contains("--ask") => ask(walk.command(&words)),
@@ -122,12 +122,12 @@ fn ask(mut command: Command) {
 /// The README and the page install the program in the same way, from the folder that has it.
 #[test]
 fn the_install_line_is_that_of_the_repository() {
-    const LINE: &str = "cargo install --path host/taskcell --locked";
+    const LINE: &str = "cargo install --path host/cli --locked";
     for file in ["README.md", "docs/quickstart.md"] {
         let text = fs::read_to_string(repository().join(file)).unwrap();
         assert!(text.lines().any(|line| line.trim() == LINE), "{file} does not say {LINE}");
     }
-    let manifest = fs::read_to_string(repository().join("host/taskcell/Cargo.toml")).unwrap();
+    let manifest = fs::read_to_string(repository().join("host/cli/Cargo.toml")).unwrap();
     assert!(manifest.contains("[[bin]]\nname = \"taskcell\""));
     assert!(Path::new(&repository().join("Cargo.lock")).exists());
 }

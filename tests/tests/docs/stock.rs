@@ -10,7 +10,7 @@ use taskcell_test_support::guests::build_guest;
 fn the_embedded_handlers_are_what_their_sources_build_to() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     for (embedded, source) in [("stock", "rust-scripted"), ("ask", "ask")] {
-        let asset = root.join(format!("host/taskcell/assets/{embedded}.wasm"));
+        let asset = root.join(format!("host/cli/assets/{embedded}.wasm"));
         let built = std::fs::read(build_guest(&root.join("guest-examples").join(source)).unwrap()).unwrap();
         if std::env::var_os("TASKCELL_BLESS").is_some() {
             std::fs::write(&asset, &built).unwrap();
@@ -20,7 +20,7 @@ fn the_embedded_handlers_are_what_their_sources_build_to() {
         assert_eq!(
             (digest(&found), found.len()),
             (digest(&built), built.len()),
-            "host/taskcell/assets/{embedded}.wasm is not what guest-examples/{source} builds to: run `just stock`"
+            "host/cli/assets/{embedded}.wasm is not what guest-examples/{source} builds to: run `just stock`"
         );
     }
 }

@@ -366,7 +366,7 @@ fn the_examples_lock_the_same_tools() {
     let (python, node) =
         (hashes(&read(&tools.join("python/requirements.txt"))), packages(&read(&tools.join("node/package-lock.json"))));
     let mut seen = 0;
-    let folders = ["guest-examples", "host/taskcell/src/cli/languages/templates"];
+    let folders = ["guest-examples", "host/cli/src/languages/templates"];
     for example in folders.iter().flat_map(|folder| fs::read_dir(repository().join(folder)).unwrap()) {
         let example = example.unwrap().path();
         let (requirements, lock) = (read(&example.join("requirements.txt")), read(&example.join("package-lock.json")));

@@ -126,7 +126,7 @@ async fn inputs_and_tasks_of_our_own_server() {
 
 /// The arguments that are the same for all servers: one component, and no word of a revision.
 fn arguments() -> Vec<String> {
-    let handler = text(&here("../host/taskcell/assets/stock.wasm"));
+    let handler = text(&here("../host/cli/assets/stock.wasm"));
     let set = format!("script={}", script());
     let arguments = ["run", "--json", "--handler", &handler, "--grant", "tasks", "--grant", "progress", "--set", &set];
     arguments.map(str::to_owned).into()

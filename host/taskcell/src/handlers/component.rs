@@ -108,7 +108,8 @@ impl Handler {
     }
 
     /// The same of bytes that were read from a file.
-    pub(crate) fn read_from(mut self, path: &Path) -> Self {
+    #[must_use]
+    pub fn read_from(mut self, path: &Path) -> Self {
         self.file = Some(path.to_owned());
         self
     }
@@ -161,8 +162,7 @@ impl Handler {
     ///
     /// # Errors
     /// [`Error::NotGranted`]
-    #[cfg(feature = "cli")]
-    pub(crate) fn with_grants(&self, grants: Grants) -> Result<Self, Error> {
+    pub fn with_grants(&self, grants: Grants) -> Result<Self, Error> {
         grants.allow(self.name(), &self.imports)?;
         let owner = Owner { name: Arc::clone(&self.owner.name), digest: Arc::clone(&self.owner.digest), grants };
         Ok(Self {

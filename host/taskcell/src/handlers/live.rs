@@ -33,7 +33,7 @@ use crate::telemetry::reloaded;
 /// # grants.tasks = true;
 /// # grants.progress = true;
 /// # grants.config = Some([("script".to_owned(), "{}".to_owned())].into_iter().collect());
-/// # let handlers_wasm = || std::fs::read("assets/stock.wasm");
+/// # let handlers_wasm = || std::fs::read("../cli/assets/stock.wasm");
 /// let engine = Engine::new(EngineOptions::default())?;
 /// let handler = Handler::from_bytes(&engine, "mine", handlers_wasm()?, grants).await?;
 /// let handlers = LiveHandlers::new(Handlers::new([handler])?);

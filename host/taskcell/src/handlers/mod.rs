@@ -19,7 +19,7 @@
 mod call;
 mod change;
 mod component;
-pub(crate) mod declare;
+mod declare;
 mod exports;
 mod kept;
 mod live;
@@ -30,6 +30,7 @@ mod store;
 pub(crate) use call::call;
 pub use change::{Change, ComponentChange};
 pub use component::Handler;
+pub use declare::merge as merge_capabilities;
 pub(crate) use exports::{
     Answer, AugmentedElicitation, AugmentedSampling, Background, CancelTask, Elicitation, Export, GetTask,
     GetTaskResult, ListTasks, Roots, Sampling,

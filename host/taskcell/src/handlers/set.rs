@@ -92,7 +92,6 @@ impl Features {
 
 /// Who answers a kind.
 #[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
 pub enum Served<'a> {
     /// A component.
     Handler(&'a Arc<Handler>),
@@ -114,7 +113,7 @@ impl Handlers {
     }
 
     /// The same of handlers that others have, too.
-    pub(crate) fn shared(handlers: impl IntoIterator<Item = Arc<Handler>>) -> Result<Self, Error> {
+    pub fn shared(handlers: impl IntoIterator<Item = Arc<Handler>>) -> Result<Self, Error> {
         let mut set = Self::default();
         for handler in handlers {
             set.put_all(&handler)?;

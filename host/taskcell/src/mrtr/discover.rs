@@ -20,7 +20,6 @@ const SERVER_INFO: &str = "/_meta/io.modelcontextprotocol~1serverInfo";
 
 /// What the answer to `server/discover` says of a server.
 #[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
 pub enum Discovered {
     /// It speaks [`PROTOCOL_VERSION`]: make calls with a [`Caller`](super::Caller).
     Modern {

@@ -75,7 +75,7 @@ pub enum CallError {
 
 impl CallError {
     /// The word for it in `error.type`.
-    pub(crate) fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         match self {
             Self::Params(_) => "params",
             Self::Refused(_) => "refused",

@@ -23,7 +23,7 @@ use crate::text::one_line;
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// What the id of a request starts with that is made of an input.
-pub(crate) const INPUT: &str = "input-";
+pub const INPUT: &str = "input-";
 
 /// One input.
 struct Input {

@@ -6,18 +6,21 @@ use serde_json::{Value, json};
 use super::members::Members;
 use super::{Options, TASKS_EXTENSION};
 use crate::handlers::Handlers;
-use crate::handlers::declare::merge;
+use crate::handlers::merge_capabilities;
 use crate::protocol::types::Implementation;
 use crate::telemetry;
 
 /// The keys of `_meta` that this revision reserves.
 const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
-pub(crate) const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
-pub(crate) const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+/// The key of `_meta` that names the client. [basic/versioning]
+pub const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
+/// The key of `_meta` with the client's capabilities. [basic/versioning]
+pub const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 
 /// The capabilities of handlers as this revision has them: what follows from the plain kinds, and the extension of
 /// tasks where the caller polls them; and what the application declares. It knows no tasks of clients. [basic/versioning, Extension Negotiation]
-pub(crate) fn capabilities(handlers: &Handlers, options: &Options) -> Value {
+#[must_use]
+pub fn capabilities(handlers: &Handlers, options: &Options) -> Value {
     let mut capabilities = handlers.capabilities();
     if let Some(members) = capabilities.as_object_mut() {
         members.remove("tasks");
@@ -31,7 +34,7 @@ pub(crate) fn capabilities(handlers: &Handlers, options: &Options) -> Value {
     }
     let Some(Value::Object(declared)) = &options.declared else { return capabilities };
     let mut declared = declared.clone();
-    merge(&mut declared, capabilities);
+    merge_capabilities(&mut declared, capabilities);
     Value::Object(declared)
 }
 

@@ -72,10 +72,8 @@ pub use discover::{Discovered, discover, discovered};
 pub use error::CallError;
 pub use task::RemoteTask;
 
-#[cfg(feature = "rmcp")]
-pub(crate) use input::INPUT;
-#[cfg(feature = "rmcp")]
-pub(crate) use meta::{CLIENT_CAPABILITIES, CLIENT_INFO, capabilities};
+pub use input::INPUT;
+pub use meta::{CLIENT_CAPABILITIES, CLIENT_INFO, capabilities};
 
 use crate::handlers::Serving;
 use crate::protocol::MRTR_PROTOCOL_VERSION;
@@ -177,8 +175,7 @@ impl std::fmt::Debug for Options {
 }
 
 /// Whether a result wants more than to be read: input, or to be polled for as a task.
-#[cfg(feature = "rmcp")]
-pub(crate) fn asks(result: &RawValue, options: &Options) -> bool {
+pub fn asks(result: &RawValue, options: &Options) -> bool {
     match wire::type_of(result).ok().flatten().as_deref() {
         Some("input_required") => true,
         Some("task") => options.tasks,
@@ -279,8 +276,7 @@ impl Caller {
     }
 
     /// Goes on with a call that was made elsewhere, from its first result.
-    #[cfg(feature = "rmcp")]
-    pub(crate) async fn called(
+    pub async fn called(
         &self,
         method: &str,
         params: &RawValue,

@@ -13,7 +13,7 @@ use super::plain;
 use super::types::RpcError;
 
 /// Bytes of a request's id, as it is written. It is echoed and kept, and no server needs more: a UUID has 38.
-pub(crate) const MAX_ID: usize = 128;
+pub const MAX_ID: usize = 128;
 
 /// Any message: a request has `id` and `method`, a notification only `method`, a response only `id`.
 #[derive(Debug, Deserialize)]
@@ -49,7 +49,7 @@ impl<'a> Message<'a> {
     }
 
     /// The same of text.
-    pub(crate) fn read_text(text: &'a str) -> Result<Self, RpcError> {
+    pub fn read_text(text: &'a str) -> Result<Self, RpcError> {
         // A struct may be written as a list of its members as far as serde is concerned; a message may not.
         if text.trim_ascii_start().starts_with('[') {
             return Err(RpcError::new(code::INVALID_REQUEST, "Not a JSON-RPC message: a list, and MCP has no batches"));
@@ -62,7 +62,7 @@ impl<'a> Message<'a> {
     }
 
     /// Refuses what serde takes and JSON-RPC does not.
-    pub(crate) fn check(&self) -> Result<(), RpcError> {
+    pub fn check(&self) -> Result<(), RpcError> {
         if self.jsonrpc.as_deref() != Some("2.0") {
             return Err(RpcError::new(code::INVALID_REQUEST, "Not a JSON-RPC message: `jsonrpc` is not \"2.0\""));
         }
@@ -80,7 +80,7 @@ impl<'a> Message<'a> {
 }
 
 /// The text of a message. JSON between systems is UTF-8, also where nobody looks. [RFC 8259, 8.1]
-pub(crate) fn utf8(text: &[u8]) -> Result<&str, RpcError> {
+pub fn utf8(text: &[u8]) -> Result<&str, RpcError> {
     std::str::from_utf8(text)
         .map_err(|error| RpcError::new(code::PARSE_ERROR, format!("Not a JSON-RPC message: {error}")))
 }
@@ -96,7 +96,7 @@ struct Response<'a, T> {
 }
 
 /// A response as one line of JSON. The id is null only where the request's own could not be read.
-pub(crate) fn response<T: Serialize>(
+pub fn response<T: Serialize>(
     id: Option<&RawValue>,
     outcome: Result<&T, &RpcError>,
 ) -> Result<Vec<u8>, serde_json::Error> {
@@ -116,11 +116,7 @@ struct Request<'a, I, P> {
 }
 
 /// A request as one line of JSON.
-pub(crate) fn request<I: Serialize, P: Serialize>(
-    id: I,
-    method: &str,
-    params: &P,
-) -> Result<Vec<u8>, serde_json::Error> {
+pub fn request<I: Serialize, P: Serialize>(id: I, method: &str, params: &P) -> Result<Vec<u8>, serde_json::Error> {
     serde_json::to_vec(&Request { jsonrpc: "2.0", id, method, params })
 }
 
@@ -132,6 +128,6 @@ struct Notification<'a, P> {
 }
 
 /// A notification as one line of JSON.
-pub(crate) fn notification<P: Serialize>(method: &str, params: &P) -> Result<Vec<u8>, serde_json::Error> {
+pub fn notification<P: Serialize>(method: &str, params: &P) -> Result<Vec<u8>, serde_json::Error> {
     serde_json::to_vec(&Notification { jsonrpc: "2.0", method, params })
 }

@@ -13,7 +13,8 @@ pub mod types;
 mod wire;
 
 pub(crate) use bounds::Bounds;
-pub(crate) use wire::located::plain;
+pub use wire::json::MAX_DEPTH;
+pub use wire::located::plain;
 pub use wire::params::{ParamsError, RequestBody, RequestParams};
 pub(crate) use wire::{json, params};
 

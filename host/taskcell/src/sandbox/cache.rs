@@ -123,7 +123,6 @@ impl Cache {
     }
 
     /// The file of a compiled component, when there is one.
-    #[cfg(feature = "cli")]
     pub(super) fn file(&self, digest: &str) -> Option<PathBuf> {
         Some(self.path(digest)).filter(|path| path.exists())
     }

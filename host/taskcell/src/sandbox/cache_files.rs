@@ -15,7 +15,7 @@ const STALE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Makes the folder, or checks that nobody else may write to it.
 #[cfg(unix)]
-pub(crate) fn prepare(folder: &Path) -> Result<()> {
+pub fn prepare(folder: &Path) -> Result<()> {
     use std::os::unix::fs::DirBuilderExt;
 
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -23,7 +23,7 @@ pub(crate) fn prepare(folder: &Path) -> Result<()> {
 }
 
 #[cfg(not(unix))]
-pub(crate) fn prepare(folder: &Path) -> Result<()> {
+pub fn prepare(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder)
 }
 

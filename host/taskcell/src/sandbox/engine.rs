@@ -137,14 +137,12 @@ impl Engine {
     }
 
     /// Whether compiled components are kept.
-    #[cfg(feature = "cli")]
-    pub(crate) fn has_cache(&self) -> bool {
+    pub fn has_cache(&self) -> bool {
         self.shared.cache.is_some()
     }
 
     /// The file of the cache with the component of this digest, when it is there.
-    #[cfg(feature = "cli")]
-    pub(crate) fn cached(&self, digest: &str) -> Option<PathBuf> {
+    pub fn cached(&self, digest: &str) -> Option<PathBuf> {
         self.shared.cache.as_ref().and_then(|cache| cache.file(digest))
     }
 

@@ -14,7 +14,7 @@ use crate::Error;
 type Stamped = (Vec<u8>, Option<Stamp>);
 
 /// The SHA-256 digest of a component, in hexadecimal: its name where its path says nothing.
-pub(crate) fn digest(component: &[u8]) -> String {
+pub fn digest(component: &[u8]) -> String {
     Sha256::digest(component).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -22,7 +22,7 @@ pub(crate) fn digest(component: &[u8]) -> String {
 ///
 /// # Errors
 /// [`Error::Read`] and [`Error::TooLarge`].
-pub(crate) async fn read(engine: &Engine, path: &Path) -> Result<Vec<u8>, Error> {
+pub async fn read(engine: &Engine, path: &Path) -> Result<Vec<u8>, Error> {
     read_stamped(engine, path).await.map(|(bytes, _)| bytes)
 }
 

@@ -8,19 +8,18 @@ mod cache;
 mod cache_files;
 pub(crate) mod compile;
 mod engine;
-pub(crate) mod file;
+pub mod file;
 mod limits;
 mod meter;
 mod output;
-pub(crate) mod pagemap;
+pub mod pagemap;
 mod places;
 mod proposals;
 mod seen;
 mod ticker;
 mod turns;
 
-#[cfg(feature = "cli")]
-pub(crate) use cache_files::prepare as check_cache;
+pub use cache_files::prepare as check_cache;
 pub(crate) use engine::EvictIdle;
 pub use engine::{Engine, EngineOptions, Pool, wasmtime_config};
 pub(crate) use limits::Limiter;

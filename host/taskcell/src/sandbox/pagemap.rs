@@ -33,11 +33,11 @@ pub enum PagemapScan {
 
 /// What was decided about the scan, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Decision {
+pub struct Decision {
     /// Whether the scan is used.
-    pub(crate) scan: bool,
+    pub scan: bool,
     /// The reason, as the end of a sentence.
-    pub(crate) why: String,
+    pub why: String,
 }
 
 impl fmt::Display for Decision {
@@ -52,7 +52,7 @@ impl fmt::Display for Decision {
 
 impl Decision {
     /// Decides for this machine at this moment.
-    pub(crate) fn new(wish: PagemapScan) -> Self {
+    pub fn new(wish: PagemapScan) -> Self {
         let available = PoolingAllocationConfig::is_pagemap_scan_available();
         Self::of(wish, available, wasmtime_environ::VERSION, &Swap::of_this_machine())
     }

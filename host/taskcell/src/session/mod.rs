@@ -26,7 +26,6 @@ use tracing::Span;
 pub use outbox::Outbox;
 
 // Paths that the program still uses.
-pub(crate) use crate::handlers::declare;
 pub use crate::handlers::{Features, Handlers, LiveHandlers, Served};
 pub use crate::mrtr as rounds;
 
@@ -334,8 +333,7 @@ impl Session {
 
     /// The same, giving the answer to `send` instead of the [`Outbox`]. What may be told of the answer's task comes
     /// afterwards.
-    #[cfg(feature = "cli")]
-    pub(crate) async fn handle_with(&self, message: &[u8], send: impl FnOnce(Vec<u8>)) {
+    pub async fn handle_with(&self, message: &[u8], send: impl FnOnce(Vec<u8>)) {
         let Some(reply) = self.shared.reply(message, &self.shared.span).await else { return };
         let unsent = Unsent::new(&self.shared, reply.work);
         send(reply.message);
@@ -382,8 +380,7 @@ impl Session {
 
     /// Whether a request is for the handlers where an application answers the others: one that [`Session::handles`], or one
     /// for a task of a kind that they take plainly, whose error is theirs.
-    #[cfg(feature = "rmcp")]
-    pub(crate) fn takes(&self, message: &Message<'_>) -> bool {
+    pub fn takes(&self, message: &Message<'_>) -> bool {
         let serving = self.shared.handlers.serving();
         let serves = |kind: Kind| !matches!(serving.handlers.served(kind), Served::Default);
         let plain = message.method.as_deref().and_then(|method| Kind::of(method, false));
@@ -403,7 +400,7 @@ impl Session {
     }
 
     /// The same of a session that others have, too.
-    pub(crate) async fn end(&self) {
+    pub async fn end(&self) {
         self.shared.tasks.close().await;
     }
 }

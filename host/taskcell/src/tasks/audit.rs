@@ -120,7 +120,7 @@ impl AuditLog {
     }
 
     /// A change of a task.
-    pub(crate) fn task(&self, event: &str, record: &TaskRecord) {
+    pub fn task(&self, event: &str, record: &TaskRecord) {
         self.write(Line {
             event,
             principal: &record.principal,

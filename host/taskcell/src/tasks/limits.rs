@@ -88,7 +88,7 @@ impl RateLimit {
     }
 
     /// The limit that one more request is over, which counts; none when it is allowed.
-    pub(crate) fn refuses(&self, principal: &Arc<str>) -> Option<u32> {
+    pub fn refuses(&self, principal: &Arc<str>) -> Option<u32> {
         let (limit, limiter) = self.0.as_ref()?;
         limiter.check_key(principal).is_err().then_some(*limit)
     }

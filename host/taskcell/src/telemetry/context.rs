@@ -95,7 +95,7 @@ impl TraceContext {
 }
 
 /// The members that `_meta` of a request gets that is sent now; none where nobody traces.
-pub(crate) fn outgoing() -> impl Iterator<Item = (&'static str, String)> {
+pub fn outgoing() -> impl Iterator<Item = (&'static str, String)> {
     let context = PROPAGATOR.get().and_then(|propagator| propagator.current());
     let (parent, state) = context.map_or((None, None), |context| (Some(context.parent), context.state));
     parent.map(|parent| (TRACEPARENT, parent)).into_iter().chain(state.map(|state| (TRACESTATE, state)))

@@ -30,11 +30,11 @@ pub use limit_hit::Usage;
 pub use metrics::{METRICS, MetricInfo, MetricType, describe_metrics};
 
 pub(crate) use cells::{CellWatch, Measured};
-pub(crate) use context::outgoing;
-pub use context::{Propagator, TRACEPARENT, TRACESTATE, TraceContext, set_propagator};
+pub use context::{Propagator, TRACEPARENT, TRACESTATE, TraceContext, outgoing, set_propagator};
 pub(crate) use imports::{Import, import, model_used};
 pub(crate) use metrics::{component_loaded, reloaded, task_created, task_ended};
-pub(crate) use spans::{CallWatch, RequestWatch, WorkWatch, remote_task, session};
+pub use spans::CallWatch;
+pub(crate) use spans::{RequestWatch, WorkWatch, remote_task, session};
 
 use std::borrow::Cow;
 use std::time::{Duration, Instant};

@@ -153,7 +153,7 @@ impl Drop for WorkWatch {
 }
 
 /// A call to a server, as long as it lasts.
-pub(crate) struct CallWatch {
+pub struct CallWatch {
     span: Span,
     start: Option<Instant>,
     outcome: Outcome,
@@ -161,7 +161,7 @@ pub(crate) struct CallWatch {
 
 impl CallWatch {
     /// Begins a call, under whatever span the application is in.
-    pub(crate) fn begin(revision: &str, method: &str) -> Self {
+    pub fn begin(revision: &str, method: &str) -> Self {
         let method = || one_line(method, MAX_NAME);
         let span = span!(
             INFO,
@@ -181,18 +181,18 @@ impl CallWatch {
         Self { span, start, outcome: Outcome::Dropped }
     }
 
-    pub(crate) fn span(&self) -> &Span {
+    /// Returns the span of the call.
+    pub fn span(&self) -> &Span {
         &self.span
     }
 
     /// The server has asked for input so often.
-    pub(crate) fn rounds(&self, rounds: u32) {
+    pub fn rounds(&self, rounds: u32) {
         self.span.record("taskcell.rounds", i64::from(rounds));
     }
 
     /// The server answered so.
-    #[cfg(feature = "cli")]
-    pub(crate) fn answered<T>(&mut self, answer: &Result<T, RpcError>) {
+    pub fn answered<T>(&mut self, answer: &Result<T, RpcError>) {
         self.outcome = if answer.is_ok() { Outcome::Ok } else { Outcome::Error };
         if !self.span.is_disabled() {
             failed_with(&self.span, self.outcome, answer.as_ref().err());

@@ -54,7 +54,7 @@ struct Form<'a> {
 /// # Errors
 /// -32602 with the place, for a form that is no valid JSON Schema, that is of a dialect not in [`super::form::DIALECTS`]
 /// [basic, Implementation Requirements], that refers to another schema, or that is too large to be checked.
-pub(crate) fn schema_in(message: &[u8]) -> Result<Json, RpcError> {
+pub fn schema_in(message: &[u8]) -> Result<Json, RpcError> {
     // It was read as a form before.
     let read: Result<Message<'_>, _> = serde_json::from_slice(message);
     let schema = read.map_err(|error| Fault::new(error.to_string())).and_then(|message| {
@@ -80,8 +80,7 @@ pub(crate) fn schema_in(message: &[u8]) -> Result<Json, RpcError> {
 ///
 /// # Errors
 /// As for [`schema_in`].
-#[cfg(any(feature = "cli", test))]
-pub(crate) fn schema(request: &ElicitRequest) -> Result<Option<Json>, RpcError> {
+pub fn schema(request: &ElicitRequest) -> Result<Option<Json>, RpcError> {
     let ElicitRequest::Form(form) = request else { return Ok(None) };
     let schema = serde_json::to_value(&form.requested_schema).map_err(|error| Fault::new(error.to_string()));
     schema.and_then(usable).map(Some).map_err(refused)
@@ -104,7 +103,7 @@ fn refused(Fault { place, why }: Fault) -> RpcError {
 /// Gives fields that are outside of MCP's own only for a pattern that spells their format the case of that format.
 ///
 /// For a form whose schema is usable, so that its patterns are few. Answers are held against the patterns all the same.
-pub(crate) fn simplify(request: &mut ElicitRequest) {
+pub fn simplify(request: &mut ElicitRequest) {
     let ElicitRequest::Form(form) = request else { return };
     for field in &mut form.requested_schema.properties {
         let PrimitiveSchema::Other(text) = &field.schema else { continue };
@@ -118,17 +117,17 @@ pub(crate) fn simplify(request: &mut ElicitRequest) {
 }
 
 /// Whether the schema of a request is so large that [`schema_in`] takes long.
-pub(crate) fn is_long_form(message: &[u8]) -> bool {
+pub fn is_long_form(message: &[u8]) -> bool {
     message.len() > SHORT.0
 }
 
 /// Whether it takes long to hold an answer of so many bytes against a schema.
-pub(crate) fn is_long(schema: &str, bytes: usize) -> bool {
+pub fn is_long(schema: &str, bytes: usize) -> bool {
     schema.len() > SHORT.0 || schema.len().saturating_mul(bytes) > SHORT.1
 }
 
 /// The bytes of an answer's content.
-pub(crate) fn size(result: &ElicitResult) -> usize {
+pub fn size(result: &ElicitResult) -> usize {
     let ElicitAction::Accept(Some(content)) = &result.action else { return 0 };
     let of = |value: &ElicitValue| match value {
         ElicitValue::Text(text) => text.len(),
@@ -144,7 +143,7 @@ pub(crate) fn size(result: &ElicitResult) -> usize {
 ///
 /// # Errors
 /// Says which field and why; without the value, which is the user's.
-pub(crate) fn check(schema: Option<&str>, result: ElicitResult) -> Result<ElicitResult, String> {
+pub fn check(schema: Option<&str>, result: ElicitResult) -> Result<ElicitResult, String> {
     let content = match (schema, result.action) {
         (Some(schema), ElicitAction::Accept(content)) => {
             let content = content.unwrap_or_default();
@@ -163,7 +162,7 @@ pub(crate) fn check(schema: Option<&str>, result: ElicitResult) -> Result<Elicit
 ///
 /// # Errors
 /// As for [`check`]; also for an object that is no `ElicitResult`.
-pub(crate) fn check_custom(schema: Option<&str>, object: &str) -> Result<(), String> {
+pub fn check_custom(schema: Option<&str>, object: &str) -> Result<(), String> {
     let result: ElicitResult = read_own(object, "ElicitResult")?;
     // As it is written: numbers keep all their digits.
     let mut members: Map<String, Value> = read_own(object, "ElicitResult")?;

@@ -7,7 +7,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use taskcell::cli::fuzz_config;
+use taskcell_cli::fuzz_config;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 

@@ -8,8 +8,8 @@ use rmcp::model::{
 use rmcp::service::{ClientLifecycleMode, ClientServiceExt, Peer, RoleClient, RunningService};
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use serde_json::{Value, json};
-use taskcell::rmcp::Adapter;
 use taskcell::{Handlers, Native};
+use taskcell_rmcp::Adapter;
 use taskcell_test_support::conversation::soon;
 use taskcell_test_support::handlers::{cells, stock};
 use taskcell_test_support::http_server::{self, HttpServer};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use taskcell::SessionOptions;
-use taskcell::rmcp::Adapter;
 use taskcell::tasks::MemoryStore;
+use taskcell_rmcp::Adapter;
 use taskcell_test_support::conversation::{prompt, soon, task_prompt};
 
 use super::application::{Sampler, own_capabilities};

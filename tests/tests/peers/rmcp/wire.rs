@@ -3,7 +3,7 @@
 use rmcp::ServiceExt;
 use rmcp::service::{RoleClient, RunningService};
 use serde_json::{Value, json};
-use taskcell::rmcp::Adapter;
+use taskcell_rmcp::Adapter;
 use taskcell_test_support::conversation::soon;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf, split};
 

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 
 /// The most levels that any limit allows JSON text to nest. serde_json stops at 128, which the message around a member
 /// counts towards, and everything here that walks through JSON stays far from the end of its stack.
-pub(crate) const MAX_DEPTH: usize = 100;
+pub const MAX_DEPTH: usize = 100;
 
 /// How deeply JSON text may nest in what is read or written on this thread, and whether some nested deeper.
 #[derive(Clone, Copy)]

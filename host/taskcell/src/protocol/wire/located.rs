@@ -48,7 +48,7 @@ const EXPECTED_KINDS: &[(&str, &str)] =
 const NONE_OF: &str = "data did not match any variant of ";
 
 /// An error of serde in words that name members and JSON's own types, never the types of this program.
-pub(crate) fn plain(message: &str) -> String {
+pub fn plain(message: &str) -> String {
     // serde_json puts the position at the end.
     let (message, position) = match message.rfind(" at line ") {
         Some(place) => message.split_at(place),

@@ -1,0 +1,84 @@
+//! How far the call of a tool is, as its server tells. [basic/utilities/progress]
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::terminal::Progress;
+
+/// The token that the program puts into its calls: one call is made at a time.
+pub(super) const TOKEN: &str = "taskcell-call";
+/// The least time between two lines; a server may tell more often than anybody reads.
+const BETWEEN: Duration = Duration::from_millis(500);
+/// Characters of a message: each replaces the one before in the reader's mind, so it is short.
+const MAX: usize = 100;
+
+/// Shows progress notifications, not more often than they can be read.
+pub(super) struct CallProgress {
+    progress: Progress,
+    shown: Mutex<Option<Instant>>,
+}
+
+impl CallProgress {
+    pub(super) fn new(progress: Progress) -> Self {
+        Self { progress, shown: Mutex::default() }
+    }
+
+    /// Takes the parameters of a progress notification.
+    pub(super) fn take(&self, params: &Value) {
+        let Some(told) = told(params) else { return };
+        let now = Instant::now();
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let soon = shown.is_some_and(|shown| now.saturating_duration_since(shown) < BETWEEN);
+        if !soon || is_last(params) {
+            *shown = Some(now);
+            self.progress.line(told);
+        }
+    }
+}
+
+/// Whether all is done.
+fn is_last(params: &Value) -> bool {
+    let number = |key| params.get(key).and_then(Value::as_f64);
+    number("total").is_some_and(|total| number("progress").is_some_and(|progress| progress >= total))
+}
+
+/// The line for a notification; none where it says nothing.
+fn told(params: &Value) -> Option<String> {
+    let number = |key| params.get(key).filter(|value| value.is_number()).map(Value::to_string);
+    let progress = number("progress")?;
+    let of = number("total").map(|total| format!(" of {total}")).unwrap_or_default();
+    let message = params.get("message").and_then(Value::as_str).unwrap_or_default();
+    let message = taskcell::printable::one_line(message, MAX);
+    Some(format!("progress     {progress}{of}  {message}").trim_end().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn progress_is_a_line() {
+        for (params, expected) in [
+            (json!({ "progressToken": TOKEN, "progress": 3, "total": 6 }), Some("progress     3 of 6")),
+            (json!({ "progress": 0.5 }), Some("progress     0.5")),
+            (
+                json!({ "progress": 1, "total": 4, "message": "reading\nfiles" }),
+                Some("progress     1 of 4  reading files"),
+            ),
+            (json!({ "progress": "a lot", "total": 4 }), None),
+            (json!(null), None),
+        ] {
+            assert_eq!(told(&params).as_deref(), expected, "{params}");
+        }
+    }
+
+    #[test]
+    fn the_last_notification_is_shown() {
+        assert!(is_last(&json!({ "progress": 6, "total": 6 })) && is_last(&json!({ "progress": 7, "total": 6.5 })));
+        assert!(!is_last(&json!({ "progress": 5, "total": 6 })) && !is_last(&json!({ "progress": 5 })));
+    }
+}

@@ -1,0 +1,161 @@
+//! Where a handler is tried: a conversation of its own for each case, with everything in memory.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::super::started::this_program;
+use taskcell::protocol::types::RpcError;
+use taskcell::session::{Event, Outbox};
+use taskcell::tasks::{TaskLimits, Tasks};
+use taskcell::{Grants, Handler, Handlers, Session, SessionOptions};
+
+/// Tasks on a page of a list, so that a few tasks have more than one.
+pub(super) const PAGE: usize = 2;
+
+/// A handler, and how it is tried.
+pub(super) struct Bench<'a> {
+    handler: Handler,
+    grants: Box<dyn Fn() -> Grants + Send + Sync + 'a>,
+    of: Box<dyn Fn(Handlers) -> Handlers + Send + Sync + 'a>,
+    /// How long an answer, and the work of a task, may take.
+    pub(super) patience: Duration,
+}
+
+/// What came of a request.
+#[derive(Debug)]
+pub(super) enum Came {
+    Result(Value),
+    Error(RpcError),
+    /// Nothing, and nothing will: a notification, or a request that was cancelled.
+    Nothing,
+    /// Nothing in time.
+    Late,
+}
+
+/// A conversation with the handler.
+pub(super) struct Conversation {
+    session: Session,
+    /// Notifications have somewhere to go.
+    _outbox: Outbox,
+    /// The tasks of the conversation, as the host sees them.
+    pub(super) tasks: Tasks,
+    reached: Arc<AtomicBool>,
+    printed: Arc<Mutex<Vec<String>>>,
+    patience: Duration,
+}
+
+impl<'a> Bench<'a> {
+    /// `grants` makes what each case gets anew; `of` says what is declared of the handler.
+    pub(super) fn new(
+        handler: Handler,
+        grants: impl Fn() -> Grants + Send + Sync + 'a,
+        of: impl Fn(Handlers) -> Handlers + Send + Sync + 'a,
+        patience: Duration,
+    ) -> Self {
+        Self { handler, grants: Box::new(grants), of: Box::new(of), patience }
+    }
+
+    /// The handler.
+    pub(super) fn handler(&self) -> &Handler {
+        &self.handler
+    }
+
+    /// The handler with all that is declared of it.
+    pub(super) fn declared(&self) -> anyhow::Result<Handlers> {
+        self.handlers(|grants| grants)
+    }
+
+    fn handlers(&self, change: impl FnOnce(Grants) -> Grants) -> anyhow::Result<Handlers> {
+        let handler = self.handler.with_grants(change((self.grants)()))?;
+        Ok((self.of)(Handlers::new([handler])?))
+    }
+
+    /// Begins a conversation.
+    pub(super) fn converse(&self) -> anyhow::Result<Conversation> {
+        self.converse_with(|grants| grants)
+    }
+
+    /// The same, where a task may live as long as can be asked for.
+    pub(super) fn converse_for_long(&self) -> anyhow::Result<Conversation> {
+        let max_ttl = Duration::from_millis(u32::MAX.into());
+        let mut limits = TaskLimits::default();
+        limits.max_ttl = max_ttl;
+        self.begin(|grants| grants, limits)
+    }
+
+    /// The same with other grants of the same imports.
+    pub(super) fn converse_with(&self, change: impl FnOnce(Grants) -> Grants) -> anyhow::Result<Conversation> {
+        self.begin(change, TaskLimits::default())
+    }
+
+    fn begin(&self, change: impl FnOnce(Grants) -> Grants, mut limits: TaskLimits) -> anyhow::Result<Conversation> {
+        let reached = Arc::new(AtomicBool::new(false));
+        let words = Arc::new(Mutex::new(Vec::new()));
+        let mut options = SessionOptions::new(this_program());
+        limits.page = PAGE;
+        options.tasks = limits;
+        options.observer = Some(Arc::new({
+            let (reached, words) = (Arc::clone(&reached), Arc::clone(&words));
+            move |event: &Event<'_>| {
+                if let Event::Answered { handler: Some(_), .. } = event {
+                    reached.store(true, Ordering::Relaxed);
+                }
+                if let Event::Answered { printed, .. } | Event::WorkFailed { printed, .. } = event
+                    && !printed.is_empty()
+                {
+                    *words.lock().unwrap_or_else(PoisonError::into_inner) = printed.to_vec();
+                }
+            }
+        }));
+        let (store, limits) = (Arc::clone(&options.store), options.tasks.clone());
+        let tasks = Tasks::new(store, &options.principal, limits, Box::new(|_| {}));
+        let (session, outbox) = Session::new(self.handlers(change)?, options);
+        Ok(Conversation { session, _outbox: outbox, tasks, reached, printed: words, patience: self.patience })
+    }
+}
+
+impl Conversation {
+    /// Sends a request and waits for its answer.
+    pub(super) async fn ask(&self, method: &str, params: &Value) -> anyhow::Result<Came> {
+        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        self.send(&request).await
+    }
+
+    /// Sends a message and waits for its answer.
+    pub(super) async fn send(&self, message: &Value) -> anyhow::Result<Came> {
+        #[derive(Deserialize)]
+        struct Response {
+            result: Option<Box<RawValue>>,
+            error: Option<RpcError>,
+        }
+        let message = message.to_string();
+        let answer = self.session.answer(message.as_bytes());
+        let answer = match tokio::time::timeout(self.patience, answer).await {
+            Ok(Some(answer)) => answer,
+            Ok(None) => return Ok(Came::Nothing),
+            Err(_) => return Ok(Came::Late),
+        };
+        let response: Response = serde_json::from_slice(&answer).context("the answer is no response")?;
+        Ok(match (response.result, response.error) {
+            (_, Some(error)) => Came::Error(error),
+            (Some(result), None) => Came::Result(serde_json::from_str(result.get())?),
+            (None, None) => Came::Nothing,
+        })
+    }
+
+    /// The last lines that the handler printed where a cell of it ended without an answer; the last such cell's.
+    pub(super) fn printed(&self) -> Vec<String> {
+        self.printed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether the handler answered any request so far, rather than the host.
+    pub(super) fn reached(&self) -> bool {
+        self.reached.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,189 @@
+//! Fixtures: a request and the answer that is expected of it, as files, so that handlers are tested without any Rust.
+//!
+//! A fixture is a folder with `request.json` and `expected.json`: a JSON-RPC message and the response, or a list of each for
+//! a conversation. `settings.json` beside them says what the handler is given: settings, and what the model and the user
+//! answer.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail, ensure};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::super::config::read_text;
+use super::bench::{Bench, Came, Conversation};
+use super::matching::{differences, resolved};
+use super::report::Row;
+use super::stand_ins;
+use super::verdict::{Fault, Verdict};
+use taskcell::Grants;
+use taskcell::protocol::types::{CreateMessageResult, ElicitResult};
+
+/// Bytes of a file of a fixture.
+const MAX_FILE: u64 = 16 << 20;
+/// Fixtures of a folder.
+const MAX_FIXTURES: usize = 10_000;
+/// Differences that are shown.
+const MAX_DIFFERENCES: usize = 20;
+
+pub(in super::super) const REQUEST: &str = "request.json";
+pub(in super::super) const EXPECTED: &str = "expected.json";
+const SETTINGS: &str = "settings.json";
+
+/// A fixture.
+pub(super) struct Fixture {
+    folder: PathBuf,
+    name: String,
+    requests: Vec<Value>,
+    expected: Vec<Value>,
+    settings: FixtureSettings,
+}
+
+/// What a handler is given, where it is not what every fixture has.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FixtureSettings {
+    /// The settings, in place of all others.
+    config: Option<BTreeMap<String, String>>,
+    /// What the model answers.
+    model: Option<CreateMessageResult>,
+    /// What the user does with a form or a page.
+    user: Option<ElicitResult>,
+    /// Whether the user says yes to a question.
+    confirm: Option<bool>,
+}
+
+/// Reads the fixtures of a folder.
+///
+/// # Errors
+/// When there is none, or one cannot be read: a test that is not run must not look like one that passed.
+pub(super) fn read(folder: &Path) -> anyhow::Result<Vec<Fixture>> {
+    let entries = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;
+    let mut folders = Vec::new();
+    for entry in entries {
+        let path = entry.with_context(|| folder.display().to_string())?.path();
+        if path.is_dir() {
+            folders.push(path);
+        }
+    }
+    folders.sort();
+    ensure!(!folders.is_empty(), "{}: holds no fixture: a folder with {REQUEST} and {EXPECTED}", folder.display());
+    ensure!(folders.len() <= MAX_FIXTURES, "{}: holds more than {MAX_FIXTURES} fixtures", folder.display());
+    folders.into_iter().map(Fixture::read).collect()
+}
+
+impl Fixture {
+    fn read(folder: PathBuf) -> anyhow::Result<Self> {
+        let json = |name: &str| -> anyhow::Result<Value> {
+            let path = folder.join(name);
+            let text = read_text(&path, MAX_FILE)?;
+            serde_json::from_str(&text).with_context(|| format!("{}: is not JSON", path.display()))
+        };
+        let (requests, expected) = (listed(json(REQUEST)?), listed(json(EXPECTED)?));
+        let wanted = requests.iter().filter(|request| request.get("id").is_some()).count();
+        if wanted != expected.len() {
+            let (folder, found) = (folder.display(), expected.len());
+            bail!("{folder}: {REQUEST} has {wanted} requests with an id, {EXPECTED} has {found} responses");
+        }
+        let path = folder.join(SETTINGS);
+        let settings = if path.exists() {
+            let text = read_text(&path, MAX_FILE)?;
+            serde_json::from_str(&text).with_context(|| path.display().to_string())?
+        } else {
+            FixtureSettings::default()
+        };
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Self { folder, name, requests, expected, settings })
+    }
+
+    /// Plays it.
+    pub(super) async fn play(&self, bench: &Bench<'_>) -> anyhow::Result<Row> {
+        let conversation = bench.converse_with(|grants| self.settings.of(grants))?;
+        let different = self.talk(&conversation).await?;
+        let verdict = if different.is_empty() {
+            Verdict::Passed("as expected".to_owned())
+        } else {
+            let fix = format!("change the handler, or what is expected in {}", self.folder.join(EXPECTED).display());
+            Verdict::Failed(Fault { got: shown(&different), fix, see: "docs/check.md, Fixtures".to_owned() })
+        };
+        Ok(Row {
+            kind: None,
+            group: "fixture",
+            name: self.name.clone(),
+            verdict,
+            request: None,
+            printed: conversation.printed(),
+        })
+    }
+
+    /// Sends each request when the one before it was answered; gives where the answers differ.
+    async fn talk(&self, conversation: &Conversation) -> anyhow::Result<Vec<String>> {
+        let mut expected = self.expected.iter();
+        let (mut answers, mut different) = (Vec::new(), Vec::new());
+        for request in &self.requests {
+            let request = match resolved(request, &answers) {
+                Ok(request) => request,
+                Err(why) => {
+                    different.push(format!("request {}: {why}", answers.len().saturating_add(1)));
+                    return Ok(different);
+                }
+            };
+            let came = conversation.send(&request).await?;
+            if request.get("id").is_none() {
+                continue;
+            }
+            let answer = match came {
+                Came::Result(result) => json!({ "result": result }),
+                Came::Error(error) => json!({ "error": error }),
+                Came::Nothing => json!({ "nothing": "came" }),
+                Came::Late => json!({ "nothing": "came in time" }),
+            };
+            let mut wanted = expected.next().cloned().unwrap_or_default();
+            if let Value::Object(wanted) = &mut wanted {
+                // They are the same in each response.
+                wanted.remove("jsonrpc");
+                wanted.remove("id");
+            }
+            let found = differences(&wanted, &answer, &answers);
+            let number = answers.len().saturating_add(1);
+            different.extend(found.into_iter().map(|found| match self.expected.len() {
+                1 => found,
+                _ => format!("answer {number}: {found}"),
+            }));
+            answers.push(answer);
+        }
+        Ok(different)
+    }
+}
+
+impl FixtureSettings {
+    fn of(&self, mut grants: Grants) -> Grants {
+        if let Some(config) = &self.config {
+            let settings = config.iter().map(|(key, value)| (key.clone(), value.clone()));
+            grants.config = grants.config.map(|_| settings.collect());
+        }
+        if let (Some(model), Some(_)) = (&self.model, &grants.model) {
+            grants.model = Some(stand_ins::model(model.clone()));
+        }
+        if let (true, Some(_)) = (self.user.is_some() || self.confirm.is_some(), &grants.user) {
+            grants.user = Some(stand_ins::user(self.user.clone(), self.confirm));
+        }
+        grants
+    }
+}
+
+fn listed(value: Value) -> Vec<Value> {
+    match value {
+        Value::Array(values) => values,
+        value => vec![value],
+    }
+}
+
+fn shown(different: &[String]) -> String {
+    let mut lines: Vec<_> = different.iter().take(MAX_DIFFERENCES).cloned().collect();
+    if let Some(more) = different.len().checked_sub(MAX_DIFFERENCES).filter(|more| *more > 0) {
+        lines.push(format!("and {more} more"));
+    }
+    lines.join("\n")
+}

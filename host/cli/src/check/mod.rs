@@ -1,0 +1,202 @@
+//! `taskcell check`: is this component a correct handler?
+//!
+//! It is loaded under the limits, with stand-ins for what it imports, and driven: each kind that it exports with a table
+//! of requests, and the tasks that it takes part in through their lives. What the host keeps for every handler is not
+//! tried twice; what a handler can get wrong is.
+//!
+//! | file | knows |
+//! |---|---|
+//! | `cases` | the requests |
+//! | `drive` | how a kind is driven with them |
+//! | `task_rules` | what must hold of tasks |
+//! | `numbers` | what a tool may do to large numbers |
+//! | `whole` | what must hold of the handler as a whole |
+//! | `verdict` | what must hold of an answer, and what to change |
+//! | `fixtures`, `matching` | the author's own requests, and what is expected of them |
+//! | `bench` | a conversation in which a case is tried |
+//! | `stand_ins` | the model, the user and the rest that a handler reaches |
+//! | `report` | the table and the document |
+
+mod bench;
+mod cases;
+mod drive;
+pub(super) mod fixtures;
+pub(super) mod matching;
+mod numbers;
+mod report;
+pub(super) mod stand_ins;
+mod task_rules;
+mod verdict;
+mod whole;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::Ended;
+use super::config::Config;
+use super::handlers::{CacheArgs, key_and_value};
+use super::inspect::grants_needed;
+use super::policy::Policy;
+use super::progress_line::while_loading;
+use super::tasks_args::{ConfigArg, Declared, DeclaredArgs};
+use bench::Bench;
+pub(super) use report::Report;
+use taskcell::grants::Settings;
+use taskcell::{Engine, Grants, Handler, printable};
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// The component
+    file: PathBuf,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+    /// Also play the fixtures of this folder: folders with request.json and expected.json
+    #[arg(long, value_name = "DIR")]
+    fixtures: Option<PathBuf>,
+    #[command(flatten)]
+    given: GivenArgs,
+    /// Seconds that each answer, and the work of each task, may take
+    #[arg(long, value_name = "SECONDS", default_value_t = PATIENCE.as_secs())]
+    timeout: u64,
+    #[command(flatten)]
+    cache: CacheArgs,
+}
+
+/// What a checked handler is given: the flags of `check` and `build`.
+#[derive(clap::Args)]
+pub(super) struct GivenArgs {
+    /// A setting for the handler, from the value or, with @, from a file
+    #[arg(long = "set", value_name = "KEY=VALUE|KEY=@FILE", value_parser = key_and_value)]
+    settings: Vec<(String, String)>,
+    #[command(flatten)]
+    declared: DeclaredArgs,
+    #[command(flatten)]
+    config: ConfigArg,
+}
+
+impl GivenArgs {
+    /// The configuration.
+    pub(super) fn config(&self) -> anyhow::Result<Config> {
+        self.config.load()
+    }
+
+    /// How a component is checked with these flags and the configuration.
+    ///
+    /// # Errors
+    /// When the configuration names other handlers and not this one, or names this one and has its settings.
+    pub(super) fn settle<'a>(self, config: &'a Config, file: &Path) -> anyhow::Result<Checked<'a>> {
+        let policy = config.handlers.iter().find(|policy| policy.is_of(file));
+        anyhow::ensure!(
+            policy.is_some() || config.handlers.is_empty(),
+            "no [[handler]] of the configuration has this path: {}",
+            file.display()
+        );
+        anyhow::ensure!(
+            policy.is_none() || self.settings.is_empty(),
+            "--set is for a handler that the configuration does not name; this one has its settings there, at {}",
+            policy.map_or("", |policy| &policy.at)
+        );
+        Ok(Checked {
+            settings: policy.map_or_else(|| Ok(self.settings.into_iter().collect()), Policy::read_settings)?,
+            policy,
+            declared: self.declared.settle(config)?,
+            fixtures: None,
+            patience: PATIENCE,
+        })
+    }
+}
+
+/// How long an answer may take when nobody says otherwise.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How a component is checked.
+pub(super) struct Checked<'a> {
+    /// What the grant `config` gives.
+    pub(super) settings: Settings,
+    /// What it may reach, of which the check takes stand-ins; all of them without.
+    pub(super) policy: Option<&'a Policy>,
+    /// What is declared of it.
+    pub(super) declared: Declared,
+    /// The folder of fixtures that are played, too.
+    pub(super) fixtures: Option<PathBuf>,
+    /// How long each answer, and the work of each task, may take.
+    pub(super) patience: Duration,
+}
+
+impl Checked<'_> {
+    /// Stand-ins for what it may reach, new.
+    fn grants(&self) -> Grants {
+        let all = stand_ins::all(self.settings.clone());
+        match self.policy {
+            Some(policy) => policy.of(&all),
+            None => all,
+        }
+    }
+
+    /// Loads the component, with stand-ins for what it may reach.
+    pub(super) async fn load(&self, engine: &Engine, file: &Path) -> anyhow::Result<Handler> {
+        let loading = async {
+            match self.policy {
+                Some(policy) => policy.component(engine, file, self.grants()).await,
+                None => Ok(Handler::from_file(engine, file, self.grants()).await?),
+            }
+        };
+        while_loading(file, loading).await
+    }
+}
+
+pub(super) async fn command(args: Args) -> anyhow::Result<Ended> {
+    let config = args.given.config()?;
+    let engine = args.cache.engine(&config)?;
+    let how = Checked {
+        fixtures: args.fixtures,
+        patience: Duration::from_secs(args.timeout),
+        ..args.given.settle(&config, &args.file)?
+    };
+    let handler = how.load(&engine, &args.file).await?;
+    let report = check(handler, how).await?;
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", printable::json(&report.document()))?;
+    } else {
+        report.table(&mut out)?;
+    }
+    Ok(if report.has_failed() { Ended::WithError } else { Ended::Well })
+}
+
+/// Checks a component that was loaded with stand-ins.
+///
+/// # Errors
+/// When it cannot be tried. What is wrong with its answers is in the report.
+pub(super) async fn check(handler: Handler, how: Checked<'_>) -> anyhow::Result<Report> {
+    let fixtures = how.fixtures.as_deref().map(fixtures::read).transpose()?.unwrap_or_default();
+    let bench = Bench::new(handler, || how.grants(), |handlers| how.declared.of(handlers), how.patience);
+    let declared = bench.declared()?;
+    let kinds: Vec<_> = declared.kinds().collect();
+    let mut rows: Vec<_> = whole::rows(&kinds, &declared.capabilities()).collect();
+    for kind in &kinds {
+        rows.extend(drive::kind(&bench, *kind, declared.features()).await?);
+        rows.extend(task_rules::kind(&bench, *kind, &kinds).await?);
+        rows.extend(numbers::ttl_is_kept(&bench, *kind).await?);
+    }
+    for fixture in &fixtures {
+        rows.push(fixture.play(&bench).await?);
+    }
+    let handler = bench.handler();
+    let mut stand_ins = grants_needed(handler);
+    stand_ins.retain(|grant| STAND_INS.contains(grant));
+    Ok(Report {
+        file: handler.name().to_owned(),
+        digest: handler.digest().to_owned(),
+        size: handler.size(),
+        background: handler.has_background(),
+        stand_ins,
+        kinds,
+        rows,
+    })
+}
+
+/// The grants that a check gives a stand-in for, rather than the real thing.
+const STAND_INS: &[&str] = &["http", "keyvalue", "model", "user"];

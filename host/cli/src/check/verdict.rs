@@ -1,0 +1,192 @@
+//! What came of a case, and what its author has to change.
+//!
+//! The host keeps the rules whatever a handler returns, so a handler that breaks one is seen by the error that its peer
+//! would have got: its kind says what went wrong, and its text where.
+
+use super::bench::Came;
+use super::cases::Holds;
+use taskcell::kinds::Kind;
+use taskcell::printable::one_line;
+use taskcell::protocol::jsonrpc::code;
+use taskcell::protocol::types::RpcError;
+
+/// Characters of an error that are shown.
+const MAX_GOT: usize = 500;
+
+/// What came of a case.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Verdict {
+    /// It holds; what came in a word or two.
+    Passed(String),
+    /// It holds, and yet the handler gave an error where it might have given a result; what came in a word or two.
+    PassedWithError(String),
+    /// It holds, and yet there is something to say.
+    Warned(Fault),
+    /// It does not hold.
+    Failed(Fault),
+}
+
+/// What is wrong.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Fault {
+    /// What came.
+    pub(super) got: String,
+    /// What to change.
+    pub(super) fix: String,
+    /// Where the rule stands.
+    pub(super) see: String,
+}
+
+/// The kinds of errors with which the host stands in for a handler, and what its author has to change.
+/// `docs/limits.md` has them all.
+#[rustfmt::skip]
+const HOST_ERRORS: &[(&str, &str)] = &[
+    ("trap",           "return an rpc-error where there is no answer, rather than to panic, throw or abort; -v logs all that it printed"),
+    ("panic",          "return an rpc-error where there is no answer, rather than to panic, throw or abort; -v logs all that it printed"),
+    ("invalid_answer", ""),
+    ("json_depth",     "nest the JSON of `_meta`, tool input and the like less deeply"),
+    ("answer_size",    "answer with less: cut what comes from the request or from a model"),
+    ("memory",         "take less memory: bound what is kept, and free it; or have its operator raise `memory`"),
+    ("table",          "take smaller tables"),
+    ("stack",          "recurse less deeply: over JSON of strangers, bound the depth"),
+    ("handles",        "drop the resources that are not needed any more (streams, pollables, buckets)"),
+    ("host_call",      "hand the host less at once"),
+    ("cpu_time",       "compute less: what it does grows too fast with the request's size, or does not end"),
+    ("wall_time",      "answer sooner: waiting belongs into `background.run`"),
+    ("spawn",          "export `background`, and spawn work only while a request is served"),
+    ("no_handler",     "export `background`: it is what runs the work that was spawned"),
+    ("attempts",       "end the work: the host was lost at it again and again"),
+];
+
+impl Verdict {
+    pub(super) fn failed(kind: Kind, got: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::Failed(Fault { got: got.into(), fix: fix.into(), see: see(kind) })
+    }
+}
+
+/// Holds an answer against what must hold. `reached` says whether the handler answered, rather than the host.
+pub(super) fn judge(kind: Kind, holds: Holds, came: &Came, reached: bool) -> Verdict {
+    let verdict = match (holds, came) {
+        (_, Came::Nothing) => Verdict::failed(kind, "no answer", "this is a fault of taskcell: please report it"),
+        (_, Came::Late) => late(kind),
+        (Holds::Refused, Came::Error(error)) if error.code == code::INVALID_PARAMS && !reached => {
+            return Verdict::Passed("refused by the host".to_owned());
+        }
+        (Holds::Refused, came) => {
+            let got = format!("{}, {} the handler", told(came), if reached { "by" } else { "without" });
+            Verdict::failed(kind, got, "this is a fault of taskcell, which has to refuse the request: please report it")
+        }
+        (_, Came::Error(error)) => match (host_error(kind, error), holds) {
+            (Some(fault), _) => Verdict::Failed(fault),
+            (None, Holds::Unknown) if error.code != code::INVALID_PARAMS => Verdict::failed(
+                kind,
+                told(came),
+                "answer with -32602: nobody has this; the `tasks` import gives that error, so return it unchanged",
+            ),
+            (None, Holds::Unknown) => Verdict::Passed(told(came)),
+            (None, _) => Verdict::PassedWithError(told(came)),
+        },
+        (Holds::Unknown, Came::Result(_)) => Verdict::failed(
+            kind,
+            "a result",
+            "answer with the error -32602: nobody has this; the `tasks` import gives that error, so return it unchanged",
+        ),
+        (_, Came::Result(_)) => Verdict::Passed(told(came)),
+    };
+    match verdict {
+        Verdict::Failed(fault) if holds == Holds::AnswerOrWarning && !is_end(came) => Verdict::Warned(fault),
+        verdict => verdict,
+    }
+}
+
+/// The fault when the error is one with which the host stands in for the handler.
+pub(super) fn host_error(kind: Kind, error: &RpcError) -> Option<Fault> {
+    let word = host_kind(error)?;
+    let (_, fix) = HOST_ERRORS.iter().find(|(kind, _)| *kind == word)?;
+    let (fix, see) = match kind.plain() {
+        _ if !fix.is_empty() => (*fix, see(kind)),
+        // What a task ends with is what the plain request is answered with.
+        Some(plain) => (rule(kind), format!("{}, {}", see(plain), see(kind))),
+        None => (rule(kind), see(kind)),
+    };
+    Some(Fault { got: told_error(error), fix: fix.to_owned(), see })
+}
+
+fn host_kind(error: &RpcError) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Data {
+        kind: String,
+    }
+    let data = error.data.as_deref().filter(|_| error.code == code::INTERNAL_ERROR)?;
+    serde_json::from_str::<Data>(data).ok().map(|data| data.kind)
+}
+
+/// Whether the handler came to an end that nothing excuses: it trapped, ran out of something, or gave nothing.
+fn is_end(came: &Came) -> bool {
+    match came {
+        Came::Error(error) => host_kind(error).is_some_and(|kind| kind != "invalid_answer"),
+        Came::Result(_) => false,
+        Came::Nothing | Came::Late => true,
+    }
+}
+
+/// The fault of a sampling answer of several pieces to a request without tools, which many servers do not take.
+/// [client/sampling, Creating Messages]
+pub(super) fn several_pieces(kind: Kind, pieces: usize) -> Option<Fault> {
+    (pieces > 1).then(|| Fault {
+        got: format!("an answer of {pieces} pieces of content to a request without tools"),
+        fix: "answer with one piece of content, texts joined: the SDKs for Python and TypeScript refuse more where the request \
+              had no `tools`"
+            .to_owned(),
+        see: format!("docs/handlers.md, {}", see(kind)),
+    })
+}
+
+/// Nothing came in time.
+pub(super) fn late(kind: Kind) -> Verdict {
+    let fix = "answer sooner: waiting belongs into `background.run`; --timeout gives it longer";
+    Verdict::failed(kind, "nothing in time", fix)
+}
+
+/// What came, in a word or two.
+pub(super) fn told(came: &Came) -> String {
+    match came {
+        Came::Result(_) => "result".to_owned(),
+        Came::Error(error) => told_error(error),
+        Came::Nothing => "nothing".to_owned(),
+        Came::Late => "nothing in time".to_owned(),
+    }
+}
+
+pub(super) fn told_error(error: &RpcError) -> String {
+    format!("error {} {}", error.code, one_line(&error.message, MAX_GOT))
+}
+
+/// What the answer of a kind must be, for an author whose answer is not.
+fn rule(kind: Kind) -> &'static str {
+    match kind.plain().unwrap_or(kind) {
+        Kind::Sampling => {
+            "give what is a CreateMessageResult: `_meta` and tool input are the text of a JSON object, numbers are finite"
+        }
+        Kind::Elicitation => {
+            "answer each field as its schema says (type, bounds, choices), leave out what is not required, or decline; `_meta` is the text of a JSON object"
+        }
+        Kind::Roots => {
+            "name each root by a `file://` URI with a path, percent-encoded and without `..`; `_meta` is the text of a JSON object"
+        }
+        Kind::ListTasks => "give the tasks as `tasks.list` gave them",
+        _ => "give the task as the `tasks` import gave it, and no other",
+    }
+}
+
+/// Where the rules of a kind stand.
+pub(super) fn see(kind: Kind) -> String {
+    const SPECIFICATION: &str = "https://modelcontextprotocol.io/specification/2025-11-25";
+    let page = match kind {
+        Kind::Sampling => "client/sampling",
+        Kind::Elicitation => "client/elicitation",
+        Kind::Roots => "client/roots",
+        _ => "basic/utilities/tasks",
+    };
+    format!("{SPECIFICATION}/{page}, wit/{}.wit", kind.info().export)
+}

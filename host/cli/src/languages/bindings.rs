@@ -1,0 +1,138 @@
+//! Bindings and components for the languages whose compilers write core modules: C, C++ and Go.
+//!
+//! The same as `wit-bindgen` and `wasm-tools component new` do, from the same crates, so that an author needs neither:
+//! building both takes minutes.
+//!
+//! C++ uses the bindings of C. The crate `wit-bindgen-cpp` 0.63 has nicer ones, which write a list's items for the host
+//! over the list itself while they read it: an answer with a text in it comes out garbled.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context;
+use wasi_preview1_component_adapter_provider::{
+    WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
+};
+use wasm_encoder::{Module, RawSection};
+use wasmparser::{Parser, Payload};
+use wit_bindgen_core::{Files, WorldGenerator};
+use wit_component::{ComponentEncoder, StringEncoding};
+
+use super::world::read;
+
+/// The adapter of WASI preview 1 for Go, assembled from `go-adapter.wat`; a test compares the two.
+const GO_ADAPTER: &[u8] = include_bytes!("../../assets/go-adapter.wasm");
+
+/// What Go's runtime package imports, and nothing else does: it says by that when no import may be called.
+const GO_PAUSES: &[u8] = b"adapter_monotonic_clock_set_paused";
+
+/// A language to make bindings for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(in super::super) enum Generator {
+    /// C, for C++ as well: a header, a source file and an object file with the world's type
+    C,
+    /// Go, in a package for each interface
+    Go,
+}
+
+/// What bindings are to be made of, and where.
+pub(in super::super) struct Bindings<'a> {
+    /// A WIT file or a folder of one package with its `deps`.
+    pub(in super::super) wit: &'a Path,
+    /// The world; none for the package's only one.
+    pub(in super::super) world: Option<&'a str>,
+    /// Another name for the world in the bindings; only for C.
+    pub(in super::super) rename_world: Option<String>,
+    /// The folder to write to; made if it is not there.
+    pub(in super::super) out: &'a Path,
+}
+
+impl Bindings<'_> {
+    /// Writes the bindings for a language.
+    ///
+    /// # Errors
+    /// When the WIT cannot be read or is wrong, has no such world, or a file cannot be written.
+    pub(in super::super) fn write(self, generator: Generator) -> anyhow::Result<()> {
+        let (mut resolve, world) = read(self.wit, self.world)?;
+        let mut generator: Box<dyn WorldGenerator> = match generator {
+            Generator::C => wit_bindgen_c::Opts { rename_world: self.rename_world, ..Default::default() }.build(),
+            Generator::Go => wit_bindgen_go::Opts::default().build(),
+        };
+        let mut files = Files::default();
+        generator.generate(&mut resolve, world, &mut files)?;
+        for (name, contents) in files.iter() {
+            let path = self.out.join(name);
+            let folder = path.parent().unwrap_or(self.out);
+            fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+            fs::write(&path, contents).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        Ok(())
+    }
+}
+
+/// Gives a core module the type of a world, for compilers that do not link it in; what `wasm-tools component embed` does.
+///
+/// # Errors
+/// When the WIT cannot be read or is wrong, or has no such world.
+pub(in super::super) fn embed(core: &mut Vec<u8>, wit: &Path, world: Option<&str>) -> anyhow::Result<()> {
+    let (resolve, world) = read(wit, world)?;
+    wit_component::embed_component_metadata(core, &resolve, world, StringEncoding::UTF8, false)
+}
+
+/// Makes a component of a core module that was linked with the world's type. What it uses of WASI preview 1 is
+/// translated to WASI 0.2, for Go by an adapter of its own. Debug information is left out.
+///
+/// # Errors
+/// When it is no such module, or imports what neither the world nor WASI has.
+pub(in super::super) fn component(core: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let mut encoder = ComponentEncoder::default();
+    encoder.module(&without_debug_information(core)?)?.validate(true);
+    let is_go = core.windows(GO_PAUSES.len()).any(|part| part == GO_PAUSES);
+    let adapter = if is_go { GO_ADAPTER } else { WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER };
+    encoder.adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, adapter)?;
+    encoder.encode()
+}
+
+/// A core module without its sections of DWARF, which the host does not read: its backtraces take the names of functions
+/// from a section of their own.
+fn without_debug_information(core: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let mut module = Module::new();
+    for payload in Parser::new(0).parse_all(core) {
+        let payload = payload?;
+        let is_debug = matches!(&payload, Payload::CustomSection(custom) if custom.name().starts_with(".debug_"));
+        if let (false, Some((id, range))) = (is_debug, payload.as_section()) {
+            let data = core.get(usize::try_from(range.start)?..usize::try_from(range.end)?);
+            module.section(&RawSection { id, data: data.context("a section is longer than the module")? });
+        }
+    }
+    Ok(module.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use wasm_encoder::{CustomSection, TypeSection};
+
+    use super::*;
+
+    /// All other sections stay as they are and where they are, the names of functions among them.
+    #[test]
+    fn only_debug_information_is_left_out_of_a_module() -> anyhow::Result<()> {
+        let made = |with_debug: bool| {
+            let custom = |name: &'static str| CustomSection { name: name.into(), data: (&[1, 2, 3]).into() };
+            let mut module = Module::new();
+            let mut types = TypeSection::new();
+            types.ty().function([], []);
+            module.section(&types);
+            for name in [".debug_info", "name", ".debug_str", "producers", ".debug_line", "component-type:x"] {
+                if with_debug || !name.starts_with(".debug_") {
+                    module.section(&custom(name));
+                }
+            }
+            module.finish()
+        };
+        assert_eq!(without_debug_information(&made(true))?, made(false));
+        assert_eq!(without_debug_information(&made(false))?, made(false));
+        assert!(without_debug_information(b"no module").is_err());
+        Ok(())
+    }
+}

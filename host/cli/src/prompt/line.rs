@@ -1,0 +1,220 @@
+//! A question that is answered with a line of text.
+
+use crossterm::event::{KeyCode, KeyEvent};
+
+use super::super::wrap::Size;
+use super::draw::{Frame, Look};
+use super::{Accept, Prompt, Reply, is_control, typed};
+use taskcell::printable;
+
+/// Characters that can be entered.
+const MAX_ENTRY: usize = 16_384;
+
+/// A line that is being entered.
+pub(crate) struct Line<'a> {
+    /// The question, printable.
+    pub(crate) prompt: String,
+    /// What there is to know of it, printable.
+    pub(crate) help: Vec<String>,
+    /// What Enter answers when nothing was typed, printable.
+    pub(crate) offered: Option<String>,
+    /// Whether an entry is an answer, or why not.
+    pub(crate) read: Accept<'a, str>,
+    entry: Vec<char>,
+    at: usize,
+    note: Option<String>,
+}
+
+impl<'a> Line<'a> {
+    pub(crate) fn new(
+        prompt: String,
+        help: Vec<String>,
+        offered: Option<String>,
+        read: impl Fn(&str) -> Result<(), String> + 'a,
+    ) -> Self {
+        Self { prompt, help, offered, read: Box::new(read), entry: Vec::new(), at: 0, note: None }
+    }
+
+    fn insert(&mut self, text: impl Iterator<Item = char>) {
+        // Line breaks and tabs would be drawn elsewhere; other control characters nobody means.
+        let text = text.map(|c| if matches!(c, '\n' | '\t') { ' ' } else { c }).filter(|c| !c.is_control());
+        for c in text {
+            if self.entry.len() >= MAX_ENTRY {
+                self.note = Some(format!("no more than {MAX_ENTRY} characters can be entered"));
+                return;
+            }
+            self.entry.insert(self.at.min(self.entry.len()), c);
+            self.at = self.at.saturating_add(1);
+        }
+    }
+
+    /// Removes the characters from `from` to the cursor.
+    fn rub_out(&mut self, from: usize) {
+        self.entry.drain(from.min(self.at)..self.at);
+        self.at = from.min(self.at);
+    }
+
+    /// Where the word before the cursor begins.
+    fn word(&self) -> usize {
+        let before: Vec<_> = self.entry.iter().take(self.at).copied().collect();
+        let end = before.iter().rposition(|c| *c != ' ').map_or(0, |last| last.saturating_add(1));
+        before.iter().take(end).rposition(|c| *c == ' ').map_or(0, |blank| blank.saturating_add(1))
+    }
+
+    /// Takes what is offered as if it had been typed.
+    fn take_offered(&mut self) {
+        if let (true, Some(offered)) = (self.entry.is_empty(), &self.offered) {
+            self.entry = offered.chars().collect();
+            self.at = self.entry.len();
+        }
+    }
+
+    fn enter(&mut self) -> Reply<String> {
+        let entry = match &self.offered {
+            Some(offered) if self.entry.is_empty() => offered.clone(),
+            _ => self.entry.iter().collect(),
+        };
+        match (self.read)(&entry) {
+            Ok(()) => Reply::Answer(entry),
+            Err(why) => {
+                self.note = Some(why);
+                Reply::GoesOn
+            }
+        }
+    }
+}
+
+impl Prompt for Line<'_> {
+    type Answer = String;
+
+    fn frame(&self, size: Size) -> Frame {
+        let prompt = format!("{}:", self.prompt);
+        let entry: String = self.entry.iter().collect();
+        let mut frame = match &self.offered {
+            Some(offered) if self.entry.is_empty() => Frame::new(&prompt, Look::Faint, offered, 0, size),
+            // As many characters as were entered: each that is not shown has another in its place.
+            _ => Frame::new(&prompt, Look::Plain, &printable::lines(&entry), self.at, size),
+        };
+        if let Some(note) = &self.note {
+            frame.add(Look::Strong, note, size);
+        }
+        for help in &self.help {
+            frame.add(Look::Faint, help, size);
+        }
+        if self.entry.is_empty() && self.offered.is_some() {
+            frame.add(Look::Faint, "Enter takes what is shown, Tab edits it, Backspace drops it", size);
+        }
+        frame
+    }
+
+    fn key(&mut self, key: KeyEvent) -> Reply<String> {
+        self.note = None;
+        match key.code {
+            KeyCode::Enter => return self.enter(),
+            KeyCode::Esc => return Reply::Cancel,
+            KeyCode::Backspace | KeyCode::Delete if self.entry.is_empty() => self.offered = None,
+            KeyCode::Backspace => self.rub_out(self.at.saturating_sub(1)),
+            KeyCode::Delete => {
+                if self.at < self.entry.len() {
+                    self.entry.remove(self.at);
+                }
+            }
+            KeyCode::Tab => self.take_offered(),
+            KeyCode::Left => self.at = self.at.saturating_sub(1),
+            KeyCode::Right if self.entry.is_empty() => self.take_offered(),
+            KeyCode::Right => self.at = self.at.saturating_add(1).min(self.entry.len()),
+            KeyCode::Home => self.at = 0,
+            KeyCode::End => self.at = self.entry.len(),
+            _ if is_control(key, 'a') => self.at = 0,
+            _ if is_control(key, 'e') => self.at = self.entry.len(),
+            _ if is_control(key, 'u') => self.rub_out(0),
+            _ if is_control(key, 'w') => self.rub_out(self.word()),
+            _ => self.insert(typed(key).into_iter()),
+        }
+        Reply::GoesOn
+    }
+
+    fn paste(&mut self, text: &str) {
+        self.note = None;
+        self.insert(text.replace("\r\n", "\n").replace('\r', "\n").trim_end_matches('\n').chars());
+    }
+
+    fn answered(&self, answer: &String) -> String {
+        format!("{}: {}", self.prompt, printable::one_line(answer, MAX_ENTRY))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crossterm::event::KeyModifiers;
+
+    use super::*;
+
+    fn line(offered: Option<&str>) -> Line<'static> {
+        Line::new("q".to_owned(), Vec::new(), offered.map(str::to_owned), |_| Ok(()))
+    }
+
+    /// Types keys, and gives the entry and the answer of Enter.
+    fn typed_into(line: &mut Line<'_>, keys: &[KeyCode]) -> String {
+        for code in keys {
+            assert!(matches!(line.key(KeyEvent::new(*code, KeyModifiers::NONE)), Reply::GoesOn));
+        }
+        match line.key(KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE)) {
+            Reply::Answer(answer) => answer,
+            Reply::GoesOn | Reply::Cancel => panic!("no answer"),
+        }
+    }
+
+    #[test]
+    fn a_line_is_edited() {
+        use KeyCode::{Backspace, Char, Delete, End, Home, Left, Right, Tab};
+
+        let table: [(Option<&str>, &[KeyCode], &str); 12] = [
+            (None, &[], ""),
+            (None, &[Char('a'), Char('b'), Left, Char('c')], "acb"),
+            (None, &[Char('a'), Char('b'), Home, Delete, End, Char('c')], "bc"),
+            (None, &[Backspace, Delete, Left, Right, Tab, Char('a')], "a"),
+            (Some("42"), &[], "42"),
+            (Some("42"), &[Char('7')], "7"),
+            (Some("42"), &[Tab, Char('7')], "427"),
+            (Some("42"), &[Right, Backspace], "4"),
+            (Some("42"), &[Backspace], ""),
+            (Some("42"), &[Delete, Char('7')], "7"),
+            // What was typed and removed leaves what is offered.
+            (Some("42"), &[Char('7'), Backspace], "42"),
+            (Some("42"), &[Char('宽'), Left, Left, Char('a')], "a宽"),
+        ];
+        for (offered, keys, expected) in table {
+            assert_eq!(typed_into(&mut line(offered), keys), expected, "{offered:?} {keys:?}");
+        }
+        let mut words = line(None);
+        words.paste("one two  three ");
+        assert!(matches!(words.key(KeyEvent::new(KeyCode::Char('w'), KeyModifiers::CONTROL)), Reply::GoesOn));
+        assert_eq!(typed_into(&mut words, &[]), "one two  ");
+    }
+
+    #[test]
+    fn an_entry_is_bounded() {
+        let mut line = line(None);
+        line.paste(&"x\r\n\u{1b}".repeat(MAX_ENTRY));
+        assert_eq!(typed_into(&mut line, &[]).len(), MAX_ENTRY);
+    }
+
+    /// However narrow and low the terminal is, what is drawn fits.
+    #[test]
+    fn a_frame_fits() {
+        let help = vec!["one two three four".to_owned(); 9];
+        for (columns, rows) in [(4, 3), (10, 4), (40, 12), (200, 50)] {
+            let mut line = Line::new("[server] Name".to_owned(), help.clone(), Some("宽x".repeat(50)), |_| Ok(()));
+            for _ in 0..2 {
+                let frame = line.frame(Size { columns, rows });
+                assert!(frame.cursor.0 < frame.rows.len() && frame.cursor.1 < columns, "{columns} {rows}");
+                let fits = |text: &str| super::super::wrap::width(text) <= columns;
+                for row in &frame.rows {
+                    assert!(fits(&row.0.iter().map(|(_, text)| text.as_str()).collect::<String>()), "{row:?}");
+                }
+                line.paste(&"long entry ".repeat(60));
+            }
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! The requests of a server, each worked on by itself.
+//!
+//! What a server can make the program hold is bounded: messages that nobody has looked at yet, messages in work, and answers
+//! that wait to be written ([`Outgoing`]).
+
+use std::future::pending;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::batch::{self, Batch};
+use super::incoming::{Incoming, Sent};
+use super::outgoing::Outgoing;
+use super::terminal::Progress;
+use taskcell::Session;
+
+use taskcell::protocol::jsonrpc::{self, Message, code};
+use taskcell::protocol::types::RpcError;
+
+/// Requests of the server that are worked on at once. One more is refused: a reader that waited for a place would read
+/// neither cancellations nor the answer to the program's own request.
+const AT_ONCE: u32 = 4_096;
+/// Bytes of the requests that are worked on at once; the same.
+const BYTES_AT_ONCE: u32 = 64 << 20;
+/// Bytes of requests that were read and not begun. Nothing more is read meanwhile.
+const BYTES_AHEAD: u32 = 4 << 20;
+/// Requests that were begun within [`YOUNG`] and are not answered. Each may hold an answer of megabytes several times over
+/// before the queue knows of it, so that a server that does not read must not have hundreds of them begun.
+const YOUNG_AT_ONCE: usize = 4;
+/// After how long a request waits for something else than a processor, most likely, and another may begin.
+const YOUNG: Duration = Duration::from_millis(20);
+/// What a message takes besides its bytes.
+const OVERHEAD: u32 = 1 << 10;
+/// How long a server has to be quiet before it is called: one that was just initialized asks first, 14 to 22 ms later.
+const QUIET: Duration = Duration::from_millis(40);
+/// How long its questions may delay the call.
+const MAX_QUIET: Duration = Duration::from_millis(500);
+/// How long to wait for one more request that is to be refused when the connection ends.
+const LAST_LOOK: Duration = Duration::from_millis(20);
+/// How long requests are refused then: a server that does not read, or never stops asking, gets no more.
+const REFUSING: Duration = Duration::from_millis(200);
+
+/// How a server asks the client for something.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asks {
+    /// By requests of its own.
+    BySending,
+    /// By its results alone. [2026-07-28, basic/transports/stdio, Receiving Messages]
+    ByResults,
+}
+
+/// What a message of a server is.
+enum Routed {
+    /// A request with this id.
+    Request(Box<RawValue>),
+    /// A notification that the session has to see.
+    Notification,
+    /// What is dealt with.
+    Done,
+    /// No message.
+    Broken,
+}
+
+/// Has the requests of one server answered.
+pub(super) struct Service {
+    session: Arc<Session>,
+    outgoing: Outgoing,
+    asks: Asks,
+    progress: Progress,
+    /// Requests that are open.
+    open: watch::Sender<usize>,
+    work: JoinSet<()>,
+    places: Arc<Semaphore>,
+    bytes: Arc<Semaphore>,
+    ahead: Arc<Semaphore>,
+    young: Arc<Semaphore>,
+    /// Whether what is open is refused.
+    closing: CancellationToken,
+}
+
+/// What a request takes until it is answered.
+struct Place {
+    _one: OwnedSemaphorePermit,
+    bytes: OwnedSemaphorePermit,
+    open: watch::Sender<usize>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.open.send_modify(|open| *open = open.saturating_sub(1));
+    }
+}
+
+impl Service {
+    pub(super) fn new(session: Session, outgoing: Outgoing, asks: Asks, progress: Progress) -> Self {
+        Self {
+            session: Arc::new(session),
+            outgoing,
+            asks,
+            progress,
+            open: watch::Sender::new(0),
+            work: JoinSet::new(),
+            places: Arc::new(Semaphore::new(AT_ONCE as usize)),
+            bytes: Arc::new(Semaphore::new(BYTES_AT_ONCE as usize)),
+            ahead: Arc::new(Semaphore::new(BYTES_AHEAD as usize)),
+            young: Arc::new(Semaphore::new(YOUNG_AT_ONCE)),
+            closing: CancellationToken::new(),
+        }
+    }
+
+    /// The session that answers.
+    pub(super) fn session(&self) -> Arc<Session> {
+        Arc::clone(&self.session)
+    }
+
+    /// How many requests of the server are open, at any time.
+    pub(super) fn open(&self) -> watch::Receiver<usize> {
+        self.open.subscribe()
+    }
+
+    /// Reads what the server sends until it ends.
+    ///
+    /// # Errors
+    /// Those of [`Incoming::next`].
+    pub(super) async fn serve(&mut self, incoming: &mut Incoming) -> anyhow::Result<()> {
+        while let Some(sent) = incoming.next().await? {
+            self.take(sent, incoming).await;
+            // Who does not read is not read.
+            self.outgoing.room().await;
+        }
+        Ok(())
+    }
+
+    /// Refuses what is open and what has just come, and ends the session: unfinished work is given back. Nothing is sent
+    /// afterwards, and what the server still sends is read and dropped until it ends.
+    pub(super) async fn close(mut self, mut incoming: Incoming, ended: bool) {
+        self.closing.cancel();
+        if !ended {
+            let refusing = async {
+                while let Ok(Ok(Some(sent))) = timeout(LAST_LOOK, incoming.next()).await {
+                    self.take(sent, &incoming).await;
+                }
+                while self.work.join_next().await.is_some() {}
+            };
+            let _ = timeout(REFUSING, refusing).await;
+        }
+        self.work.abort_all();
+        self.outgoing.finish();
+        tokio::spawn(async move { incoming.drain().await });
+        self.session.end().await;
+    }
+
+    async fn take(&mut self, sent: Sent, incoming: &Incoming) {
+        match sent {
+            Sent::Message(text) => match self.route(&text, incoming) {
+                Routed::Request(id) => self.request(text, &id).await,
+                // It is dealt with at once: a cancellation must not be late.
+                Routed::Notification => self.session.handle(text.as_bytes()).await,
+                Routed::Done | Routed::Broken => {}
+            },
+            Sent::Batch(batch) => self.batch(batch, incoming).await,
+        }
+    }
+
+    /// Says what a message is, and deals with what is not for the session.
+    fn route(&self, text: &str, incoming: &Incoming) -> Routed {
+        let Ok(message) = Message::read_text(text) else { return Routed::Broken };
+        let Some(method) = message.method.as_deref() else {
+            incoming.response(&message);
+            return Routed::Done;
+        };
+        match (message.id, self.asks) {
+            (None, _) => incoming.notification(&message),
+            (Some(id), Asks::BySending) => return Routed::Request(id.to_owned()),
+            (Some(_), Asks::ByResults) => {
+                let said = "which it must not in this revision: there is no answer";
+                self.progress.line(format!("server asked {method}, {said}"));
+            }
+        }
+        if self.asks == Asks::BySending { Routed::Notification } else { Routed::Done }
+    }
+
+    /// A place for a request of so many bytes; none where there are too many.
+    fn place(&self, bytes: usize) -> Option<Place> {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).saturating_add(OVERHEAD).min(BYTES_AT_ONCE);
+        let one = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        let bytes = Arc::clone(&self.bytes).try_acquire_many_owned(bytes).ok()?;
+        self.open.send_modify(|open| *open = open.saturating_add(1));
+        Some(Place { _one: one, bytes, open: self.open.clone() })
+    }
+
+    /// Has a request worked on.
+    async fn request(&mut self, text: String, id: &RawValue) {
+        let Some(place) = self.place(text.len()) else {
+            return self.refuse(Some(id), &overloaded()).await;
+        };
+        let over = RpcError::new(code::INTERNAL_ERROR, "The client has what it wanted and ends the connection");
+        let refusal = jsonrpc::response::<()>(Some(id), Err(&over));
+        let (session, outgoing) = (Arc::clone(&self.session), self.outgoing.clone());
+        let answers = outgoing.clone();
+        // The queue knows of an answer as soon as there is one, so that no other work makes one more than fits.
+        let work = async move { session.handle_with(text.as_bytes(), |answer| answers.put(answer)).await };
+        let refuse = async move {
+            if let Ok(refusal) = refusal {
+                let _ = outgoing.send(refusal).await;
+            }
+        };
+        self.spawn(place, work, refuse).await;
+    }
+
+    /// Has the requests of a batch worked on, and answered together.
+    async fn batch(&mut self, Batch(messages): Batch, incoming: &Incoming) {
+        let empty = messages.is_empty();
+        let mut requests = Vec::new();
+        for message in messages {
+            match self.route(message.get(), incoming) {
+                // What is no message is answered as that.
+                Routed::Request(_) | Routed::Broken => requests.push(message),
+                Routed::Notification => self.session.handle(message.get().as_bytes()).await,
+                Routed::Done => {}
+            }
+        }
+        let bytes = requests.iter().map(|request| request.get().len()).sum();
+        let Some(place) = (!empty).then(|| self.place(bytes)).flatten() else {
+            let error = if empty { RpcError::new(code::INVALID_REQUEST, "An empty batch") } else { overloaded() };
+            return self.refuse(None, &error).await;
+        };
+        if requests.is_empty() {
+            return;
+        }
+        let (session, outgoing) = (Arc::clone(&self.session), self.outgoing.clone());
+        let work = async move {
+            if let Some(answers) = batch::answer(session, requests).await {
+                let _ = outgoing.send(answers).await;
+            }
+        };
+        self.spawn(place, work, async {}).await;
+    }
+
+    /// Answers a request with an error of the program's own.
+    async fn refuse(&self, id: Option<&RawValue>, error: &RpcError) {
+        if let Ok(refusal) = jsonrpc::response::<()>(id, Err(error)) {
+            // It fails only when the server takes no more messages.
+            let _ = self.outgoing.send(refusal).await;
+        }
+    }
+
+    /// Begins some work. Where the connection ends before the work does, the request is refused.
+    async fn spawn<W, R>(&mut self, place: Place, work: W, refuse: R)
+    where
+        W: Future<Output = ()> + Send + 'static,
+        R: Future<Output = ()> + Send + 'static,
+    {
+        while self.work.try_join_next().is_some() {}
+        let ahead = u32::try_from(place.bytes.num_permits()).unwrap_or(u32::MAX).min(BYTES_AHEAD);
+        let ahead = Arc::clone(&self.ahead).acquire_many_owned(ahead).await;
+        let (outgoing, closing, young) = (self.outgoing.clone(), self.closing.clone(), Arc::clone(&self.young));
+        self.work.spawn(async move {
+            let _place = place;
+            let mut work = pin!(work);
+            let worked = async {
+                let young = young.acquire_owned().await;
+                outgoing.room().await;
+                if futures_util::poll!(work.as_mut()).is_ready() {
+                    return;
+                }
+                drop(ahead);
+                let mut working = pin!(outgoing.while_room(work.as_mut()));
+                if timeout(YOUNG, working.as_mut()).await.is_err() {
+                    drop(young);
+                    working.await;
+                }
+            };
+            tokio::select! {
+                biased;
+                () = worked => {}
+                () = closing.cancelled() => refuse.await,
+            }
+        });
+    }
+}
+
+/// The answer to a request that there is no place for.
+fn overloaded() -> RpcError {
+    taskcell::Error::SessionOverloaded { limit: AT_ONCE }.to_rpc()
+}
+
+/// Waits until the server has asked what it asks first and was answered, for a while.
+pub(super) async fn quiet(mut open: watch::Receiver<usize>) {
+    let quiet = async {
+        loop {
+            let waits = *open.borrow_and_update() > 0;
+            let changed = open.changed();
+            if waits {
+                let _ = changed.await;
+            } else if timeout(QUIET, changed).await.is_err() {
+                return;
+            } else if open.has_changed().is_err() {
+                // Whoever waits for an answer hears of it.
+                pending::<()>().await;
+            }
+        }
+    };
+    let _ = timeout(MAX_QUIET, quiet).await;
+}

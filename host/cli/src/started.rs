@@ -1,0 +1,138 @@
+//! A server that was started and not yet agreed with: what goes to it, what comes, and its first answers.
+
+use std::convert::Infallible;
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use tokio::process::ChildStdin;
+
+use super::incoming::{Incoming, Sent};
+use super::notices::Notices;
+use super::outgoing::{Closed, Outgoing, Queued};
+use super::peer::{Answer, Peer};
+use super::process::ServerProcess;
+use super::terminal::Progress;
+use taskcell::protocol::jsonrpc::code;
+use taskcell::protocol::types::{Implementation, RpcError};
+use taskcell::session::Outbox;
+use taskcell::session::rounds::Response;
+
+/// What this program says it is.
+pub(super) fn this_program() -> Implementation {
+    named("taskcell", env!("CARGO_PKG_VERSION"))
+}
+
+pub(super) fn named(name: &str, version: &str) -> Implementation {
+    let (name, version) = (name.to_owned(), version.to_owned());
+    Implementation { name, title: None, version, description: None, website_url: None, icons: None }
+}
+
+/// A server that was started, and what it sends.
+pub(super) struct Started {
+    pub(super) process: ServerProcess,
+    pub(super) peer: Arc<Peer>,
+    pub(super) incoming: Incoming,
+}
+
+impl Started {
+    pub(super) fn new(
+        command: &[OsString],
+        secrets: &[String],
+        notices: &Arc<Notices>,
+        progress: Progress,
+        strict: bool,
+    ) -> anyhow::Result<Self> {
+        let (process, stdin, stdout) = ServerProcess::start(command, secrets, Arc::clone(&notices.chatter))?;
+        let (peer, queued) = Peer::new();
+        tokio::spawn(write(queued, stdin));
+        let incoming = Incoming::new(stdout, Arc::clone(&peer), Arc::clone(notices), progress, strict);
+        Ok(Self { process, peer, incoming })
+    }
+
+    /// Asks the server which revisions it speaks that need no `initialize`.
+    pub(super) async fn probe(&mut self, params: &RawValue, timeout: Duration) -> anyhow::Result<Response> {
+        tokio::select! {
+            biased;
+            answer = self.peer.request_raw("server/discover", &params, timeout) => answer,
+            Err(error) = until_response(&mut self.incoming, &self.peer) => Err(error),
+            () = self.process.is_over() => Err(Ended.into()),
+        }
+    }
+
+    /// Initializes the server, as all revisions before have it.
+    pub(super) async fn initialize(
+        &mut self,
+        version: &str,
+        capabilities: &Value,
+        timeout: Duration,
+    ) -> anyhow::Result<Answer> {
+        let params = json!({
+            "protocolVersion": version,
+            "capabilities": capabilities,
+            "clientInfo": this_program(),
+        });
+        tokio::select! {
+            biased;
+            answer = self.peer.request("initialize", params, timeout) => answer,
+            Err(error) = until_response(&mut self.incoming, &self.peer) => Err(error),
+            () = self.process.is_over() => Err(Ended.into()),
+        }
+    }
+
+    /// The error with which it ended, in words when it went away.
+    pub(super) async fn ended(&mut self, error: anyhow::Error) -> anyhow::Error {
+        if gone(&error) { anyhow::anyhow!(self.process.how_it_ended().await) } else { error }
+    }
+}
+
+/// Whether the connection has ended.
+fn gone(error: &anyhow::Error) -> bool {
+    error.is::<Ended>() || error.is::<Closed>()
+}
+
+/// The server closed its stdout.
+#[derive(Debug, thiserror::Error)]
+#[error("the server closed its stdout")]
+struct Ended;
+
+/// Reads until a response came, answering pings. Any other request is refused at once, for a server may wait for that
+/// before it answers: it should ask for nothing else before it is initialized. [basic/lifecycle, Initialization] Ends only
+/// with an error; the response wakes whoever asked for it.
+async fn until_response(incoming: &mut Incoming, peer: &Peer) -> anyhow::Result<Infallible> {
+    loop {
+        let Some(sent) = incoming.next().await? else { return Err(Ended.into()) };
+        // Batches are of a revision that is not agreed on yet.
+        let Sent::Message(text) = sent else { continue };
+        let Ok(message) = taskcell::protocol::jsonrpc::Message::read_text(&text) else { continue };
+        match (message.method.as_deref(), message.id) {
+            (Some("ping"), Some(id)) => peer.send(&json!({ "jsonrpc": "2.0", "id": id, "result": {} })).await?,
+            (Some(_), Some(id)) => {
+                let error = RpcError::new(code::INVALID_REQUEST, "The client is not initialized yet");
+                peer.send(&json!({ "jsonrpc": "2.0", "id": id, "error": error })).await?;
+            }
+            (Some(_), None) => incoming.notification(&message),
+            // What nobody waits for is late: the answer to what was asked before.
+            (None, _) if incoming.response(&message) => std::future::pending::<()>().await,
+            (None, _) => {}
+        }
+    }
+}
+
+/// Passes on what a session has to say.
+pub(super) async fn forward(mut from: Outbox, to: Outgoing) {
+    while let Some(message) = from.recv().await {
+        if to.send(message).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn write(queued: Queued, stdin: ChildStdin) {
+    if let Err(error) = queued.write(stdin).await {
+        // A server that closed its stdin has ended or will; the reader says how.
+        tracing::debug!(%error, "the server takes no more messages");
+    }
+}

@@ -1,0 +1,100 @@
+//! The log on stderr, and the export of spans and metrics where the environment names a collector.
+
+use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use super::color;
+use super::wrap;
+
+#[cfg(feature = "otel")]
+pub(super) use exporting::Telemetry;
+#[cfg(not(feature = "otel"))]
+pub(super) use not_built_in::Telemetry;
+
+/// The lines of the log that are shown. A command that reports on cells itself needs no line of each that fails.
+fn log<S: tracing::Subscriber + for<'a> LookupSpan<'a>>(verbose: u8, reports_cells: bool) -> impl Layer<S> {
+    let level = match verbose {
+        0 if reports_cells => "warn,taskcell::error=error,taskcell::hit=error",
+        0 => "warn",
+        // Spans would stand before each line.
+        1 => "taskcell=info,taskcell::observe=warn,warn",
+        _ => "taskcell=debug,info",
+    };
+    let filter = EnvFilter::try_from_env("TASKCELL_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt::layer()
+        .with_writer(|| wrap::Log)
+        .with_ansi(color::is_on(&std::io::stderr()))
+        .with_target(false)
+        .with_filter(filter)
+}
+
+#[cfg(feature = "otel")]
+mod exporting {
+    use std::time::Duration;
+
+    use super::*;
+    use taskcell::otel::Export;
+
+    /// How long the end of the program waits for a collector.
+    const PATIENCE: Duration = Duration::from_secs(3);
+
+    /// What is exported, until the end of the program.
+    pub(crate) struct Telemetry(Option<Export>);
+
+    impl Telemetry {
+        /// Begins the log, and the export for a command that runs handlers for somebody. Whatever is wrong with that is a
+        /// line of the log: it is no reason not to do what was asked.
+        pub(crate) fn begin(verbose: u8, exports: bool, reports_cells: bool) -> Self {
+            let export = if exports { Export::from_env() } else { Ok(None) };
+            let (export, mut error) = match export {
+                Ok(export) => (export, None),
+                Err(error) => (None, Some(error)),
+            };
+            let layer = export.as_ref().and_then(Export::layer);
+            tracing_subscriber::registry().with(layer).with(log(verbose, reports_cells)).init();
+            if let Some(export) = &export {
+                error = export.install_metrics().err();
+            }
+            if let Some(error) = error {
+                tracing::warn!("{error}");
+            }
+            Self(export)
+        }
+
+        /// Sends what is left.
+        pub(crate) fn end(self) {
+            if let Some(Err(error)) = self.0.map(|export| export.shutdown(PATIENCE)) {
+                tracing::warn!("{error}");
+            }
+        }
+    }
+}
+
+#[cfg(not(feature = "otel"))]
+mod not_built_in {
+    use super::*;
+
+    /// The variables that ask for an export.
+    const ASK: [&str; 3] =
+        ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"];
+
+    pub(crate) struct Telemetry;
+
+    impl Telemetry {
+        /// Begins the log.
+        pub(crate) fn begin(verbose: u8, exports: bool, reports_cells: bool) -> Self {
+            tracing_subscriber::registry().with(log(verbose, reports_cells)).init();
+            let asked = ASK.iter().find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
+            if let (true, Some(name)) = (exports, asked) {
+                tracing::warn!(
+                    "{name} is set, but this program was built without the feature `otel`: nothing is exported"
+                );
+            }
+            Self
+        }
+
+        pub(crate) fn end(self) {}
+    }
+}

@@ -1,0 +1,155 @@
+//! What is shown to the person at the terminal.
+//!
+//! Names, messages and results come from servers and guests. Whatever of them reaches the terminal goes through
+//! here, becomes printable, and is wrapped before the terminal wraps it.
+
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{screen, wrap};
+use taskcell::printable;
+use taskcell::protocol::types::TaskStatus;
+use taskcell::session::{Event, Observer};
+
+/// Longest piece of foreign text on one line.
+const MAX: usize = 300;
+/// Columns of the word that a line begins with, whose blanks are the program's own.
+const LABEL: usize = 13;
+
+/// Text in one line, bounded, with control characters made visible.
+pub(super) fn one_line(text: &str) -> String {
+    printable::one_line(text, MAX)
+}
+
+/// Shows on stderr what happens in a session.
+#[derive(Clone, Copy)]
+pub(super) struct Progress {
+    quiet: bool,
+}
+
+impl Progress {
+    pub(super) fn new(quiet: bool) -> Self {
+        Self { quiet }
+    }
+
+    /// Whether lines are shown.
+    pub(super) fn is_shown(self) -> bool {
+        !self.quiet
+    }
+
+    /// Shows a line, whose foreign text does not have to be printable. Runs of blanks after the label become one blank.
+    pub(super) fn line(self, text: impl Display) {
+        let text = text.to_string();
+        let end = text.char_indices().nth(LABEL).map_or(text.len(), |(end, _)| end);
+        let (label, rest) = text.split_at_checked(end).unwrap_or((&text, ""));
+        let padding = if label.ends_with(' ') || rest.starts_with(' ') { " " } else { "" };
+        let label = printable::lines(label).replace(['\n', '\t'], " ");
+        self.show(&format!("{}{padding}{}", label.strip_suffix(' ').unwrap_or(&label), one_line(rest)));
+    }
+
+    /// Shows a printable line, wrapped where the terminal would do so.
+    fn show(self, line: &str) {
+        if !self.quiet {
+            screen::line(&wrap::for_stderr(line.trim_end()));
+        }
+    }
+
+    /// Shows each request and each change of a task, and passes it on to `record`.
+    pub(super) fn observer(self, record: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Observer {
+        Arc::new(move |event| {
+            record(event);
+            self.event(event);
+        })
+    }
+
+    /// Shows what a handler printed last, where its cell ended without an answer.
+    pub(super) fn printed(self, event: &Event<'_>) {
+        if let Event::Answered { printed, .. } | Event::WorkFailed { printed, .. } = event {
+            for line in *printed {
+                self.line(format!("printed      {line}"));
+            }
+        }
+    }
+
+    fn event(self, event: &Event<'_>) {
+        match event {
+            Event::Answered { method, kind, handler, error, elapsed, .. } => {
+                let method = one_line(method);
+                let kind = kind.map_or("", |kind| kind.info().export);
+                let by = one_line(handler.unwrap_or("the host"));
+                let outcome =
+                    error.map_or_else(String::new, |error| format!(": {} {}", error.code, one_line(&error.message)));
+                let elapsed = duration(*elapsed);
+                self.show(&format!("server asked {method:<22} {kind:<22} answered by {by} in {elapsed}{outcome}"));
+                if error.is_some_and(|error| error.message.contains("capability sampling.tools")) {
+                    self.line(NOT_DECLARED);
+                }
+            }
+            Event::Task(task) => {
+                let message = task.status_message.as_deref().unwrap_or_default();
+                self.line(format!("task {} is {} {message}", task.task_id, status(task.status)));
+            }
+            Event::Replaced(change) => self.line(format!("replaced     {change}")),
+            // The log has a line of each, which is a warning.
+            _ => {}
+        }
+        self.printed(event);
+    }
+}
+
+/// The line for a server that would sample with tools.
+pub(super) const NOT_DECLARED: &str =
+    "the server wants to sample with tools, which was not declared: --sampling-tools declares it";
+
+/// A duration in the unit that a person reads it in.
+pub(super) fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    match () {
+        () if seconds < 0.1 => format!("{:.2} ms", seconds * 1e3),
+        () if seconds < 1.0 => format!("{:.0} ms", seconds * 1e3),
+        () if seconds < 100.0 => format!("{seconds:.1} s"),
+        () => format!("{} min {} s", duration.as_secs() / 60, duration.as_secs() % 60),
+    }
+}
+
+pub(super) fn status(status: TaskStatus) -> &'static str {
+    match status {
+        TaskStatus::Working => "working",
+        TaskStatus::InputRequired => "waiting for input",
+        TaskStatus::Completed => "completed",
+        TaskStatus::Failed => "failed",
+        TaskStatus::Cancelled => "cancelled",
+    }
+}
+
+/// The result of a tool as text: its text blocks, and a word for each other block.
+pub(super) fn tool_result(result: &Value) -> String {
+    let blocks = result.get("content").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let block = |block: &Value| match block.get("text").and_then(Value::as_str) {
+        Some(block) => printable::lines(block),
+        None => format!("[{}]", one_line(block.get("type").and_then(Value::as_str).unwrap_or("?"))),
+    };
+    blocks.iter().map(block).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_in_their_unit() {
+        for (milliseconds, expected) in [
+            (0.25, "0.25 ms"),
+            (12.0, "12.00 ms"),
+            (250.4, "250 ms"),
+            (1_500.0, "1.5 s"),
+            (72_882.97, "72.9 s"),
+            (754_000.0, "12 min 34 s"),
+        ] {
+            assert_eq!(duration(Duration::from_secs_f64(milliseconds / 1e3)), expected, "{milliseconds}");
+        }
+    }
+}

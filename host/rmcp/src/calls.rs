@@ -1,0 +1,283 @@
+//! Calls of revision 2026-07-28: what rmcp asked for, and what goes on when the server wants something first.
+//!
+//! rmcp sends the first request itself, so calls of which the server wants nothing are untouched, and progress and cancellation
+//! are as ever. Only a result that asks for input, or is a task, does not get to rmcp: a [`Caller`] goes on from it, and
+//! rmcp gets what that ends with, as the answer to its request.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use rmcp::model::{ClientJsonRpcMessage, ClientRequest, JsonRpcMessage, RequestId, ServerJsonRpcMessage};
+use serde_json::json;
+use serde_json::value::{RawValue, to_raw_value};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
+
+use taskcell::protocol::jsonrpc::{self, Message, code};
+use taskcell::protocol::plain;
+use taskcell::protocol::types::RpcError;
+use taskcell::session::rounds::{CallError, Caller, INPUT, MAY_ASK, Response, Rest};
+
+/// Values by the id of a request.
+pub(super) struct ById<K, V>(Mutex<HashMap<K, V>>);
+
+impl<K, V> Default for ById<K, V> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash, V> ById<K, V> {
+    pub(super) fn insert(&self, id: K, value: V) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, value);
+    }
+
+    pub(super) fn remove(&self, id: &K) -> Option<V> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(id)
+    }
+}
+
+/// What rmcp asked for of a server of this revision.
+#[derive(Default)]
+pub(super) struct Asked {
+    /// Requests whose results may ask. They are few: rmcp waits for each.
+    requests: ById<RequestId, ClientRequest>,
+    /// Those that a caller goes on with.
+    going_on: ById<RequestId, AbortHandle>,
+}
+
+impl Asked {
+    /// Looks at what rmcp sends. Says whether the server is to have it.
+    pub(super) fn note(&self, message: &ClientJsonRpcMessage) -> bool {
+        use rmcp::model::ClientNotification::CancelledNotification;
+        match message {
+            JsonRpcMessage::Request(request) if MAY_ASK.contains(&request.request.method()) => {
+                self.requests.insert(request.id.clone(), request.request.clone());
+            }
+            JsonRpcMessage::Notification(notification) => {
+                if let CancelledNotification(cancelled) = &notification.notification
+                    && let Some(id) = &cancelled.params.request_id
+                {
+                    self.requests.remove(id);
+                    if let Some(going_on) = self.going_on.remove(id) {
+                        // The server has answered this request long ago; what is under way is cancelled by being dropped.
+                        going_on.abort();
+                        return false;
+                    }
+                }
+            }
+            _ => {}
+        }
+        true
+    }
+
+    /// The request that this answers.
+    pub(super) fn answered(&self, id: &RequestId) -> Option<ClientRequest> {
+        self.requests.remove(id)
+    }
+
+    pub(super) fn goes_on(&self, id: RequestId, by: AbortHandle) {
+        self.going_on.insert(id, by);
+    }
+
+    pub(super) fn has_ended(&self, id: &RequestId) {
+        self.going_on.remove(id);
+    }
+}
+
+/// Goes on with a call from its first result, and gives the answer to rmcp's request for it.
+pub(super) async fn go_on(
+    caller: Arc<Caller>,
+    id: RequestId,
+    request: ClientRequest,
+    result: Box<RawValue>,
+) -> Vec<u8> {
+    let outcome = async {
+        let written = serde_json::to_value(&request).map_err(|error| CallError::Params(error.to_string()))?;
+        let params = written.get("params").cloned().unwrap_or_default();
+        let params = to_raw_value(&params).map_err(|error| CallError::Params(error.to_string()))?;
+        caller.called(request.method(), &params, result).await
+    };
+    let outcome = outcome.await.map_err(|error| match error.rpc() {
+        Some(error) => error.clone(),
+        None => RpcError::new(code::INTERNAL_ERROR, error.to_string()),
+    });
+    let id = to_raw_value(&id).ok();
+    // What was read can be written.
+    jsonrpc::response(id.as_deref(), outcome.as_ref()).unwrap_or_default()
+}
+
+/// Numbers the adapter's own requests.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+/// The id of a request of the adapter's own: a text, where those of rmcp are numbers.
+pub(super) fn new_id() -> String {
+    format!("taskcell-{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Requests of the adapter's own to the server, which wait for answers.
+#[derive(Default)]
+pub(super) struct Waiting(ById<String, oneshot::Sender<Response>>);
+
+/// One of them; it waits no longer when this is dropped.
+pub(super) struct Awaited<'a> {
+    waiting: &'a Waiting,
+    pub(super) id: String,
+    pub(super) answer: oneshot::Receiver<Response>,
+}
+
+impl Drop for Awaited<'_> {
+    fn drop(&mut self) {
+        self.waiting.0.remove(&self.id);
+    }
+}
+
+impl Waiting {
+    pub(super) fn begin(&self, id: String) -> Awaited<'_> {
+        let (sender, answer) = oneshot::channel();
+        self.0.insert(id.clone(), sender);
+        Awaited { waiting: self, id, answer }
+    }
+
+    /// Takes an answer to one of them.
+    pub(super) fn take(&self, id: &RequestId, message: &Message<'_>) -> bool {
+        let RequestId::String(id) = id else { return false };
+        let Some(waiting) = self.0.remove(&(**id).to_owned()) else { return false };
+        let _ = waiting.send(response(message));
+        true
+    }
+}
+
+/// The result or the error of a response.
+pub(super) fn response(message: &Message<'_>) -> Response {
+    match (message.result, message.error) {
+        (Some(result), _) => Ok(result.to_owned()),
+        (None, error) => Err(serde_json::from_str(error.map_or("null", RawValue::get)).unwrap_or_else(|error| {
+            RpcError::new(code::INVALID_REQUEST, format!("the server's error is none: {}", plain(&error.to_string())))
+        })),
+    }
+}
+
+/// Messages that rmcp takes for the server's.
+pub(super) type ToRmcp = mpsc::Sender<ServerJsonRpcMessage>;
+
+/// The application's `ClientHandler`, which answers inputs of kinds that no handler takes. rmcp has them as requests.
+pub(super) struct Application {
+    to_rmcp: ToRmcp,
+    asked: ById<RequestId, oneshot::Sender<Vec<u8>>>,
+}
+
+/// An input that rmcp has and that somebody waits for. When nobody does any more, rmcp is told that it is given up.
+struct AskedInput<'a> {
+    application: &'a Application,
+    id: RequestId,
+}
+
+impl Drop for AskedInput<'_> {
+    fn drop(&mut self) {
+        let Self { application: Application { to_rmcp, asked }, id } = self;
+        if asked.remove(id).is_some() {
+            let cancelled =
+                json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": id } });
+            // When the queue is full, rmcp answers in vain.
+            if let Ok(cancelled) = serde_json::from_value(cancelled) {
+                let _ = to_rmcp.try_send(cancelled);
+            }
+        }
+    }
+}
+
+impl Application {
+    pub(super) fn new(to_rmcp: ToRmcp) -> Self {
+        Self { to_rmcp, asked: ById::default() }
+    }
+
+    /// Takes what rmcp sends, when it answers an input; also one that nobody waits for any more, which its id tells.
+    pub(super) fn take(&self, message: &ClientJsonRpcMessage) -> bool {
+        let id = match message {
+            JsonRpcMessage::Response(response) => Some(&response.id),
+            JsonRpcMessage::Error(error) => error.id.as_ref(),
+            _ => None,
+        };
+        let Some(id) = id else { return false };
+        let Some(asked) = self.asked.remove(id) else {
+            return matches!(id, RequestId::String(id) if id.starts_with(INPUT));
+        };
+        if let Ok(answer) = serde_json::to_vec(message) {
+            let _ = asked.send(answer);
+        }
+        true
+    }
+}
+
+#[async_trait]
+impl Rest for Application {
+    async fn answer(&self, request: &[u8]) -> Option<Vec<u8>> {
+        let message: ServerJsonRpcMessage = match serde_json::from_slice(request) {
+            Ok(message) => message,
+            Err(error) => {
+                let error = RpcError::invalid_params(format!(
+                    "Invalid params: the application cannot read it: {}",
+                    plain(&error.to_string())
+                ));
+                let id = Message::read(request).ok()?.id?;
+                return jsonrpc::response::<()>(Some(id), Err(&error)).ok();
+            }
+        };
+        let JsonRpcMessage::Request(asking) = &message else { return None };
+        let (sender, answer) = oneshot::channel();
+        self.asked.insert(asking.id.clone(), sender);
+        let _asked = AskedInput { application: self, id: asking.id.clone() };
+        self.to_rmcp.send(message).await.ok()?;
+        answer.await.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A call that is given up waits for nothing, so nothing is kept for it: a connection may last for weeks.
+    #[tokio::test]
+    async fn an_input_that_is_given_up_is_forgotten() {
+        let (to_rmcp, mut for_rmcp) = mpsc::channel(4);
+        let application = Application::new(to_rmcp);
+        let kept = || application.asked.0.lock().unwrap().len();
+        for number in 0..100 {
+            let id = format!("input-{number}");
+            let request = json!({ "jsonrpc": "2.0", "id": id, "method": "roots/list" }).to_string();
+            {
+                let mut asking = pin!(application.answer(request.as_bytes()));
+                assert!(tokio::time::timeout(Duration::from_millis(1), asking.as_mut()).await.is_err());
+                assert_eq!(kept(), 1);
+            }
+            assert_eq!(kept(), 0);
+            assert!(
+                matches!(for_rmcp.recv().await, Some(JsonRpcMessage::Request(request)) if request.id.to_string() == id)
+            );
+            let told = serde_json::to_value(for_rmcp.recv().await.unwrap()).unwrap();
+            assert_eq!(told["params"]["requestId"], id.as_str(), "{told}");
+            // A late answer is nobody's, and the server's least of all.
+            let late = json!({ "jsonrpc": "2.0", "id": id, "result": { "roots": [] } });
+            assert!(application.take(&serde_json::from_value(late).unwrap()));
+        }
+        // One that is waited for arrives.
+        let request = json!({ "jsonrpc": "2.0", "id": "input-x", "method": "roots/list" }).to_string();
+        let answer = json!({ "jsonrpc": "2.0", "id": "input-x", "result": { "roots": [] } });
+        let (answered, ()) = tokio::join!(application.answer(request.as_bytes()), async {
+            for_rmcp.recv().await.unwrap();
+            assert!(application.take(&serde_json::from_value(answer.clone()).unwrap()));
+        });
+        assert_eq!(serde_json::from_slice::<serde_json::Value>(&answered.unwrap()).unwrap(), answer);
+        assert_eq!(kept(), 0);
+        assert!(
+            !application.take(&serde_json::from_value(json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" })).unwrap())
+        );
+    }
+}

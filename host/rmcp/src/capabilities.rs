@@ -1,0 +1,47 @@
+//! What the client declares: the application's word and that of the handlers, in one object.
+
+use rmcp::model::{ClientRequest, CustomRequest, GetMeta};
+use serde_json::Value;
+
+use taskcell::handlers::merge_capabilities;
+use taskcell::protocol::types::Implementation;
+use taskcell::session::Handlers;
+use taskcell::session::rounds::{CLIENT_CAPABILITIES, CLIENT_INFO};
+
+/// Adds what the handlers can do to a request for `initialize`. rmcp's type has no `tasks`, so it becomes one of another
+/// type with the same text.
+pub(super) fn into_initialize(request: &mut ClientRequest, handlers: impl FnOnce() -> Handlers) {
+    if let ClientRequest::InitializeRequest(initialize) = request
+        // A type of rmcp's can be written.
+        && let Ok(mut params) = serde_json::to_value(&initialize.params)
+    {
+        if let Some(declared) = params.get_mut("capabilities").and_then(Value::as_object_mut) {
+            merge_capabilities(declared, handlers().capabilities());
+        }
+        let mut custom = CustomRequest::new("initialize", Some(params));
+        custom.extensions = initialize.extensions.clone();
+        *request = ClientRequest::CustomRequest(custom);
+    }
+}
+
+/// What rmcp would have a request of revision 2026-07-28 say of the client.
+pub(super) struct Said {
+    /// What the application can do.
+    pub(super) capabilities: Value,
+    pub(super) client: Option<Implementation>,
+}
+
+/// Declares in a request what it is to declare, if it is one that does: those of revision 2026-07-28 do.
+/// [basic, Per-request protocol fields]
+pub(super) fn add_to_meta(request: &mut ClientRequest, declare: impl FnOnce(Said) -> Value) {
+    // One that does not is not given a `_meta`.
+    if !request.get_meta().0.0.contains_key(CLIENT_CAPABILITIES) {
+        return;
+    }
+    let meta = &mut request.get_meta_mut().0.0;
+    let client = meta.get(CLIENT_INFO).and_then(|client| serde_json::from_value(client.clone()).ok());
+    if let Some(capabilities) = meta.get_mut(CLIENT_CAPABILITIES) {
+        let said = Said { capabilities: capabilities.take(), client };
+        *capabilities = declare(said);
+    }
+}

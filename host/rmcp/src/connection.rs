@@ -1,0 +1,447 @@
+//! One connection: which messages of the server are for the handlers, and the session that answers them.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use futures_util::future::BoxFuture;
+use rmcp::model::{ClientJsonRpcMessage, JsonRpcMessage, RequestId, ServerJsonRpcMessage, ServerResult};
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::Adapter;
+use super::calls::{self, Application, Asked, ToRmcp, Waiting};
+use super::capabilities::{self, Said};
+use super::shape::is_response;
+use taskcell::protocol::jsonrpc::Message;
+use taskcell::protocol::types::Implementation;
+use taskcell::session::rounds::{self, Caller, Discovered};
+use taskcell::session::{Outbox, Session};
+
+/// Requests of the server that are answered at once; what comes on top waits where it is.
+const AT_ONCE: usize = 4_096;
+/// Bytes of them: a request is held until its answer is on its way. One that is larger is answered alone.
+const BYTES: usize = 16 << 20;
+/// Bytes of a request that count for nothing: so many of these at once are no burden, and `ping` does not wait for a person.
+const SMALL: usize = 4 << 10;
+
+/// Messages that wait until rmcp takes them for the server's.
+const QUEUE: usize = 64;
+
+/// What becomes of a message of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// rmcp gets it.
+    NotOurs,
+    /// The handlers have it.
+    Taken,
+    /// The handlers would, but so many are being answered that it has to wait for [`Connection::room`].
+    Busy,
+}
+
+/// Ends when a message that had to wait can be looked at again.
+pub(super) type Room = BoxFuture<'static, ()>;
+
+/// What carries the messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Carrier {
+    /// A stream, on which every message is seen.
+    Stream,
+    /// Streamable HTTP, where the answers to a request come by its own way, and ours go out in rmcp's types.
+    Http,
+}
+
+pub(super) struct Connection {
+    adapter: Adapter,
+    carrier: Carrier,
+    /// None before the server has said what it is.
+    server: OnceLock<Server>,
+    /// What serves it: a future for each request, and the one that sends what the session says.
+    work: Mutex<JoinSet<()>>,
+    sending: Mutex<Option<JoinHandle<()>>>,
+    places: Arc<Semaphore>,
+    /// Room for their bytes.
+    bytes: Arc<Semaphore>,
+    answering: Arc<Answering>,
+    /// Whether nothing is begun any more.
+    closing: AtomicBool,
+    to_rmcp: ToRmcp,
+    asked: Arc<Asked>,
+    pub(super) waiting: Arc<Waiting>,
+    /// What requests of revision 2026-07-28 say of the client; none before one did.
+    said: OnceLock<Said>,
+}
+
+/// A server that is known.
+struct Server {
+    session: Arc<Session>,
+    /// Of revision 2026-07-28.
+    modern: Option<Modern>,
+}
+
+struct Modern {
+    caller: Arc<Caller>,
+    application: Arc<Application>,
+}
+
+/// The ids of the requests that are being answered, as they were written.
+#[derive(Default)]
+struct Answering(Mutex<HashSet<String>>);
+
+impl Answering {
+    fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes an id out again, however its request ends.
+struct Entry {
+    answering: Arc<Answering>,
+    id: String,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.answering.lock().remove(&self.id);
+    }
+}
+
+impl Connection {
+    /// A connection, and what rmcp is to take for messages of the server beside those that it reads.
+    pub(super) fn new(adapter: Adapter, carrier: Carrier) -> (Arc<Self>, mpsc::Receiver<ServerJsonRpcMessage>) {
+        let (to_rmcp, for_rmcp) = mpsc::channel(QUEUE);
+        let connection = Self {
+            adapter,
+            carrier,
+            server: OnceLock::new(),
+            work: Mutex::default(),
+            sending: Mutex::default(),
+            places: Arc::new(Semaphore::new(AT_ONCE)),
+            bytes: Arc::new(Semaphore::new(BYTES)),
+            answering: Arc::default(),
+            closing: AtomicBool::new(false),
+            to_rmcp,
+            asked: Arc::default(),
+            waiting: Arc::default(),
+            said: OnceLock::new(),
+        };
+        (Arc::new(connection), for_rmcp)
+    }
+
+    /// Looks at what rmcp sends, which says more then. Says whether it is for the server.
+    pub(super) fn outgoing(&self, message: &mut ClientJsonRpcMessage) -> bool {
+        if let JsonRpcMessage::Request(request) = message {
+            capabilities::add_to_meta(&mut request.request, |said| self.declare(said));
+        }
+        let Some(modern) = self.modern() else { return true };
+        !modern.application.take(message) && (self.carrier == Carrier::Http || self.asked.note(message))
+    }
+
+    /// What a request of revision 2026-07-28 declares, by what rmcp would have it say.
+    fn declare(&self, said: Said) -> Value {
+        if let Some(modern) = self.modern() {
+            return modern.caller.capabilities();
+        }
+        let declared = Some(said.capabilities.clone());
+        // It says the same in each.
+        let _ = self.said.set(said);
+        let mut options = self.adapter.calls.clone();
+        options.declared = declared;
+        rounds::capabilities(&self.adapter.handlers.current(), &options)
+    }
+
+    /// The same of the request for `initialize`, which rmcp's transport over HTTP has to know as what it is.
+    pub(super) fn initialize(&self, message: &mut ClientJsonRpcMessage) {
+        if let JsonRpcMessage::Request(request) = message {
+            capabilities::into_initialize(&mut request.request, || self.adapter.handlers.current());
+        }
+    }
+
+    /// Whether the session has yet to begin.
+    pub(super) fn awaits_server(&self) -> bool {
+        self.server.get().is_none()
+    }
+
+    fn modern(&self) -> Option<&Modern> {
+        self.server.get()?.modern.as_ref()
+    }
+
+    /// Whether the server speaks revision 2026-07-28.
+    pub(super) fn is_modern(&self) -> bool {
+        self.modern().is_some()
+    }
+
+    /// Whether a message is rmcp's, by its beginning alone: there need not be more of it.
+    pub(super) fn passes(&self, beginning: &[u8]) -> bool {
+        match self.server.get() {
+            None => true,
+            Some(Server { modern: None, .. }) => is_response(beginning),
+            // It may answer a call that is gone on with.
+            Some(_) => false,
+        }
+    }
+
+    /// Who goes on with calls of revision 2026-07-28.
+    pub(super) fn caller(&self) -> Option<Arc<Caller>> {
+        self.modern().map(|modern| Arc::clone(&modern.caller))
+    }
+
+    /// Whether a result is the caller's.
+    pub(super) fn asks(&self, result: &RawValue) -> bool {
+        rounds::asks(result, &self.adapter.calls)
+    }
+
+    /// Where rmcp takes messages for the server's.
+    pub(super) fn to_rmcp(&self) -> ToRmcp {
+        self.to_rmcp.clone()
+    }
+
+    /// Begins the session, when this is the server's answer to `initialize` or `server/discover`. Gives what the session has
+    /// to say, which in the second revision is nothing.
+    pub(super) fn begin(&self, message: &ServerJsonRpcMessage, way: Arc<dyn rounds::Server>) -> Option<Outbox> {
+        let JsonRpcMessage::Response(response) = message else { return None };
+        let (server, version) = match &response.result {
+            ServerResult::InitializeResult(result) => {
+                (identity(&result.server_info), result.protocol_version.to_string())
+            }
+            ServerResult::DiscoverResult(result) => {
+                let raw = to_raw_value(result).ok()?;
+                let Discovered::Modern { server, .. } = rounds::discovered(&Ok(raw)) else { return None };
+                (server, rounds::PROTOCOL_VERSION.to_owned())
+            }
+            _ => return None,
+        };
+        // It need not say what it is. [2026-07-28, basic, Per-response protocol fields]
+        let server = server.or_else(|| identity(&serde_json::json!({ "name": "unnamed", "version": "" })))?;
+        let mut options = (self.adapter.options)(server);
+        options.protocol_version = version;
+        let is_modern = options.protocol_version == rounds::PROTOCOL_VERSION;
+        let (session, outbox) = Session::new(self.adapter.handlers.clone(), options);
+        let modern = is_modern.then(|| {
+            let application = Arc::new(Application::new(self.to_rmcp.clone()));
+            let mut calls = self.adapter.calls.clone();
+            if let Some(said) = self.said.get() {
+                (calls.declared, calls.client) = (Some(said.capabilities.clone()), said.client.clone());
+            }
+            calls.rest.get_or_insert_with(|| Arc::<Application>::clone(&application));
+            Modern { caller: Arc::new(Caller::new(&session, way, calls)), application }
+        });
+        let begun = self.server.set(Server { session: Arc::new(session), modern });
+        begun.is_ok().then_some(outbox).filter(|_| !is_modern)
+    }
+
+    /// Keeps what sends the session's messages, to end it with the connection.
+    pub(super) fn keep(&self, sending: JoinHandle<()>) {
+        *self.sending.lock().unwrap_or_else(PoisonError::into_inner) = Some(sending);
+    }
+
+    /// Looks at a message of the server, and has it answered when it is for the handlers.
+    pub(super) fn take(&self, text: &[u8]) -> Verdict {
+        let Some(server) = self.server.get().filter(|_| !self.passes(text)) else { return Verdict::NotOurs };
+        // What is no message is rmcp's to complain about.
+        let Ok(message) = Message::read(text) else { return Verdict::NotOurs };
+        match (&server.modern, message.id, message.method.as_deref()) {
+            (None, ..) if self.closing.load(Ordering::Relaxed) => Verdict::NotOurs,
+            (None, Some(id), Some(_)) if server.session.takes(&message) => self.answer(&server.session, id, text),
+            (None, None, Some("notifications/cancelled")) if self.is_of_ours(message.params) => {
+                self.spawn(&server.session, text, ());
+                Verdict::Taken
+            }
+            (Some(modern), Some(id), None) => self.answered(modern, id, &message),
+            _ => Verdict::NotOurs,
+        }
+    }
+
+    /// Takes an answer of a server of revision 2026-07-28.
+    fn answered(&self, modern: &Modern, id: &RawValue, message: &Message<'_>) -> Verdict {
+        let Ok(id) = serde_json::from_str::<RequestId>(id.get()) else { return Verdict::NotOurs };
+        if self.waiting.take(&id, message) {
+            return Verdict::Taken;
+        }
+        let Some(request) = self.asked.answered(&id) else { return Verdict::NotOurs };
+        let Some(result) = message.result.filter(|result| self.asks(result)) else { return Verdict::NotOurs };
+        let going_on = calls::go_on(Arc::clone(&modern.caller), id.clone(), request, result.to_owned());
+        let (asked, to_rmcp) = (Arc::clone(&self.asked), self.to_rmcp.clone());
+        let ended = id.clone();
+        let mut work = self.work();
+        let by = work.spawn(async move {
+            let answer = going_on.await;
+            asked.has_ended(&ended);
+            let answer = serde_json::from_slice(&answer).unwrap_or_else(|error| {
+                let error = rmcp::ErrorData::internal_error(format!("the result cannot be read: {error}"), None);
+                JsonRpcMessage::error(error, Some(ended))
+            });
+            // It fails only when the service has ended.
+            let _ = to_rmcp.send(answer).await;
+        });
+        self.asked.goes_on(id, by);
+        Verdict::Taken
+    }
+
+    fn answer(&self, session: &Arc<Session>, id: &RawValue, text: &[u8]) -> Verdict {
+        // rmcp's type of an id has to carry the answer.
+        if self.carrier == Carrier::Http && serde_json::from_str::<RequestId>(id.get()).is_err() {
+            return Verdict::NotOurs;
+        }
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return Verdict::Busy };
+        let Ok(room) = Arc::clone(&self.bytes).try_acquire_many_owned(weight(text.len())) else { return Verdict::Busy };
+        let id = id.get().to_owned();
+        self.answering.lock().insert(id.clone());
+        let entry = Entry { answering: Arc::clone(&self.answering), id };
+        self.spawn(session, text, (place, room, entry));
+        Verdict::Taken
+    }
+
+    fn spawn(&self, session: &Arc<Session>, text: &[u8], until: impl Send + 'static) {
+        let (session, text) = (Arc::clone(session), text.to_vec());
+        self.work().spawn(async move {
+            session.handle(&text).await;
+            drop(until);
+        });
+    }
+
+    /// What is being done, without what has been.
+    fn work(&self) -> MutexGuard<'_, JoinSet<()>> {
+        let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+        while work.try_join_next().is_some() {}
+        work
+    }
+
+    /// Whether a cancellation is of a request that the handlers are answering.
+    fn is_of_ours(&self, params: Option<&RawValue>) -> bool {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Cancelled<'a> {
+            #[serde(borrow)]
+            request_id: Option<&'a RawValue>,
+        }
+        let params = params.and_then(|params| serde_json::from_str(params.get()).ok());
+        let Some(Cancelled { request_id: Some(id) }) = params else { return false };
+        self.answering.lock().contains(id.get())
+    }
+
+    /// Waits for a place among the requests that are being answered, for one of so many bytes.
+    pub(super) fn room(&self, bytes: usize) -> Room {
+        let (places, all) = (Arc::clone(&self.places), Arc::clone(&self.bytes));
+        Box::pin(async move {
+            drop(places.acquire().await);
+            drop(all.acquire_many(weight(bytes)).await);
+        })
+    }
+
+    /// Ends all that is being answered, and gives work that is kept in a store back.
+    pub(super) async fn end(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+        let mut work = std::mem::take(&mut *self.work());
+        work.shutdown().await;
+        if let Some(server) = self.server.get() {
+            server.session.end().await;
+        }
+        let sending = self.sending.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(sending) = sending {
+            sending.abort();
+            let _ = sending.await;
+        }
+    }
+
+    /// Waits until tasks of calls that were given up are cancelled, which the server says.
+    pub(super) async fn settle(&self) {
+        if let Some(caller) = self.caller() {
+            caller.settle().await;
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Some(sending) = self.sending.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            sending.abort();
+        }
+    }
+}
+
+/// What a request of so many bytes takes of [`BYTES`].
+fn weight(bytes: usize) -> u32 {
+    let bytes = if bytes <= SMALL { 0 } else { bytes.min(BYTES) };
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+/// What a server says it is, in the handlers' type.
+fn identity(info: &impl serde::Serialize) -> Option<Implementation> {
+    let read = serde_json::to_value(info).and_then(serde_json::from_value);
+    read.inspect_err(|error| tracing::debug!(%error, "the server does not say what it is")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use async_trait::async_trait;
+    use serde_json::json;
+
+    use super::super::way::Way;
+    use super::*;
+    use taskcell::protocol::types::{RpcError, TextContent};
+    use taskcell::session::rounds::{Response, SendError};
+    use taskcell::{Handlers, Native};
+
+    /// A way to a server that takes all and says nothing.
+    struct Silent;
+
+    #[async_trait]
+    impl Way for Silent {
+        async fn send(&self, _: Vec<u8>) {}
+    }
+
+    #[async_trait]
+    impl rounds::Server for Silent {
+        async fn request(&self, _: &str, _: Box<RawValue>) -> Result<Response, SendError> {
+            std::future::pending().await
+        }
+    }
+
+    /// Requests that wait for people are held with their text, so they are bounded in bytes; short ones pass all the same.
+    #[tokio::test]
+    async fn large_requests_that_wait_are_bounded() {
+        let gate = Arc::new(Semaphore::new(0));
+        let opens = Arc::clone(&gate);
+        let sampling = Native::sampling(move |_, _| {
+            let gate = Arc::clone(&gate);
+            async move {
+                drop(gate.acquire().await);
+                Err(RpcError::new(-1, "no"))
+            }
+        });
+        let adapter = Adapter::new(Handlers::default().native(sampling).unwrap());
+        let (connection, _for_rmcp) = Connection::new(adapter, Carrier::Stream);
+        let server = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": { "name": "s", "version": "1" } });
+        let initialized = json!({ "jsonrpc": "2.0", "id": 0, "result": server });
+        let _outbox = connection.begin(&serde_json::from_value(initialized).unwrap(), Arc::new(Silent)).unwrap();
+        let request = |id: usize, bytes: usize| {
+            let text =
+                serde_json::to_value(TextContent { text: "x".repeat(bytes), annotations: None, meta: None }).unwrap();
+            let mut content = json!({ "type": "text" });
+            content.as_object_mut().unwrap().extend(text.as_object().unwrap().clone());
+            let params = json!({ "maxTokens": 1, "messages": [{ "role": "user", "content": content }] });
+            json!({ "jsonrpc": "2.0", "id": id, "method": "sampling/createMessage", "params": params }).to_string()
+        };
+        let large = 3 << 20;
+        for id in 0..5 {
+            assert_eq!(connection.take(request(id, large).as_bytes()), Verdict::Taken);
+        }
+        let sixth = request(5, large);
+        assert_eq!(connection.take(sixth.as_bytes()), Verdict::Busy);
+        for id in 6..100 {
+            assert_eq!(connection.take(request(id, 10).as_bytes()), Verdict::Taken);
+        }
+        let mut room = connection.room(sixth.len());
+        assert!(tokio::time::timeout(Duration::from_millis(20), room.as_mut()).await.is_err());
+        opens.add_permits(1);
+        tokio::time::timeout(Duration::from_secs(30), room).await.unwrap();
+        assert_eq!(connection.take(sixth.as_bytes()), Verdict::Taken);
+        connection.end().await;
+    }
+}
