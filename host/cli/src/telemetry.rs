@@ -35,7 +35,7 @@ mod exporting {
     use std::time::Duration;
 
     use super::*;
-    use taskcell::otel::Export;
+    use taskcell_otel::Export;
 
     /// How long the end of the program waits for a collector.
     const PATIENCE: Duration = Duration::from_secs(3);

@@ -46,7 +46,6 @@
 //! | [`session`] | one conversation with one server |
 //! | [`mrtr`] | calls of revision 2026-07-28, in which the server asks by its result |
 //! | `watch` | files that are watched (feature `watch`) |
-//! | `otel` | export of spans and metrics by OpenTelemetry (feature `otel`) |
 //!
 //! A module imports only modules that stand above it; `tests/tests/layers.rs` holds that.
 //!
@@ -60,8 +59,6 @@ mod error;
 pub mod grants;
 pub mod handlers;
 pub mod mrtr;
-#[cfg(feature = "otel")]
-pub mod otel;
 pub mod protocol;
 pub mod sandbox;
 pub mod session;

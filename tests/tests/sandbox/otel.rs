@@ -31,7 +31,7 @@ type Variables<'a> = &'a [(&'a str, &'a str)];
 
 /// Does something on this thread, with a layer of OpenTelemetry; gives the spans that were exported.
 fn traced<F: Future>(work: impl FnOnce() -> F) -> (F::Output, Vec<SpanData>) {
-    taskcell::otel::install_propagator();
+    taskcell_otel::install_propagator();
     let exporter = InMemorySpanExporter::default();
     let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();
     let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));

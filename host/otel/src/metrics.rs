@@ -14,7 +14,7 @@ use opentelemetry_sdk::metrics::periodic_reader_with_async_runtime::PeriodicRead
 use opentelemetry_sdk::metrics::{Aggregation, Instrument, SdkMeterProvider, Stream};
 use opentelemetry_sdk::runtime::Tokio;
 
-use crate::telemetry::{METRICS, MetricInfo, MetricType};
+use taskcell::telemetry::{METRICS, MetricInfo, MetricType};
 
 /// Instruments that are kept: those of this crate, and as many of an application.
 const MAX_KEPT: usize = 10_000;

@@ -1,18 +1,18 @@
 //! Export of spans and metrics by OpenTelemetry: OTLP over HTTP, from the standard variables of the environment.
 //!
 //! An application that has a pipeline of its own needs little of this: a layer of `tracing-opentelemetry` sees the spans of
-//! [`crate::telemetry`] like all others, and after [`install_propagator`] requests continue the traces of their servers under
+//! [`taskcell::telemetry`] like all others, and after [`install_propagator`] requests continue the traces of their servers under
 //! it. The rest is for the program, and for applications that have nothing yet.
 //!
 //! What is exported goes through bounded queues to a thread with a runtime of its own. So no request ever waits for a
-//! collector; what the queues cannot take is lost. Only spans of this crate go out, never events: lines of the log hold
+//! collector; what the queues cannot take is lost. Only spans of taskcell go out, never events: lines of the log hold
 //! what handlers print.
 //!
 //! ```no_run
 //! use tracing_subscriber::layer::SubscriberExt;
 //! use tracing_subscriber::util::SubscriberInitExt;
 //!
-//! let export = taskcell::otel::Export::from_env()?; // none without OTEL_EXPORTER_OTLP_ENDPOINT
+//! let export = taskcell_otel::Export::from_env()?; // none without OTEL_EXPORTER_OTLP_ENDPOINT
 //! tracing_subscriber::registry().with(export.as_ref().and_then(|export| export.layer())).init();
 //! if let Some(export) = &export {
 //!     export.install_metrics()?;
@@ -21,7 +21,7 @@
 //! if let Some(export) = export {
 //!     export.shutdown(std::time::Duration::from_secs(3))?; // sends what is left
 //! }
-//! # Ok::<(), taskcell::otel::ExportError>(())
+//! # Ok::<(), taskcell_otel::ExportError>(())
 //! ```
 //!
 //! | variable | is |
@@ -49,12 +49,12 @@ use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::runtime::Tokio;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use opentelemetry_sdk::trace::span_processor_with_async_runtime::BatchSpanProcessor;
+use taskcell::telemetry;
 use tracing::Subscriber;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{FilterFn, LevelFilter};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::telemetry;
 use thread::Thread;
 
 /// Who exports, where the environment does not say.
@@ -151,7 +151,7 @@ impl Export {
         Ok(Some(Self { spans, metrics, thread }))
     }
 
-    /// A layer that exports the spans of this crate; none where only metrics are wanted.
+    /// A layer that exports the spans of taskcell; none where only metrics are wanted.
     pub fn layer<S>(&self) -> Option<impl Layer<S> + Send + Sync + 'static>
     where
         S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
@@ -163,8 +163,8 @@ impl Export {
         Some(layer.with_filter(is_ours.with_max_level_hint(LevelFilter::DEBUG)))
     }
 
-    /// Makes this the recorder of the process, for all its metrics. Those of this crate have the units and bounds of
-    /// [`crate::telemetry::METRICS`]; [`describe_metrics`](crate::telemetry::describe_metrics) need not be called.
+    /// Makes this the recorder of the process, for all its metrics. Those of taskcell have the units and bounds of
+    /// [`taskcell::telemetry::METRICS`]; [`describe_metrics`](taskcell::telemetry::describe_metrics) need not be called.
     ///
     /// # Errors
     /// [`ExportError::Recorder`]
@@ -223,7 +223,7 @@ impl Drop for Export {
     }
 }
 
-/// The spans of this crate have targets that begin so.
+/// The target of the spans of taskcell begins so.
 const TARGET: &str = "taskcell::observe";
 
 /// Who exports.

@@ -8,7 +8,7 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use crate::telemetry::{Propagator, TRACEPARENT, TRACESTATE, TraceContext};
+use taskcell::telemetry::{Propagator, TRACEPARENT, TRACESTATE, TraceContext};
 
 /// Reads a [`TraceContext`] as OpenTelemetry reads the members of a message.
 struct Members<'a>(&'a TraceContext);
