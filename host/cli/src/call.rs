@@ -17,7 +17,7 @@ use super::store::Place;
 use super::tasks_args::{Defaults, TaskArgs};
 use super::terminal::{Progress, one_line};
 use taskcell::kinds::KINDS;
-use taskcell::{Session, SessionOptions, printable};
+use taskcell::{Session, SessionOptions, text};
 
 /// Where a component's file may stand.
 pub(super) const USAGE: &str = "taskcell call [OPTIONS] [FILE] <METHOD> [PARAMS]";
@@ -108,6 +108,6 @@ pub(super) async fn call(mut args: Args) -> anyhow::Result<Ended> {
     }
     screen::leave();
     let answer: Value = serde_json::from_slice(&answer).context("the answer is not JSON")?;
-    writeln!(std::io::stdout().lock(), "{}", printable::json(&answer))?;
+    writeln!(std::io::stdout().lock(), "{}", text::json(&answer))?;
     Ok(if answer.get("error").is_some() { Ended::WithError } else { Ended::Well })
 }

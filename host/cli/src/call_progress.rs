@@ -50,7 +50,7 @@ fn told(params: &Value) -> Option<String> {
     let progress = number("progress")?;
     let of = number("total").map(|total| format!(" of {total}")).unwrap_or_default();
     let message = params.get("message").and_then(Value::as_str).unwrap_or_default();
-    let message = taskcell::printable::one_line(message, MAX);
+    let message = taskcell::text::one_line(message, MAX);
     Some(format!("progress     {progress}{of}  {message}").trim_end().to_owned())
 }
 

@@ -16,8 +16,8 @@ use super::peer::Answer;
 use super::required_pages::Pages;
 use super::terminal::{self, NOT_DECLARED, Progress, one_line};
 use super::tool_task::{TaskSupport, ToolTask, takes_tasks};
+use taskcell::mrtr;
 use taskcell::protocol::types::RpcError;
-use taskcell::session::rounds;
 
 /// How long the list of tools may take that only tells which names there are.
 const HINT_TIME: Duration = Duration::from_secs(5);
@@ -62,7 +62,7 @@ impl Call {
                 Err(error) => json!({ "error": error }),
             });
         };
-        let rounds = client.server.get("protocolVersion") == Some(&json!(rounds::PROTOCOL_VERSION));
+        let rounds = client.server.get("protocolVersion") == Some(&json!(mrtr::PROTOCOL_VERSION));
         let takes_tasks = takes_tasks(&client.server) && !rounds;
         // What the tool says of itself is asked for only where it matters.
         let tools = match !self.wanted.pairs.is_empty() || takes_tasks {
@@ -110,7 +110,7 @@ impl Call {
             None if takes_tasks && support == TaskSupport::Required => None,
             None => return Ok(None),
             Some(_) if rounds => {
-                bail!("--task: in revision {} the server says what becomes a task", rounds::PROTOCOL_VERSION)
+                bail!("--task: in revision {} the server says what becomes a task", mrtr::PROTOCOL_VERSION)
             }
             Some(_) if !takes_tasks => bail!("--task: the server runs no tools as tasks"),
             Some(_) if support == TaskSupport::Forbidden => {

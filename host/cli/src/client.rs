@@ -29,10 +29,10 @@ use super::started::{Started, forward, named, this_program};
 use super::tasks_args::TaskKeeping;
 use super::terminal::{self, Progress};
 use super::unasked;
-use taskcell::observe::{CallWatch, outgoing};
+use taskcell::mrtr::{self, CallError, Caller, RemoteTask, Response, SendError};
 use taskcell::protocol::types::Implementation;
-use taskcell::session::rounds::{self, CallError, Caller, RemoteTask, Response, SendError};
 use taskcell::session::{Observer, Undeclared};
+use taskcell::telemetry::{CallWatch, outgoing};
 use taskcell::{LiveHandlers, Session, SessionOptions};
 
 /// How to connect.
@@ -105,7 +105,7 @@ impl Link {
 }
 
 #[async_trait]
-impl rounds::Server for Link {
+impl mrtr::Server for Link {
     async fn request(&self, method: &str, params: Box<RawValue>) -> Result<Response, SendError> {
         let answer = self.peer.request_raw(method, &params, self.timeout).await;
         // As it is, so that it is found again.
@@ -178,14 +178,14 @@ impl Client {
     }
 
     /// The connection to a server of revision 2026-07-28, which needs nothing more.
-    fn modern(started: Started, options: Options<'_>, calls: rounds::Options, server: Option<Implementation>) -> Self {
+    fn modern(started: Started, options: Options<'_>, calls: mrtr::Options, server: Option<Implementation>) -> Self {
         let Started { process, peer, incoming } = started;
         let (timeout, progress) = (options.timeout, options.progress);
         let notices = Arc::clone(&options.notices);
         // It need not say what it is. [2026-07-28, basic, Per-response protocol fields]
         let server = server.unwrap_or_else(|| named("unnamed", ""));
-        let said = json!({ "protocolVersion": rounds::PROTOCOL_VERSION, "serverInfo": server });
-        let (handlers, session_options) = session(options, server, rounds::PROTOCOL_VERSION.to_owned());
+        let said = json!({ "protocolVersion": mrtr::PROTOCOL_VERSION, "serverInfo": server });
+        let (handlers, session_options) = session(options, server, mrtr::PROTOCOL_VERSION.to_owned());
         // The revision has no messages of a client but requests and their cancellation.
         let (session, _) = Session::new(handlers, session_options);
         let link = Arc::new(Link { peer: Arc::clone(&peer), timeout });
@@ -302,13 +302,13 @@ impl Client {
 }
 
 /// How calls of revision 2026-07-28 are made.
-fn calls(progress: Progress) -> rounds::Options {
+fn calls(progress: Progress) -> mrtr::Options {
     let observer = move |task: &RemoteTask| {
         let RemoteTask { id, status, message, .. } = task;
         let message = message.as_deref().unwrap_or_default();
         progress.line(format!("server's task {id} is {}  {message}", terminal::status(*status)));
     };
-    let mut options = rounds::Options::default();
+    let mut options = mrtr::Options::default();
     options.client = Some(this_program());
     options.observer = Some(Arc::new(observer));
     options

@@ -18,7 +18,7 @@ use super::tasks_args::ConfigArg;
 use super::terminal;
 use taskcell::grants::Settings;
 use taskcell::sandbox::file;
-use taskcell::{Engine, Handler, printable};
+use taskcell::{Engine, Handler, text};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -63,7 +63,7 @@ pub(super) async fn compile(args: Args) -> anyhow::Result<Ended> {
     let mut out = std::io::stdout().lock();
     if args.json {
         let documents: Vec<_> = compiled.iter().map(Compiled::document).collect();
-        writeln!(out, "{}", printable::json(&documents.into()))?;
+        writeln!(out, "{}", text::json(&documents.into()))?;
         return Ok(Ended::Well);
     }
     for Compiled { file, size, key, compiled, milliseconds, cached } in &compiled {

@@ -19,8 +19,8 @@ use super::store::Place;
 use super::tasks_args::StoreArgs;
 use super::terminal::one_line;
 use taskcell::grants::Settings;
-use taskcell::printable;
 use taskcell::sandbox::pagemap::Decision;
+use taskcell::text;
 use taskcell::{Engine, EngineOptions};
 
 /// The configuration that is looked at where none is named: `doctor` only looks.
@@ -269,7 +269,7 @@ fn show(findings: &[Finding], as_json: bool) -> anyhow::Result<()> {
                 json!({ "grade": grade.word(), "what": what, "found": found, "fix": fix })
             })
             .collect();
-        writeln!(out, "{}", printable::json(&json!({ "findings": document })))?;
+        writeln!(out, "{}", text::json(&json!({ "findings": document })))?;
         return Ok(());
     }
     let is_on = color::is_on(&out);

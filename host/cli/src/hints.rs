@@ -4,8 +4,8 @@
 
 use serde_json::Value;
 
+use taskcell::mrtr;
 use taskcell::protocol::PROTOCOL_VERSION;
-use taskcell::session::rounds;
 
 /// Texts of tools that ask by requests of the server, and what speaks a revision that has them.
 const ASKS_BY_SENDING: [&str; 4] = [
@@ -29,8 +29,8 @@ pub(super) fn of(outcome: &Value, revision: &str) -> Option<String> {
     }
     let text = outcome.to_string();
     let (texts, other): (&[&str], _) = match revision {
-        rounds::PROTOCOL_VERSION => (&ASKS_BY_SENDING, PROTOCOL_VERSION),
-        _ => (&ASKS_BY_RESULTS, rounds::PROTOCOL_VERSION),
+        mrtr::PROTOCOL_VERSION => (&ASKS_BY_SENDING, PROTOCOL_VERSION),
+        _ => (&ASKS_BY_RESULTS, mrtr::PROTOCOL_VERSION),
     };
     texts.iter().any(|known| text.contains(known)).then(|| {
         format!("hint: the tool asks in a way that MCP {revision} does not have; --protocol {other} may serve it")

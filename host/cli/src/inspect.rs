@@ -14,11 +14,11 @@ use super::progress_line::while_loading;
 use super::tasks_args::{ConfigArg, DeclaredArgs};
 use super::terminal;
 use super::unasked::unasked;
+use taskcell::grants::Import;
 use taskcell::grants::Settings;
+use taskcell::handlers::Served;
 use taskcell::kinds::KINDS;
-use taskcell::sandbox::Import;
-use taskcell::session::Served;
-use taskcell::{Handler, Handlers, printable};
+use taskcell::{Handler, Handlers, text};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -93,7 +93,7 @@ pub(super) async fn inspect(args: Args) -> anyhow::Result<Ended> {
     if args.json {
         let mut documents: Vec<_> = inspected.iter().map(Inspected::document).collect();
         let document = if args.file.is_some() { documents.pop().unwrap_or_default() } else { documents.into() };
-        writeln!(out, "{}", printable::json(&document))?;
+        writeln!(out, "{}", text::json(&document))?;
     } else {
         for (index, inspected) in inspected.iter().enumerate() {
             if index > 0 {

@@ -15,7 +15,7 @@ use super::policy::Policy;
 use super::tasks_args::ConfigArg;
 use super::terminal::one_line;
 use taskcell::grants::{Excess, KeyValue, KeyValueError, Quota, SqliteKeyValue};
-use taskcell::printable;
+use taskcell::text;
 
 /// Keys that are read in one step.
 const AT_ONCE: usize = 500;
@@ -155,7 +155,7 @@ async fn list(store: &SqliteKeyValue, common: &Common) -> anyhow::Result<Ended> 
         }
     }
     if common.json {
-        writeln!(out, "{}", printable::json(&json!({ "keys": keys })))?;
+        writeln!(out, "{}", text::json(&json!({ "keys": keys })))?;
     } else if none {
         writeln!(out, "no keys")?;
     }
@@ -170,7 +170,7 @@ async fn get(store: &SqliteKeyValue, bucket: &str, key: &str, raw: bool, common:
     }
     let size = value.len();
     match String::from_utf8(value) {
-        Ok(text) => told(&json!({ "key": key, "value": text }), &printable::lines(&text), common),
+        Ok(text) => told(&json!({ "key": key, "value": text }), &text::lines(&text), common),
         Err(_) => {
             let advice = format!("{size} bytes that are no text; --raw writes them as they are");
             told(&json!({ "key": key, "bytes": size }), &advice, common)
@@ -215,7 +215,7 @@ fn missing(key: &str, common: &Common) -> anyhow::Result<Ended> {
 }
 
 fn told(document: &Value, words: &str, common: &Common) -> anyhow::Result<Ended> {
-    let words = if common.json { printable::json(document) } else { words.to_owned() };
+    let words = if common.json { text::json(document) } else { words.to_owned() };
     writeln!(std::io::stdout().lock(), "{words}")?;
     Ok(Ended::Well)
 }

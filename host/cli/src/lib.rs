@@ -70,7 +70,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use taskcell::printable;
+use taskcell::text;
 use telemetry::Telemetry;
 
 /// Runs the handlers with which an MCP client answers its server, as sandboxed WebAssembly components.
@@ -163,7 +163,7 @@ pub fn main() -> ExitCode {
         // Whoever read stdout has gone, such as `head`: there is nobody to tell.
         Err(error) if error.downcast_ref::<std::io::Error>().is_some_and(is_broken_pipe) => ExitCode::from(2),
         Err(error) => {
-            let line = format!("taskcell: {}", printable::one_line(&format!("{error:#}"), MAX_ERROR));
+            let line = format!("taskcell: {}", text::one_line(&format!("{error:#}"), MAX_ERROR));
             screen::line(&wrap::for_stderr(&line));
             ExitCode::from(2)
         }

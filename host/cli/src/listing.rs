@@ -68,8 +68,7 @@ fn rows(tool: &Value) -> Vec<Row> {
     let required = root.get("required").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     for (name, schema) in properties.take(MAX_ARGUMENTS) {
         let kind = schema::shown(&schema::kinds(schema, root));
-        let default =
-            schema.get("default").map(|default| taskcell::printable::one_line(&default.to_string(), MAX_DEFAULT));
+        let default = schema.get("default").map(|default| taskcell::text::one_line(&default.to_string(), MAX_DEFAULT));
         let rest = match default {
             Some(default) => format!(" = {default}"),
             None if required.iter().any(|required| required == name) => String::new(),

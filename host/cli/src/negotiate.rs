@@ -12,10 +12,10 @@ use super::foreign;
 use super::started::Started;
 use super::terminal::{self, Progress};
 use super::unasked;
+use taskcell::handlers::Handlers;
+use taskcell::mrtr::{self, Discovered, discovered};
 use taskcell::protocol::PROTOCOL_VERSION;
 use taskcell::protocol::types::{Implementation, RpcError};
-use taskcell::session::Handlers;
-use taskcell::session::rounds::{self, Discovered, discovered};
 
 /// Older revisions that differ in nothing that this client does, but for [`BATCHES`]. The newest comes first.
 const ALSO_SPOKEN: [&str; 3] = ["2025-06-18", BATCHES, "2024-11-05"];
@@ -64,17 +64,17 @@ pub(super) async fn agree(
     started: &mut Started,
     protocol: Protocol,
     handlers: &Handlers,
-    calls: &rounds::Options,
+    calls: &mrtr::Options,
     timeout: Duration,
     progress: Progress,
 ) -> anyhow::Result<Agreed> {
-    let probe = rounds::discover(handlers, calls);
+    let probe = mrtr::discover(handlers, calls);
     if protocol == Protocol::Discover {
         return match discovered(&started.probe(&probe, timeout).await?) {
             Discovered::Modern { server, .. } => Ok(Agreed::Modern(server)),
             Discovered::Incompatible { supported } => Err(incompatible(&supported)),
             Discovered::Legacy => {
-                bail!("the server does not speak MCP {}; --protocol auto speaks others, too", rounds::PROTOCOL_VERSION)
+                bail!("the server does not speak MCP {}; --protocol auto speaks others, too", mrtr::PROTOCOL_VERSION)
             }
         };
     }
@@ -155,7 +155,7 @@ fn newest(supported: &[String]) -> Option<&'static str> {
 
 fn incompatible(supported: &[String]) -> anyhow::Error {
     let supported = terminal::one_line(&supported.join(", "));
-    anyhow::anyhow!("the server speaks MCP {supported}, this client {} and those before", rounds::PROTOCOL_VERSION)
+    anyhow::anyhow!("the server speaks MCP {supported}, this client {} and those before", mrtr::PROTOCOL_VERSION)
 }
 
 #[cfg(test)]

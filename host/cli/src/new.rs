@@ -14,7 +14,7 @@ use super::Ended;
 use super::languages::template::fill;
 use super::languages::{Language, name, wit};
 use taskcell::kinds::{KINDS, Kind, KindInfo};
-use taskcell::printable;
+use taskcell::text;
 
 /// The world of a new project.
 const WORLD: &str = include_str!("languages/templates/world.wit");
@@ -148,7 +148,7 @@ fn write(dir: &Path, path: &str, text: &str) -> anyhow::Result<()> {
 fn tell(language: &Language, dir: &Path, names: &BTreeSet<&str>) -> anyhow::Result<()> {
     let names: Vec<_> = names.iter().copied().collect();
     let path = dir.display().to_string();
-    let dir = printable::one_line(&path, MAX_PATH);
+    let dir = text::one_line(&path, MAX_PATH);
     let mut out = std::io::stdout().lock();
     writeln!(out, "A handler in {} for {}, in {dir}:", language.title, names.join(", "))?;
     for (path, what) in [
@@ -164,7 +164,7 @@ fn tell(language: &Language, dir: &Path, names: &BTreeSet<&str>) -> anyhow::Resu
     let check = format!("taskcell check {component} --fixtures fixtures");
     writeln!(out, "\nNext:")?;
     for command in [enter.as_str()].iter().chain(language.prepare).chain(&["taskcell build", &check]) {
-        writeln!(out, "  {}", printable::one_line(command, MAX_PATH))?;
+        writeln!(out, "  {}", text::one_line(command, MAX_PATH))?;
     }
     Ok(())
 }

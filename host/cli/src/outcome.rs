@@ -6,7 +6,7 @@ use super::color::{self, Tone};
 use super::listing;
 use super::required_pages;
 use super::terminal::{self, one_line};
-use taskcell::printable;
+use taskcell::text;
 
 /// Characters of an error's `data` that are shown.
 const MAX_DATA: usize = 4_000;
@@ -41,7 +41,7 @@ fn error_lines(error: &Value) -> Vec<String> {
     // An error that asks for pages carries nothing else.
     if let (Some(data), true) = (error.get("data").filter(|data| !data.is_null()), pages.is_empty()) {
         let text = data.as_str().map_or_else(|| data.to_string(), str::to_owned);
-        lines.push(format!("data: {}", printable::one_line(&text, MAX_DATA)));
+        lines.push(format!("data: {}", text::one_line(&text, MAX_DATA)));
     }
     lines
 }

@@ -17,9 +17,9 @@ use tokio::sync::oneshot;
 use super::foreign;
 use super::outgoing::{self, Closed, Outgoing, Queued};
 use super::terminal;
+use taskcell::mrtr::Response;
 use taskcell::protocol::jsonrpc::{self, Message};
 use taskcell::protocol::types::RpcError;
-use taskcell::session::rounds::Response;
 
 /// The answer to a request.
 pub(super) type Answer = Result<Value, RpcError>;

@@ -26,8 +26,8 @@ use super::signals::{INTERRUPTED, Signals};
 use super::store::Place;
 use super::tasks_args::{DefaultPrincipal, Defaults, TaskArgs};
 use super::terminal::Progress;
-use taskcell::printable;
 use taskcell::session::{Event, Undeclared};
+use taskcell::text;
 use taskcell::{Handlers, LiveHandlers};
 
 /// Seconds to wait for an answer of the server.
@@ -185,7 +185,7 @@ pub(super) async fn run_with(args: Args, recorder: Option<Arc<Recorder>>) -> any
             document.extend(asked.into_members());
             document.extend(outcome);
         }
-        writeln!(out, "{}", printable::json(&document))?;
+        writeln!(out, "{}", text::json(&document))?;
     } else {
         writeln!(out, "{}", outcome::shown(&outcome, color::is_on(&out)))?;
     }

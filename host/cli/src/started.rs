@@ -15,10 +15,10 @@ use super::outgoing::{Closed, Outgoing, Queued};
 use super::peer::{Answer, Peer};
 use super::process::ServerProcess;
 use super::terminal::Progress;
+use taskcell::mrtr::Response;
 use taskcell::protocol::jsonrpc::code;
 use taskcell::protocol::types::{Implementation, RpcError};
 use taskcell::session::Outbox;
-use taskcell::session::rounds::Response;
 
 /// What this program says it is.
 pub(super) fn this_program() -> Implementation {

@@ -8,9 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::terminal::one_line;
-use taskcell::printable;
 use taskcell::protocol::types::TaskOutput;
 use taskcell::tasks::{Outcome, TaskRecord};
+use taskcell::text;
 
 /// The columns of a list.
 const COLUMNS: [&str; 6] = ["ID", "STATUS", "KIND", "CREATED", "EXPIRES", "PRINCIPAL"];
@@ -28,7 +28,7 @@ pub(super) fn table(records: &[TaskRecord], now: Timestamp, out: &mut impl Write
             &expiry(record, now),
             &record.principal,
         ];
-        cells.map(|cell| printable::one_line(cell, MAX_CELL))
+        cells.map(|cell| text::one_line(cell, MAX_CELL))
     };
     let rows: Vec<_> = std::iter::once(COLUMNS.map(str::to_owned)).chain(records.iter().map(row)).collect();
     let mut widths = [0; COLUMNS.len()];

@@ -18,9 +18,9 @@ use super::store::{Place, Store};
 use super::task_view::{document, sheet, table, whole};
 use super::tasks_args::{AuditArgs, ConfigArg, StoreArgs};
 use super::terminal::one_line;
-use taskcell::printable;
 use taskcell::protocol::types::TaskStatus;
 use taskcell::tasks::{Clear, Cleared, SqliteStore, StoreError, TaskError, TaskRecord, TaskStore, Tasks, Whose};
+use taskcell::text;
 
 /// Tasks that are read in one step.
 const AT_ONCE: usize = 500;
@@ -260,7 +260,7 @@ fn refused(why: &str, common: &Common) -> anyhow::Result<Ended> {
 }
 
 fn print_json(document: &Value) -> std::io::Result<()> {
-    writeln!(std::io::stdout().lock(), "{}", printable::json(document))
+    writeln!(std::io::stdout().lock(), "{}", text::json(document))
 }
 
 /// The tasks of a store, some at a time.

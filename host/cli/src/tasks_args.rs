@@ -11,8 +11,8 @@ use serde::Deserialize;
 
 use super::config::{Config, Name};
 use super::store::{Place, Store};
+use taskcell::handlers::Features;
 use taskcell::kinds::Kind;
-use taskcell::session::Features;
 use taskcell::tasks::{AuditLog, TaskLimits};
 use taskcell::{Handler, Handlers, SessionOptions};
 

@@ -10,9 +10,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{screen, wrap};
-use taskcell::printable;
 use taskcell::protocol::types::TaskStatus;
 use taskcell::session::{Event, Observer};
+use taskcell::text;
 
 /// Longest piece of foreign text on one line.
 const MAX: usize = 300;
@@ -21,7 +21,7 @@ const LABEL: usize = 13;
 
 /// Text in one line, bounded, with control characters made visible.
 pub(super) fn one_line(text: &str) -> String {
-    printable::one_line(text, MAX)
+    text::one_line(text, MAX)
 }
 
 /// Shows on stderr what happens in a session.
@@ -46,7 +46,7 @@ impl Progress {
         let end = text.char_indices().nth(LABEL).map_or(text.len(), |(end, _)| end);
         let (label, rest) = text.split_at_checked(end).unwrap_or((&text, ""));
         let padding = if label.ends_with(' ') || rest.starts_with(' ') { " " } else { "" };
-        let label = printable::lines(label).replace(['\n', '\t'], " ");
+        let label = text::lines(label).replace(['\n', '\t'], " ");
         self.show(&format!("{}{padding}{}", label.strip_suffix(' ').unwrap_or(&label), one_line(rest)));
     }
 
@@ -129,7 +129,7 @@ pub(super) fn status(status: TaskStatus) -> &'static str {
 pub(super) fn tool_result(result: &Value) -> String {
     let blocks = result.get("content").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let block = |block: &Value| match block.get("text").and_then(Value::as_str) {
-        Some(block) => printable::lines(block),
+        Some(block) => text::lines(block),
         None => format!("[{}]", one_line(block.get("type").and_then(Value::as_str).unwrap_or("?"))),
     };
     blocks.iter().map(block).collect::<Vec<_>>().join("\n")

@@ -1,7 +1,7 @@
 //! A tool that runs as a task of its server: the call makes the task, which is followed to its end.
 //! [2025-11-25, basic/utilities/tasks; server/tools, Tool-Level Negotiation]
 //!
-//! Revision 2026-07-28 leaves it to the server whether a call becomes a task; [`taskcell::session::rounds`] follows those.
+//! Revision 2026-07-28 leaves it to the server whether a call becomes a task; [`taskcell::mrtr`] follows those.
 
 use std::time::Duration;
 

@@ -18,12 +18,12 @@ use super::prompt::{Gone, Line, List, Terminal};
 use super::question::{Ask, Question, labels, questions};
 use super::{screen, wrap};
 use taskcell::grants::{Confirmation, User};
-use taskcell::printable;
 use taskcell::protocol::types::{
     ElicitAction, ElicitEntry, ElicitForm, ElicitRequest, ElicitResult, ElicitUrl, ElicitValue, Implementation,
     RpcError,
 };
-use taskcell::rules::elicitation;
+use taskcell::text;
+use taskcell::validation::elicitation;
 
 /// Characters of a server's name.
 const MAX_NAME: usize = 40;
@@ -161,7 +161,7 @@ struct Conversation {
 
 impl Conversation {
     fn new(server: &str, withdrawn: Arc<AtomicBool>) -> Self {
-        let name = printable::one_line(server, MAX_NAME);
+        let name = text::one_line(server, MAX_NAME);
         Self { server: if name.is_empty() { "(unnamed)".to_owned() } else { name }, withdrawn, terminal: None }
     }
 
@@ -196,7 +196,7 @@ impl Conversation {
             let content = match checked(schema, entries) {
                 Ok(content) => content,
                 Err(why) => {
-                    let why = printable::one_line(&why, MAX_WHY);
+                    let why = text::one_line(&why, MAX_WHY);
                     self.say(&format!("These answers do not fit the form: {why}"))?;
                     if self.choose("What now?", &[CHANGE, DECLINE])? == DECLINE {
                         return Ok(ElicitAction::Decline);
@@ -363,7 +363,7 @@ fn checked(schema: &str, entries: Vec<ElicitEntry>) -> Result<Vec<ElicitEntry>, 
 fn quoted(message: &str, columns: usize) -> Vec<String> {
     let columns = columns.min(COLUMNS);
     let columns = columns.saturating_sub(wrap::width(wrap::bar(columns)));
-    let text = printable::lines(message.trim().replace("\r\n", "\n").as_str()).replace('\t', "    ");
+    let text = text::lines(message.trim().replace("\r\n", "\n").as_str()).replace('\t', "    ");
     text.split('\n').flat_map(|line| wrap::wrap(line, columns)).collect()
 }
 

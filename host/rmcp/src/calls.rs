@@ -16,10 +16,10 @@ use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
+use taskcell::mrtr::{CallError, Caller, INPUT, MAY_ASK, Response, Rest};
 use taskcell::protocol::jsonrpc::{self, Message, code};
 use taskcell::protocol::plain;
 use taskcell::protocol::types::RpcError;
-use taskcell::session::rounds::{CallError, Caller, INPUT, MAY_ASK, Response, Rest};
 
 /// Values by the id of a request.
 pub(super) struct ById<K, V>(Mutex<HashMap<K, V>>);

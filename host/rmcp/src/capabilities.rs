@@ -3,10 +3,10 @@
 use rmcp::model::{ClientRequest, CustomRequest, GetMeta};
 use serde_json::Value;
 
+use taskcell::handlers::Handlers;
 use taskcell::handlers::merge_capabilities;
+use taskcell::mrtr::{CLIENT_CAPABILITIES, CLIENT_INFO};
 use taskcell::protocol::types::Implementation;
-use taskcell::session::Handlers;
-use taskcell::session::rounds::{CLIENT_CAPABILITIES, CLIENT_INFO};
 
 /// Adds what the handlers can do to a request for `initialize`. rmcp's type has no `tasks`, so it becomes one of another
 /// type with the same text.

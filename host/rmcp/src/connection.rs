@@ -16,9 +16,9 @@ use super::Adapter;
 use super::calls::{self, Application, Asked, ToRmcp, Waiting};
 use super::capabilities::{self, Said};
 use super::shape::is_response;
+use taskcell::mrtr::{self, Caller, Discovered};
 use taskcell::protocol::jsonrpc::Message;
 use taskcell::protocol::types::Implementation;
-use taskcell::session::rounds::{self, Caller, Discovered};
 use taskcell::session::{Outbox, Session};
 
 /// Requests of the server that are answered at once; what comes on top waits where it is.
@@ -150,7 +150,7 @@ impl Connection {
         let _ = self.said.set(said);
         let mut options = self.adapter.calls.clone();
         options.declared = declared;
-        rounds::capabilities(&self.adapter.handlers.current(), &options)
+        mrtr::capabilities(&self.adapter.handlers.current(), &options)
     }
 
     /// The same of the request for `initialize`, which rmcp's transport over HTTP has to know as what it is.
@@ -191,7 +191,7 @@ impl Connection {
 
     /// Whether a result is the caller's.
     pub(super) fn asks(&self, result: &RawValue) -> bool {
-        rounds::asks(result, &self.adapter.calls)
+        mrtr::asks(result, &self.adapter.calls)
     }
 
     /// Where rmcp takes messages for the server's.
@@ -201,7 +201,7 @@ impl Connection {
 
     /// Begins the session, when this is the server's answer to `initialize` or `server/discover`. Gives what the session has
     /// to say, which in the second revision is nothing.
-    pub(super) fn begin(&self, message: &ServerJsonRpcMessage, way: Arc<dyn rounds::Server>) -> Option<Outbox> {
+    pub(super) fn begin(&self, message: &ServerJsonRpcMessage, way: Arc<dyn mrtr::Server>) -> Option<Outbox> {
         let JsonRpcMessage::Response(response) = message else { return None };
         let (server, version) = match &response.result {
             ServerResult::InitializeResult(result) => {
@@ -209,8 +209,8 @@ impl Connection {
             }
             ServerResult::DiscoverResult(result) => {
                 let raw = to_raw_value(result).ok()?;
-                let Discovered::Modern { server, .. } = rounds::discovered(&Ok(raw)) else { return None };
-                (server, rounds::PROTOCOL_VERSION.to_owned())
+                let Discovered::Modern { server, .. } = mrtr::discovered(&Ok(raw)) else { return None };
+                (server, mrtr::PROTOCOL_VERSION.to_owned())
             }
             _ => return None,
         };
@@ -218,7 +218,7 @@ impl Connection {
         let server = server.or_else(|| identity(&serde_json::json!({ "name": "unnamed", "version": "" })))?;
         let mut options = (self.adapter.options)(server);
         options.protocol_version = version;
-        let is_modern = options.protocol_version == rounds::PROTOCOL_VERSION;
+        let is_modern = options.protocol_version == mrtr::PROTOCOL_VERSION;
         let (session, outbox) = Session::new(self.adapter.handlers.clone(), options);
         let modern = is_modern.then(|| {
             let application = Arc::new(Application::new(self.to_rmcp.clone()));
@@ -384,8 +384,8 @@ mod tests {
 
     use super::super::way::Way;
     use super::*;
+    use taskcell::mrtr::{Response, SendError};
     use taskcell::protocol::types::{RpcError, TextContent};
-    use taskcell::session::rounds::{Response, SendError};
     use taskcell::{Handlers, Native};
 
     /// A way to a server that takes all and says nothing.
@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[async_trait]
-    impl rounds::Server for Silent {
+    impl mrtr::Server for Silent {
         async fn request(&self, _: &str, _: Box<RawValue>) -> Result<Response, SendError> {
             std::future::pending().await
         }

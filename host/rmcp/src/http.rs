@@ -28,8 +28,8 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::calls::{go_on, new_id, response};
 use super::connection::{Connection, Verdict};
 use super::way::Way;
+use taskcell::mrtr::{MAY_ASK, Response, SendError, Server};
 use taskcell::protocol::jsonrpc::Message;
-use taskcell::session::rounds::{MAY_ASK, Response, SendError, Server};
 
 /// An event of a stream.
 type Event = <BoxedSseResponse as TryStream>::Ok;

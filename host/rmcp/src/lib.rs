@@ -34,10 +34,10 @@
 //! # Servers of revision 2026-07-28
 //!
 //! rmcp speaks it with `ClientLifecycleMode::Discover` and `Auto`. A result that asks for input, or is a task, does not get to
-//! rmcp: a [`Caller`](taskcell::session::rounds::Caller) goes on from it, and what that ends with is the answer to rmcp's request.
+//! rmcp: a [`Caller`](taskcell::mrtr::Caller) goes on from it, and what that ends with is the answer to rmcp's request.
 //! So `peer.call_tool(..)` gives the final result, which in rmcp alone it does not; giving the call up cancels the retry or
 //! the task. Inputs of kinds that the handlers do not take are the `ClientHandler`'s, in the same call. A
-//! [`rounds::Server`] around rmcp's `Peer` would have been another way, but then an application
+//! [`mrtr::Server`] around rmcp's `Peer` would have been another way, but then an application
 //! would have to make its calls by it, and rmcp's types of results would be between. [`Adapter::calls`] has the bounds.
 //!
 //! # What is bounded, and what is lost
@@ -77,8 +77,10 @@ pub use stdio::Stdio;
 pub use transport::Transport;
 
 use connection::{Carrier, Connection};
+use taskcell::handlers::LiveHandlers;
+use taskcell::mrtr;
 use taskcell::protocol::types::Implementation;
-use taskcell::session::{LiveHandlers, SessionOptions, rounds};
+use taskcell::session::SessionOptions;
 
 /// How the session with a server is set up.
 type SetUp = Arc<dyn Fn(Implementation) -> SessionOptions + Send + Sync>;
@@ -89,7 +91,7 @@ type SetUp = Arc<dyn Fn(Implementation) -> SessionOptions + Send + Sync>;
 pub struct Adapter {
     handlers: LiveHandlers,
     options: SetUp,
-    calls: rounds::Options,
+    calls: mrtr::Options,
 }
 
 impl std::fmt::Debug for Adapter {
@@ -105,7 +107,7 @@ impl Adapter {
     #[must_use]
     pub fn new(handlers: impl Into<LiveHandlers>) -> Self {
         let handlers = handlers.into();
-        Self { handlers, options: Arc::new(SessionOptions::new), calls: rounds::Options::default() }
+        Self { handlers, options: Arc::new(SessionOptions::new), calls: mrtr::Options::default() }
     }
 
     /// Sets up each session by this: whose tasks they are, where they are kept, who is told. It is called with what the
@@ -130,9 +132,9 @@ impl Adapter {
     }
 
     /// Sets how calls of revision 2026-07-28 are made in which the server asks: rounds, tasks of the server's.
-    /// [`rounds::Options::client`] is rmcp's to say.
+    /// [`mrtr::Options::client`] is rmcp's to say.
     #[must_use]
-    pub fn calls(mut self, options: rounds::Options) -> Self {
+    pub fn calls(mut self, options: mrtr::Options) -> Self {
         self.calls = options;
         self
     }

@@ -18,8 +18,8 @@ use super::connection::Connection;
 use super::lines::Lines;
 use super::way::Way;
 use super::writer::{Shared, Writer, write_line};
+use taskcell::mrtr::{Response, SendError, Server};
 use taskcell::protocol::jsonrpc;
-use taskcell::session::rounds::{Response, SendError, Server};
 
 /// rmcp's transport over a stream, which reads what the handlers leave.
 pub struct Stdio<R, W>

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use taskcell::session::rounds::Server;
+use taskcell::mrtr::Server;
 
 /// The way to the server, also for requests of revision 2026-07-28.
 #[async_trait]

@@ -47,7 +47,7 @@
 //! | [`mrtr`] | calls of revision 2026-07-28, in which the server asks by its result |
 //! | `watch` | files that are watched (feature `watch`) |
 //!
-//! A module imports only modules that stand above it; `tests/tests/layers.rs` holds that.
+//! A module imports only modules that stand above it; `tests/tests/docs/layers.rs` holds that.
 //!
 //! Settings, errors, events and what the host alone makes are `#[non_exhaustive]`: they will grow. The records of
 //! [`protocol::types`] and what a [`TaskStore`](tasks::TaskStore) keeps are not, because applications make them; they change
@@ -77,7 +77,3 @@ pub use protocol::kinds;
 pub use sandbox::{Engine, EngineOptions, Limits};
 pub use session::{Outbox, Session, SessionOptions};
 pub use telemetry::Usage;
-
-// Paths that the program still uses.
-#[doc(hidden)]
-pub use {telemetry as observe, text as printable, validation as rules};

@@ -4,6 +4,7 @@ mod book;
 mod docs;
 mod files;
 mod go_adapter;
+mod layers;
 mod links;
 mod quickstart;
 mod repository;

@@ -10,8 +10,8 @@ mod tasks;
 
 use serde_json::Value;
 
+use taskcell::handlers::Features;
 use taskcell::kinds::Kind;
-use taskcell::session::Features;
 
 /// What a request is like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,9 +7,9 @@ use super::bench::{Bench, Came, Conversation};
 use super::cases::{self, Case, Class, Holds};
 use super::report::Row;
 use super::verdict::{Fault, Verdict, host_error, judge, late, see, several_pieces, told_error};
+use taskcell::handlers::Features;
 use taskcell::kinds::Kind;
 use taskcell::protocol::types::TaskOutput;
-use taskcell::session::Features;
 
 /// Cases that are tried at once.
 pub(super) const AT_ONCE: usize = 8;

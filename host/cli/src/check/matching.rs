@@ -10,7 +10,7 @@
 
 use serde_json::{Map, Value};
 
-use taskcell::printable::one_line;
+use taskcell::text::one_line;
 
 /// Any one value.
 pub(in super::super) const ANY: &str = "*";

@@ -43,7 +43,7 @@ use super::tasks_args::{ConfigArg, Declared, DeclaredArgs};
 use bench::Bench;
 pub(super) use report::Report;
 use taskcell::grants::Settings;
-use taskcell::{Engine, Grants, Handler, printable};
+use taskcell::{Engine, Grants, Handler, text};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -159,7 +159,7 @@ pub(super) async fn command(args: Args) -> anyhow::Result<Ended> {
     let report = check(handler, how).await?;
     let mut out = std::io::stdout().lock();
     if args.json {
-        writeln!(out, "{}", printable::json(&report.document()))?;
+        writeln!(out, "{}", text::json(&report.document()))?;
     } else {
         report.table(&mut out)?;
     }

@@ -9,8 +9,8 @@ use super::bench::{Bench, Came};
 use super::cases;
 use super::report::Row;
 use super::verdict::{Fault, Verdict, see};
+use taskcell::handlers::Features;
 use taskcell::kinds::Kind;
-use taskcell::session::Features;
 
 /// Times to live in milliseconds: the largest that fits into 31 bits, then those that do not: the next, 30 days, the largest.
 const TTLS: [u32; 4] = [i32::MAX.unsigned_abs(), 1 << 31, 2_592_000_000, u32::MAX];

@@ -200,7 +200,7 @@ impl Row {
             writeln!(out, "  also     {}", alike.join("; "))?;
         }
         if let Some(request) = &self.request {
-            writeln!(out, "  request  {}", taskcell::printable::one_line(&shown(request), MAX_REQUEST))?;
+            writeln!(out, "  request  {}", taskcell::text::one_line(&shown(request), MAX_REQUEST))?;
         }
         let printed = self.printed.join("\n");
         for (key, text) in [("got", got), ("printed", &printed), ("fix", fix), ("see", see)] {

@@ -14,7 +14,7 @@ use taskcell::protocol::types::{
     ElicitValue, Implementation, NumberSchema, PrimitiveSchema, Role, RpcError, SamplingContent, StringSchema,
     TextContent,
 };
-use taskcell::rules;
+use taskcell::validation;
 
 /// All of them, new, with these settings. Also for who only loads a component.
 pub(crate) fn all(settings: Settings) -> Grants {
@@ -77,13 +77,15 @@ impl User for Willing {
         if let Some(elicited) = &self.elicited {
             return Ok(elicited.clone());
         }
-        let schema = rules::elicitation::schema(&request)?;
+        let schema = validation::elicitation::schema(&request)?;
         let accepted = |content| ElicitResult { action: ElicitAction::Accept(content), meta: None };
         let declined = || ElicitResult { action: ElicitAction::Decline, meta: None };
         Ok(match request {
             ElicitRequest::Url(_) => accepted(None),
-            ElicitRequest::Form(form) => rules::elicitation::check(schema.as_deref(), accepted(Some(filled(&form))))
-                .unwrap_or_else(|_| declined()),
+            ElicitRequest::Form(form) => {
+                validation::elicitation::check(schema.as_deref(), accepted(Some(filled(&form))))
+                    .unwrap_or_else(|_| declined())
+            }
         })
     }
 

@@ -16,14 +16,14 @@ use super::cases;
 use super::drive::{END_IT, NOT_ENDED, params, unknown_task};
 use super::report::Row;
 use super::verdict::{Verdict, host_error, told};
+use taskcell::handlers::Features;
 use taskcell::kinds::Kind;
 use taskcell::protocol::jsonrpc::code;
 use taskcell::protocol::types::{
     CreateMessageResult, ElicitResult, Role, RpcError, SamplingContent, Task, TaskMetadata, TaskOutput, TaskStatus,
     TextContent,
 };
-use taskcell::session::Features;
-use taskcell::tasks::{By, CreateOptions, Expects, Origin};
+use taskcell::tasks::{By, CreateOptions, ExpectedResult, Origin};
 
 /// How long `tasks/result` is watched while its task is at work: an answer that comes sooner is wrong, whenever it comes.
 const WATCHED: Duration = Duration::from_millis(200);
@@ -119,7 +119,7 @@ impl Tried<'_> {
         let tasks = &self.conversation.tasks;
         let kind = Kind::AugmentedSampling.info().export.to_owned();
         let handler = self.bench.handler().digest().to_owned();
-        let origin = Origin { kind, handler, expects: Expects::Sampling };
+        let origin = Origin { kind, handler, expects: ExpectedResult::Sampling };
         let task = tasks.create(CreateOptions::new(TaskMetadata { ttl: None }, Arc::new(origin))).await?;
         match outcome {
             Some(outcome) => Ok(tasks.finish(&task.task_id, outcome, By::default()).await?),

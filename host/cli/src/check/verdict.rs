@@ -6,9 +6,9 @@
 use super::bench::Came;
 use super::cases::Holds;
 use taskcell::kinds::Kind;
-use taskcell::printable::one_line;
 use taskcell::protocol::jsonrpc::code;
 use taskcell::protocol::types::RpcError;
+use taskcell::text::one_line;
 
 /// Characters of an error that are shown.
 const MAX_GOT: usize = 500;

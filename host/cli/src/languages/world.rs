@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use wit_bindgen_core::wit_parser::{ParseError, ParseErrorKind, Resolve, ResolveError, ResolveErrorKind, WorldId};
 
 use super::wit::FILES;
-use taskcell::sandbox::{PACKAGE, PACKAGE_VERSION};
+use taskcell::protocol::{PACKAGE, PACKAGE_VERSION};
 
 /// Where a project keeps its world.
 const FOLDER: &str = "wit";
@@ -33,7 +33,7 @@ pub(super) fn see(dir: &Path) -> anyhow::Result<()> {
     let inside = |text: &str| text.replace(&format!("{}/", dir.display()), "");
     let wrong = Wrong::of(&resolve, &error, &wit);
     if let Some(excerpt) = &wrong.excerpt {
-        eprintln!("{}", taskcell::printable::lines(&inside(excerpt)));
+        eprintln!("{}", taskcell::text::lines(&inside(excerpt)));
     }
     bail!("{}", inside(&wrong.line))
 }

@@ -5,7 +5,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 use super::super::wrap::Size;
 use super::draw::{Frame, Look};
 use super::{Accept, Prompt, Reply, is_control, typed};
-use taskcell::printable;
+use taskcell::text;
 
 /// Characters that can be entered.
 const MAX_ENTRY: usize = 16_384;
@@ -93,7 +93,7 @@ impl Prompt for Line<'_> {
         let mut frame = match &self.offered {
             Some(offered) if self.entry.is_empty() => Frame::new(&prompt, Look::Faint, offered, 0, size),
             // As many characters as were entered: each that is not shown has another in its place.
-            _ => Frame::new(&prompt, Look::Plain, &printable::lines(&entry), self.at, size),
+            _ => Frame::new(&prompt, Look::Plain, &text::lines(&entry), self.at, size),
         };
         if let Some(note) = &self.note {
             frame.add(Look::Strong, note, size);
@@ -140,7 +140,7 @@ impl Prompt for Line<'_> {
     }
 
     fn answered(&self, answer: &String) -> String {
-        format!("{}: {}", self.prompt, printable::one_line(answer, MAX_ENTRY))
+        format!("{}: {}", self.prompt, text::one_line(answer, MAX_ENTRY))
     }
 }
 

@@ -5,7 +5,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 use super::super::wrap::{self, Size};
 use super::draw::{Frame, Look, Row};
 use super::{Accept, Prompt, Reply, is_control, typed};
-use taskcell::printable;
+use taskcell::text;
 
 /// Characters of a filter: more than any label has.
 const MAX_FILTER: usize = 100;
@@ -127,7 +127,7 @@ impl<'a> List<'a> {
     }
 
     fn no_match(&self) -> String {
-        format!("no match for \"{}\"", printable::lines(&self.filter))
+        format!("no match for \"{}\"", text::lines(&self.filter))
     }
 
     /// The rows of the choice at a place.
@@ -192,7 +192,7 @@ impl Prompt for List<'_> {
 
     fn frame(&self, size: Size) -> Frame {
         let end = self.filter.chars().count();
-        let mut frame = Frame::new(&self.prompt, Look::Plain, &printable::lines(&self.filter), end, size);
+        let mut frame = Frame::new(&self.prompt, Look::Plain, &text::lines(&self.filter), end, size);
         let mut below = Frame::default();
         if let Some(note) = &self.note {
             below.add(Look::Strong, note, size);

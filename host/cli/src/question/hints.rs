@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::choices::{alternatives, has_type, is_null};
-use taskcell::printable::one_line;
+use taskcell::text::one_line;
 
 /// Characters of what a server wrote into a rule: a pattern, the name of a format.
 const MAX_RULE: usize = 100;

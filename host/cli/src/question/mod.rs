@@ -12,12 +12,12 @@ use std::fmt;
 
 use serde_json::Value;
 
-use taskcell::printable::{is_printable_line, one_line};
 use taskcell::protocol::types::{
     ElicitAction, ElicitEntry, ElicitForm, ElicitRequest, ElicitResult, ElicitValue, RequestedSchema, RpcError,
     SchemaProperty,
 };
-use taskcell::rules::elicitation;
+use taskcell::text::{is_printable_line, one_line};
+use taskcell::validation::elicitation;
 
 /// Characters of a label, and of a value where it is shown.
 const MAX_LABEL: usize = 80;

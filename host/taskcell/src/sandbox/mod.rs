@@ -29,7 +29,3 @@ pub(crate) use output::{Logged, Output};
 pub use pagemap::PagemapScan;
 pub(crate) use places::{Place, Places};
 pub(crate) use turns::{Lately, Slice, Turn};
-
-// Paths that the program still uses.
-pub use crate::grants::Import;
-pub use crate::protocol::{PACKAGE, PACKAGE_VERSION};

@@ -25,13 +25,9 @@ use tracing::Span;
 
 pub use outbox::Outbox;
 
-// Paths that the program still uses.
-pub use crate::handlers::{Features, Handlers, LiveHandlers, Served};
-pub use crate::mrtr as rounds;
-
 use crate::Error;
 use crate::grants::{Conversation, SessionIdentity};
-use crate::handlers::{Change, HandlersObserver, Serving};
+use crate::handlers::{Change, HandlersObserver, LiveHandlers, Served, Serving};
 use crate::kinds::Kind;
 use crate::protocol::jsonrpc::Message;
 use crate::protocol::types::{Implementation, RpcError, Task};

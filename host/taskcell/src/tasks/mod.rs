@@ -49,8 +49,6 @@ pub use store::{StoreError, TaskStore, Whose};
 pub use worker::Runner;
 
 pub use crate::validation::ExpectedResult;
-// Paths that the program still uses.
-pub use crate::validation::ExpectedResult as Expects;
 
 use std::time::Duration;
 
