@@ -1,5 +1,5 @@
-//! JSON-RPC batches: revision 2025-03-26 says that a client takes them, and has them answered in one array.
-//! [2025-03-26, basic, Batching]
+//! JSON-RPC batches. In revision 2025-03-26 a client must accept a batch and answer it in one array. [2025-03-26,
+//! basic, Batching]
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,20 +13,20 @@ use taskcell::Session;
 use taskcell::protocol::jsonrpc::{self, Message, code};
 use taskcell::protocol::types::RpcError;
 
-/// Messages of a batch: what is more is refused whole.
+/// Messages allowed in a batch; a larger batch is refused as a whole.
 const MAX_MESSAGES: usize = 1_000;
-/// Requests of a batch that are worked on at once.
+/// Requests of one batch that run at once.
 const AT_ONCE: usize = 64;
-/// Bytes of the answers to a batch; the requests that are answered afterwards are answered with an error.
+/// Total bytes of the responses to a batch; requests that exceed it get an error as their response.
 const MAX_ANSWERS: usize = 8 << 20;
 
-/// The messages of a batch, each as it was written.
+/// Messages of a batch, each as it was written.
 pub(super) struct Batch(pub(super) Vec<Box<RawValue>>);
 
 /// Reads an array of messages.
 ///
 /// # Errors
-/// When the text is no array, or has too many elements.
+/// When the text is not an array or has more than [`MAX_MESSAGES`] elements.
 pub(super) fn read(text: &str) -> Result<Batch, serde_json::Error> {
     struct Messages;
 
@@ -54,7 +54,7 @@ pub(super) fn read(text: &str) -> Result<Batch, serde_json::Error> {
     deserializer.end().map(|()| batch)
 }
 
-/// Has the requests of a batch answered, side by side, and gives the array of their answers; none where none wants one.
+/// Answers the requests of a batch concurrently and returns the array of responses; `None` when no request needs one.
 pub(super) async fn answer(session: Arc<Session>, requests: Vec<Box<RawValue>>) -> Option<Vec<u8>> {
     let answers = requests.into_iter().map(|request| {
         let session = Arc::clone(&session);

@@ -1,7 +1,7 @@
-//! What a server says for people, on stderr and in `notifications/message`: shown a little at a time.
+//! Rate limit for what a server says to people, on stderr and in `notifications/message`.
 //!
-//! A stack trace of two hundred lines hides the result that stands above it. What comes too fast is counted instead; `-v`
-//! shows all.
+//! A stack trace of two hundred lines hides the result above it. Lines that come too fast are counted instead of shown;
+//! `-v` shows all.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,15 +9,15 @@ use std::time::{Duration, Instant};
 use super::screen;
 use super::terminal::Progress;
 
-/// Lines that are shown at once.
+/// Lines that may be shown in one burst.
 const BURST: u32 = 20;
-/// How long until one more is shown.
+/// Interval after which one more line may be shown.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Shows the lines of one server.
 pub(super) struct Chatter {
     progress: Progress,
-    /// Whether each line is shown.
+    /// Whether every line is shown.
     all: bool,
     state: Mutex<State>,
 }
@@ -26,14 +26,14 @@ struct State {
     /// Lines that may be shown now, as of `at`.
     left: u32,
     at: Instant,
-    /// Lines that were left out since the last that was shown.
+    /// Lines left out since the last one shown.
     folded: u64,
-    /// Whether the server has nothing more to say.
+    /// Whether all further lines are left out.
     muted: bool,
 }
 
 impl State {
-    /// Takes a line, and says how many were left out before it; none where it is left out, too.
+    /// Takes a line and returns how many were left out before it; `None` when this line is left out, too.
     fn take(&mut self, now: Instant) -> Option<u64> {
         if self.muted {
             return None;
@@ -58,7 +58,7 @@ impl Chatter {
         Self { progress, all: screen::is_verbose(), state: Mutex::new(state) }
     }
 
-    /// Shows a line behind a word that says where it comes from, or counts it.
+    /// Shows a line after the label `from`, or counts it.
     pub(super) fn line(&self, from: &str, text: &str) {
         if !self.all {
             let Some(folded) = self.state().take(Instant::now()) else { return };
@@ -67,7 +67,7 @@ impl Chatter {
         self.progress.line(format!("{from:<12} {text}"));
     }
 
-    /// Shows nothing more: what a server says while it ends is of no use, but with `-v`.
+    /// Stops showing lines: what a server says while it ends helps nobody. With `-v` lines are still shown.
     pub(super) fn mute(&self) {
         if !self.all {
             let folded = {

@@ -1,7 +1,8 @@
-//! An MCP client over a server's stdio: agrees on a revision, calls tools, and lets a session answer the server.
+//! An MCP client over a server's stdio: agrees on a revision, calls tools, and lets a session answer the server's
+//! requests.
 //!
-//! Servers of both eras are served by the same session. One of 2025-11-25 sends requests, which a [`Service`] hands to it;
-//! one of 2026-07-28 asks by its results, which a [`Caller`] reads.
+//! One session type serves servers of both eras. A server of 2025-11-25 sends requests, and a [`Service`] hands them to
+//! the session. A server of 2026-07-28 asks in its results, and a [`Caller`] reads those.
 
 use std::convert::Infallible;
 use std::ffi::OsString;
@@ -35,53 +36,53 @@ use taskcell::session::{Observer, Undeclared};
 use taskcell::telemetry::{CallWatch, outgoing};
 use taskcell::{LiveHandlers, Session, SessionOptions};
 
-/// How to connect.
+/// Settings of a connection to a server.
 pub(super) struct Options<'a> {
     pub(super) protocol: Protocol,
     pub(super) handlers: LiveHandlers,
-    /// Environment variables that the server does not get.
+    /// Names of the environment variables that the server does not inherit.
     pub(super) secrets: &'a [String],
     pub(super) tasks: &'a TaskKeeping,
     pub(super) timeout: Duration,
     pub(super) progress: Progress,
     pub(super) observer: Observer,
     pub(super) undeclared: Undeclared,
-    /// What the server's notifications come to.
+    /// State that the server's notifications change: log lines shown, progress of a call, pages visited.
     pub(super) notices: Arc<Notices>,
-    /// Whether a line of the server's stdout that is no message ends the connection.
+    /// Whether a line on the server's stdout that is not a message ends the connection.
     pub(super) strict: bool,
 }
 
-/// A connection to a server whose revision is known.
+/// A connection to a server whose revision has been agreed.
 pub(super) struct Client {
     process: ServerProcess,
     link: Arc<Link>,
-    /// Makes the calls of revision 2026-07-28.
+    /// Makes the calls of revision 2026-07-28; absent in earlier revisions.
     caller: Option<Caller>,
-    /// Reads the server; none once it has ended and said how.
+    /// Task that reads the server's messages; `None` once it has ended and its outcome was reported.
     reader: Option<JoinHandle<anyhow::Result<()>>>,
-    /// Lets the reader end the session, when it is dropped.
+    /// Dropping this sender makes the reader end the session.
     reading: oneshot::Sender<Infallible>,
-    /// How many requests of the server are open; none once the server was quiet.
+    /// Number of open requests of the server; `None` once the server has been quiet.
     open: Option<watch::Receiver<usize>>,
-    /// Answers the server, and requests of this program's own.
+    /// Answers the server's requests, and requests that this program makes itself.
     session: Arc<Session>,
     notices: Arc<Notices>,
     pub(super) progress: Progress,
-    /// What the server says it is, and the revision that is spoken: `serverInfo` and `protocolVersion`.
+    /// The server's identity and the agreed revision: `serverInfo` and `protocolVersion`.
     pub(super) server: Value,
-    /// What was declared to it.
+    /// Client capabilities that were declared to the server.
     pub(super) capabilities: Value,
 }
 
-/// The way to the server.
+/// Connection over which requests are sent, and the time for each response.
 struct Link {
     peer: Arc<Peer>,
     timeout: Duration,
 }
 
 impl Link {
-    /// Sends a request of a revision that has no rounds, in the trace of a call.
+    /// Sends a request of a revision without multi round-trip requests, inside the trace span of the call.
     async fn call(
         &self,
         method: &str,
@@ -108,7 +109,7 @@ impl Link {
 impl mrtr::Server for Link {
     async fn request(&self, method: &str, params: Box<RawValue>) -> Result<Response, SendError> {
         let answer = self.peer.request_raw(method, &params, self.timeout).await;
-        // As it is, so that it is found again.
+        // `Closed` stays the outermost error, so that callers can test for it.
         answer.map_err(|error| if error.is::<Closed>() { Closed.into() } else { error.into() })
     }
 }
@@ -122,7 +123,7 @@ impl Client {
         let (protocol, timeout, progress) = (options.protocol, options.timeout, options.progress);
         let agreed = negotiate::agree(&mut started, protocol, &handlers, &calls, timeout, progress).await;
         let capabilities = handlers.capabilities();
-        // Nobody holds those that are replaced.
+        // Handlers that are replaced later must not be kept alive from here.
         drop(handlers);
         match agreed {
             Ok(Agreed::Legacy { server, version }) => {
@@ -133,7 +134,7 @@ impl Client {
         }
     }
 
-    /// The connection to a server that was initialized.
+    /// Builds the connection to a server that has answered `initialize`.
     async fn legacy(
         started: Started,
         options: Options<'_>,
@@ -168,7 +169,7 @@ impl Client {
         };
         let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
         match client.link.peer.send(&initialized).await {
-            // The next request finds out why the connection has ended.
+            // The next request reports why the connection has ended.
             Err(error) if !error.is::<Closed>() => {
                 client.close().await;
                 Err(error)
@@ -177,16 +178,16 @@ impl Client {
         }
     }
 
-    /// The connection to a server of revision 2026-07-28, which needs nothing more.
+    /// Builds the connection to a server of revision 2026-07-28, which needs no further messages.
     fn modern(started: Started, options: Options<'_>, calls: mrtr::Options, server: Option<Implementation>) -> Self {
         let Started { process, peer, incoming } = started;
         let (timeout, progress) = (options.timeout, options.progress);
         let notices = Arc::clone(&options.notices);
-        // It need not say what it is. [2026-07-28, basic, Per-response protocol fields]
+        // A server need not identify itself. [2026-07-28, basic, Per-response protocol fields]
         let server = server.unwrap_or_else(|| named("unnamed", ""));
         let said = json!({ "protocolVersion": mrtr::PROTOCOL_VERSION, "serverInfo": server });
         let (handlers, session_options) = session(options, server, mrtr::PROTOCOL_VERSION.to_owned());
-        // The revision has no messages of a client but requests and their cancellation.
+        // In this revision a client sends only requests and cancellations, so the session's outbox is not used.
         let (session, _) = Session::new(handlers, session_options);
         let link = Arc::new(Link { peer: Arc::clone(&peer), timeout });
         let caller = Caller::new(&session, Arc::<Link>::clone(&link), calls);
@@ -200,13 +201,16 @@ impl Client {
         Self { process, link, caller, reader, reading, open: None, session, notices, progress, server, capabilities }
     }
 
-    /// Sends a request, and whatever it takes to have its result. A connection that ends meanwhile is an error that says
-    /// how.
+    /// Sends a request and whatever messages its result needs.
+    ///
+    /// # Errors
+    /// When the connection ends before the response: the error says how it ended. When the result cannot be read.
     pub(super) async fn request(&mut self, method: &str, params: Value) -> anyhow::Result<Answer> {
         self.request_within(method, params, self.timeout()).await
     }
 
-    /// The same, with a time for the answer where the revision has no rounds.
+    /// Sends a request like [`Self::request`], with its own time limit for the response. Revision 2026-07-28 ignores
+    /// the limit.
     pub(super) async fn request_within(
         &mut self,
         method: &str,
@@ -219,7 +223,7 @@ impl Client {
         })
     }
 
-    /// The same with the result as the server wrote it.
+    /// Sends a request like [`Self::request_within`] and returns the result as the server wrote it.
     pub(super) async fn request_raw(
         &mut self,
         method: &str,
@@ -227,7 +231,7 @@ impl Client {
         timeout: Duration,
     ) -> anyhow::Result<Response> {
         if let Some(open) = self.open.take() {
-            // A server asks for what its tools need when it is initialized, such as the roots.
+            // Right after initialization a server asks for what its tools need, such as the roots.
             quiet(open).await;
         }
         let Some(reader) = &mut self.reader else { bail!("the connection has ended") };
@@ -239,20 +243,20 @@ impl Client {
             }
         };
         let ended = tokio::select! {
-            // An answer that came just before the end counts.
+            // Prefer a response that arrived just before the end.
             biased;
             answer = answer => {
                 if !answer.as_ref().is_err_and(|error| error.is::<Closed>()) {
                     return answer;
                 }
-                // The reader is about to say why, unless the server closed its stdin alone.
+                // The reader reports the reason soon, unless the server closed only its stdin.
                 match tokio::time::timeout(GRACE, &mut *reader).await {
                     Ok(ended) => ended,
                     Err(_) => bail!("the server takes no more messages: {method} could not be sent"),
                 }
             }
             ended = &mut *reader => ended,
-            // Something that it started may keep its stdout open.
+            // A process that the server started may keep the server's stdout open.
             () = self.process.is_over() => Ok(Ok(())),
         };
         if reader.is_finished() {
@@ -264,27 +268,27 @@ impl Client {
         }
     }
 
-    /// Has the session answer a request, as if the server had sent it.
+    /// Lets the session answer `request`, as if the server had sent it.
     ///
     /// # Errors
-    /// The request is not answered.
+    /// When the session does not answer the request.
     pub(super) async fn answer(&self, request: &Value) -> anyhow::Result<Value> {
         let answer = self.session.answer(&serde_json::to_vec(request)?).await.context("the request had no answer")?;
         Ok(serde_json::from_slice(&answer)?)
     }
 
-    /// How long an answer of the server may take.
+    /// Time limit for a response of the server.
     pub(super) fn timeout(&self) -> Duration {
         self.link.timeout
     }
 
-    /// Ends the connection and the server. Work that is not finished is given back: another run can do it at once.
+    /// Ends the connection and the server. Unfinished work returns to the store, so that another run can do it at once.
     ///
-    /// The server's stdin is closed, and its stdout read until it ends: a server that cannot write dies of it.
-    /// [basic/lifecycle, Shutdown]
+    /// The server's stdin is closed. Its stdout is read until it ends, because a server that cannot write dies of
+    /// SIGPIPE. [basic/lifecycle, Shutdown]
     pub(super) async fn close(self) {
         let until = Instant::now() + GRACE;
-        // Tasks that were given up are cancelled while the server still listens.
+        // Abandoned tasks are canceled while the server still listens.
         if let Some(caller) = &self.caller {
             let _ = timeout_at(until, caller.settle()).await;
         }
@@ -293,7 +297,7 @@ impl Client {
         drop(self.reading);
         self.process.stop(until).await;
         if let Some(mut reader) = self.reader {
-            // A process that the server started may keep its stdout open, or the store be slow.
+            // A process that the server started may keep the server's stdout open, or the task store may be slow.
             if timeout_at(until + GRACE / 3, &mut reader).await.is_err() {
                 reader.abort();
             }
@@ -301,7 +305,7 @@ impl Client {
     }
 }
 
-/// How calls of revision 2026-07-28 are made.
+/// Options for the calls of revision 2026-07-28.
 fn calls(progress: Progress) -> mrtr::Options {
     let observer = move |task: &RemoteTask| {
         let RemoteTask { id, status, message, .. } = task;
@@ -314,7 +318,7 @@ fn calls(progress: Progress) -> mrtr::Options {
     options
 }
 
-/// What came of a call, in the words of a request.
+/// Converts the outcome of a multi round-trip call into the response of a request.
 fn called(outcome: Result<Box<RawValue>, CallError>) -> anyhow::Result<Response> {
     match outcome {
         Ok(result) => Ok(Ok(result)),
@@ -324,7 +328,7 @@ fn called(outcome: Result<Box<RawValue>, CallError>) -> anyhow::Result<Response>
     }
 }
 
-/// The handlers and how their session is set up.
+/// Splits the options into the handlers and the options of their session, and reports the connection.
 fn session(options: Options<'_>, server: Implementation, version: String) -> (LiveHandlers, SessionOptions) {
     options.progress.line(format!("connected to {} {} ({version})", server.name, server.version));
     let mut session_options = SessionOptions::new(server);
@@ -335,7 +339,7 @@ fn session(options: Options<'_>, server: Implementation, version: String) -> (Li
     (options.handlers, session_options)
 }
 
-/// Reads what the server sends until it ends or is to be stopped, and ends the session.
+/// Reads the server's messages until the server ends or `stop` fires, then ends the session.
 async fn read(
     mut incoming: Incoming,
     peer: Arc<Peer>,
@@ -351,7 +355,7 @@ async fn read(
     ended.unwrap_or(Ok(()))
 }
 
-/// What the server says it is.
+/// Reads the server's identity from its `initialize` result.
 fn identity(server: &Value) -> anyhow::Result<Implementation> {
     let info = server.get("serverInfo").context("the server's initialize result has no serverInfo")?;
     serde_json::from_value(info.clone()).context("the server's serverInfo is not what MCP says")

@@ -1,4 +1,5 @@
-//! What a server wrote, read as far as it can be: nothing that cannot be held becomes a default in silence.
+//! Lenient reader of a server's results, errors and ids. A value that the program cannot represent is an error, never a
+//! silent default.
 
 use std::borrow::Cow;
 
@@ -10,7 +11,7 @@ use super::terminal;
 use taskcell::protocol::jsonrpc::code;
 use taskcell::protocol::types::RpcError;
 
-/// A result or an error that the program cannot hold.
+/// Error: a result that the program cannot represent.
 #[derive(Debug, thiserror::Error)]
 #[error("the server's answer to {method} cannot be read: {why}")]
 pub(super) struct Unreadable {
@@ -21,7 +22,7 @@ pub(super) struct Unreadable {
 /// Reads the result of a request.
 ///
 /// # Errors
-/// When it nests too deeply, or has a number that no double holds.
+/// When the result nests too deeply or holds a number that no double can hold.
 pub(super) fn result(method: &str, text: &RawValue) -> Result<Value, Unreadable> {
     serde_json::from_str(text.get()).map_err(|error| {
         let why = error.to_string();
@@ -34,7 +35,7 @@ pub(super) fn result(method: &str, text: &RawValue) -> Result<Value, Unreadable>
     })
 }
 
-/// The text with U+FFFD in place of each half of a surrogate pair, which is no character. All else stays.
+/// Replaces each unpaired surrogate escape, which is no character, by `\ufffd`. The rest of the text stays.
 pub(super) fn without_halves(text: &str) -> Cow<'_, str> {
     let mut bytes = text.as_bytes();
     let mut halves = Vec::new();
@@ -66,13 +67,13 @@ pub(super) fn without_halves(text: &str) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// The UTF-16 unit that an escape at the start of the bytes stands for.
+/// Decodes the UTF-16 unit of a `\u` escape at the start of the bytes.
 fn unit(bytes: &[u8]) -> Option<u32> {
     let digits = bytes.strip_prefix(b"\\u")?.get(..4)?;
     u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
-/// The id of a response as a number, however it is spelled: `7`, `"7"`, `7.0`.
+/// Reads the id of a response as a number, in any of the spellings `7`, `"7"`, `7.0`.
 pub(super) fn id(text: &RawValue) -> Option<u64> {
     let text = text.get();
     let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
@@ -80,8 +81,10 @@ pub(super) fn id(text: &RawValue) -> Option<u64> {
     whole.map_or(text, |(whole, _)| whole).parse().ok()
 }
 
-/// Reads the error of a response. JSON-RPC wants an object with a whole `code` and a `message`; whatever is there is kept,
-/// and what is no code is -32603 with the code as it came in the message. [JSON-RPC 2.0, section 5.1]
+/// Reads the error of a response.
+///
+/// JSON-RPC requires an object with an integer `code` and a `message`. Whatever is present is kept. A code that is not
+/// an integer becomes -32603, and the message quotes the original code. [JSON-RPC 2.0, section 5.1]
 pub(super) fn error(text: &RawValue) -> RpcError {
     #[derive(Deserialize)]
     struct Loose<'a> {
@@ -108,7 +111,7 @@ pub(super) fn error(text: &RawValue) -> RpcError {
     RpcError { data, ..RpcError::new(number.unwrap_or(code::INTERNAL_ERROR), message) }
 }
 
-/// A code that is whole, also as text or with a fraction of zero.
+/// Reads an integer code, also from a string or with a fraction of zero.
 #[expect(clippy::cast_possible_truncation, reason = "whole and in range")]
 fn whole(code: &RawValue) -> Option<i32> {
     let text = code.get();
@@ -120,12 +123,12 @@ fn whole(code: &RawValue) -> Option<i32> {
     })
 }
 
-/// A text as it is, anything else as JSON.
+/// Returns a JSON string's text, and any other value as JSON.
 fn said(value: &RawValue) -> String {
     serde_json::from_str(value.get()).unwrap_or_else(|_| value.get().to_owned())
 }
 
-/// An error in words, with its data.
+/// Describes an error in one line, with its data.
 pub(super) fn words(error: &RpcError) -> String {
     let data = error.data.as_deref().map(|data| format!("; data: {data}")).unwrap_or_default();
     terminal::one_line(&format!("{} {}{data}", error.code, error.message))
@@ -171,7 +174,7 @@ mod tests {
             ("\"\"", None),
         ];
         for (text, expected) in table {
-            // `7.` is no JSON, but may stand in a text.
+            // `7.` is not valid JSON, but may stand in a string.
             let Ok(text) = serde_json::from_str::<Box<RawValue>>(text) else { continue };
             assert_eq!(id(&text), expected, "{text}");
         }

@@ -1,7 +1,8 @@
-//! What a server writes on its stdout: messages, and lines that are none.
+//! Reader of a server's stdout: messages, and lines that are not messages.
 //!
-//! Package managers, banners and debug prints end up on the stdout of real servers. Such a line is shown and skipped, as the
-//! SDKs of Python and TypeScript do. An answer that cannot be read is not skipped: somebody waits for it.
+//! Package managers, banners and debug prints end up on the stdout of real servers. Such a line is shown and skipped,
+//! as in the SDKs of Python and TypeScript. A response that cannot be read is an error instead, because a caller waits
+//! for it.
 
 use std::sync::Arc;
 
@@ -17,30 +18,30 @@ use super::peer::Peer;
 use super::terminal::{self, Progress};
 use taskcell::protocol::jsonrpc::Message;
 
-/// Lines without a message that are shown.
+/// Number of skipped lines that are shown.
 const SHOWN: u64 = 5;
-/// What some programs put before their first line. A parser may ignore it. [RFC 8259, 8.1]
+/// Byte order mark, which some programs write before their first line. A parser may ignore it. [RFC 8259, 8.1]
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// What a server sent.
+/// One line of a server that holds a message or a batch.
 pub(super) enum Sent {
-    /// A message.
+    /// A single message, as text.
     Message(String),
-    /// Several, which revision 2025-03-26 allows.
+    /// A batch of messages, which revision 2025-03-26 allows.
     Batch(Batch),
 }
 
-/// The messages of a server.
+/// Stream of a server's messages.
 pub(super) struct Incoming {
     lines: Lines<ChildStdout>,
     peer: Arc<Peer>,
     notices: Arc<Notices>,
     progress: Progress,
-    /// Whether a line without a message ends the connection.
+    /// Whether a line that is not a message ends the connection.
     strict: bool,
-    /// Whether messages may come in batches.
+    /// Whether the server may send batches of messages.
     pub(super) batches: bool,
-    /// Lines without a message.
+    /// Number of lines skipped so far.
     skipped: u64,
 }
 
@@ -56,10 +57,10 @@ impl Incoming {
         Self { lines, peer, notices, progress, strict, batches: false, skipped: 0 }
     }
 
-    /// Gives what the server sent next; none at the end of its stdout.
+    /// Returns the next message or batch of the server; `None` at the end of its stdout.
     ///
     /// # Errors
-    /// When a line is too long, when an answer cannot be read, and in strict mode when anything else cannot.
+    /// When a line is too long or a response cannot be read; in strict mode, when any line cannot be read.
     pub(super) async fn next(&mut self) -> anyhow::Result<Option<Sent>> {
         loop {
             let Some(line) = lines::next(&mut self.lines).await.context("reading from the server failed")? else {
@@ -71,12 +72,12 @@ impl Incoming {
         }
     }
 
-    /// Reads and drops what comes, to the end of the stream.
+    /// Reads and discards everything up to the end of the stream.
     pub(super) async fn drain(&mut self) {
         while let Ok(Some(_)) = lines::next(&mut self.lines).await {}
     }
 
-    /// Takes a response: wakes whoever waits for it, and says what is odd about it. Says whether somebody waited.
+    /// Takes a response: wakes the caller that waits for it and reports oddities. Returns whether a caller was waiting.
     pub(super) fn response(&self, message: &Message<'_>) -> bool {
         self.peer.response(message, |remark| self.notices.chatter.line("odd answer", remark))
     }
@@ -86,7 +87,7 @@ impl Incoming {
         self.notices.take(message);
     }
 
-    /// What a line holds; none where it is no message and skipped.
+    /// Reads a message or batch from a line; `None` when the line is not a message and is skipped.
     fn read(&mut self, line: Vec<u8>) -> anyhow::Result<Option<Sent>> {
         let line = match line.strip_prefix(BYTE_ORDER_MARK) {
             Some(rest) => rest.to_vec(),
@@ -111,7 +112,7 @@ impl Incoming {
         }
     }
 
-    /// A line that is no message.
+    /// Handles a line that is not a message: skips it, or fails.
     fn unreadable(&mut self, line: &str, why: &str) -> anyhow::Result<Option<Sent>> {
         let quoted = format!("{:?}", terminal::one_line(line));
         if self.strict {
@@ -132,7 +133,7 @@ impl Incoming {
         Ok(None)
     }
 
-    /// Whether a line that is no message was to be an answer.
+    /// Whether a line that cannot be read was meant to be a response.
     fn is_response(&self, line: &str) -> bool {
         #[derive(Deserialize)]
         struct Loose<'a> {
@@ -152,7 +153,7 @@ impl Incoming {
             let answers = method.is_none() && (result.is_some() || error.is_some());
             return answers && (jsonrpc.is_some() || id.is_some_and(|id| self.peer.awaits(id)));
         }
-        // No JSON: by the member that comes first.
+        // The line is not JSON: decide by the member that comes first.
         let first = ["\"method\"", "\"result\"", "\"error\""].map(|member| line.find(member));
         let [method, result, error] = first.map(|at| at.unwrap_or(usize::MAX));
         line.contains("\"jsonrpc\"") && result.min(error) < method

@@ -1,29 +1,30 @@
-//! Starts a server so that it does not outlive the program and does not read the program's secrets.
+//! Starts a server that cannot outlive the program or read its secrets.
 //!
-//! On Linux the program starts itself once more, which asks the kernel for a signal at the death of its parent and then
-//! becomes the server. Between fork and exec the same would take `unsafe`.
+//! On Linux the program first starts itself again. That process asks the kernel for a signal at the death of its parent
+//! and then replaces itself by the server. Doing so between fork and exec would need `unsafe`.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// The first argument of a program that is to become a server; the second is the id of the process that started it.
+/// First argument of a process that is to become a server. The second argument is the id of the process that started
+/// it.
 const BECOME: &str = "__become-server";
-/// The exit code of a program that could not become one, as a shell has it.
+/// Exit code of a process that could not become a server, the same as a shell's for a missing command.
 const NOT_STARTED: u8 = 127;
 
-/// The command line with which to start a server.
+/// Builds the command line that starts a server.
 ///
 /// # Errors
-/// When there is no such program, or it cannot be run. What else can go wrong is found when it is started.
+/// When the program does not exist or cannot be run. Other failures appear when it is started.
 pub(super) fn command(program: &OsStr, arguments: &[OsString]) -> io::Result<(OsString, Vec<OsString>)> {
     let direct = || (program.to_owned(), arguments.to_vec());
     if !cfg!(target_os = "linux") {
         return Ok(direct());
     }
     find(program)?;
-    // Where the program's own file is gone, the server is started without the last resort.
+    // When the program's own file is gone, the server starts without the signal at its parent's death.
     let Some(own) = own() else { return Ok(direct()) };
     let parent = std::process::id().to_string();
     let mut all = vec![OsString::from(BECOME), parent.into(), program.to_owned()];
@@ -31,7 +32,8 @@ pub(super) fn command(program: &OsStr, arguments: &[OsString]) -> io::Result<(Os
     Ok((own, all))
 }
 
-/// Keeps other processes of the user from reading this one's memory and environment, and the system from dumping them.
+/// Keeps other processes of the user from reading this process's memory and environment, and the system from dumping
+/// core.
 pub(super) fn hide() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable) {
@@ -39,14 +41,14 @@ pub(super) fn hide() {
     }
 }
 
-/// Becomes a server, where this process was started for that; gives the exit code where it cannot.
+/// Becomes a server if this process was started for that. Returns the exit code when it cannot.
 pub(super) fn become_server() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next()? != BECOME {
         return None;
     }
     let error = exec(arguments);
-    // It is the server's stderr, which is shown.
+    // This is the server's stderr, which the program shows.
     eprintln!("cannot be started: {error}");
     Some(ExitCode::from(NOT_STARTED))
 }
@@ -60,11 +62,11 @@ fn exec(mut arguments: impl Iterator<Item = OsString>) -> io::Error {
     let missing = || io::Error::new(io::ErrorKind::InvalidInput, "no program was given");
     let parent = arguments.next().and_then(|parent| parent.to_str()?.parse::<i32>().ok());
     let Some(program) = arguments.next() else { return missing() };
-    // Not SIGKILL: launchers pass this one on to what they started, and a server can still save its work.
+    // Not SIGKILL: launchers pass SIGTERM on to their children, and a server can still save its work.
     if let Err(error) = set_parent_process_death_signal(Some(Signal::TERM)) {
         return error.into();
     }
-    // It may have died before.
+    // The parent may have died before the signal was requested.
     if getppid().map(rustix::process::Pid::as_raw_pid) != parent {
         return io::Error::other("whoever started this has ended");
     }
@@ -76,13 +78,13 @@ fn exec(_: impl Iterator<Item = OsString>) -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, "not on this system")
 }
 
-/// The file of this program, also where it was replaced meanwhile.
+/// Path of this program's executable, even if the file has been replaced since.
 fn own() -> Option<OsString> {
     let own = Path::new("/proc/self/exe");
     own.exists().then(|| own.as_os_str().to_owned())
 }
 
-/// Sees that there is a program: by its path, or in the folders of `PATH`.
+/// Finds the program by its path or in the folders of `PATH`.
 fn find(program: &OsStr) -> io::Result<PathBuf> {
     let path = Path::new(program);
     if path.components().count() > 1 || path.is_absolute() {
@@ -92,7 +94,7 @@ fn find(program: &OsStr) -> io::Result<PathBuf> {
     for folder in std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()) {
         match runnable(folder.join(path)) {
             Ok(found) => return Ok(found),
-            // As a shell: one that may not be run says more than that there is none.
+            // Like a shell, report a file that may not be run rather than "not found".
             Err(found) if found.kind() == io::ErrorKind::PermissionDenied => error = found,
             Err(_) => {}
         }
@@ -100,9 +102,9 @@ fn find(program: &OsStr) -> io::Result<PathBuf> {
     Err(error)
 }
 
-/// No such file or directory, on every Unix.
+/// `ENOENT` (no such file or directory), the same number on every Unix.
 const ENOENT: i32 = 2;
-/// Permission denied, on every Unix.
+/// `EACCES` (permission denied), the same number on every Unix.
 const EACCES: i32 = 13;
 
 fn runnable(path: PathBuf) -> io::Result<PathBuf> {

@@ -1,63 +1,64 @@
-//! Lines of bytes out of a stream of another process, bounded.
+//! Reader of bounded lines from another process's stream.
 //!
-//! The codecs of tokio-util end at bytes that are no UTF-8, or leave a long line out. A server's log has both, and whoever
-//! stops reading it kills the server by SIGPIPE.
+//! The codecs of tokio-util stop at bytes that are not UTF-8, or drop a long line. A server's log contains both, and
+//! closing the pipe would kill the server by SIGPIPE.
 
 use tokio::io::AsyncRead;
 use tokio_util::bytes::{Buf, BytesMut};
 use tokio_util::codec::{Decoder, FramedRead};
 
-/// The longest line of messages to read, in bytes: above a session's limit for messages, so that the session answers those.
+/// Longest line of messages that is read, in bytes. The bound lies above a session's limit for messages, so that the
+/// session answers oversized messages.
 pub(super) const MAX_LINE: usize = 16 << 20;
-/// A line of this many bytes is moved out of the buffer, so that the buffer does not keep the memory of it.
+/// Length in bytes from which a line is moved out of the buffer, so that the buffer does not keep that much memory.
 const LARGE: usize = 64 << 10;
 
-/// Lines that come in.
+/// Stream of the lines of `R`.
 pub(super) type Lines<R> = FramedRead<R, LineCodec>;
 
-/// What becomes of a line that is longer than the bound.
+/// Treatment of a line longer than the bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Over {
     /// Reading fails.
     Fails,
-    /// The rest of the line is left out.
+    /// The rest of the line is dropped.
     IsCut,
 }
 
-/// Splits a stream into lines.
+/// Decoder that splits a stream into lines.
 pub(super) struct LineCodec {
-    /// The bytes that end a line.
+    /// Bytes that end a line.
     ends: &'static [u8],
     max: usize,
     over: Over,
-    /// Bytes at the start of the buffer that are known to end no line.
+    /// Number of bytes at the start of the buffer that are known to hold no line end.
     scanned: usize,
-    /// Whether what comes is the rest of a line that was cut.
+    /// Whether the decoder is dropping the rest of a line that was cut.
     skipping: bool,
 }
 
-/// Why no more lines come.
+/// Reason why no more lines can be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LineError {
-    /// A message is longer than anything that may be sent.
+    /// A line is longer than [`MAX_LINE`].
     #[error("a line of more than {} bytes", MAX_LINE)]
     TooLong,
-    /// The stream failed.
+    /// Reading from the stream failed.
     #[error(transparent)]
     Io(#[from] std::io::Error),
 }
 
-/// Reads messages, a line each. One that is too long is an error.
+/// Reads messages, one per line. A line above [`MAX_LINE`] is an error.
 pub(super) fn messages<R: AsyncRead>(stream: R) -> Lines<R> {
     FramedRead::new(stream, LineCodec::new(b"\n", MAX_LINE, Over::Fails))
 }
 
-/// Reads a log for people: a carriage return ends a line, too, and a line is cut after `max` bytes.
+/// Reads a log meant for people: a carriage return also ends a line, and lines are cut after `max` bytes.
 pub(super) fn log<R: AsyncRead>(stream: R, max: usize) -> Lines<R> {
     FramedRead::new(stream, LineCodec::new(b"\r\n", max, Over::IsCut))
 }
 
-/// Gives the next line that is not blank; none at the end.
+/// Returns the next line that is not blank; `None` at the end.
 ///
 /// # Errors
 /// [`LineError`].
@@ -77,7 +78,7 @@ impl LineCodec {
         Self { ends, max, over, scanned: 0, skipping: false }
     }
 
-    /// Takes a line of so many bytes, and what ends it where that is there.
+    /// Takes `length` bytes from the buffer as a line, and drops the byte after it if `ended`.
     fn take(&mut self, buffer: &mut BytesMut, length: usize, ended: bool) -> Vec<u8> {
         self.scanned = 0;
         if length < LARGE {
@@ -129,7 +130,7 @@ impl Decoder for LineCodec {
         if let Some(line) = self.decode(buffer)? {
             return Ok(Some(line));
         }
-        // What comes last need not be ended.
+        // The last line may lack a line end.
         let length = buffer.len();
         Ok((length > 0).then(|| self.take(buffer, length, false)))
     }

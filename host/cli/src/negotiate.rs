@@ -1,8 +1,8 @@
-//! Which revision of MCP to speak with a server.
+//! Agreement with a server on a revision of MCP.
 //!
-//! `initialize` comes first. Servers that know both eras announce only the later one by `server/discover`, though most of
-//! their tools that ask the client work only where a revision was negotiated by `initialize`; and some take no `initialize`
-//! after a `server/discover`.
+//! The client tries `initialize` first. Servers of both eras announce only the later revision by `server/discover`,
+//! though most of their tools that ask the client work only after `initialize`. Some servers refuse `initialize` after
+//! a `server/discover`.
 
 use anyhow::bail;
 use serde_json::Value;
@@ -17,16 +17,17 @@ use taskcell::mrtr::{self, Discovered, discovered};
 use taskcell::protocol::PROTOCOL_VERSION;
 use taskcell::protocol::types::{Implementation, RpcError};
 
-/// Older revisions that differ in nothing that this client does, but for [`BATCHES`]. The newest comes first.
+/// Older revisions that this client also speaks, newest first. Except for [`BATCHES`], they do not differ in what this
+/// client does.
 const ALSO_SPOKEN: [&str; 3] = ["2025-06-18", BATCHES, "2024-11-05"];
-/// The revision that has batches of messages.
+/// Revision that has batches of messages.
 pub(super) const BATCHES: &str = "2025-03-26";
-/// How long a server that refused `initialize` may take to say that it knows `server/discover`.
+/// Time that a server which refused `initialize` has to answer `server/discover`.
 const PROBE_TIME: Duration = Duration::from_secs(5);
-/// Where an error lists the revisions that a server speaks. [basic/lifecycle, Error Handling]
+/// Members of an error's data that list the server's revisions. [basic/lifecycle, Error Handling]
 const SUPPORTED: [&str; 2] = ["supported", "supportedVersions"];
 
-/// The revision to speak.
+/// Choice of the revisions to try with a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Protocol {
@@ -43,23 +44,23 @@ pub(super) enum Protocol {
     Discover,
 }
 
-/// What was agreed.
+/// Revision agreed with a server.
 pub(super) enum Agreed {
-    /// A revision that the server was initialized with.
+    /// A revision that was agreed by `initialize`.
     Legacy {
-        /// The result of `initialize`.
+        /// Result of `initialize`.
         server: Value,
-        /// The revision.
+        /// The agreed revision, such as `2025-11-25`.
         version: String,
     },
-    /// Revision 2026-07-28, with a server that says it is this.
+    /// Revision 2026-07-28, with the server's identity if it gave one.
     Modern(Option<Implementation>),
 }
 
 /// Agrees with a server on a revision.
 ///
 /// # Errors
-/// When there is none, or the server does not answer.
+/// When there is no common revision, or the server does not answer.
 pub(super) async fn agree(
     started: &mut Started,
     protocol: Protocol,
@@ -85,9 +86,10 @@ pub(super) async fn agree(
         Initialized::Not(refused) => refused,
     };
     if protocol == Protocol::Auto {
-        // One that says nothing is of an earlier revision. [2026-07-28, basic/transports/stdio, Backward Compatibility]
+        // A server that does not answer is of an earlier revision. [2026-07-28, basic/transports/stdio, Backward
+        // Compatibility]
         let answer = tokio::time::timeout(PROBE_TIME.min(timeout), started.probe(&probe, Duration::MAX)).await;
-        // Where there is no answer, why the server refused says more than how it ended.
+        // Without an answer, the reason of the refusal says more than how the server ended.
         if let Ok(Ok(answer)) = answer {
             match discovered(&answer) {
                 Discovered::Modern { server, .. } => return Ok(Agreed::Modern(server)),
@@ -99,7 +101,7 @@ pub(super) async fn agree(
     Err(refused)
 }
 
-/// What came of `initialize`.
+/// Outcome of `initialize`.
 enum Initialized {
     With {
         server: Value,
@@ -109,8 +111,8 @@ enum Initialized {
     Not(anyhow::Error),
 }
 
-/// Initializes a server; once more where it refuses the revision and names one that both speak.
-/// [basic/lifecycle, Error Handling]
+/// Initializes a server. If the server refuses the revision and names one that both speak, tries again once with that
+/// one. [basic/lifecycle, Error Handling]
 async fn initialize(started: &mut Started, capabilities: &Value, timeout: Duration) -> anyhow::Result<Initialized> {
     let mut version = PROTOCOL_VERSION;
     loop {
@@ -140,7 +142,7 @@ async fn initialize(started: &mut Started, capabilities: &Value, timeout: Durati
     }
 }
 
-/// The revisions that an error lists.
+/// Reads the revisions that an error lists.
 fn supported(error: &RpcError) -> Vec<String> {
     let data = error.data.as_deref().and_then(|data| serde_json::from_str::<Value>(data).ok());
     let list = data.and_then(|mut data| SUPPORTED.iter().find_map(|key| Some(data.get_mut(key)?.take())));
@@ -148,7 +150,7 @@ fn supported(error: &RpcError) -> Vec<String> {
     list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// The newest revision of a list that is agreed on by `initialize`.
+/// Picks the newest listed revision that this client can agree on by `initialize`.
 fn newest(supported: &[String]) -> Option<&'static str> {
     [PROTOCOL_VERSION].into_iter().chain(ALSO_SPOKEN).find(|version| supported.iter().any(|listed| listed == version))
 }

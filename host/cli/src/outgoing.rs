@@ -1,7 +1,8 @@
-//! What is to be written to the other end, bounded in bytes.
+//! Queue of the messages to the other end, bounded in bytes.
 //!
-//! A server that asks and does not read must not make the program hold its answers. While the queue is full nothing more is
-//! read of the server ([`Outgoing::room`]), and work that would make an answer stands still ([`Outgoing::while_room`]).
+//! A server that asks without reading must not make the program hold its responses. While the queue is full, nothing
+//! more is read from the server ([`Outgoing::room`]), and work that would produce a response is paused
+//! ([`Outgoing::while_room`]).
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -12,31 +13,31 @@ use std::task::ready;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Notify, mpsc};
 
-/// Bytes that wait to be written before nothing more is read.
+/// Bytes waiting in the queue above which nothing more is read from the server.
 const MAX_QUEUED: usize = 10 << 20;
-/// What a message takes besides its bytes.
+/// Bytes that a queued message counts besides its own length.
 const OVERHEAD: usize = 64;
 
-/// Nobody writes messages any more.
+/// Error: the queue has no writer any more.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection has ended")]
 pub(super) struct Closed;
 
-/// The way into the queue.
+/// Sending half of the queue.
 #[derive(Clone)]
 pub(super) struct Outgoing {
-    /// None is the end.
+    /// Messages to write; `None` ends the queue.
     messages: mpsc::UnboundedSender<Option<Vec<u8>>>,
     level: Arc<Level>,
 }
 
-/// The way out of it.
+/// Receiving half of the queue, to be written to a stream.
 pub(super) struct Queued {
     messages: mpsc::UnboundedReceiver<Option<Vec<u8>>>,
     level: Arc<Level>,
 }
 
-/// How full the queue is.
+/// Fill level of the queue.
 #[derive(Default)]
 struct Level {
     bytes: AtomicUsize,
@@ -50,7 +51,7 @@ impl Level {
     }
 }
 
-/// Makes a queue.
+/// Creates a queue.
 pub(super) fn queue() -> (Outgoing, Queued) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let level = Arc::<Level>::default();
@@ -61,26 +62,26 @@ impl Outgoing {
     /// Queues a message once there is room.
     ///
     /// # Errors
-    /// When nobody writes any more.
+    /// When the queue has no writer any more.
     pub(super) async fn send(&self, message: Vec<u8>) -> Result<(), Closed> {
         self.room().await;
         self.add(message)
     }
 
-    /// Queues a message also where there is no room.
+    /// Queues a message even when there is no room.
     pub(super) fn put(&self, message: Vec<u8>) {
-        // It fails only when nobody writes any more.
+        // Adding fails only when the queue has no writer any more.
         let _ = self.add(message);
     }
 
-    /// Queues a message if there is room, and says whether there was.
+    /// Queues a message if there is room, and returns whether there was.
     pub(super) fn try_send(&self, message: Vec<u8>) -> bool {
         !self.level.is_full() && self.add(message).is_ok()
     }
 
-    /// Lets what is queued be written, and then nothing more.
+    /// Ends the queue after the messages that are in it.
     pub(super) fn finish(&self) {
-        // Where nobody writes any more, it is finished.
+        // Without a writer the queue is finished already.
         let _ = self.messages.send(None);
     }
 
@@ -95,7 +96,7 @@ impl Outgoing {
         }
     }
 
-    /// Does some work, which stands still while there is no room.
+    /// Runs `work`, pausing it while there is no room.
     pub(super) async fn while_room<F: Future>(&self, mut work: Pin<&mut F>) -> F::Output {
         let mut room = pin!(self.room());
         poll_fn(|context| {
@@ -110,14 +111,14 @@ impl Outgoing {
 
     fn add(&self, message: Vec<u8>) -> Result<(), Closed> {
         let bytes = message.len().saturating_add(OVERHEAD);
-        // Counted first, so that it is not taken off before.
+        // Counted before sending, so that the writer cannot subtract the bytes first.
         self.level.bytes.fetch_add(bytes, Ordering::AcqRel);
         self.messages.send(Some(message)).map_err(|_| Closed)
     }
 }
 
 impl Queued {
-    /// Writes messages as lines, until there are no more.
+    /// Writes messages as lines until the queue ends.
     pub(super) async fn write<W: AsyncWrite + Unpin>(mut self, mut stream: W) -> std::io::Result<()> {
         while let Some(Some(mut message)) = self.messages.recv().await {
             let bytes = message.len().saturating_add(OVERHEAD);

@@ -1,7 +1,7 @@
-//! One end of a JSON-RPC connection over lines: sends requests, finds the answers among what comes back.
+//! One end of a JSON-RPC connection over lines: sends requests and matches the responses to them.
 //!
-//! rmcp's transports are typed by its own MCP types, which drop `params.task` and have no `capabilities.tasks`; so
-//! the lines are read here and stay raw.
+//! rmcp's transports are typed by its own MCP types, which drop `params.task` and have no `capabilities.tasks`. This
+//! client therefore reads the lines itself and keeps them raw.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,36 +21,36 @@ use taskcell::mrtr::Response;
 use taskcell::protocol::jsonrpc::{self, Message};
 use taskcell::protocol::types::RpcError;
 
-/// The answer to a request.
+/// Response to a request: its result or its error.
 pub(super) type Answer = Result<Value, RpcError>;
 
-/// Requests that are not cancelled: a client may not, or whoever gets it may not know cancellation yet.
-/// [2025-11-25, basic/utilities/cancellation, Behavior Requirements]
+/// Methods whose requests are never canceled: a client must not cancel `initialize`, and the receiver of either method
+/// may not support cancellation yet. [2025-11-25, basic/utilities/cancellation, Behavior Requirements]
 const OPENING: [&str; 2] = ["initialize", "server/discover"];
 
-/// One end of a connection.
+/// One end of a JSON-RPC connection.
 pub(super) struct Peer {
     outgoing: Outgoing,
     pending: Mutex<HashMap<u64, oneshot::Sender<Response>>>,
     next_id: AtomicU64,
-    /// What came that is no answer to anything: why an answer may be missing.
+    /// First odd message that came, such as a response to no open request. It may explain why a response is missing.
     strange: Mutex<Option<String>>,
 }
 
 impl Peer {
-    /// An end, and the queue of what it sends.
+    /// Creates an end of a connection and the queue of its outgoing messages.
     pub(super) fn new() -> (Arc<Self>, Queued) {
         let (outgoing, queued) = outgoing::queue();
         let (pending, next_id, strange) = (Mutex::default(), AtomicU64::new(1), Mutex::default());
         (Arc::new(Self { outgoing, pending, next_id, strange }), queued)
     }
 
-    /// The way to the other end.
+    /// Queue of the messages to the other end.
     pub(super) fn outgoing(&self) -> &Outgoing {
         &self.outgoing
     }
 
-    /// Sends a request and waits for its answer.
+    /// Sends a request and waits for its response.
     pub(super) async fn request(&self, method: &str, params: Value, timeout: Duration) -> anyhow::Result<Answer> {
         Ok(match self.request_raw(method, &params, timeout).await? {
             Ok(result) => Ok(foreign::result(method, &result)?),
@@ -58,8 +58,8 @@ impl Peer {
         })
     }
 
-    /// The same with parameters and a result that stay as they were written. A request that nobody waits for any more is
-    /// cancelled.
+    /// Sends a request like [`Self::request`], and keeps parameters and result as they were written. When the caller
+    /// stops waiting, the request is canceled.
     pub(super) async fn request_raw<P: Serialize>(
         &self,
         method: &str,
@@ -71,7 +71,7 @@ impl Peer {
         self.pending().insert(id, answer);
         let _waiting = Waiting { peer: self, id, cancels: !OPENING.contains(&method) };
         let message = jsonrpc::request(id, method, params)?;
-        // A server that does not read has the time of one that does not answer.
+        // The timeout covers sending, too: the other end may not read.
         let exchange = async {
             self.outgoing.send(message).await?;
             answered.await.map_err(|_| Closed)
@@ -90,9 +90,11 @@ impl Peer {
         Ok(self.outgoing.send(serde_json::to_vec(message)?).await?)
     }
 
-    /// Takes a response, and says whether anybody waited for it. An id may be spelled otherwise than it was sent; an error
-    /// that names no request is the answer to the only one that is open. What is odd about it is told before whoever waits
-    /// has it, for that may be the end of the run.
+    /// Takes a response and returns whether a caller was waiting for it.
+    ///
+    /// An id may be spelled differently from the one sent. An error that names no request answers the request that is
+    /// open, if there is just one. `tell` hears of any oddity before the waiting caller gets the response, because the
+    /// run may end with it.
     pub(super) fn response(&self, message: &Message<'_>, tell: impl FnOnce(&str)) -> bool {
         let (waiting, remark) = match message.id {
             None => self.unnamed(message),
@@ -111,17 +113,17 @@ impl Peer {
         waiting.send(answer).is_ok()
     }
 
-    /// Notes what came in place of an answer, for the error of one that does not come.
+    /// Remembers a message that came in place of a response, for the error when the response does not come.
     pub(super) fn note(&self, what: impl FnOnce() -> String) {
         self.strange().get_or_insert_with(what);
     }
 
-    /// Whether the answer to a request of this id is awaited.
+    /// Whether a caller waits for the response to request `id`.
     pub(super) fn awaits(&self, id: &RawValue) -> bool {
         foreign::id(id).is_some_and(|id| self.pending().contains_key(&id))
     }
 
-    /// Wakes all who wait for an answer: there will be none.
+    /// Wakes all waiting callers: no more responses will come.
     pub(super) fn close(&self) {
         self.pending().clear();
     }
@@ -134,7 +136,7 @@ impl Peer {
         let remark = match (&waiting, number) {
             (Some(_), Some(number)) if spelled => Some(format!("the server answers request {number} as {quoted}")),
             (Some(_), _) => None,
-            // It was given up, or is answered twice.
+            // The request was abandoned, or this is a second response to it.
             (None, Some(number)) if number < self.next_id.load(Ordering::Relaxed) => None,
             (None, _) => {
                 let open = self.open();
@@ -160,7 +162,7 @@ impl Peer {
         }
     }
 
-    /// The ids of the requests that are open, for people.
+    /// Ids of the open requests, as text for people.
     fn open(&self) -> String {
         let mut ids: Vec<_> = self.pending().keys().copied().collect();
         ids.sort_unstable();
@@ -177,15 +179,15 @@ impl Peer {
     }
 }
 
-/// A value with U+FFFD in place of what is no character.
+/// Replaces each half of a surrogate pair in `value` by U+FFFD.
 fn mended(value: &RawValue) -> Box<RawValue> {
     let text = foreign::without_halves(value.get()).into_owned();
-    // It is as valid as it was.
+    // The replacement keeps valid JSON valid.
     RawValue::from_string(text).unwrap_or_else(|_| value.to_owned())
 }
 
-/// A request that somebody waits for. When nobody does any more and there was no answer, the other end is told.
-/// [basic/patterns/cancellation; 2025-11-25, basic/utilities/cancellation]
+/// Guard of a request that a caller waits for. When it is dropped before the response came, the other end is sent a
+/// cancellation. [basic/patterns/cancellation; 2025-11-25, basic/utilities/cancellation]
 struct Waiting<'a> {
     peer: &'a Peer,
     id: u64,
@@ -196,7 +198,7 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         if self.peer.pending().remove(&self.id).is_some() && self.cancels {
             let message = jsonrpc::notification("notifications/cancelled", &json!({ "requestId": self.id }));
-            // When the queue is full the server does not read, so it would not hear of it either.
+            // When the queue is full, the other end does not read and would not see the cancellation either.
             let _ = message.map(|message| self.peer.outgoing.try_send(message));
         }
     }

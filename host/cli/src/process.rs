@@ -1,7 +1,7 @@
-//! A server as a child process, with all that it starts.
+//! A server as a child process, together with the processes that it starts.
 //!
-//! Servers are often started through a launcher (npx, uv), so killing the child alone would leave the server
-//! behind. The child leads a process group of its own, and the group is what is ended.
+//! Servers are often started through a launcher (npx, uv), so killing only the child would leave the server behind. The
+//! child leads its own process group, and the whole group is ended.
 
 use std::ffi::OsString;
 use std::process::Stdio;
@@ -18,29 +18,29 @@ use super::chatter::Chatter;
 use super::last_words::LastWords;
 use super::{launch, lines, terminal};
 
-/// How long a server has to end once its stdin is closed, before it is sent SIGTERM. [basic/lifecycle, Shutdown]
+/// Time that a server has to end after its stdin is closed, before it gets SIGTERM. [basic/lifecycle, Shutdown]
 pub(super) const GRACE: Duration = Duration::from_millis(1_500);
-/// How long it has after SIGTERM, and how long the system has after SIGKILL.
+/// Time that a server has after SIGTERM, and that the system has after SIGKILL.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// How long what an ended server said last may take to come: a child of it may keep the pipe open for ever.
+/// Time to wait for the last log lines of an ended server: one of its children may keep the pipe open forever.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-/// How long what an ended server sent last may take to be read.
+/// Time to read the last messages of an ended server.
 const LAST_MESSAGES: Duration = Duration::from_millis(100);
-/// Bytes of a line of the server's log that are read; the rest is left out.
+/// Bytes that are read of one line of the server's log; the rest of the line is dropped.
 const MAX_LOG_LINE: usize = 4 << 10;
-/// SIGTERM, on every Unix.
+/// Number of SIGTERM, the same on every Unix.
 const SIGTERM: i32 = 15;
 
 pub(super) struct ServerProcess {
     child: Box<dyn ChildWrapper>,
-    /// Reads what the server logs, to the end.
+    /// Task that reads the server's log to its end.
     log: JoinHandle<()>,
     last_words: Arc<Mutex<LastWords>>,
 }
 
 impl ServerProcess {
-    /// Starts a server with this program's environment but the variables that are `secrets` of handlers. What it logs
-    /// on stderr is shown.
+    /// Starts a server with this program's environment, without the variables in `secrets` (the handlers' secrets). The
+    /// server's stderr is shown.
     pub(super) fn start(
         command: &[OsString],
         secrets: &[String],
@@ -66,23 +66,23 @@ impl ServerProcess {
         Ok((Self { child, log, last_words }, stdin, stdout))
     }
 
-    /// Waits until the server itself has ended and what it sent can have been read. A child of it may go on and keep its
-    /// stdout open.
+    /// Waits until the server process has ended and there was time to read its last messages. Children of the server
+    /// may keep running and hold its stdout open.
     pub(super) async fn is_over(&mut self) {
         if self.child.wait().await.is_err() {
-            // Nothing is known of it; its stdout says when it ends.
+            // The state of the process is unknown; the end of its stdout will be the sign.
             std::future::pending::<()>().await;
         }
         tokio::time::sleep(LAST_MESSAGES).await;
     }
 
-    /// How the server ended, when it did by itself.
+    /// Describes for people how the server ended by itself.
     pub(super) async fn how_it_ended(&mut self) -> String {
         let how = match timeout(GRACE, self.child.wait()).await {
             Ok(Ok(status)) => format!("the server ended ({status})"),
             _ => "the server closed its stdout".to_owned(),
         };
-        // What it said last may still be in the pipe.
+        // The last log lines may still be in the pipe.
         if !self.log.is_finished() {
             let _ = timeout(LAST_WORDS, &mut self.log).await;
         }
@@ -92,8 +92,8 @@ impl ServerProcess {
         }
     }
 
-    /// Lets the server end, whose stdin is closed by now or will be, until a time; then ends whatever of it is left.
-    /// [basic/lifecycle, Shutdown]
+    /// Waits until `until` for the server to end, whose stdin is closed or about to be, then ends what is left of its
+    /// group. [basic/lifecycle, Shutdown]
     pub(super) async fn stop(mut self, until: Instant) {
         if timeout_at(until, self.child.wait()).await.is_err() {
             let _ = self.child.signal(SIGTERM);
@@ -101,15 +101,15 @@ impl ServerProcess {
         }
         self.kill();
         let _ = timeout(PATIENCE, self.child.wait()).await;
-        // What it logged last may still be in the pipe.
+        // The last log lines may still be in the pipe.
         if !self.log.is_finished() {
             let _ = timeout(LAST_MESSAGES, &mut self.log).await;
         }
     }
 
-    /// Ends the whole group. Also when the child has ended: what it started may be left.
+    /// Kills the whole group, even when the child has ended: its children may be left.
     fn kill(&mut self) {
-        // The only error is that nobody is left.
+        // The only possible error is that no process is left.
         let _ = self.child.start_kill();
     }
 }
@@ -120,7 +120,7 @@ impl Drop for ServerProcess {
     }
 }
 
-/// Reads what a server logs, to its end and whatever it is: a server whose stderr is closed dies at its next line.
+/// Reads a server's log to its end, whatever its bytes: a server whose stderr is closed dies at its next line.
 /// [basic/transports, stdio]
 async fn drain(stderr: ChildStderr, chatter: Arc<Chatter>, last_words: Arc<Mutex<LastWords>>) {
     let mut lines = lines::log(stderr, MAX_LOG_LINE);

@@ -1,7 +1,7 @@
-//! The requests of a server, each worked on by itself.
+//! Service of a server's requests, each handled concurrently.
 //!
-//! What a server can make the program hold is bounded: messages that nobody has looked at yet, messages in work, and answers
-//! that wait to be written ([`Outgoing`]).
+//! The memory that a server can occupy is bounded: messages read but not started, messages being handled, and responses
+//! waiting to be written ([`Outgoing`]).
 
 use std::future::pending;
 use std::pin::pin;
@@ -23,68 +23,69 @@ use taskcell::Session;
 use taskcell::protocol::jsonrpc::{self, Message, code};
 use taskcell::protocol::types::RpcError;
 
-/// Requests of the server that are worked on at once. One more is refused: a reader that waited for a place would read
-/// neither cancellations nor the answer to the program's own request.
+/// Requests of the server that run at once. Further requests are refused: waiting for a free slot would stop the
+/// reader, which must still read cancellations and the response to the program's own request.
 const AT_ONCE: u32 = 4_096;
-/// Bytes of the requests that are worked on at once; the same.
+/// Total bytes of the requests that run at once. Further requests are refused, as with [`AT_ONCE`].
 const BYTES_AT_ONCE: u32 = 64 << 20;
-/// Bytes of requests that were read and not begun. Nothing more is read meanwhile.
+/// Total bytes of requests that were read but not started. At this bound reading pauses.
 const BYTES_AHEAD: u32 = 4 << 20;
-/// Requests that were begun within [`YOUNG`] and are not answered. Each may hold an answer of megabytes several times over
-/// before the queue knows of it, so that a server that does not read must not have hundreds of them begun.
+/// Requests started within the last [`YOUNG`] and not answered yet. Each may hold several copies of a response of
+/// megabytes before the queue counts it, so a server that does not read must not have hundreds of them started.
 const YOUNG_AT_ONCE: usize = 4;
-/// After how long a request waits for something else than a processor, most likely, and another may begin.
+/// Age after which a request most likely waits for something other than a processor, so that another may start.
 const YOUNG: Duration = Duration::from_millis(20);
-/// What a message takes besides its bytes.
+/// Bytes that a message counts besides its own length.
 const OVERHEAD: u32 = 1 << 10;
-/// How long a server has to be quiet before it is called: one that was just initialized asks first, 14 to 22 ms later.
+/// Time without open requests after which a server counts as quiet. A server that was just initialized sends its first
+/// requests 14 to 22 ms later.
 const QUIET: Duration = Duration::from_millis(40);
-/// How long its questions may delay the call.
+/// Longest time that the server's first requests may delay a call.
 const MAX_QUIET: Duration = Duration::from_millis(500);
-/// How long to wait for one more request that is to be refused when the connection ends.
+/// Time to wait for each further request to refuse when the connection ends.
 const LAST_LOOK: Duration = Duration::from_millis(20);
-/// How long requests are refused then: a server that does not read, or never stops asking, gets no more.
+/// Total time for refusing requests at the end. A server that does not read, or never stops asking, gets no more.
 const REFUSING: Duration = Duration::from_millis(200);
 
-/// How a server asks the client for something.
+/// Way in which a server asks the client for something.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asks {
-    /// By requests of its own.
+    /// By sending requests.
     BySending,
-    /// By its results alone. [2026-07-28, basic/transports/stdio, Receiving Messages]
+    /// Only in results. [2026-07-28, basic/transports/stdio, Receiving Messages]
     ByResults,
 }
 
-/// What a message of a server is.
+/// Classification of a server's message.
 enum Routed {
     /// A request with this id.
     Request(Box<RawValue>),
-    /// A notification that the session has to see.
+    /// A notification for the session.
     Notification,
-    /// What is dealt with.
+    /// A message that is fully handled already.
     Done,
-    /// No message.
+    /// Text that is not a message.
     Broken,
 }
 
-/// Has the requests of one server answered.
+/// Handles the requests of one server.
 pub(super) struct Service {
     session: Arc<Session>,
     outgoing: Outgoing,
     asks: Asks,
     progress: Progress,
-    /// Requests that are open.
+    /// Number of open requests.
     open: watch::Sender<usize>,
     work: JoinSet<()>,
     places: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
     ahead: Arc<Semaphore>,
     young: Arc<Semaphore>,
-    /// Whether what is open is refused.
+    /// Canceled to refuse all open requests.
     closing: CancellationToken,
 }
 
-/// What a request takes until it is answered.
+/// Share of the limits that a request holds until it is answered.
 struct Place {
     _one: OwnedSemaphorePermit,
     bytes: OwnedSemaphorePermit,
@@ -119,26 +120,26 @@ impl Service {
         Arc::clone(&self.session)
     }
 
-    /// How many requests of the server are open, at any time.
+    /// Watches the number of open requests of the server.
     pub(super) fn open(&self) -> watch::Receiver<usize> {
         self.open.subscribe()
     }
 
-    /// Reads what the server sends until it ends.
+    /// Reads the server's messages until its stdout ends.
     ///
     /// # Errors
-    /// Those of [`Incoming::next`].
+    /// The errors of [`Incoming::next`].
     pub(super) async fn serve(&mut self, incoming: &mut Incoming) -> anyhow::Result<()> {
         while let Some(sent) = incoming.next().await? {
             self.take(sent, incoming).await;
-            // Who does not read is not read.
+            // A server that does not read is not read from.
             self.outgoing.room().await;
         }
         Ok(())
     }
 
-    /// Refuses what is open and what has just come, and ends the session: unfinished work is given back. Nothing is sent
-    /// afterwards, and what the server still sends is read and dropped until it ends.
+    /// Refuses open requests and those that have just come, and ends the session: unfinished work returns to the store.
+    /// Nothing is sent afterwards. What the server still sends is read and discarded until it ends.
     pub(super) async fn close(mut self, mut incoming: Incoming, ended: bool) {
         self.closing.cancel();
         if !ended {
@@ -160,7 +161,7 @@ impl Service {
         match sent {
             Sent::Message(text) => match self.route(&text, incoming) {
                 Routed::Request(id) => self.request(text, &id).await,
-                // It is dealt with at once: a cancellation must not be late.
+                // Handled at once: a cancellation must not be late.
                 Routed::Notification => self.session.handle(text.as_bytes()).await,
                 Routed::Done | Routed::Broken => {}
             },
@@ -168,7 +169,7 @@ impl Service {
         }
     }
 
-    /// Says what a message is, and deals with what is not for the session.
+    /// Classifies a message, and handles it if it is not for the session.
     fn route(&self, text: &str, incoming: &Incoming) -> Routed {
         let Ok(message) = Message::read_text(text) else { return Routed::Broken };
         let Some(method) = message.method.as_deref() else {
@@ -186,7 +187,7 @@ impl Service {
         if self.asks == Asks::BySending { Routed::Notification } else { Routed::Done }
     }
 
-    /// A place for a request of so many bytes; none where there are too many.
+    /// Reserves the limits for a request of `bytes` bytes; `None` when they are exhausted.
     fn place(&self, bytes: usize) -> Option<Place> {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).saturating_add(OVERHEAD).min(BYTES_AT_ONCE);
         let one = Arc::clone(&self.places).try_acquire_owned().ok()?;
@@ -195,7 +196,7 @@ impl Service {
         Some(Place { _one: one, bytes, open: self.open.clone() })
     }
 
-    /// Has a request worked on.
+    /// Starts the handling of a request.
     async fn request(&mut self, text: String, id: &RawValue) {
         let Some(place) = self.place(text.len()) else {
             return self.refuse(Some(id), &overloaded()).await;
@@ -204,7 +205,7 @@ impl Service {
         let refusal = jsonrpc::response::<()>(Some(id), Err(&over));
         let (session, outgoing) = (Arc::clone(&self.session), self.outgoing.clone());
         let answers = outgoing.clone();
-        // The queue knows of an answer as soon as there is one, so that no other work makes one more than fits.
+        // The answer is queued as soon as it exists, so that other work pauses before it produces more than fits.
         let work = async move { session.handle_with(text.as_bytes(), |answer| answers.put(answer)).await };
         let refuse = async move {
             if let Ok(refusal) = refusal {
@@ -214,13 +215,13 @@ impl Service {
         self.spawn(place, work, refuse).await;
     }
 
-    /// Has the requests of a batch worked on, and answered together.
+    /// Starts the handling of a batch, which is answered in one array.
     async fn batch(&mut self, Batch(messages): Batch, incoming: &Incoming) {
         let empty = messages.is_empty();
         let mut requests = Vec::new();
         for message in messages {
             match self.route(message.get(), incoming) {
-                // What is no message is answered as that.
+                // Text that is not a message is answered with an error.
                 Routed::Request(_) | Routed::Broken => requests.push(message),
                 Routed::Notification => self.session.handle(message.get().as_bytes()).await,
                 Routed::Done => {}
@@ -246,12 +247,12 @@ impl Service {
     /// Answers a request with an error of the program's own.
     async fn refuse(&self, id: Option<&RawValue>, error: &RpcError) {
         if let Ok(refusal) = jsonrpc::response::<()>(id, Err(error)) {
-            // It fails only when the server takes no more messages.
+            // Sending fails only when the server takes no more messages.
             let _ = self.outgoing.send(refusal).await;
         }
     }
 
-    /// Begins some work. Where the connection ends before the work does, the request is refused.
+    /// Starts `work`. If the connection ends before the work does, runs `refuse`.
     async fn spawn<W, R>(&mut self, place: Place, work: W, refuse: R)
     where
         W: Future<Output = ()> + Send + 'static,
@@ -286,12 +287,12 @@ impl Service {
     }
 }
 
-/// The answer to a request that there is no place for.
+/// The error for a request beyond the limits.
 fn overloaded() -> RpcError {
     taskcell::Error::SessionOverloaded { limit: AT_ONCE }.to_rpc()
 }
 
-/// Waits until the server has asked what it asks first and was answered, for a while.
+/// Waits, up to a limit, until the server has sent its first requests and they are answered.
 pub(super) async fn quiet(mut open: watch::Receiver<usize>) {
     let quiet = async {
         loop {
@@ -302,7 +303,7 @@ pub(super) async fn quiet(mut open: watch::Receiver<usize>) {
             } else if timeout(QUIET, changed).await.is_err() {
                 return;
             } else if open.has_changed().is_err() {
-                // Whoever waits for an answer hears of it.
+                // The waiting caller learns of the end by itself.
                 pending::<()>().await;
             }
         }

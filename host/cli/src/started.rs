@@ -1,4 +1,4 @@
-//! A server that was started and not yet agreed with: what goes to it, what comes, and its first answers.
+//! A server that is started but with which no revision is agreed yet.
 
 use std::convert::Infallible;
 use std::ffi::OsString;
@@ -20,7 +20,7 @@ use taskcell::protocol::jsonrpc::code;
 use taskcell::protocol::types::{Implementation, RpcError};
 use taskcell::session::Outbox;
 
-/// What this program says it is.
+/// This program's identity, as declared to servers.
 pub(super) fn this_program() -> Implementation {
     named("taskcell", env!("CARGO_PKG_VERSION"))
 }
@@ -30,7 +30,7 @@ pub(super) fn named(name: &str, version: &str) -> Implementation {
     Implementation { name, title: None, version, description: None, website_url: None, icons: None }
 }
 
-/// A server that was started, and what it sends.
+/// A started server process with both directions of its connection.
 pub(super) struct Started {
     pub(super) process: ServerProcess,
     pub(super) peer: Arc<Peer>,
@@ -52,7 +52,7 @@ impl Started {
         Ok(Self { process, peer, incoming })
     }
 
-    /// Asks the server which revisions it speaks that need no `initialize`.
+    /// Sends `server/discover`, which asks for the revisions that need no `initialize`.
     pub(super) async fn probe(&mut self, params: &RawValue, timeout: Duration) -> anyhow::Result<Response> {
         tokio::select! {
             biased;
@@ -62,7 +62,7 @@ impl Started {
         }
     }
 
-    /// Initializes the server, as all revisions before have it.
+    /// Sends `initialize`, which opens a connection in all revisions before 2026-07-28.
     pub(super) async fn initialize(
         &mut self,
         version: &str,
@@ -82,29 +82,31 @@ impl Started {
         }
     }
 
-    /// The error with which it ended, in words when it went away.
+    /// Turns an error into its cause for people: when the server went away, says how its process ended.
     pub(super) async fn ended(&mut self, error: anyhow::Error) -> anyhow::Error {
         if gone(&error) { anyhow::anyhow!(self.process.how_it_ended().await) } else { error }
     }
 }
 
-/// Whether the connection has ended.
+/// Whether the error means that the connection has ended.
 fn gone(error: &anyhow::Error) -> bool {
     error.is::<Ended>() || error.is::<Closed>()
 }
 
-/// The server closed its stdout.
+/// Error: the server closed its stdout.
 #[derive(Debug, thiserror::Error)]
 #[error("the server closed its stdout")]
 struct Ended;
 
-/// Reads until a response came, answering pings. Any other request is refused at once, for a server may wait for that
-/// before it answers: it should ask for nothing else before it is initialized. [basic/lifecycle, Initialization] Ends only
-/// with an error; the response wakes whoever asked for it.
+/// Reads messages until a response comes, answering pings.
+///
+/// Any other request is refused at once, because the server may wait for that before it answers. A server should send
+/// nothing else before it is initialized. [basic/lifecycle, Initialization] The function returns only errors: the
+/// response itself wakes the caller that waits for it.
 async fn until_response(incoming: &mut Incoming, peer: &Peer) -> anyhow::Result<Infallible> {
     loop {
         let Some(sent) = incoming.next().await? else { return Err(Ended.into()) };
-        // Batches are of a revision that is not agreed on yet.
+        // Batches belong to a revision that is not agreed yet.
         let Sent::Message(text) = sent else { continue };
         let Ok(message) = taskcell::protocol::jsonrpc::Message::read_text(&text) else { continue };
         match (message.method.as_deref(), message.id) {
@@ -114,14 +116,14 @@ async fn until_response(incoming: &mut Incoming, peer: &Peer) -> anyhow::Result<
                 peer.send(&json!({ "jsonrpc": "2.0", "id": id, "error": error })).await?;
             }
             (Some(_), None) => incoming.notification(&message),
-            // What nobody waits for is late: the answer to what was asked before.
+            // A response that no caller waits for is late: it answers an earlier request.
             (None, _) if incoming.response(&message) => std::future::pending::<()>().await,
             (None, _) => {}
         }
     }
 }
 
-/// Passes on what a session has to say.
+/// Forwards the messages of a session to the server.
 pub(super) async fn forward(mut from: Outbox, to: Outgoing) {
     while let Some(message) = from.recv().await {
         if to.send(message).await.is_err() {
@@ -132,7 +134,7 @@ pub(super) async fn forward(mut from: Outbox, to: Outgoing) {
 
 async fn write(queued: Queued, stdin: ChildStdin) {
     if let Err(error) = queued.write(stdin).await {
-        // A server that closed its stdin has ended or will; the reader says how.
+        // A server that closed its stdin has ended or is about to end; the reader reports how.
         tracing::debug!(%error, "the server takes no more messages");
     }
 }
