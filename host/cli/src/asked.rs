@@ -1,6 +1,6 @@
-//! What a server asked during a run, kept for the JSON document alone.
+//! Record of a server's requests during a run, for the JSON document only.
 //!
-//! A server may ask without end, so what is kept is bounded in entries and in bytes, and the document says how many
+//! A server may send requests without end. The record is bounded in entries and bytes, and the document states how many
 //! entries were left out.
 
 use serde_json::value::{RawValue, to_raw_value};
@@ -9,19 +9,19 @@ use serde_json::{Value, json};
 use super::terminal::one_line;
 use taskcell::session::Event;
 
-/// Entries of each list of the document.
+/// Entries allowed in each list of the document.
 pub(super) const MAX_ENTRIES: usize = 10_000;
-/// Bytes of each list: an entry holds text of a server, such as the message of an error.
+/// Bytes allowed in each list; entries hold text of a server, such as the message of an error.
 const MAX_BYTES: usize = 16 << 20;
 
-/// The requests of a server and the changes of its tasks.
+/// A server's requests and the changes of its tasks.
 #[derive(Default)]
 pub(super) struct Asked {
     requests: List,
     tasks: List,
 }
 
-/// Entries in the order in which they came.
+/// Entries in order of arrival.
 #[derive(Default)]
 struct List {
     entries: Vec<Box<RawValue>>,
@@ -30,7 +30,7 @@ struct List {
 }
 
 impl List {
-    /// Adds the entry that `make` gives, unless the list is full.
+    /// Adds the entry that `make` returns, unless the list is full.
     fn add(&mut self, make: impl FnOnce() -> Value) {
         let entry = (self.entries.len() < MAX_ENTRIES).then(make).and_then(|entry| to_raw_value(&entry).ok());
         let size = entry.as_ref().map_or(0, |entry| entry.get().len());
@@ -45,7 +45,7 @@ impl List {
 }
 
 impl Asked {
-    /// Adds what happened.
+    /// Adds an event of the session.
     pub(super) fn add(&mut self, event: &Event<'_>) {
         match event {
             Event::Answered { method, kind, handler, error, elapsed, .. } => self.requests.add(|| {
@@ -62,7 +62,8 @@ impl Asked {
         }
     }
 
-    /// The members of the document: `requests` and `tasks`, and `leftOut` with two numbers where the lists are not whole.
+    /// Returns the members of the document: `requests` and `tasks`, and `leftOut` with two numbers if any entries were
+    /// left out.
     pub(super) fn into_members(self) -> impl Iterator<Item = (String, Value)> {
         let Self { requests, tasks } = self;
         let left_out = (requests.left_out > 0 || tasks.left_out > 0)
@@ -92,7 +93,7 @@ mod tests {
         assert_eq!(list(3, 10), (3, 0));
         assert_eq!(list(MAX_ENTRIES, 1), (MAX_ENTRIES, 0));
         assert_eq!(list(MAX_ENTRIES + 7, 1), (MAX_ENTRIES, 7));
-        // An entry of 4 MiB has two quotes besides.
+        // An entry of 4 MiB also has two quotes.
         assert_eq!(list(5, 4 << 20), (3, 2));
         let whole = members(Asked::default());
         assert_eq!(whole.keys().collect::<Vec<_>>(), ["requests", "tasks"]);

@@ -1,4 +1,4 @@
-//! How far the call of a tool is, as its server tells. [basic/utilities/progress]
+//! Progress of the tool call, as its server reports it. [basic/utilities/progress]
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -7,14 +7,14 @@ use serde_json::Value;
 
 use super::terminal::Progress;
 
-/// The token that the program puts into its calls: one call is made at a time.
+/// Progress token of the program's calls. One token is enough, because one call is made at a time.
 pub(super) const TOKEN: &str = "taskcell-call";
-/// The least time between two lines; a server may tell more often than anybody reads.
+/// Minimum time between two lines; a server may report faster than people read.
 const BETWEEN: Duration = Duration::from_millis(500);
-/// Characters of a message: each replaces the one before in the reader's mind, so it is short.
+/// Characters shown of a message. Each message soon gives way to the next, so it is kept short.
 const MAX: usize = 100;
 
-/// Shows progress notifications, not more often than they can be read.
+/// Display of progress notifications, limited to a readable rate.
 pub(super) struct CallProgress {
     progress: Progress,
     shown: Mutex<Option<Instant>>,
@@ -38,13 +38,13 @@ impl CallProgress {
     }
 }
 
-/// Whether all is done.
+/// Whether the notification reports that everything is done.
 fn is_last(params: &Value) -> bool {
     let number = |key| params.get(key).and_then(Value::as_f64);
     number("total").is_some_and(|total| number("progress").is_some_and(|progress| progress >= total))
 }
 
-/// The line for a notification; none where it says nothing.
+/// Formats the line for a notification; `None` when the notification has no progress.
 fn told(params: &Value) -> Option<String> {
     let number = |key| params.get(key).filter(|value| value.is_number()).map(Value::to_string);
     let progress = number("progress")?;

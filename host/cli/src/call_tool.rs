@@ -1,5 +1,5 @@
-//! The call that `taskcell run` makes: the arguments as the tool wants them, as a task where it must be one, and again
-//! when pages were visited.
+//! The call that `taskcell run` makes. Converts arguments to the types in the tool's input schema, runs the call as a
+//! task where the tool requires one, and repeats it after pages were visited.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,25 +19,26 @@ use super::tool_task::{TaskSupport, ToolTask, takes_tasks};
 use taskcell::mrtr;
 use taskcell::protocol::types::RpcError;
 
-/// How long the list of tools may take that only tells which names there are.
+/// Time for the list of tools when it serves only to suggest tool names.
 const HINT_TIME: Duration = Duration::from_secs(5);
-/// What servers say when they would sample with tools and the client did not declare it: each has words of its own.
+/// Word sets that identify a server's complaint about undeclared sampling with tools; servers phrase it differently.
 const SAMPLING_TOOLS: [&[&str]; 2] = [&["sampling.tools"], &["sampling", "tools", "support"]];
 
-/// What is called, and how.
+/// Request of the command line: the tool to call and how to call it.
 #[derive(Default)]
 pub(super) struct Wanted {
-    /// The tool; the tools are listed without one.
+    /// Name of the tool; `None` lists the tools.
     pub(super) tool: Option<String>,
-    /// Its arguments.
+    /// Arguments of the call.
     pub(super) arguments: Map<String, Value>,
-    /// More of them, whose values are made what the tool's input schema says.
+    /// Further arguments as text, converted to the types in the tool's input schema.
     pub(super) pairs: Vec<(String, String)>,
-    /// Whether the call is to be a task, and how many milliseconds the task is to be kept; none leaves it to the tool.
+    /// Task request: `None` leaves the choice to the tool; the inner value is the time in milliseconds to keep the
+    /// task.
     pub(super) task: Option<Option<u64>>,
 }
 
-/// A call that is being made.
+/// State of a call in progress.
 pub(super) struct Call {
     wanted: Wanted,
     progress: Progress,
@@ -51,10 +52,10 @@ impl Call {
         Self { wanted, progress, notices, timeout, task: ToolTask::new(progress) }
     }
 
-    /// Makes the call, or lists the tools; gives an object with `result`, `tools` or `error`.
+    /// Makes the call, or lists the tools. Returns an object with `result`, `tools` or `error`.
     ///
     /// # Errors
-    /// The connection has ended, the arguments are not what the tool takes, or the server broke the protocol.
+    /// When the connection has ended, the arguments do not fit the tool, or the server broke the protocol.
     pub(super) async fn make(&mut self, client: &mut Client) -> anyhow::Result<Value> {
         let Some(name) = self.wanted.tool.clone() else {
             return Ok(match client.tools().await? {
@@ -64,7 +65,7 @@ impl Call {
         };
         let rounds = client.server.get("protocolVersion") == Some(&json!(mrtr::PROTOCOL_VERSION));
         let takes_tasks = takes_tasks(&client.server) && !rounds;
-        // What the tool says of itself is asked for only where it matters.
+        // The list of tools is requested only when it matters.
         let tools = match !self.wanted.pairs.is_empty() || takes_tasks {
             true => client.tools().await?.ok(),
             false => None,
@@ -92,12 +93,12 @@ impl Call {
         Ok(document)
     }
 
-    /// Tells the server that nobody waits for the call any more.
+    /// Tells the server that the call is abandoned.
     pub(super) async fn give_up(&mut self, client: &mut Client) {
         self.task.cancel(client).await;
     }
 
-    /// Whether the call is to be a task, and then its `task` parameter.
+    /// Decides whether the call runs as a task; returns its `task` parameter if so.
     fn as_task(
         &self,
         name: &str,
@@ -121,7 +122,7 @@ impl Call {
         Ok(Some(ttl.map_or_else(|| json!({}), |ttl| json!({ "ttl": ttl }))))
     }
 
-    /// Makes the call, as often as it takes until its pages are visited.
+    /// Makes the call, repeating it until its pages are visited.
     async fn call(&mut self, client: &mut Client, name: &str, as_task: Option<Value>) -> anyhow::Result<Answer> {
         let mut params = json!({ "name": name, "arguments": self.wanted.arguments });
         if let Value::Object(params) = &mut params {
@@ -145,7 +146,7 @@ impl Call {
         }
     }
 
-    /// Says what may be wrong with a call that failed. That is advice: what cannot be found out is not said.
+    /// Explains what may be wrong with a failed call. This is advice only: what cannot be found out is left out.
     async fn explain(&self, client: &mut Client, name: &str, tools: Option<&[Value]>, outcome: &Answer) {
         let Some(said) = failure(outcome) else { return };
         let lower = said.to_lowercase();
@@ -169,7 +170,7 @@ impl Call {
     }
 }
 
-/// What a server said of a call that failed.
+/// Returns the server's text about a failed call.
 fn failure(outcome: &Answer) -> Option<String> {
     match outcome {
         Err(RpcError { message, .. }) => Some(message.clone()),

@@ -288,7 +288,7 @@ impl Client {
     /// SIGPIPE. [basic/lifecycle, Shutdown]
     pub(super) async fn close(self) {
         let until = Instant::now() + GRACE;
-        // Abandoned tasks are canceled while the server still listens.
+        // Abandoned tasks are cancelled while the server still listens.
         if let Some(caller) = &self.caller {
             let _ = timeout_at(until, caller.settle()).await;
         }

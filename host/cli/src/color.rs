@@ -1,8 +1,8 @@
-//! Color on a terminal: green for what is good, red for what is not. `NO_COLOR` turns it off [no-color.org].
+//! Color on a terminal: green for good, red for bad. `NO_COLOR` turns it off [no-color.org].
 
 use std::io::IsTerminal;
 
-/// What a word tells.
+/// Meaning of a colored word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tone {
     /// All is well.
@@ -13,13 +13,13 @@ pub(super) enum Tone {
     Doubtful,
 }
 
-/// Whether a stream is shown in color: a terminal that can, whose user did not say no.
+/// Whether output to a stream is colored: it is a terminal that supports color, and the user has not refused.
 pub(super) fn is_on(stream: &impl IsTerminal) -> bool {
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     stream.is_terminal() && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// The text in its color, where there is color.
+/// Colors the text if `is_on` is set.
 pub(super) fn painted(text: &str, tone: Tone, is_on: bool) -> String {
     let code = match tone {
         Tone::Good => 32,

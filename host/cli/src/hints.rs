@@ -1,13 +1,14 @@
-//! What real servers say where a tool asks its client in the way of another revision than the one that is spoken.
+//! Recognition of tools that ask the client in the manner of another revision than the agreed one.
 //!
-//! The tool may have acted before it failed, so it is never called again: the person is told of the switch.
+//! The tool may have acted before it failed, so the program never repeats the call. It tells the person which option to
+//! use.
 
 use serde_json::Value;
 
 use taskcell::mrtr;
 use taskcell::protocol::PROTOCOL_VERSION;
 
-/// Texts of tools that ask by requests of the server, and what speaks a revision that has them.
+/// Error texts of tools that need requests from the server to the client, per server library.
 const ASKS_BY_SENDING: [&str; 4] = [
     // mcp 2.3.0 (Python)
     "has no back-channel for server-initiated requests",
@@ -18,10 +19,10 @@ const ASKS_BY_SENDING: [&str; 4] = [
     // tmcp 1.20.0
     "replayable: true",
 ];
-/// Texts of tools that ask by their results.
+/// Texts of tools that ask in their results.
 const ASKS_BY_RESULTS: [&str; 3] = ["input_required", "InputRequired", "input-required"];
 
-/// The switch that an outcome calls for, as a line for people.
+/// Returns advice on the option that the outcome calls for, as a line for people.
 pub(super) fn of(outcome: &Value, revision: &str) -> Option<String> {
     let failed = outcome.get("error").is_some() || outcome.pointer("/result/isError") == Some(&Value::Bool(true));
     if !failed {

@@ -1,7 +1,7 @@
-//! Why a server ended, by the last lines that it logged.
+//! Cause of a server's end, found in the last lines of its log.
 //!
-//! A runtime that dies writes a trace, and what is wrong stands at its start, at its end or in the middle, as the language
-//! has it. The last line alone is often the runtime's version.
+//! A dying runtime writes a trace. Depending on the language, the cause stands at its start, at its end or in the
+//! middle. The last line is often just the runtime's version.
 
 use std::collections::VecDeque;
 
@@ -16,7 +16,7 @@ pub(super) struct LastWords {
     lines: VecDeque<String>,
 }
 
-/// What a line that names a cause begins with, besides the name of an error.
+/// Beginnings of lines that name a cause, besides names of errors.
 const CAUSES: [&str; 10] = [
     "panic: ",
     "fatal error: ",
@@ -29,7 +29,7 @@ const CAUSES: [&str; 10] = [
     "Exception in thread",
     "Caused by: ",
 ];
-/// What a line begins with that comes after the cause.
+/// Beginnings of lines that follow the cause.
 const TRAILERS: [&str; 9] = [
     "Node.js v",
     "Bun v",
@@ -41,9 +41,9 @@ const TRAILERS: [&str; 9] = [
     "npm ERR! A complete log",
     "[process exited",
 ];
-/// Launchers that prefix each line of a message: the first line with words is the cause.
+/// Prefixes that launchers put before each line of a message. The first such line with text for people is the cause.
 const PREFIXES: [&str; 2] = ["npm error ", "npm ERR! "];
-/// What a line of such a launcher begins with that has no words for people.
+/// Beginnings of prefixed lines without text for people.
 const FIELDS: [&str; 6] = ["code ", "errno ", "syscall ", "path ", "dest ", "command "];
 
 impl LastWords {
@@ -55,7 +55,7 @@ impl LastWords {
         self.lines.push_back(line.trim_end().chars().take(CHARACTERS).collect());
     }
 
-    /// The line that looks most like the cause; the last one where none does.
+    /// Returns the line that most likely names the cause, or the last line if none does.
     pub(super) fn cause(&self) -> Option<String> {
         let named =
             |line: &&String| FIELDS.iter().any(|field| without_prefix(line).is_some_and(|l| l.starts_with(field)));
@@ -66,7 +66,7 @@ impl LastWords {
         if let Some(at) = self.lines.iter().rposition(|line| is_cause(line)) {
             return self.lines.get(at).cloned();
         }
-        // Rust puts the message into the line after.
+        // Rust prints the message on the next line.
         if let Some(at) =
             self.lines.iter().rposition(|line| line.starts_with("thread '") && line.contains(" panicked at "))
         {
@@ -86,7 +86,7 @@ fn is_trailer(line: &str) -> bool {
     TRAILERS.iter().any(|start| line.starts_with(start))
 }
 
-/// Whether a line begins as one that names what went wrong: `TypeError: ...`, `java.io.IOException: ...`, `panic: ...`.
+/// Whether a line begins with the name of an error: `TypeError: ...`, `java.io.IOException: ...`, `panic: ...`.
 fn is_cause(line: &str) -> bool {
     if is_trailer(line) {
         return false;
@@ -96,7 +96,7 @@ fn is_cause(line: &str) -> bool {
     }
     let name = line.split([':', ' ']).next().unwrap_or_default();
     let is_name = name.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '$'));
-    // Node has a code behind the name: `Error [ERR_MODULE_NOT_FOUND]: ...`.
+    // Node puts a code after the name: `Error [ERR_MODULE_NOT_FOUND]: ...`.
     let rest = line.get(name.len()..).unwrap_or_default();
     let ends = rest.is_empty() || rest.starts_with(':') || rest.starts_with(" [");
     is_name && ends && ["Error", "Exception", "Exit", "Interrupt"].iter().any(|end| name.ends_with(end))

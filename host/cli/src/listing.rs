@@ -1,4 +1,4 @@
-//! The tools of a server as a person reads them: each with its arguments, at the terminal's width.
+//! Table of a server's tools for people: each tool with its arguments, in the width of the terminal.
 
 use std::fmt::Write;
 use std::io::IsTerminal;
@@ -9,25 +9,25 @@ use unicode_width::UnicodeWidthStr;
 use super::schema;
 use super::terminal::one_line;
 
-/// Columns of the names, at most; a longer name pushes its description away.
+/// Maximum width of the column of names; a longer name pushes its description to the right.
 const MAX_NAMES: usize = 32;
-/// A terminal as narrow as this has each description below its name.
+/// Terminal width up to which each description stands below its name.
 const NARROW: usize = 70;
-/// The least that text is wrapped to, however narrow the terminal is.
+/// Minimum width for wrapped text, however narrow the terminal is.
 const LEAST: usize = 20;
-/// Characters of a default that are shown.
+/// Characters shown of a default value.
 const MAX_DEFAULT: usize = 40;
 /// Arguments of a tool that are shown.
 const MAX_ARGUMENTS: usize = 100;
 
-/// A line of the list: what stands in front, and what is said of it.
+/// A row of the table: a name and its description.
 struct Row {
     indent: usize,
     name: String,
     text: String,
 }
 
-/// The width of the terminal that stdout is; none where stdout is something else, which no line is cut for.
+/// Width of the terminal on stdout in columns; `None` when stdout is not a terminal, so that lines are not wrapped.
 pub(super) fn width() -> Option<usize> {
     if !std::io::stdout().is_terminal() {
         return None;
@@ -35,7 +35,7 @@ pub(super) fn width() -> Option<usize> {
     crossterm::terminal::size().ok().map(|(columns, _)| usize::from(columns))
 }
 
-/// The list, for a terminal of this width.
+/// Formats the table for a terminal of `width` columns.
 pub(super) fn shown(tools: &[Value], width: Option<usize>) -> String {
     let rows: Vec<_> = tools.iter().flat_map(rows).collect();
     let names = rows.iter().map(|row| row.indent + row.name.width()).filter(|width| *width <= MAX_NAMES).max();
@@ -53,13 +53,13 @@ pub(super) fn shown(tools: &[Value], width: Option<usize>) -> String {
         let room = width.map(|width| width.saturating_sub(hang).max(LEAST));
         let lines = room.map_or_else(|| vec![text.clone()], |room| wrapped(text, room));
         let text = lines.join(&format!("\n{:hang$}", ""));
-        // It is written to a string.
+        // Writing to a string cannot fail.
         let _ = writeln!(shown, "{}", format!("{lead}{text}").trim_end());
     }
     shown.trim_end().to_owned()
 }
 
-/// A tool, and its arguments below.
+/// Rows of a tool: the tool, then its arguments.
 fn rows(tool: &Value) -> Vec<Row> {
     let word = |value: &Value, key| one_line(value.get(key).and_then(Value::as_str).unwrap_or_default());
     let mut rows = vec![Row { indent: 0, name: word(tool, "name"), text: word(tool, "description") }];
@@ -80,7 +80,7 @@ fn rows(tool: &Value) -> Vec<Row> {
     rows
 }
 
-/// Text in lines of at most so many columns, broken between words where that is possible.
+/// Wraps text into lines of at most `columns` columns, between words where possible.
 pub(super) fn wrapped(text: &str, columns: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {

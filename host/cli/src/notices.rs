@@ -1,4 +1,4 @@
-//! What a server tells without being asked: messages of its log, how far a call is, pages that were visited.
+//! Notifications of a server: log messages, progress of the call, pages that were visited.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,37 +12,37 @@ use super::chatter::Chatter;
 use super::terminal::Progress;
 use taskcell::protocol::jsonrpc::Message;
 
-/// Pages that are remembered as visited, and bytes of the name of one.
+/// Bounds on the visited pages that are remembered: their number, and the bytes of an id.
 const MAX_COMPLETED: usize = 256;
 const MAX_ID: usize = 1_024;
 
-/// What the notifications of a server came to.
+/// State kept from a server's notifications.
 pub(super) struct Notices {
-    /// Shows what the server says for people.
+    /// Shows the server's log messages.
     pub(super) chatter: Arc<Chatter>,
-    /// How far the call is that this program makes.
+    /// Progress of the program's current call.
     pub(super) call: CallProgress,
     completed: Mutex<VecDeque<String>>,
     changed: Notify,
 }
 
 impl Notices {
-    /// Nothing yet.
+    /// Creates an empty state.
     pub(super) fn new(progress: Progress) -> Self {
         let (completed, changed) = (Mutex::default(), Notify::new());
         let chatter = Arc::new(Chatter::new(progress));
         Self { chatter, call: CallProgress::new(progress), completed, changed }
     }
 
-    /// Takes a notification, and shows what is for people.
+    /// Handles a notification, and shows its content for people.
     pub(super) fn take(&self, message: &Message<'_>) {
-        // A notification needs no answer, so one that cannot be read is passed over.
+        // A notification has no response, so an unreadable one is ignored.
         let params = || message.params.and_then(|params| serde_json::from_str::<Value>(params.get()).ok());
         match message.method.as_deref() {
             Some("notifications/message") => {
                 let data = params().and_then(|mut params| params.get_mut("data").map(Value::take));
                 let data = data.map(|data| data.as_str().map_or_else(|| data.to_string(), str::to_owned));
-                // What cannot be read is shown as it came.
+                // Unreadable data is shown as it came.
                 let as_it_came = || message.params.map(RawValue::get).unwrap_or_default().to_owned();
                 self.chatter.line("server logs", &data.unwrap_or_else(as_it_came));
             }
@@ -67,7 +67,7 @@ impl Notices {
         self.changed.notify_waiters();
     }
 
-    /// Waits until the server has said of all these pages that they were visited.
+    /// Waits until the server has reported all these pages as visited.
     pub(super) async fn completed(&self, ids: &[&str]) {
         loop {
             let changed = self.changed.notified();

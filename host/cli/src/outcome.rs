@@ -1,4 +1,4 @@
-//! What came of a run, for people: the result of a tool, an error with all that it says, or the tools there are.
+//! Outcome of a run, formatted for people: the result of a tool, an error with all its content, or the list of tools.
 
 use serde_json::Value;
 
@@ -8,10 +8,10 @@ use super::required_pages;
 use super::terminal::{self, one_line};
 use taskcell::text;
 
-/// Characters of an error's `data` that are shown.
+/// Characters shown of an error's `data`.
 const MAX_DATA: usize = 4_000;
 
-/// The outcome as text, in color where there is color.
+/// Formats the outcome as text, with ANSI colors if `color` is set.
 pub(super) fn shown(outcome: &Value, color: bool) -> String {
     if let Some(error) = outcome.get("error") {
         let mut lines = error_lines(error);
@@ -27,12 +27,12 @@ pub(super) fn shown(outcome: &Value, color: bool) -> String {
     listing::shown(tools, listing::width())
 }
 
-/// Whether it is an error, or the result of a tool that failed.
+/// Whether the outcome is an error or the result of a failed tool.
 pub(super) fn failed(outcome: &Value) -> bool {
     outcome.get("error").is_some() || outcome.pointer("/result/isError") == Some(&Value::Bool(true))
 }
 
-/// The code and the message, and below what else the error carries.
+/// Lines of an error: code and message, followed by its other content.
 fn error_lines(error: &Value) -> Vec<String> {
     let message = error.get("message").and_then(Value::as_str).unwrap_or_default();
     let mut lines = vec![format!("error {}: {}", error.get("code").unwrap_or(&Value::Null), one_line(message))];

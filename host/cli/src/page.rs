@@ -1,16 +1,16 @@
-//! A page that a server wants to send the person to. [client/elicitation, Safe URL Handling]
+//! A page that a server asks the person to visit. [client/elicitation, Safe URL Handling]
 //!
-//! What is shown is what would be opened: the address as a browser reads it, with every character outside of ASCII
-//! escaped and the host in punycode. Nothing is fetched.
+//! The shown address is exactly what would be opened: as a browser reads it, with every non-ASCII character escaped and
+//! the host in punycode. Nothing is fetched.
 
 use url::Url;
 
 use taskcell::protocol::types::RpcError;
 
-/// Bytes of an address: more than a terminal shows at once is not shown whole.
+/// Bytes allowed in an address. A longer one would not fit on the screen as a whole.
 const MAX_ADDRESS: usize = 1_500;
 
-/// A page, and what there is to know before it is opened.
+/// Checked address of a page.
 #[derive(Debug)]
 pub(super) struct Page(Url);
 
@@ -18,7 +18,7 @@ impl Page {
     /// Reads an address.
     ///
     /// # Errors
-    /// -32602 for what is no address of a web page, or one too long to be shown.
+    /// -32602 when the text is not the address of a web page, or is too long to show.
     pub(super) fn new(address: &str) -> Result<Self, RpcError> {
         let refuse = |why: &str| RpcError::invalid_params(format!("Invalid params: url: {why}"));
         let url = Url::parse(address).map_err(|error| refuse(&error.to_string()))?;
@@ -41,7 +41,7 @@ impl Page {
         self.0.host_str().unwrap_or_default()
     }
 
-    /// What looks wrong with it.
+    /// Lists what looks suspicious in the address.
     pub(super) fn warnings(&self) -> impl Iterator<Item = &'static str> {
         let punycode = self.host().split('.').any(|label| label.starts_with("xn--"));
         let user = !self.0.username().is_empty() || self.0.password().is_some();
@@ -55,7 +55,7 @@ impl Page {
         all.into_iter().filter_map(|(is_so, warning)| is_so.then_some(warning))
     }
 
-    /// Gives it to the system's opener, which goes on by itself.
+    /// Passes the address to the system's opener, without waiting for it.
     pub(super) fn open(&self) -> std::io::Result<()> {
         open::that_detached(self.address())
     }

@@ -24,7 +24,7 @@ use taskcell::protocol::types::RpcError;
 /// Response to a request: its result or its error.
 pub(super) type Answer = Result<Value, RpcError>;
 
-/// Methods whose requests are never canceled: a client must not cancel `initialize`, and the receiver of either method
+/// Methods whose requests are never cancelled: a client must not cancel `initialize`, and the receiver of either method
 /// may not support cancellation yet. [2025-11-25, basic/utilities/cancellation, Behavior Requirements]
 const OPENING: [&str; 2] = ["initialize", "server/discover"];
 
@@ -59,7 +59,7 @@ impl Peer {
     }
 
     /// Sends a request like [`Self::request`], and keeps parameters and result as they were written. When the caller
-    /// stops waiting, the request is canceled.
+    /// stops waiting, the request is cancelled.
     pub(super) async fn request_raw<P: Serialize>(
         &self,
         method: &str,

@@ -1,4 +1,4 @@
-//! A line that says what takes long: a component that is compiled for the first time.
+//! Progress line for slow work: compiling a component for the first time.
 
 use std::io::IsTerminal;
 use std::path::Path;
@@ -9,13 +9,13 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::terminal;
 
-/// What is done sooner needs no line: a component out of the cache, a small one.
+/// Time before the line appears. Loading from the cache, or compiling a small component, is done sooner.
 const LONG: Duration = Duration::from_millis(500);
-/// How often the line moves.
+/// Interval between updates of the line.
 const TICK: Duration = Duration::from_millis(200);
 
-/// Waits for a component to be loaded, which is compiled where it is not in the cache. A terminal shows that, once it has
-/// taken a while; nothing else does.
+/// Waits for a component to load, which includes compiling it if it is not in the cache. On a terminal, shows a
+/// progress line once that has taken a while.
 pub(super) async fn while_loading<T>(file: &Path, loading: impl Future<Output = T>) -> T {
     if !std::io::stderr().is_terminal() {
         return loading.await;
@@ -38,7 +38,7 @@ pub(super) async fn while_loading<T>(file: &Path, loading: impl Future<Output = 
     loaded
 }
 
-/// Bytes in the unit that people read sizes of components in.
+/// Formats a size in megabytes, the usual unit for components.
 #[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
 pub(super) fn megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)

@@ -1,9 +1,9 @@
-//! A call that the server refuses until pages are visited (-32042): each page goes to the elicitation handler, and the
-//! call is made again. [2025-11-25, client/elicitation, URL Elicitation Required Error]
+//! Calls that the server refuses until pages are visited (-32042). Each page goes to the elicitation handler, and the
+//! call is repeated. [2025-11-25, client/elicitation, URL Elicitation Required Error]
 //!
-//! An accepted page means that the person agreed to go there, not that they are done. A server may say when they are
-//! (`notifications/elicitation/complete`); where it does not, the call is made again after a while, a bounded number of
-//! times.
+//! Accepting a page means that the person agreed to go there, not that they have finished. A server may report when
+//! they have (`notifications/elicitation/complete`). If it does not, the call is repeated after a pause, a bounded
+//! number of times.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -17,17 +17,17 @@ use super::page;
 use super::terminal::{Progress, one_line};
 use taskcell::protocol::types::RpcError;
 
-/// The code of the error.
+/// Code of the error "URL elicitation required".
 const CODE: i64 = -32042;
-/// Pages of one error that are put to the handler.
+/// Pages of one error that go to the handler.
 const MAX_PAGES: usize = 16;
-/// Calls, the first included: a server must not keep a client with ever new pages.
+/// Calls allowed, including the first: a server must not hold a client by asking for ever new pages.
 const MAX_CALLS: usize = 10;
-/// The wait before the call is made again where the server does not say that a page is done. It doubles each time.
+/// Pause before the call is repeated when the server does not report a page as visited. The pause doubles each time.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// A page that a server wants to be visited.
+/// A page that a server wants visited.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Page {
     id: String,
@@ -43,7 +43,7 @@ impl Page {
         is_page.then_some(page)
     }
 
-    /// Its message and its address, as a browser reads the address.
+    /// Lines with the page's message and its address as a browser reads it.
     pub(super) fn lines(&self) -> Vec<String> {
         let page = page::Page::new(&self.url);
         let address = page.as_ref().map_or_else(|_| one_line(&self.url), |page| page.address().to_owned());
@@ -53,7 +53,7 @@ impl Page {
         lines
     }
 
-    /// The request that a server would put for it.
+    /// The elicitation request that a server would send for the page.
     fn request(&self, number: usize) -> Value {
         json!({ "jsonrpc": "2.0", "id": format!("required-{number}"), "method": "elicitation/create", "params": {
             "mode": "url", "elicitationId": self.id, "url": self.url, "message": self.message,
@@ -61,7 +61,7 @@ impl Page {
     }
 }
 
-/// The pages that an error asks for; none where it is another error.
+/// Reads the pages that an error asks for; none for any other error.
 pub(super) fn of(error: &Value) -> Vec<Page> {
     if error.get("code").and_then(Value::as_i64) != Some(CODE) {
         return Vec::new();
@@ -70,7 +70,7 @@ pub(super) fn of(error: &Value) -> Vec<Page> {
     pages.iter().take(MAX_PAGES).filter_map(Page::read).collect()
 }
 
-/// What the person, or the handler, said of the pages of a call.
+/// Answers of the person, or of the handler, about the pages of one call.
 pub(super) struct Pages<'a> {
     notices: &'a Notices,
     progress: Progress,
@@ -81,17 +81,18 @@ pub(super) struct Pages<'a> {
 }
 
 impl<'a> Pages<'a> {
-    /// None yet; the call is given up after so long.
+    /// Creates an empty record. The call is given up after `time`.
     pub(super) fn new(notices: &'a Notices, progress: Progress, time: Duration) -> Self {
         let now = Instant::now();
         let until = now.checked_add(time).unwrap_or(now);
         Self { notices, progress, accepted: HashSet::new(), calls: 1, wait: FIRST_WAIT, until }
     }
 
-    /// Puts the pages of an error to the handler, and waits until the call can be made again. Says whether it is to be.
+    /// Puts the pages of an error to the handler and waits until the call can be repeated. Returns whether to repeat
+    /// it.
     ///
     /// # Errors
-    /// The connection has ended.
+    /// When the connection has ended.
     pub(super) async fn visit(&mut self, client: &mut Client, error: &RpcError) -> anyhow::Result<bool> {
         let pages = of(&serde_json::to_value(error)?);
         if pages.is_empty() {
@@ -123,7 +124,7 @@ impl<'a> Pages<'a> {
             return Ok(false);
         }
         let ids: Vec<_> = pages.iter().map(|page| page.id.as_str()).collect();
-        // A server that says nothing is asked again.
+        // A server that reports nothing is simply called again.
         let _ = tokio::time::timeout(self.wait.min(left), self.notices.completed(&ids)).await;
         self.wait = self.wait.saturating_mul(2).min(LONGEST_WAIT);
         self.calls = self.calls.saturating_add(1);
@@ -131,7 +132,7 @@ impl<'a> Pages<'a> {
     }
 }
 
-/// An action, as what became of the page.
+/// Names the state of the page after an action, such as "declined".
 fn past(action: &str) -> String {
     match action {
         "decline" => "declined".to_owned(),

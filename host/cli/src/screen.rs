@@ -1,23 +1,23 @@
-//! The terminal that questions and lines share: while a question is on it, lines wait.
+//! The terminal that questions and output lines share: lines wait while a question is on the screen.
 //!
-//! A question redraws itself where it stands, in the terminal's raw mode. A line in between would tear it, and could
-//! pass for a part of it. So what the program shows on stderr goes through here: progress, what the server says, the
-//! log.
+//! A question redraws itself in place, in the terminal's raw mode. A line in between would tear the question and could
+//! look like part of it. Everything the program shows on stderr therefore passes through this module: progress, the
+//! server's messages, the log.
 //!
-//! A thread of its own writes. Whoever started the program need not read its stderr, and nothing but that thread may wait
-//! for it.
+//! A dedicated thread writes to stderr. The program's parent may never read stderr, and no other thread may block on
+//! it.
 
 use std::io::{Write, stderr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Bytes of lines that wait; what comes on top is counted and left out.
+/// Bytes of waiting lines; lines beyond that are dropped and counted.
 const MAX_WAITING: usize = 256 * 1024;
-/// How long a question, or the end of the program, waits for lines that nobody reads.
+/// Time that a question, or the end of the program, waits for lines to be written.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// What waits to be written.
+/// Lines that wait to be written, and the state of the screen.
 struct Screen {
     /// Whether a question is on the screen.
     asking: bool,
@@ -29,31 +29,32 @@ struct Screen {
 
 static SCREEN: Mutex<Screen> =
     Mutex::new(Screen { asking: false, writing: false, waiting: String::new(), left_out: 0 });
-/// Told of each change of the screen.
+/// Notified of each change of the screen.
 static CHANGED: Condvar = Condvar::new();
-/// Starts the thread that writes.
+/// Guards the start of the writing thread.
 static WRITER: Once = Once::new();
-/// Whether everything is shown.
+/// Whether all lines are shown.
 static VERBOSE: AtomicBool = AtomicBool::new(false);
 
 fn screen() -> MutexGuard<'static, Screen> {
     SCREEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Has everything shown, also what is a count otherwise.
+/// Shows all lines from now on, including those that are only counted otherwise.
 pub(super) fn be_verbose() {
     VERBOSE.store(true, Ordering::Relaxed);
 }
 
-/// Whether everything is shown.
+/// Whether all lines are shown.
 pub(super) fn is_verbose() -> bool {
     VERBOSE.load(Ordering::Relaxed)
 }
 
-/// The screen is taken by a question, until this is dropped.
+/// Guard of a question's hold on the screen, which ends when the guard is dropped.
 pub(super) struct Taken(());
 
-/// Takes the screen for a question, once what waits is written. There is one question at a time, which the caller sees to.
+/// Takes the screen for a question, after waiting lines are written. Callers ensure that there is one question at a
+/// time.
 pub(super) fn take() -> Taken {
     flush();
     let mut screen = screen();
@@ -68,12 +69,12 @@ impl Drop for Taken {
     }
 }
 
-/// Shows a line, which is printable; now, or when no question is on the screen any more.
+/// Shows a printable line, at once or when no question is on the screen any more.
 pub(super) fn line(text: &str) {
     show(&format!("{text}\n"));
 }
 
-/// Waits until what was shown is written, for a while.
+/// Waits, up to [`PATIENCE`], until all lines are written.
 pub(super) fn flush() {
     let end = Instant::now() + PATIENCE;
     let mut screen = screen();
@@ -86,8 +87,8 @@ pub(super) fn flush() {
     }
 }
 
-/// Makes the terminal what it was before, whatever is on it, for the last words of the program. A question that nobody
-/// waits for any more cannot be taken away: it waits for a key.
+/// Restores the terminal for the last words of the program. A question left on the screen cannot be removed, because
+/// its thread waits for a key.
 pub(super) fn leave() {
     use crossterm::cursor::Show;
     use crossterm::event::DisableBracketedPaste;
@@ -102,7 +103,7 @@ pub(super) fn leave() {
     flush();
 }
 
-/// The log, as a stream of lines.
+/// Writer of the log to the screen.
 pub(super) struct Log;
 
 impl Write for Log {
@@ -120,7 +121,7 @@ fn show(text: &str) {
     WRITER.call_once(|| {
         let writer = std::thread::Builder::new().name("stderr".to_owned()).spawn(write);
         if let Err(error) = writer {
-            // There is no other way to tell.
+            // Writing directly is the only way left.
             let _ = writeln!(stderr(), "taskcell: nothing more is shown: {error}");
         }
     });
@@ -128,7 +129,7 @@ fn show(text: &str) {
     CHANGED.notify_all();
 }
 
-/// Writes what waits, for ever.
+/// Writes waiting lines forever.
 fn write() {
     loop {
         let mut screen = screen();
@@ -138,7 +139,7 @@ fn write() {
         let text = screen.next();
         screen.writing = true;
         drop(screen);
-        // There is nobody to tell that stderr is gone.
+        // There is nowhere to report that stderr is gone.
         let _ = stderr().write_all(text.as_bytes());
         self::screen().writing = false;
         CHANGED.notify_all();
@@ -151,7 +152,7 @@ impl Screen {
     }
 
     fn add(&mut self, text: &str) {
-        // What comes after a gap stays behind it.
+        // After a dropped line, later lines are dropped, too, so that the gap stays at the end.
         if self.left_out == 0 && self.waiting.len().saturating_add(text.len()) <= MAX_WAITING {
             self.waiting.push_str(text);
         } else {
@@ -159,7 +160,7 @@ impl Screen {
         }
     }
 
-    /// The lines that wait, and how many are missing after them.
+    /// Takes the waiting lines, with a note of how many were dropped after them.
     fn next(&mut self) -> String {
         let mut text = std::mem::take(&mut self.waiting);
         let left_out = std::mem::take(&mut self.left_out);

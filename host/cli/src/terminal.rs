@@ -1,7 +1,7 @@
-//! What is shown to the person at the terminal.
+//! Output for the person at the terminal.
 //!
-//! Names, messages and results come from servers and guests. Whatever of them reaches the terminal goes through
-//! here, becomes printable, and is wrapped before the terminal wraps it.
+//! Names, messages and results come from servers and guests. All such text passes through this module on its way to the
+//! terminal: it is made printable and wrapped before the terminal wraps it.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -14,17 +14,17 @@ use taskcell::protocol::types::TaskStatus;
 use taskcell::session::{Event, Observer};
 use taskcell::text;
 
-/// Longest piece of foreign text on one line.
+/// Maximum characters of foreign text on one line.
 const MAX: usize = 300;
-/// Columns of the word that a line begins with, whose blanks are the program's own.
+/// Columns of the label at the start of a line. Only the program writes blanks there.
 const LABEL: usize = 13;
 
-/// Text in one line, bounded, with control characters made visible.
+/// Puts text on one line, bounded, with control characters made visible.
 pub(super) fn one_line(text: &str) -> String {
     text::one_line(text, MAX)
 }
 
-/// Shows on stderr what happens in a session.
+/// Display of a session's events on stderr.
 #[derive(Clone, Copy)]
 pub(super) struct Progress {
     quiet: bool,
@@ -40,7 +40,7 @@ impl Progress {
         !self.quiet
     }
 
-    /// Shows a line, whose foreign text does not have to be printable. Runs of blanks after the label become one blank.
+    /// Shows a line. Foreign text in it need not be printable. After the label, each run of blanks becomes one blank.
     pub(super) fn line(self, text: impl Display) {
         let text = text.to_string();
         let end = text.char_indices().nth(LABEL).map_or(text.len(), |(end, _)| end);
@@ -50,14 +50,14 @@ impl Progress {
         self.show(&format!("{}{padding}{}", label.strip_suffix(' ').unwrap_or(&label), one_line(rest)));
     }
 
-    /// Shows a printable line, wrapped where the terminal would do so.
+    /// Shows a printable line, wrapped where the terminal would wrap it.
     fn show(self, line: &str) {
         if !self.quiet {
             screen::line(&wrap::for_stderr(line.trim_end()));
         }
     }
 
-    /// Shows each request and each change of a task, and passes it on to `record`.
+    /// Creates an observer that shows each request and each change of a task, after passing the event to `record`.
     pub(super) fn observer(self, record: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Observer {
         Arc::new(move |event| {
             record(event);
@@ -65,7 +65,7 @@ impl Progress {
         })
     }
 
-    /// Shows what a handler printed last, where its cell ended without an answer.
+    /// Shows the last lines that a handler printed, if its cell ended without an answer.
     pub(super) fn printed(self, event: &Event<'_>) {
         if let Event::Answered { printed, .. } | Event::WorkFailed { printed, .. } = event {
             for line in *printed {
@@ -93,18 +93,18 @@ impl Progress {
                 self.line(format!("task {} is {} {message}", task.task_id, status(task.status)));
             }
             Event::Replaced(change) => self.line(format!("replaced     {change}")),
-            // The log has a line of each, which is a warning.
+            // Other events are warnings, and the log has a line for each.
             _ => {}
         }
         self.printed(event);
     }
 }
 
-/// The line for a server that would sample with tools.
+/// Hint for a server that wants to sample with tools.
 pub(super) const NOT_DECLARED: &str =
     "the server wants to sample with tools, which was not declared: --sampling-tools declares it";
 
-/// A duration in the unit that a person reads it in.
+/// Formats a duration in the unit that fits its size.
 pub(super) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     match () {
@@ -125,7 +125,7 @@ pub(super) fn status(status: TaskStatus) -> &'static str {
     }
 }
 
-/// The result of a tool as text: its text blocks, and a word for each other block.
+/// Formats the result of a tool as text: its text blocks, and a placeholder for each other block.
 pub(super) fn tool_result(result: &Value) -> String {
     let blocks = result.get("content").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let block = |block: &Value| match block.get("text").and_then(Value::as_str) {

@@ -1,7 +1,8 @@
-//! `taskcell tool`: what the build files of `taskcell new` call, where `wit-bindgen` and `wasm-tools` are not installed.
+//! Command `taskcell tool`, for the build files of `taskcell new` where `wit-bindgen` and `wasm-tools` are not
+//! installed.
 //!
-//! Each takes the arguments of the tool it stands for, so that a build file names the tool in a variable and
-//! `taskcell build` sets another: the build files are the same with either.
+//! Each subcommand takes the arguments of the tool that it replaces. A build file names the tool in a variable, and
+//! `taskcell build` sets that variable, so the same build file works with either.
 
 use std::fs;
 use std::path::PathBuf;

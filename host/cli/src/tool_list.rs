@@ -1,7 +1,7 @@
-//! The list of a server's tools, which comes in pages and need not end.
+//! List of a server's tools, which comes in pages and may never end.
 //!
-//! [server/utilities/pagination]: a client goes on while there is a cursor. What is bounded is the whole list: its pages,
-//! tools, bytes and time. A cursor that came before leads in a circle, so the list ends there.
+//! A client requests pages as long as there is a cursor [server/utilities/pagination]. The whole list is bounded in
+//! pages, tools, bytes and time. A repeated cursor leads in a circle, so the list ends there.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -17,26 +17,27 @@ use super::foreign;
 use super::terminal;
 use taskcell::protocol::types::RpcError;
 
-/// Pages of a list.
+/// Pages allowed in a list.
 const MAX_PAGES: usize = 1_000;
-/// Tools of a list.
+/// Tools allowed in a list.
 const MAX_TOOLS: usize = 10_000;
-/// Bytes of all pages together.
+/// Bytes allowed in all pages together.
 const MAX_BYTES: usize = 4 << 20;
-/// Members and elements of all pages together: one of three bytes takes hundreds of bytes of memory.
+/// Members and elements allowed in all pages together: one that takes three bytes of text takes hundreds of bytes of
+/// memory.
 const MAX_VALUES: usize = 100_000;
 
-/// The tools so far.
+/// Tools and counts of the pages read so far.
 #[derive(Default)]
 struct Listed {
     tools: Vec<Value>,
     bytes: usize,
     values: usize,
-    /// The cursors that came, as they were written.
+    /// Cursors received, as they were written.
     cursors: HashSet<String>,
 }
 
-/// A page of the list.
+/// One page of the list.
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Page<'a> {
@@ -47,16 +48,18 @@ struct Page<'a> {
 }
 
 impl Client {
-    /// Lists all tools of the server, in the time of an answer for the whole list. Tools that a list in a circle repeats are there once.
+    /// Lists all tools of the server, within the time limit of a single response. When pages repeat in a circle, each
+    /// tool is listed once.
     ///
     /// # Errors
-    /// When the list has no end within the bounds, or is none. The server's own error is the inner one.
+    /// When the list does not end within the bounds or cannot be read. The server's own error is the inner result.
     pub(super) async fn tools(&mut self) -> anyhow::Result<Result<Vec<Value>, RpcError>> {
         let (time, start) = (self.timeout(), Instant::now());
         let mut listed = Listed::default();
         let mut params = json!({});
         for _ in 0..MAX_PAGES {
-            // Each page has its own time, too, so one that does not come is told as any other answer.
+            // Each page also has the time limit of a request, so a missing page is reported like any other missing
+            // response.
             if start.elapsed() >= time {
                 bail!("the server's list of tools did not end within {} s; --timeout gives it longer", time.as_secs());
             }
@@ -79,7 +82,7 @@ impl Client {
 }
 
 impl Listed {
-    /// Adds a page, and gives the cursor of the next one.
+    /// Adds a page and returns the cursor of the next one.
     fn add(&mut self, page: &RawValue) -> anyhow::Result<Option<Box<RawValue>>> {
         self.bytes = self.bytes.saturating_add(page.get().len());
         if self.bytes > MAX_BYTES {
@@ -99,7 +102,7 @@ impl Listed {
         Ok(next_cursor.map(ToOwned::to_owned))
     }
 
-    /// The tools, each once.
+    /// Returns the tools, each once.
     fn once(mut self) -> Vec<Value> {
         let mut names = HashSet::new();
         self.tools.retain(|tool| names.insert(tool.get("name").map(Value::to_string)));
@@ -107,7 +110,7 @@ impl Listed {
     }
 }
 
-/// About how many members and elements a JSON text has.
+/// Estimates the number of members and elements in a JSON text.
 fn values(text: &str) -> usize {
     let (mut count, mut in_string, mut escaped) = (0_usize, false, false);
     for byte in text.bytes() {
@@ -122,7 +125,7 @@ fn values(text: &str) -> usize {
     count
 }
 
-/// Reads the tools of a page, behind those that are there.
+/// Visitor that appends the tools of a page to the list.
 struct Tools<'a>(&'a mut Vec<Value>);
 
 impl<'de> DeserializeSeed<'de> for Tools<'_> {

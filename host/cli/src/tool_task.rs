@@ -1,7 +1,7 @@
-//! A tool that runs as a task of its server: the call makes the task, which is followed to its end.
+//! Tool calls that run as a task of the server: the call creates the task, and the client follows it to its end.
 //! [2025-11-25, basic/utilities/tasks; server/tools, Tool-Level Negotiation]
 //!
-//! Revision 2026-07-28 leaves it to the server whether a call becomes a task; [`taskcell::mrtr`] follows those.
+//! In revision 2026-07-28 the server decides whether a call becomes a task; [`taskcell::mrtr`] follows those tasks.
 
 use std::time::Duration;
 
@@ -15,30 +15,30 @@ use super::peer::Answer;
 use super::terminal::{self, Progress, one_line};
 use taskcell::protocol::types::TaskStatus;
 
-/// How long to wait between two polls where the server says nothing, and the least and the most that it may say.
+/// Interval between two polls when the server names none. The next two constants bound an interval that it names.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
 const LEAST_INTERVAL: Duration = Duration::from_millis(20);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(60);
-/// How long a task is followed: as long as one of revision 2026-07-28.
+/// Longest time to follow a task, the same as for a task of revision 2026-07-28.
 const MAX_TIME: Duration = Duration::from_secs(60 * 60);
-/// How long the server may take to hear that a task is cancelled.
+/// Time to deliver the cancellation of a task to the server.
 const CANCEL_TIME: Duration = Duration::from_secs(2);
-/// Bytes of a task's id.
+/// Bytes allowed in a task's id.
 const MAX_ID: usize = 1_024;
 
-/// What a server says of running a tool as a task.
+/// A tool's `taskSupport`: whether it runs as a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TaskSupport {
-    /// Only as a task.
+    /// Runs only as a task.
     Required,
-    /// Either way.
+    /// Runs as a task or directly.
     Optional,
-    /// Never as a task: also where the server says nothing.
+    /// Never runs as a task; the default.
     Forbidden,
 }
 
 impl TaskSupport {
-    /// What a tool of a list says.
+    /// Reads the task support of a tool in the server's list.
     pub(super) fn of(tool: &Value) -> Self {
         match tool.pointer("/execution/taskSupport").and_then(Value::as_str) {
             Some("required") => Self::Required,
@@ -48,12 +48,12 @@ impl TaskSupport {
     }
 }
 
-/// Whether a server runs tools as tasks at all; what its tools say counts only then.
+/// Whether a server runs tools as tasks at all. The task support of its tools counts only then.
 pub(super) fn takes_tasks(server: &Value) -> bool {
     server.pointer("/capabilities/tasks/requests/tools/call").is_some()
 }
 
-/// A state of a task of the server.
+/// State of one of the server's tasks.
 struct State {
     id: String,
     status: TaskStatus,
@@ -69,7 +69,7 @@ impl State {
         let status = task.get("status").context("the server's task has no status")?;
         let status = TaskStatus::deserialize(status);
         let status = status.with_context(|| format!("the server's task {} has an unknown status", one_line(id)))?;
-        // A hint: what cannot be read is none.
+        // The interval is only a hint, so an unreadable one is ignored.
         let interval = task.get("pollInterval").and_then(Value::as_f64);
         let interval = interval.and_then(|interval| Duration::try_from_secs_f64(interval / 1e3).ok());
         let interval = interval.unwrap_or(DEFAULT_INTERVAL).clamp(LEAST_INTERVAL, LONGEST_INTERVAL);
@@ -81,12 +81,12 @@ impl State {
     }
 }
 
-/// A call that runs as a task.
+/// A tool call that runs as a task.
 pub(super) struct ToolTask {
     progress: Progress,
-    /// The task as the server told of it last.
+    /// Latest state of the task, as the server reported it.
     pub(super) last: Option<Value>,
-    /// The task that is not known to have ended.
+    /// Id of the task while it is not known to have ended.
     running: Option<String>,
     shown: Option<(TaskStatus, String)>,
 }
@@ -96,13 +96,14 @@ impl ToolTask {
         Self { progress, last: None, running: None, shown: None }
     }
 
-    /// Follows the task that this answer of `tools/call` made, and gives what a plain call would have.
+    /// Follows the task that this result of `tools/call` announces. Returns the result that a direct call would have
+    /// had.
     ///
     /// # Errors
-    /// The connection has ended, the server broke the protocol, or the task took too long.
+    /// When the connection has ended, the server broke the protocol, or the task took too long.
     pub(super) async fn finish(&mut self, client: &mut Client, made: Value) -> anyhow::Result<Answer> {
         let Some(task) = made.get("task").cloned() else {
-            // A server that ran the tool at once, though it was asked for a task.
+            // The server ran the tool directly, although it was asked for a task.
             if made.get("content").is_some() {
                 return Ok(Ok(made));
             }
@@ -114,8 +115,8 @@ impl ToolTask {
         let about = json!({ "taskId": id });
         let now = Instant::now();
         let until = now.checked_add(MAX_TIME).unwrap_or(now);
-        // Input is asked for while its result is: the client asks for the result at once. [basic/utilities/tasks,
-        // Input Required Status]
+        // The server asks for input while a request for the result is open, so the client then requests the result at
+        // once. [basic/utilities/tasks, Input Required Status]
         while state.status == TaskStatus::Working {
             if Instant::now() >= until {
                 self.cancel(client).await;
@@ -132,14 +133,14 @@ impl ToolTask {
         }
         let result = client.request_within("tasks/result", about.clone(), MAX_TIME).await?;
         self.running = None;
-        // The last state is for people; the result counts, whatever comes of asking.
+        // The final state is shown to people only; a failure to read it does not change the result.
         if let (false, Ok(Ok(task))) = (state.has_ended(), client.request("tasks/get", about).await) {
             let _ = self.see(task);
         }
         Ok(result)
     }
 
-    /// Tells the server that nobody waits for the task any more; does not wait long for what it says.
+    /// Tells the server that the task is abandoned, and waits only briefly for the response.
     pub(super) async fn cancel(&mut self, client: &mut Client) {
         if let Some(id) = self.running.take() {
             let cancelled = client.request("tasks/cancel", json!({ "taskId": id }));
@@ -149,7 +150,7 @@ impl ToolTask {
         }
     }
 
-    /// Reads a state, and shows it where it is another one.
+    /// Reads a task state, and shows it if it has changed.
     fn see(&mut self, task: Value) -> anyhow::Result<State> {
         let state = State::read(&task)?;
         let message = task.get("statusMessage").and_then(Value::as_str).unwrap_or_default().to_owned();

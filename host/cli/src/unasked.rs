@@ -1,8 +1,8 @@
-//! Requests for tasks that some servers never send, though a handler takes them.
+//! Task requests that some servers never send, although a handler exports their kind.
 //!
-//! The SDK for TypeScript sends `sampling/createMessage` and `elicitation/create` only to a client that declares `sampling` or
-//! `elicitation`, whether the request is for a task or not. taskcell declares just what handlers export, as the reference
-//! implementation does, so a handler of the augmented kinds alone is not asked by such a server.
+//! The TypeScript SDK sends `sampling/createMessage` and `elicitation/create` only to a client that declares `sampling`
+//! or `elicitation`, whether the request asks for a task or not. Like the reference implementation, taskcell declares
+//! only what the handlers export. Such a server therefore never asks a handler that exports only augmented kinds.
 
 use std::fmt;
 
@@ -11,13 +11,13 @@ use serde_json::Value;
 use super::terminal::Progress;
 use taskcell::kinds::Kind;
 
-/// A kind of request that is declared for tasks alone.
+/// A kind of request that is declared for tasks only.
 pub(super) struct Unasked {
     /// The augmented kind.
     pub(super) kind: Kind,
 }
 
-/// The kinds that are declared for tasks and not plainly.
+/// Lists the kinds that are declared for tasks but not as plain requests.
 pub(super) fn unasked(capabilities: &Value) -> impl Iterator<Item = Unasked> {
     let augmented = [
         (Kind::AugmentedSampling, "/sampling", "/tasks/requests/sampling/createMessage"),
@@ -28,7 +28,7 @@ pub(super) fn unasked(capabilities: &Value) -> impl Iterator<Item = Unasked> {
     found.map(|(kind, ..)| Unasked { kind }).collect::<Vec<_>>().into_iter()
 }
 
-/// Shows what is declared to a server, and what of it the server may pass over.
+/// Shows the declared capabilities, and those of them that a server may ignore.
 pub(super) fn tell_declared(progress: Progress, capabilities: &Value) {
     progress.line(format!("declared     {capabilities}"));
     for found in unasked(capabilities) {
@@ -37,7 +37,7 @@ pub(super) fn tell_declared(progress: Progress, capabilities: &Value) {
 }
 
 impl Unasked {
-    /// The name of the plain kind.
+    /// Name of the plain kind.
     pub(super) fn plain(&self) -> &'static str {
         self.kind.plain().unwrap_or(self.kind).info().export
     }

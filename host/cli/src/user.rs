@@ -1,11 +1,11 @@
-//! Grant `user`: the person at the terminal.
+//! Grant `user`: questions to the person at the terminal.
 //!
-//! Everything that is asked comes from a server, and the person has to see that. So each question names the server, what
-//! the server wrote stands behind a bar in lines of our width, which it cannot fake or leave, and nothing is sent before
-//! all of it was shown. [client/elicitation, Security Considerations]
+//! Every question comes from a server, and the person must see that. Each question names the server. The server's text
+//! stands behind a bar, in rows of a width that the program chooses, so the server can neither fake nor leave the bar.
+//! Nothing is sent before all of its text was shown. [client/elicitation, Security Considerations]
 //!
-//! An explicit no is a decline; Esc, Ctrl-C and the end of input go away without a choice, which is a cancel. Ctrl-C also
-//! answers so what waits for its turn: a server that asks without end must not keep the person.
+//! An explicit no is a decline. Esc, Ctrl-C and the end of input dismiss the question without a choice, which is a
+//! cancel. Ctrl-C also cancels the waiting questions, so that a server that asks without end cannot hold the person.
 
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -25,26 +25,26 @@ use taskcell::protocol::types::{
 use taskcell::text;
 use taskcell::validation::elicitation;
 
-/// Characters of a server's name.
+/// Characters shown of a server's name.
 const MAX_NAME: usize = 40;
-/// Characters of an error about answers.
+/// Characters shown of a validation error.
 const MAX_WHY: usize = 2_000;
-/// Rows of a message that are shown at once.
+/// Rows of a message shown at once.
 const MAX_ROWS: usize = 20;
-/// Columns of a message, where the terminal has more: long rows are hard to read.
+/// Maximum columns of a message, even on a wider terminal: long rows are hard to read.
 const COLUMNS: usize = 76;
 
 /// The person at the terminal.
 pub(super) struct TerminalUser {
-    /// Whoever has it asks. It is kept until the question is off the screen, even if nobody waits for the answer.
+    /// Turn to ask. It is held until the question is off the screen, even when its answer is no longer wanted.
     turn: Arc<tokio::sync::Mutex<()>>,
-    /// How often the person wanted to be asked nothing more.
+    /// Number of times that the person dismissed all questions.
     interrupts: Arc<AtomicU64>,
 }
 
-/// Why a conversation ended without an answer.
+/// Reason why a conversation ended without an answer.
 enum Stop {
-    /// The person went away, or nobody waits for the answer any more.
+    /// The person dismissed the question, or its answer is no longer wanted.
     Gone(Gone),
     /// The person cannot be asked.
     Failed(RpcError),
@@ -63,7 +63,7 @@ impl From<RpcError> for Stop {
 }
 
 impl TerminalUser {
-    /// The person at the terminal that stdin and stderr are.
+    /// Creates the user of the terminal on stdin and stderr.
     pub(super) fn new() -> anyhow::Result<Self> {
         for (name, is_terminal) in
             [("stdin", std::io::stdin().is_terminal()), ("stderr", std::io::stderr().is_terminal())]
@@ -73,7 +73,7 @@ impl TerminalUser {
         Ok(Self { turn: Arc::default(), interrupts: Arc::default() })
     }
 
-    /// Waits for the turn and talks with the person; gives `cancelled` when they go away.
+    /// Waits for its turn and runs a conversation. Returns `cancelled` when the person dismisses it.
     async fn talk<T: Send + 'static>(
         &self,
         server: &Implementation,
@@ -99,7 +99,7 @@ impl TerminalUser {
                 Err(Stop::Gone(Gone::Withdrawn)) => conversation.say_withdrawn(),
                 _ => {}
             }
-            // The terminal is as it was before lines that waited are shown.
+            // Restore the terminal before waiting lines are shown.
             drop(conversation);
             ended
         });
@@ -115,7 +115,7 @@ impl TerminalUser {
     }
 }
 
-/// Says that nobody waits any more, when the future that holds it is dropped.
+/// Guard that sets its flag on drop: the answer is no longer wanted.
 #[derive(Default)]
 struct Withdrawn(Arc<AtomicBool>);
 
@@ -128,7 +128,7 @@ impl Drop for Withdrawn {
 #[async_trait]
 impl User for TerminalUser {
     async fn elicit(&self, server: &Implementation, request: ElicitRequest) -> Result<ElicitResult, RpcError> {
-        // What cannot be asked is refused before anything is shown.
+        // A request that cannot be asked is refused before anything is shown.
         let schema = elicitation::schema(&request)?;
         let talk = move |conversation: &mut Conversation| match &request {
             ElicitRequest::Form(form) => conversation.form(form, schema.as_deref().unwrap_or_default()),
@@ -150,9 +150,9 @@ impl User for TerminalUser {
     }
 }
 
-/// One request to the person, on the thread that waits for them.
+/// Conversation about one request, on the thread that waits for the person.
 struct Conversation {
-    /// Who asks, printable.
+    /// Printable name of the server that asks.
     server: String,
     withdrawn: Arc<AtomicBool>,
     /// The terminal, once something is shown.
@@ -165,7 +165,7 @@ impl Conversation {
         Self { server: if name.is_empty() { "(unnamed)".to_owned() } else { name }, withdrawn, terminal: None }
     }
 
-    /// Asks by a form.
+    /// Asks the questions of a form.
     fn form(&mut self, form: &ElicitForm, schema: &str) -> Result<ElicitAction, Stop> {
         const ANSWER: &str = "Answer";
         const DECLINE: &str = "Decline";
@@ -206,7 +206,7 @@ impl Conversation {
             };
             self.say(&format!("What {} would get:", self.server))?;
             lines.iter().try_for_each(|line| self.say(line))?;
-            // Who comes here chose to answer and entered each value.
+            // At this point the person has chosen to answer and entered each value.
             match self.choose("Send it?", &[SEND, CHANGE, DECLINE])? {
                 SEND => return Ok(ElicitAction::Accept(Some(content))),
                 DECLINE => return Ok(ElicitAction::Decline),
@@ -215,7 +215,7 @@ impl Conversation {
         }
     }
 
-    /// Offers a page.
+    /// Offers a page to visit.
     fn page(&mut self, request: &ElicitUrl) -> Result<ElicitAction, Stop> {
         const OPEN: &str = "Open it";
         const SELF: &str = "Do not open it, I go there myself";
@@ -240,7 +240,7 @@ impl Conversation {
         })
     }
 
-    /// Says who wants what, and shows the message as a stranger's; gives the rows that are left of it.
+    /// Announces the server's wish and shows the first rows of its message. Returns the remaining rows.
     fn show(&mut self, wants: &str, message: &str) -> Result<Vec<String>, Stop> {
         self.say("")?;
         self.say(&format!("The server {} {wants}:", self.server))?;
@@ -260,7 +260,8 @@ impl Conversation {
         Ok(())
     }
 
-    /// Asks for one of these words, the first of which gives away nothing, and shows more of the message on demand.
+    /// Asks for one of these words, the first of which consents to nothing, and offers to show the `rest` of the
+    /// message.
     fn consent(&mut self, question: &str, words: &[&'static str], mut rest: Vec<String>) -> Result<&'static str, Stop> {
         const MORE: &str = "Show more of the message";
 
@@ -296,7 +297,7 @@ impl Conversation {
         }
     }
 
-    /// Asks a question of a form; none leaves the field out.
+    /// Asks a question of a form; `None` leaves the field out.
     fn ask(&mut self, question: &Question) -> Result<Option<ElicitValue>, Stop> {
         let required = if question.required { " (required)" } else { "" };
         let (prompt, help) = (self.prompt(&format!("{}{required}", question.label)), question.help.clone());
@@ -320,7 +321,7 @@ impl Conversation {
         Ok(answer.map_err(failed)?)
     }
 
-    /// Who asks, in front of what is asked.
+    /// Puts the server's name in front of a question.
     fn prompt(&self, question: &str) -> String {
         format!("[{}] {question}", self.server)
     }
@@ -336,7 +337,7 @@ impl Conversation {
         }
     }
 
-    /// The terminal, for as long as somebody waits for the answer.
+    /// The terminal, as long as the answer is wanted.
     fn terminal(&mut self) -> Result<&Terminal, Stop> {
         self.goes_on()?;
         if self.terminal.is_none() {
@@ -350,7 +351,7 @@ impl Conversation {
     }
 }
 
-/// The answers if they fit the form, by the rule that the host holds them against when the handler returns them.
+/// Validates the answers by the rule that the host applies when the handler returns them.
 fn checked(schema: &str, entries: Vec<ElicitEntry>) -> Result<Vec<ElicitEntry>, String> {
     let action = ElicitAction::Accept(Some(entries));
     match elicitation::check(Some(schema), ElicitResult { action, meta: None })?.action {
@@ -359,7 +360,7 @@ fn checked(schema: &str, entries: Vec<ElicitEntry>) -> Result<Vec<ElicitEntry>, 
     }
 }
 
-/// A message in rows that fit behind a bar.
+/// Wraps a message into rows that fit behind a bar.
 fn quoted(message: &str, columns: usize) -> Vec<String> {
     let columns = columns.min(COLUMNS);
     let columns = columns.saturating_sub(wrap::width(wrap::bar(columns)));
@@ -376,7 +377,7 @@ mod tests {
         Arc::new(TerminalUser { turn: Arc::default(), interrupts: Arc::default() })
     }
 
-    /// When the request is gone its question ends at the next step, and only then is another asked.
+    /// When a request is dropped, its question ends at the next step, and only then is another asked.
     #[tokio::test]
     async fn a_question_that_nobody_waits_for_ends() {
         let user = somebody();
@@ -405,7 +406,7 @@ mod tests {
         assert_eq!(second, Ok(true));
     }
 
-    /// Ctrl-C is for what waits, too, and not for what comes later.
+    /// Ctrl-C also cancels waiting questions, but not later ones.
     #[tokio::test]
     async fn an_interrupt_is_for_all_that_waits() {
         let user = somebody();
@@ -420,7 +421,7 @@ mod tests {
         let second = async {
             is_asked.await.unwrap();
             let mut second = std::pin::pin!(user.talk(&server, "cancelled", |_| Ok("asked")));
-            // It waits now.
+            // The second question now waits for its turn.
             assert!(
                 std::future::poll_fn(|context| std::task::Poll::Ready(second.as_mut().poll(context).is_pending()))
                     .await

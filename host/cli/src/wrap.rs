@@ -1,7 +1,7 @@
-//! Rows that fit the terminal, wrapped by the program itself.
+//! Wrapping of lines into rows that fit the terminal.
 //!
-//! A terminal goes on with a long line at the start of its next row, where the rest can pass for a line of the program.
-//! So what is longer than the terminal is wrapped here, and each row after the first begins with [`BAR`].
+//! A terminal continues a long line at the start of its next row, where the rest can pass for a line of the program.
+//! Lines longer than the terminal are therefore wrapped here, and each row after the first begins with [`BAR`].
 
 use std::io::{IsTerminal, Write, stderr};
 
@@ -9,25 +9,25 @@ use unicode_width::UnicodeWidthChar;
 
 use super::screen;
 
-/// What stands before foreign text that begins a row.
+/// Prefix of a row that begins with foreign text.
 pub(super) const BAR: &str = "  │ ";
-/// The same where the terminal is narrow.
+/// Prefix like [`BAR`], for a narrow terminal.
 const NARROW_BAR: &str = "│";
-/// Columns of a narrow terminal, at most.
+/// Maximum columns of a narrow terminal.
 const NARROW: usize = 16;
-/// Columns and rows where the terminal does not say how many it has.
+/// Size assumed when the terminal does not report one.
 const UNKNOWN: Size = Size { columns: 80, rows: 24 };
-/// The fewest columns that anything is fit into: a bar and a wide character.
+/// Minimum columns to wrap to: a bar and a wide character.
 const LEAST: usize = 3;
 
-/// How much a terminal shows at once.
+/// Size of a terminal in columns and rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Size {
     pub(super) columns: usize,
     pub(super) rows: usize,
 }
 
-/// The size of the terminal that stderr is, or of a usual one where it does not say.
+/// Size of the terminal on stderr, or a usual size when it reports none.
 pub(super) fn size() -> Size {
     #[cfg(unix)]
     let found = rustix::termios::tcgetwinsize(stderr()).ok().map(|size| (size.ws_col, size.ws_row));
@@ -40,12 +40,12 @@ pub(super) fn size() -> Size {
     })
 }
 
-/// A printable line for stderr: in rows behind a bar where that is a terminal, else as it is.
+/// Formats a printable line for stderr: wrapped behind a bar if stderr is a terminal, unchanged otherwise.
 pub(super) fn for_stderr(line: &str) -> String {
     if stderr().is_terminal() { rows(line, size().columns).join("\n") } else { line.to_owned() }
 }
 
-/// The log, as a stream of lines, each of which may hold foreign text.
+/// Writer of the log, whose lines may hold foreign text.
 pub(super) struct Log;
 
 impl Write for Log {
@@ -61,17 +61,17 @@ impl Write for Log {
     }
 }
 
-/// The bar of a terminal with so many columns.
+/// The bar for a terminal of `columns` columns.
 pub(super) fn bar(columns: usize) -> &'static str {
     if columns > NARROW { BAR } else { NARROW_BAR }
 }
 
-/// The line in rows of so many columns, each after the first behind a bar.
+/// Wraps the line into rows of `columns` columns, each after the first behind a bar.
 pub(super) fn rows(line: &str, columns: usize) -> Vec<String> {
     let bar = bar(columns);
     let mut rows = wrap(line, columns);
     if rows.len() > 1 {
-        // What did not fit into the first row, as it was: only blanks are left out between rows.
+        // The remainder of the line as it was: wrapping drops only the blanks between rows.
         let head = rows.swap_remove(0);
         let rest = line.get(head.len()..).unwrap_or_default().trim_start_matches(' ');
         rows = vec![head];
@@ -80,8 +80,8 @@ pub(super) fn rows(line: &str, columns: usize) -> Vec<String> {
     rows
 }
 
-/// The line in rows of so many columns at most: broken at blanks, and within a word that is longer than a row. There is
-/// always one row.
+/// Wraps the line into rows of at most `columns` columns, at blanks, and within words longer than a row. Returns at
+/// least one row.
 pub(super) fn wrap(line: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(2);
     let mut rows = Vec::new();
@@ -95,7 +95,7 @@ pub(super) fn wrap(line: &str, columns: usize) -> Vec<String> {
             used = 0;
         }
         for c in word.chars() {
-            // The log has colors of the program's own, which must stay whole: foreign text has no escapes.
+            // The program's own color codes in the log must stay whole. Foreign text has no escapes.
             if c == '\u{1b}' || in_escape {
                 in_escape = !c.is_ascii_alphabetic();
                 row.push(c);
@@ -117,12 +117,13 @@ pub(super) fn wrap(line: &str, columns: usize) -> Vec<String> {
     rows
 }
 
-/// Columns that a text takes at most.
+/// Upper bound on the columns that a text takes.
 pub(super) fn width(text: &str) -> usize {
     text.chars().map(cells).fold(0, usize::saturating_add)
 }
 
-/// Columns that a character takes at most: terminals differ on marks, and on letters that East Asian fonts draw wide.
+/// Upper bound on the columns that a character takes. Terminals differ on combining marks and on letters that East
+/// Asian fonts draw wide.
 pub(super) fn cells(c: char) -> usize {
     c.width_cjk().unwrap_or(1).max(1)
 }
@@ -151,7 +152,7 @@ mod tests {
         }
     }
 
-    /// Colors of the log are kept whole and take no room.
+    /// Color codes of the log stay whole and take no columns.
     #[test]
     fn colors_take_no_room() {
         let line = "\u{1b}[33m WARN\u{1b}[0m one two three";
@@ -162,8 +163,8 @@ mod tests {
         assert!(shown.concat().contains("\u{1b}[33m") && shown.concat().contains("\u{1b}[0m"), "{shown:?}");
     }
 
-    /// Whatever a line holds, and however narrow the terminal is: only the first row begins without a bar, and no row is
-    /// longer than the terminal, which would wrap it without one.
+    /// For any line and any width, only the first row begins without a bar. No row is wider than the terminal, which
+    /// would wrap it without a bar.
     #[test]
     fn no_row_begins_with_foreign_text() {
         let fake = "connected to my-bank 1.0 (2025-11-25)";

@@ -1,4 +1,4 @@
-//! How a question is drawn, and drawn again where it stands.
+//! Drawing of a question, in place, row by row.
 
 use std::io::{self, Write, stderr};
 
@@ -10,17 +10,17 @@ use unicode_width::UnicodeWidthStr;
 
 use super::super::wrap::{self, Size};
 
-/// How a text looks.
+/// Style of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Look {
     Plain,
-    /// What the person is at.
+    /// The person's current position.
     Strong,
-    /// What is not entered: help, and an answer that is offered.
+    /// Text that is not part of the entry: help, or an offered answer.
     Faint,
 }
 
-/// Pieces of text that stand in one row.
+/// Pieces of text in one row.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Row(pub(crate) Vec<(Look, String)>);
 
@@ -34,7 +34,7 @@ impl Row {
     }
 }
 
-/// What is drawn of a question: rows that fit the terminal, and the row and column of the cursor.
+/// Picture of a question: rows that fit the terminal, and the row and column of the cursor.
 #[derive(Debug, Default)]
 pub(crate) struct Frame {
     pub(super) rows: Vec<Row>,
@@ -42,8 +42,8 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    /// Begins with a line of the program, wrapped, and `entry` behind it, with the cursor `at` so many characters of
-    /// that. All is printable.
+    /// Creates a frame from a wrapped line of the program and `entry` after it, with the cursor before the character
+    /// `at` of the entry. All text must be printable.
     pub(super) fn new(line: &str, look: Look, entry: &str, at: usize, size: Size) -> Self {
         let mut rows: Vec<Row> =
             wrap::rows(line, size.columns).into_iter().map(|row| Row::new(Look::Plain, row)).collect();
@@ -55,7 +55,7 @@ impl Frame {
             pieces.push((Look::Plain, " ".to_owned()));
             used = used.saturating_add(1);
         }
-        // A cursor behind the last character needs a place, too.
+        // A cursor after the last character also needs a cell.
         for (place, c) in entry.chars().map(Some).chain([None]).enumerate() {
             let cells = c.map_or(1, wrap::cells);
             if used.saturating_add(cells) > size.columns {
@@ -81,14 +81,14 @@ impl Frame {
         frame
     }
 
-    /// Adds a line of foreign text, each row of it behind a bar.
+    /// Adds a line of foreign text, each of its rows behind a bar.
     pub(super) fn add(&mut self, look: Look, line: &str, size: Size) {
         let bar = wrap::bar(size.columns);
         let rows = wrap::wrap(line, size.columns.saturating_sub(wrap::width(bar)));
         self.rows.extend(rows.into_iter().map(|row| Row::new(look, format!("{bar}{row}"))));
     }
 
-    /// Leaves as many rows as these: those above the cursor go before it does.
+    /// Drops rows until `most` are left; rows above the cursor go before the cursor's own.
     fn keep_cursor(&mut self, most: usize) {
         let over = self.cursor.0.saturating_add(1).saturating_sub(most);
         self.rows.drain(..over);
@@ -96,14 +96,14 @@ impl Frame {
         self.rows.truncate(most);
     }
 
-    /// Leaves what the terminal shows at once: rows that have scrolled away cannot be drawn again.
+    /// Cuts the frame to the height of the terminal: rows that have scrolled away cannot be redrawn.
     fn fitted(mut self, size: Size) -> Self {
         self.keep_cursor(size.rows.saturating_sub(1).max(1));
         self
     }
 }
 
-/// What of a question is on the screen.
+/// The part of a question that is on the screen.
 #[derive(Debug, Default)]
 pub(super) struct Drawn {
     frame: Frame,
@@ -111,7 +111,7 @@ pub(super) struct Drawn {
 }
 
 impl Drawn {
-    /// Draws what is new in a frame.
+    /// Draws the difference between the screen and a frame.
     pub(super) fn draw(&mut self, frame: Frame, size: Size) -> io::Result<()> {
         let frame = frame.fitted(size);
         let mut out = Vec::new();
@@ -127,7 +127,7 @@ impl Drawn {
         }
         if self.size == Some(size) {
             up(&mut out, self.frame.cursor.0)?;
-            // The row to begin at is on the screen: the cursor cannot move beyond what was drawn.
+            // The first row to redraw must be on the screen: the cursor cannot move beyond what was drawn.
             let last = self.frame.rows.len().min(frame.rows.len()).saturating_sub(1);
             let kept = same.min(last);
             down(&mut out, kept)?;
@@ -143,7 +143,7 @@ impl Drawn {
         Ok(())
     }
 
-    /// Takes all off the screen.
+    /// Removes the question from the screen.
     pub(super) fn erase(&mut self, size: Size) -> io::Result<()> {
         let mut out = Vec::new();
         self.rewind(&mut out, size)?;
@@ -151,7 +151,8 @@ impl Drawn {
         stderr().write_all(&out)
     }
 
-    /// Goes to the first row and clears all. A terminal that became narrower has wrapped what was drawn for a wider one.
+    /// Moves to the first row and clears everything below. A terminal that became narrower has wrapped the rows drawn
+    /// for the wider one.
     fn rewind(&self, out: &mut Vec<u8>, size: Size) -> io::Result<()> {
         if self.size.is_none() {
             return Ok(());

@@ -1,4 +1,4 @@
-//! A question that is answered with a line of text.
+//! Question that is answered with a line of text.
 
 use crossterm::event::{KeyCode, KeyEvent};
 
@@ -7,18 +7,18 @@ use super::draw::{Frame, Look};
 use super::{Accept, Prompt, Reply, is_control, typed};
 use taskcell::text;
 
-/// Characters that can be entered.
+/// Characters allowed in an entry.
 const MAX_ENTRY: usize = 16_384;
 
-/// A line that is being entered.
+/// A line being entered.
 pub(crate) struct Line<'a> {
-    /// The question, printable.
+    /// Printable text of the question.
     pub(crate) prompt: String,
-    /// What there is to know of it, printable.
+    /// Printable lines of help.
     pub(crate) help: Vec<String>,
-    /// What Enter answers when nothing was typed, printable.
+    /// Printable answer for Enter on an empty entry.
     pub(crate) offered: Option<String>,
-    /// Whether an entry is an answer, or why not.
+    /// Check whether an entry is an answer; the error says why not.
     pub(crate) read: Accept<'a, str>,
     entry: Vec<char>,
     at: usize,
@@ -36,7 +36,7 @@ impl<'a> Line<'a> {
     }
 
     fn insert(&mut self, text: impl Iterator<Item = char>) {
-        // Line breaks and tabs would be drawn elsewhere; other control characters nobody means.
+        // A line break or tab would move the cursor. Other control characters are never intended.
         let text = text.map(|c| if matches!(c, '\n' | '\t') { ' ' } else { c }).filter(|c| !c.is_control());
         for c in text {
             if self.entry.len() >= MAX_ENTRY {
@@ -54,14 +54,14 @@ impl<'a> Line<'a> {
         self.at = from.min(self.at);
     }
 
-    /// Where the word before the cursor begins.
+    /// Start of the word before the cursor.
     fn word(&self) -> usize {
         let before: Vec<_> = self.entry.iter().take(self.at).copied().collect();
         let end = before.iter().rposition(|c| *c != ' ').map_or(0, |last| last.saturating_add(1));
         before.iter().take(end).rposition(|c| *c == ' ').map_or(0, |blank| blank.saturating_add(1))
     }
 
-    /// Takes what is offered as if it had been typed.
+    /// Turns the offered answer into the entry, as if it had been typed.
     fn take_offered(&mut self) {
         if let (true, Some(offered)) = (self.entry.is_empty(), &self.offered) {
             self.entry = offered.chars().collect();
@@ -92,7 +92,7 @@ impl Prompt for Line<'_> {
         let entry: String = self.entry.iter().collect();
         let mut frame = match &self.offered {
             Some(offered) if self.entry.is_empty() => Frame::new(&prompt, Look::Faint, offered, 0, size),
-            // As many characters as were entered: each that is not shown has another in its place.
+            // Each unprintable character has a placeholder, so the number of characters stays the same.
             _ => Frame::new(&prompt, Look::Plain, &text::lines(&entry), self.at, size),
         };
         if let Some(note) = &self.note {
@@ -154,7 +154,7 @@ mod tests {
         Line::new("q".to_owned(), Vec::new(), offered.map(str::to_owned), |_| Ok(()))
     }
 
-    /// Types keys, and gives the entry and the answer of Enter.
+    /// Types keys, and returns the entry and the answer of Enter.
     fn typed_into(line: &mut Line<'_>, keys: &[KeyCode]) -> String {
         for code in keys {
             assert!(matches!(line.key(KeyEvent::new(*code, KeyModifiers::NONE)), Reply::GoesOn));
@@ -180,7 +180,7 @@ mod tests {
             (Some("42"), &[Right, Backspace], "4"),
             (Some("42"), &[Backspace], ""),
             (Some("42"), &[Delete, Char('7')], "7"),
-            // What was typed and removed leaves what is offered.
+            // Typing and deleting text leaves the offered answer.
             (Some("42"), &[Char('7'), Backspace], "42"),
             (Some("42"), &[Char('宽'), Left, Left, Char('a')], "a宽"),
         ];
@@ -200,7 +200,7 @@ mod tests {
         assert_eq!(typed_into(&mut line, &[]).len(), MAX_ENTRY);
     }
 
-    /// However narrow and low the terminal is, what is drawn fits.
+    /// A frame fits the terminal, however narrow and low it is.
     #[test]
     fn a_frame_fits() {
         let help = vec!["one two three four".to_owned(); 9];

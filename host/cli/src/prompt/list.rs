@@ -1,4 +1,4 @@
-//! A question that is answered by choosing from a list: one of it, or any.
+//! Question that is answered by choosing one or several items of a list.
 
 use crossterm::event::{KeyCode, KeyEvent};
 
@@ -7,33 +7,33 @@ use super::draw::{Frame, Look, Row};
 use super::{Accept, Prompt, Reply, is_control, typed};
 use taskcell::text;
 
-/// Characters of a filter: more than any label has.
+/// Characters allowed in a filter; no label is longer.
 const MAX_FILTER: usize = 100;
-/// Choices to show at once, where there is room.
+/// Choices shown at once, if there is room.
 const AT_ONCE: usize = 10;
 
 /// A list to choose from.
 pub(crate) struct List<'a> {
-    /// The question, printable.
+    /// Printable text of the question.
     prompt: String,
-    /// What there is to know of it, printable.
+    /// Printable lines of help.
     help: Vec<String>,
-    /// The choices, printable.
+    /// Printable labels of the choices.
     labels: Vec<String>,
-    /// Which are marked, where any can be chosen.
+    /// Marks of the choices, if several can be chosen.
     marked: Option<Vec<bool>>,
-    /// Whether what is typed filters.
+    /// Whether typed text filters the choices.
     filters: bool,
-    /// Whether a choice is an answer, or why not.
+    /// Check whether a selection is an answer; the error says why not.
     accept: Accept<'a, [usize]>,
     filter: String,
-    /// The place of the one that the person is at, among those that the filter leaves.
+    /// Position of the current choice among those that pass the filter.
     at: usize,
     note: Option<String>,
 }
 
 impl<'a> List<'a> {
-    /// One of a few words, none of which is typed.
+    /// Creates a list of a few words, without a filter.
     pub(crate) fn words(prompt: String, words: &[&str]) -> Self {
         let labels = words.iter().map(|word| (*word).to_owned()).collect();
         let mut list = Self::one(prompt, Vec::new(), labels, 0, |_| Ok(()));
@@ -41,7 +41,7 @@ impl<'a> List<'a> {
         list
     }
 
-    /// One of these, beginning at the one at `at`.
+    /// Creates a list to choose one label of, starting at position `at`.
     pub(crate) fn one(
         prompt: String,
         help: Vec<String>,
@@ -53,7 +53,7 @@ impl<'a> List<'a> {
         Self { prompt, help, labels, marked: None, filters: true, accept, filter: String::new(), at, note: None }
     }
 
-    /// Any of these, beginning with those of the places in `marked`.
+    /// Creates a list to choose any labels of, with those at the positions `marked` marked at the start.
     pub(crate) fn any(
         prompt: String,
         help: Vec<String>,
@@ -65,14 +65,14 @@ impl<'a> List<'a> {
         Self { marked: Some(marked), ..Self::one(prompt, help, labels, 0, accept) }
     }
 
-    /// The places of those that the filter leaves.
+    /// Positions of the choices that pass the filter.
     fn matches(&self) -> Vec<usize> {
         let filter = self.filter.to_lowercase();
         let is_left = |(_, label): &(usize, &String)| label.to_lowercase().contains(&filter);
         self.labels.iter().enumerate().filter(is_left).map(|(place, _)| place).collect()
     }
 
-    /// Moves by so many of those that the filter leaves, around the ends.
+    /// Moves by `by` choices among those that pass the filter, wrapping around.
     fn step(&mut self, by: isize) {
         let count = self.matches().len();
         if count == 0 {
@@ -95,7 +95,7 @@ impl<'a> List<'a> {
         self.at = 0;
     }
 
-    /// Marks the one that the person is at, or takes its mark.
+    /// Toggles the mark of the current choice.
     fn mark(&mut self) {
         let at = self.matches().get(self.at).copied();
         if let Some(mark) = at.and_then(|at| self.marked.as_mut()?.get_mut(at)) {
@@ -130,7 +130,7 @@ impl<'a> List<'a> {
         format!("no match for \"{}\"", text::lines(&self.filter))
     }
 
-    /// The rows of the choice at a place.
+    /// Rows of the choice at a position.
     fn choice(&self, place: usize, is_at: bool, size: Size) -> Vec<Row> {
         let label = self.labels.get(place).map_or("", String::as_str);
         let mark = match self.marked.as_ref().and_then(|marked| marked.get(place)) {
@@ -143,7 +143,7 @@ impl<'a> List<'a> {
         wrap::rows(&line, size.columns).into_iter().map(|row| Row::new(look, row)).collect()
     }
 
-    /// The rows of the choices around the one that the person is at, as many as there is room for.
+    /// Rows of the choices around the current one, as many as fit.
     fn choices(&self, room: usize, size: Size) -> Vec<Row> {
         let matches = self.matches();
         let at = self.at.min(matches.len().saturating_sub(1));
@@ -151,7 +151,7 @@ impl<'a> List<'a> {
             |place: usize| matches.get(place).map(|choice| self.choice(*choice, place == at, size)).unwrap_or_default();
         let mut rows = rows_of(at);
         let (mut first, mut next) = (at, at.saturating_add(1));
-        // One below, one above, and so on, while both fit.
+        // Add one choice below, one above, and so on, while they fit.
         loop {
             let shown = next.saturating_sub(first);
             let below = if next < matches.len() { rows_of(next) } else { Vec::new() };
@@ -200,7 +200,7 @@ impl Prompt for List<'_> {
         for help in self.help.iter().map(String::as_str).chain([self.keys()]) {
             below.add(Look::Faint, help, size);
         }
-        // The choices go before the help where there is no room for both.
+        // Choices take precedence over help when there is no room for both.
         let room = size.rows.saturating_sub(frame.rows.len()).saturating_sub(2);
         let room = room.saturating_sub(below.rows.len().min(room.saturating_div(2))).max(1);
         if self.matches().is_empty() && !self.filter.is_empty() {
@@ -285,7 +285,7 @@ mod tests {
         }
     }
 
-    /// A filter without a match says so and goes away; it chooses nothing.
+    /// A filter without a match reports that and is cleared, and nothing is chosen.
     #[test]
     fn no_match_chooses_nothing() {
         let labels = ["Yes", "No"].map(str::to_owned).to_vec();

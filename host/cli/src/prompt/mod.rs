@@ -1,8 +1,8 @@
-//! Questions at the terminal: drawn where the cursor stands, answered by keys.
+//! Questions at the terminal: drawn at the cursor, answered by keys.
 //!
-//! Keys that were pressed before a question is shown are for something else. So the input that waits is discarded when
-//! a question appears, and a question that gives consent also ignores keys until none came for [`QUIET`]: somebody who
-//! types does not answer it.
+//! Keys pressed before a question appears are meant for something else, so pending input is discarded when it appears.
+//! A question that gives consent also ignores keys until none has come for [`QUIET`], so that a person who is typing
+//! does not answer it by accident.
 
 mod draw;
 mod line;
@@ -21,24 +21,24 @@ use draw::{Drawn, Frame};
 pub(super) use line::Line;
 pub(super) use list::List;
 
-/// How long no key may come before a question that gives consent takes one.
+/// Time without keys after which a question that gives consent accepts a key.
 const QUIET: Duration = Duration::from_millis(500);
-/// How often a question looks whether it is still wanted and how large the terminal is.
+/// Interval at which a question checks whether it is still wanted and how large the terminal is.
 const TICK: Duration = Duration::from_millis(100);
-/// How long input is discarded at most: somebody may paste without end.
+/// Maximum time for discarding input: a paste may be endless.
 const DISCARDING: Duration = Duration::from_millis(100);
 
-/// Whether something is an answer, or why not, for the person.
+/// Check whether a value is an answer; the error tells the person why not.
 type Accept<'a, T> = Box<dyn Fn(&T) -> Result<(), String> + 'a>;
 
-/// Why a question has no answer.
+/// Reason why a question has no answer.
 #[derive(Debug)]
 pub(super) enum Gone {
-    /// The person went away.
+    /// The person dismissed the question.
     Cancelled,
-    /// The person went away from what waits, too.
+    /// The person dismissed this question and all waiting ones.
     Interrupted,
-    /// Nobody waits for the answer any more.
+    /// The answer is no longer wanted.
     Withdrawn,
     /// The terminal cannot be used.
     Failed(io::Error),
@@ -50,44 +50,44 @@ impl From<io::Error> for Gone {
     }
 }
 
-/// What a key or a paste does to a question.
+/// Effect of a key or a paste on a question.
 pub(super) enum Reply<A> {
-    /// The question goes on.
+    /// The question stays open.
     GoesOn,
-    /// The person goes away.
+    /// The person dismisses the question.
     Cancel,
-    /// This is the answer.
+    /// The question is answered.
     Answer(A),
 }
 
-/// A question.
+/// A question at the terminal.
 pub(super) trait Prompt {
-    /// What answers it.
+    /// Type of the answer.
     type Answer;
 
-    /// What to draw on a terminal of this size.
+    /// Draws the question for a terminal of this size.
     fn frame(&self, size: Size) -> Frame;
 
-    /// Takes a key.
+    /// Handles a key.
     fn key(&mut self, key: KeyEvent) -> Reply<Self::Answer>;
 
-    /// Takes text that was pasted.
+    /// Handles pasted text.
     fn paste(&mut self, text: &str);
 
-    /// What stays on the screen of the question and its answer: a printable line.
+    /// Printable line with the question and its answer, which stays on the screen.
     fn answered(&self, answer: &Self::Answer) -> String;
 }
 
-/// The terminal that stdin and stderr are, in raw mode until this is dropped.
+/// Guard of the terminal on stdin and stderr, which is in raw mode until the guard is dropped.
 pub(super) struct Terminal {
     withdrawn: Arc<AtomicBool>,
 }
 
 impl Terminal {
-    /// Takes the terminal for a conversation; its questions end when `withdrawn` is set.
+    /// Takes the terminal for a conversation, whose questions end when `withdrawn` is set.
     ///
     /// # Errors
-    /// When the terminal cannot be set.
+    /// When the terminal's mode cannot be set.
     pub(super) fn take(withdrawn: Arc<AtomicBool>) -> io::Result<Self> {
         terminal::enable_raw_mode()?;
         let taken = Self { withdrawn };
@@ -100,20 +100,20 @@ impl Terminal {
         self.show(&wrap::rows(line, wrap::size().columns));
     }
 
-    /// Shows rows that fit.
+    /// Shows rows that fit the terminal.
     #[allow(clippy::unused_self, reason = "in raw mode alone are rows ended so")]
     pub(super) fn show(&self, rows: &[String]) {
         let text: String = rows.iter().flat_map(|row| [row.as_str(), "\r\n"]).collect();
-        // There is nobody to tell that the terminal is gone; the next question finds out.
+        // There is nowhere to report that the terminal is gone; the next question fails.
         let _ = stderr().write_all(text.as_bytes());
     }
 
-    /// Asks something that gives consent.
+    /// Asks a question that gives consent.
     pub(super) fn ask_carefully<P: Prompt>(&self, prompt: &mut P) -> Result<P::Answer, Gone> {
         self.answer(prompt, QUIET)
     }
 
-    /// Asks something.
+    /// Asks a question.
     pub(super) fn ask<P: Prompt>(&self, prompt: &mut P) -> Result<P::Answer, Gone> {
         self.answer(prompt, Duration::ZERO)
     }
@@ -147,7 +147,7 @@ impl Terminal {
             }
             let now = Instant::now();
             if takes_keys.is_some_and(|from| now < from) {
-                // With all that came at once: the reader of keys leaves what is more than it reads in one go.
+                // Discard all input that came at once: the event reader keeps what exceeds a single read.
                 discard()?;
                 takes_keys = Instant::now().checked_add(quiet);
                 continue;
@@ -178,12 +178,12 @@ impl Drop for Terminal {
     }
 }
 
-/// Whether a key is this one with Ctrl.
+/// Whether the key is this letter with Ctrl.
 fn is_control(key: KeyEvent, letter: char) -> bool {
     key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char(letter)
 }
 
-/// The character that a key types.
+/// Returns the character that a key types.
 fn typed(key: KeyEvent) -> Option<char> {
     match key.code {
         KeyCode::Char(c) if !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) => Some(c),
@@ -191,7 +191,7 @@ fn typed(key: KeyEvent) -> Option<char> {
     }
 }
 
-/// Discards what was typed and not read yet: by the system, and by the reader of keys.
+/// Discards typed input that was not read yet, from the system's buffer and the event reader's.
 fn discard() -> io::Result<()> {
     let begun = Instant::now();
     #[cfg(unix)]
@@ -202,7 +202,7 @@ fn discard() -> io::Result<()> {
     Ok(())
 }
 
-/// The next event, if one comes soon.
+/// Returns the next event if one comes within [`TICK`].
 fn next_event() -> io::Result<Option<Event>> {
     if !is_there() {
         return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the terminal is gone"));
@@ -210,7 +210,8 @@ fn next_event() -> io::Result<Option<Event>> {
     if event::poll(TICK)? { event::read().map(Some) } else { Ok(None) }
 }
 
-/// Whether somebody is at the other end of the terminal. The reader of keys would try for ever to read one that is gone.
+/// Whether the terminal still has another end. The event reader would otherwise try forever to read a terminal that is
+/// gone.
 fn is_there() -> bool {
     #[cfg(unix)]
     {

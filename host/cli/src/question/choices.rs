@@ -1,28 +1,28 @@
-//! What a field has to choose from, however its schema says so.
+//! Choices of a form field, in any of the ways that a schema states them.
 //!
-//! MCP's own forms have `enum`, `enumNames`, `oneOf` of titled constants and lists of these. Generators of schemas write
-//! more: values that are numbers, a bound beside the values, `anyOf` for `oneOf`, and `null` among the alternatives for
-//! a field that can be left out. [client/elicitation, Requested Schema]
+//! MCP's own forms have `enum`, `enumNames`, `oneOf` of titled constants, and lists of these. Schema generators write
+//! more: numbers as values, a bound beside the values, `anyOf` for `oneOf`, and `null` among the alternatives for an
+//! optional field. [client/elicitation, Requested Schema]
 
 use serde_json::Value;
 
 use super::{Choice, yes_or_no};
 use taskcell::protocol::types::ElicitValue;
 
-/// How deep alternatives within alternatives are looked into.
+/// Maximum depth of nested alternatives.
 const MAX_DEPTH: usize = 4;
 
-/// The choices of a field that takes one of several values; none where it takes others, too.
+/// Choices of a field that takes one of several values; `None` when it also takes others.
 pub(super) fn of_one(field: &Value) -> Option<Vec<Choice>> {
     let mut choices = Vec::new();
     collect(field, None, MAX_DEPTH, &mut choices)?;
     Some(choices)
 }
 
-/// The choices of a field that takes any of several texts; none where it takes others, too.
+/// Choices of a field that takes any of several texts; `None` when it also takes others.
 pub(super) fn of_any(field: &Value) -> Option<Vec<Choice>> {
     if let Some(alternatives) = alternatives(field) {
-        // A list, or nothing.
+        // The field takes a list or nothing.
         let mut lists = alternatives.iter().filter(|alternative| !is_null(alternative));
         return if let (Some(list), None) = (lists.next(), lists.next()) { of_any(list) } else { None };
     }
@@ -34,7 +34,7 @@ pub(super) fn of_any(field: &Value) -> Option<Vec<Choice>> {
     (!choices.is_empty() && choices.iter().all(is_text)).then_some(choices)
 }
 
-/// Whether a field takes values of this type, and `null` at most.
+/// Whether a field takes values of this type and, besides them, at most `null`.
 pub(super) fn has_type(field: &Value, name: &str) -> bool {
     match field.get("type") {
         Some(Value::String(only)) => only == name,
@@ -45,17 +45,17 @@ pub(super) fn has_type(field: &Value, name: &str) -> bool {
     }
 }
 
-/// The alternatives of a schema.
+/// Alternatives of a schema.
 pub(super) fn alternatives(schema: &Value) -> Option<&Vec<Value>> {
     ["oneOf", "anyOf"].iter().find_map(|keyword| schema.get(keyword)?.as_array())
 }
 
-/// Whether a schema takes nothing but `null`.
+/// Whether a schema takes only `null`.
 pub(super) fn is_null(schema: &Value) -> bool {
     schema.get("type").is_some_and(|name| name == "null") || schema.get("const").is_some_and(Value::is_null)
 }
 
-/// Adds the choices of a schema; none where it takes more than can be listed.
+/// Adds the choices of a schema; `None` when the schema takes more values than can be listed.
 fn collect(schema: &Value, title: Option<&str>, depth: usize, choices: &mut Vec<Choice>) -> Option<()> {
     let depth = depth.checked_sub(1)?;
     let title = schema.get("title").and_then(Value::as_str).filter(|title| !title.trim().is_empty()).or(title);
@@ -78,7 +78,7 @@ fn collect(schema: &Value, title: Option<&str>, depth: usize, choices: &mut Vec<
     Some(())
 }
 
-/// A value to choose; none for one that an answer cannot have.
+/// Creates a choice for a value; `None` when no answer can have this value.
 fn choice(value: &Value, title: Option<&str>) -> Option<Choice> {
     let answer = super::answer_of(value)?;
     let label = match (&answer, title) {

@@ -1,14 +1,14 @@
-//! What a field asks of its answer, told before the first one.
+//! Rules of a field in words, shown before the first answer.
 
 use serde_json::Value;
 
 use super::choices::{alternatives, has_type, is_null};
 use taskcell::text::one_line;
 
-/// Characters of what a server wrote into a rule: a pattern, the name of a format.
+/// Characters shown of a server's text within a rule: a pattern, the name of a format.
 const MAX_RULE: usize = 100;
 
-/// How the values of a format are written. [JSON Schema, Validation, 7.3]
+/// Example notations of the formats. [JSON Schema, Validation, 7.3]
 const FORMATS: [(&str, &str); 13] = [
     ("date", "a date: YYYY-MM-DD"),
     ("date-time", "a time: YYYY-MM-DDThh:mm:ssZ"),
@@ -25,7 +25,7 @@ const FORMATS: [(&str, &str); 13] = [
     ("uuid", "a UUID, such as 123e4567-e89b-42d3-a456-426614174000"),
 ];
 
-/// The rules of a field in one printable line; empty where it takes anything.
+/// Describes the rules of a field in one printable line; empty when the field takes anything.
 pub(super) fn rules(field: &Value) -> String {
     let mut rules = Vec::new();
     add(field, &mut rules);
@@ -35,7 +35,7 @@ pub(super) fn rules(field: &Value) -> String {
 
 fn add(field: &Value, rules: &mut Vec<String>) {
     if let Some(alternatives) = alternatives(field) {
-        // The rules of what can be entered, where that is of one kind.
+        // Describe the only alternative besides `null`, if there is just one.
         let mut others = alternatives.iter().filter(|alternative| !is_null(alternative));
         if let (Some(only), None) = (others.next(), others.next()) {
             add(only, rules);
@@ -77,7 +77,7 @@ fn add(field: &Value, rules: &mut Vec<String>) {
     }
 }
 
-/// Between how many things a value must have.
+/// Describes the allowed number of things in a value.
 fn counted(field: &Value, [least, most]: [&str; 2], thing: &str) -> Option<String> {
     let count = |keyword: &str| field.get(keyword).and_then(Value::as_u64);
     let things = |count: u64| if count == 1 { thing.to_owned() } else { format!("{thing}s") };

@@ -1,9 +1,9 @@
-//! The questions that a form asks, apart from any terminal: what is shown, what is offered, what an entry means.
+//! Questions of a form, independent of any terminal: texts, offered answers, and the meaning of entries.
 //!
-//! A question is made of the schema of its field as the answer will be held against it, so fields outside of MCP's forms
-//! are asked like those within: their choices are listed and their rules told. An entry is held against that schema by
-//! the function that holds the whole answer against the form, so what is taken here is taken there. Text of the server
-//! is made printable here, once, and stays as it came only in the values that go back to it.
+//! A question is built from the schema of its field, the one that later validates the answer. Fields beyond MCP's forms
+//! are therefore asked like standard ones: their choices are listed and their rules told. The function that validates
+//! the whole answer also checks each entry, so an accepted entry stays accepted. The server's text is made printable
+//! here, once. It stays unchanged only in the values that return to the server.
 
 mod choices;
 mod hints;
@@ -19,56 +19,56 @@ use taskcell::protocol::types::{
 use taskcell::text::{is_printable_line, one_line};
 use taskcell::validation::elicitation;
 
-/// Characters of a label, and of a value where it is shown.
+/// Characters shown of a label or a value.
 const MAX_LABEL: usize = 80;
-/// Characters of a description.
+/// Characters shown of a description.
 const MAX_HELP: usize = 300;
-/// The greatest whole number up to which each has a double of its own.
+/// Bound of the whole numbers that a double represents exactly (2^53).
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// One question: a field of a form.
+/// Question about one field of a form.
 #[derive(Debug, PartialEq)]
 pub(super) struct Question {
     name: String,
-    /// Whether the form wants an answer.
+    /// Whether the form requires an answer.
     pub(super) required: bool,
-    /// Whether a text without characters is meant to be an answer.
+    /// Whether the empty text is an answer.
     takes_empty: bool,
-    /// The schema of a form with this field alone, to hold an entry against.
+    /// Schema of a form with only this field, to validate an entry.
     schema: String,
-    /// What to call it, printable.
+    /// Printable name of the field.
     pub(super) label: String,
-    /// What the server says of it, and what its rules are: printable lines.
+    /// Printable lines: the server's description of the field and its rules.
     pub(super) help: Vec<String>,
     pub(super) ask: Ask,
 }
 
-/// How a question is asked, and what is offered.
+/// Way to ask a question, with the offered answer.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Ask {
-    /// For a line of text; what is offered is printable.
+    /// Asks for a line of text; the offered text is printable.
     Line { read: Read, offered: Option<String> },
-    /// For one of these.
+    /// Asks for one of the choices.
     One { choices: Vec<Choice>, offered: usize },
-    /// For any of these.
+    /// Asks for any of the choices.
     Any { choices: Vec<Choice>, offered: Vec<usize> },
 }
 
-/// How a line is read.
+/// Interpretation of a line.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Read {
     Text,
     Number,
     Integer,
-    /// As JSON, as text or as a list with commas, whichever fits first.
+    /// Read as JSON, as text or as a list with commas, whichever fits first.
     Any,
 }
 
-/// What can be chosen.
+/// An item to choose.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Choice {
     label: String,
-    /// None leaves the field out.
+    /// Value of the item; `None` leaves the field out.
     value: Option<ElicitValue>,
 }
 
@@ -84,10 +84,10 @@ impl fmt::Display for Choice {
     }
 }
 
-/// The questions of a form, in its order.
+/// Builds the questions of a form, in its order.
 ///
 /// # Errors
-/// -32602 for a field that nothing fits.
+/// -32602 when no value fits a field.
 pub(super) fn questions(form: &ElicitForm) -> Result<Vec<Question>, RpcError> {
     let schema = &form.requested_schema;
     schema.properties.iter().map(|field| Question::new(schema, field)).collect()
@@ -98,7 +98,7 @@ impl Question {
         let required = form.required.iter().flatten().any(|name| *name == field.name);
         let alone = RequestedSchema { dialect: form.dialect.clone(), properties: vec![field.clone()], required: None };
         let unusable = |why: serde_json::Error| RpcError::internal("user", format!("The form cannot be read: {why}"));
-        // The schema that answers are held against has no titles and no defaults.
+        // The validation schema has neither titles nor defaults.
         let rules = serde_json::to_value(&alone).map_err(unusable)?;
         let alone = ElicitForm { message: String::new(), requested_schema: alone };
         let schema = elicitation::schema(&ElicitRequest::Form(alone))?.unwrap_or_default();
@@ -132,7 +132,7 @@ impl Question {
         Ok(question)
     }
 
-    /// How a field of this schema is asked.
+    /// Decides how to ask a field of this schema.
     fn asked(&self, field: &Value) -> Ask {
         let default = field.get("default").filter(|default| !default.is_null());
         if let Some(choices) = choices::of_any(field) {
@@ -146,15 +146,15 @@ impl Question {
         let kinds = [("string", Read::Text), ("integer", Read::Integer), ("number", Read::Number)];
         let read = kinds.iter().find(|(name, _)| choices::has_type(field, name)).map_or(Read::Any, |(_, read)| *read);
         let offered = default.map(|default| default.as_str().map_or_else(|| default.to_string(), str::to_owned));
-        // One that would be refused, or changed to be shown, is not offered.
+        // A default that would be refused, or changed for display, is not offered.
         let fits = |text: &String| is_printable_line(text) && matches!(self.read(read, text), Ok(Some(_)));
         Ask::Line { read, offered: offered.filter(fits) }
     }
 
-    /// What a line means; none leaves the field out.
+    /// Interprets a line; `None` leaves the field out.
     ///
     /// # Errors
-    /// What is wrong with it, for whoever typed it.
+    /// The problem with the line, for the person who typed it.
     pub(super) fn read(&self, read: Read, line: &str) -> Result<Option<ElicitValue>, String> {
         let trimmed = line.trim();
         let missing = if read == Read::Text { line.is_empty() } else { trimmed.is_empty() };
@@ -173,7 +173,7 @@ impl Question {
         Ok(Some(value))
     }
 
-    /// What of all that a line can mean fits first.
+    /// Returns the first interpretation of a line that fits the field.
     fn whatever(&self, trimmed: &str, line: &str) -> Result<ElicitValue, String> {
         let as_json = serde_json::from_str::<Value>(trimmed).ok().and_then(|value| answer_of(&value));
         let as_list = || ElicitValue::TextList(trimmed.split(',').map(|text| text.trim().to_owned()).collect());
@@ -185,10 +185,10 @@ impl Question {
         Some(as_list()).filter(|list| self.check(list).is_ok()).ok_or(why)
     }
 
-    /// The value of what was chosen of many, by its places; none leaves the field out.
+    /// Returns the value for the chosen positions of a multiple choice; `None` leaves the field out.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The problem with the selection.
     pub(super) fn any(&self, chosen: &[usize]) -> Result<Option<ElicitValue>, String> {
         let texts = self.chosen(chosen).filter_map(|choice| match &choice.value {
             Some(ElicitValue::Text(text)) => Some(text.clone()),
@@ -202,10 +202,10 @@ impl Question {
         }
     }
 
-    /// The value of what was chosen of several, by its place; none leaves the field out.
+    /// Returns the value for the chosen position of a single choice; `None` leaves the field out.
     ///
     /// # Errors
-    /// What is wrong with it: a form may offer what it then refuses.
+    /// The problem with the choice: a form may offer a value that it then refuses.
     pub(super) fn one(&self, chosen: &[usize]) -> Result<Option<ElicitValue>, String> {
         let choice = self.chosen(chosen).next().ok_or("an answer is needed")?;
         choice.value.as_ref().map(|value| self.check(value)).transpose()?;
@@ -234,7 +234,7 @@ impl Question {
         }
     }
 
-    /// An answer, to be shown.
+    /// Formats an answer for display.
     pub(super) fn shown(&self, answer: &ElicitValue) -> String {
         let label = |value: &ElicitValue| match &self.ask {
             Ask::Line { .. } => None,
@@ -260,17 +260,17 @@ impl Question {
     fn check(&self, value: &ElicitValue) -> Result<(), String> {
         let action = ElicitAction::Accept(Some(vec![self.entry(value.clone())]));
         let checked = elicitation::check(Some(&self.schema), ElicitResult { action, meta: None });
-        // The place is this question.
+        // The prefix only repeats the name of this field.
         checked.map(drop).map_err(|why| why.split_once(": ").map_or(why.clone(), |(_, why)| why.to_owned()))
     }
 }
 
-/// The labels of choices.
+/// Labels of the choices.
 pub(super) fn labels(choices: &[Choice]) -> Vec<String> {
     choices.iter().map(Choice::to_string).collect()
 }
 
-/// One of these, or no answer where none is needed, which is then offered unless something else is.
+/// Builds a single choice. For an optional field it has "(no answer)", which is offered unless there is a default.
 fn one_of(mut choices: Vec<Choice>, default: Option<&ElicitValue>, required: bool) -> Ask {
     let offered = default.and_then(|default| choices.iter().position(|choice| choice.value.as_ref() == Some(default)));
     let offered = offered.unwrap_or(if required { 0 } else { choices.len() });
@@ -280,13 +280,13 @@ fn one_of(mut choices: Vec<Choice>, default: Option<&ElicitValue>, required: boo
     Ask::One { choices, offered }
 }
 
-/// The places of the choices with these values.
+/// Positions of the choices with these values.
 fn places(choices: &[Choice], texts: &[String]) -> Vec<usize> {
     let is_one = |choice: &Choice| matches!(&choice.value, Some(ElicitValue::Text(value)) if texts.contains(value));
     choices.iter().enumerate().filter(|(_, choice)| is_one(choice)).map(|(place, _)| place).collect()
 }
 
-/// A value as an answer; none where no answer can be exactly that.
+/// Converts a value to an answer; `None` when no answer can represent it exactly.
 fn answer_of(value: &Value) -> Option<ElicitValue> {
     let answer: ElicitValue = serde_json::from_value(value.clone()).ok()?;
     let back = serde_json::to_value(&answer).ok()?;
@@ -303,7 +303,7 @@ fn number(text: &str, whole: bool) -> Result<ElicitValue, String> {
     }
 }
 
-/// What was entered to give this answer.
+/// Returns the entry that gives this answer.
 fn entered(answer: &ElicitValue) -> String {
     match answer {
         ElicitValue::Text(text) => text.clone(),
@@ -329,7 +329,7 @@ mod tests {
         questions(&form).map(|mut questions| questions.pop().unwrap())
     }
 
-    /// What is offered: the entry of a line, or the labels with marks.
+    /// Returns the offered answer: the entry of a line, or the labels with marks.
     fn offered(question: &Question) -> String {
         let marked = |choices: &[Choice], is_marked: &dyn Fn(usize) -> bool| {
             let mark =
@@ -343,7 +343,7 @@ mod tests {
         }
     }
 
-    /// A field becomes one question, which offers the default; and is "no answer" where none is needed.
+    /// A field becomes one question that offers the default. An optional field can also be left without an answer.
     #[test]
     fn a_field_becomes_a_question() {
         let titled = json!([{ "const": "r", "title": "Red" }, { "const": "g", "title": "Green" }]);
@@ -351,7 +351,7 @@ mod tests {
         let table = [
             (json!({ "type": "string" }), true, "Text "),
             (json!({ "type": "string", "default": "x y" }), false, "Text x y"),
-            // Neither is what would be sent if it were shown.
+            // The displayed default would differ from the value that is sent.
             (json!({ "type": "string", "default": "x\u{1b}[2J" }), false, "Text "),
             (json!({ "type": "string", "default": "x\ny" }), false, "Text "),
             (json!({ "type": "number", "default": 1.50 }), true, "Number 1.5"),
@@ -372,7 +372,7 @@ mod tests {
             (json!({ "type": "integer", "multipleOf": 2, "default": 4 }), true, "Integer 4"),
             (json!({ "type": "string", "pattern": "x", "default": "x" }), true, "Text x"),
             (json!({ "type": ["string", "null"], "maxLength": 3, "default": "x" }), false, "Text x"),
-            // Neither is an answer that the form takes.
+            // The form refuses its own default.
             (json!({ "type": "integer", "maximum": 3, "default": 4 }), true, "Integer "),
             (json!({ "type": "string", "format": "email", "default": "nobody" }), false, "Text "),
         ];
@@ -386,7 +386,7 @@ mod tests {
         assert_eq!(ask(&json!({ "type": "string", "title": " " }), true).unwrap().label, "a");
     }
 
-    /// What is typed becomes a value of the field's type, nothing, or an error.
+    /// A typed line becomes a value of the field's type, no answer, or an error.
     #[test]
     fn a_line_is_read_by_the_rule_of_the_field() {
         let text = |more: Value| {
@@ -448,7 +448,7 @@ mod tests {
         }
     }
 
-    /// Nothing of many is an empty list where that fits, and else no answer where none is needed.
+    /// An empty selection is an empty list where that fits. For an optional field it is otherwise no answer.
     #[test]
     fn nothing_of_many_is_nothing() {
         for (least, required, expected) in
@@ -461,7 +461,7 @@ mod tests {
         }
     }
 
-    /// An answer that was given is offered again, and shown by its label.
+    /// A given answer is offered again, and shown by its label.
     #[test]
     fn an_answer_is_offered_again() {
         let titled = json!([{ "const": "r", "title": "Red" }, { "const": "g", "title": "Green\u{1b}" }]);
@@ -491,7 +491,7 @@ mod tests {
         }
     }
 
-    /// The question of a field that came as it stands here.
+    /// Builds the question of a field as written, without MCP's types.
     fn other(field: &Value, required: bool) -> Result<Question, RpcError> {
         use taskcell::protocol::types::PrimitiveSchema;
 
@@ -503,7 +503,7 @@ mod tests {
         questions(&form).map(|mut questions| questions.pop().unwrap())
     }
 
-    /// What has choices is a list of them, by whatever words the schema says so.
+    /// A field with choices becomes a list of them, in whatever way the schema states them.
     #[test]
     fn choices_are_a_list_however_they_are_written() {
         let titled = json!([{ "const": "r", "title": "Red" }, { "const": "g", "title": "Green" }]);
@@ -541,7 +541,7 @@ mod tests {
                 "Any *Red|Green",
             ),
             (json!({ "anyOf": [{ "type": "array", "items": { "enum": ["r"] } }, { "type": "null" }] }), false, "Any r"),
-            // Not all that is taken can be listed, or be an answer.
+            // Some accepted values cannot be listed, or cannot be an answer.
             (json!({ "anyOf": [{ "const": "r" }, { "type": "string" }] }), true, "Any "),
             (json!({ "type": "array", "items": { "enum": [1, 2] } }), true, "Any "),
             (json!({ "enum": ["r", { "a": 1 }, 18_014_398_509_481_985_u64] }), true, "One *r"),
@@ -559,7 +559,7 @@ mod tests {
         assert!(refused.one(&[0]).is_ok() && refused.one(&[1]).unwrap_err().contains("longer"));
     }
 
-    /// The rules of a field are told before it is answered.
+    /// The rules of a field are shown before it is answered.
     #[test]
     fn rules_are_told_first() {
         let table = [
