@@ -16,7 +16,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
-use taskcell::mrtr::{CallError, Caller, INPUT, MAY_ASK, Response, Rest};
+use taskcell::mrtr::{CallError, Caller, FallbackHandler, INPUT, INPUT_REQUIRED_METHODS, Response};
 use taskcell::protocol::jsonrpc::{self, Message, code};
 use taskcell::protocol::plain;
 use taskcell::protocol::types::RpcError;
@@ -42,19 +42,19 @@ impl<K: Eq + Hash, V> ById<K, V> {
 
 /// What rmcp asked for of a server of this revision.
 #[derive(Default)]
-pub(super) struct Asked {
+pub(super) struct OutgoingCalls {
     /// Requests whose results may ask. They are few: rmcp waits for each.
     requests: ById<RequestId, ClientRequest>,
     /// Those that a caller goes on with.
     going_on: ById<RequestId, AbortHandle>,
 }
 
-impl Asked {
+impl OutgoingCalls {
     /// Looks at what rmcp sends. Says whether the server is to have it.
     pub(super) fn note(&self, message: &ClientJsonRpcMessage) -> bool {
         use rmcp::model::ClientNotification::CancelledNotification;
         match message {
-            JsonRpcMessage::Request(request) if MAY_ASK.contains(&request.request.method()) => {
+            JsonRpcMessage::Request(request) if INPUT_REQUIRED_METHODS.contains(&request.request.method()) => {
                 self.requests.insert(request.id.clone(), request.request.clone());
             }
             JsonRpcMessage::Notification(notification) => {
@@ -89,7 +89,7 @@ impl Asked {
 }
 
 /// Goes on with a call from its first result, and gives the answer to rmcp's request for it.
-pub(super) async fn go_on(
+pub(super) async fn resume_call(
     caller: Arc<Caller>,
     id: RequestId,
     request: ClientRequest,
@@ -99,7 +99,7 @@ pub(super) async fn go_on(
         let written = serde_json::to_value(&request).map_err(|error| CallError::Params(error.to_string()))?;
         let params = written.get("params").cloned().unwrap_or_default();
         let params = to_raw_value(&params).map_err(|error| CallError::Params(error.to_string()))?;
-        caller.called(request.method(), &params, result).await
+        caller.continue_call(request.method(), &params, result).await
     };
     let outcome = outcome.await.map_err(|error| match error.rpc() {
         Some(error) => error.clone(),
@@ -120,33 +120,33 @@ pub(super) fn new_id() -> String {
 
 /// Requests of the adapter's own to the server, which wait for answers.
 #[derive(Default)]
-pub(super) struct Waiting(ById<String, oneshot::Sender<Response>>);
+pub(super) struct PendingResponses(ById<String, oneshot::Sender<Response>>);
 
 /// One of them; it waits no longer when this is dropped.
-pub(super) struct Awaited<'a> {
-    waiting: &'a Waiting,
+pub(super) struct PendingResponse<'a> {
+    pending: &'a PendingResponses,
     pub(super) id: String,
     pub(super) answer: oneshot::Receiver<Response>,
 }
 
-impl Drop for Awaited<'_> {
+impl Drop for PendingResponse<'_> {
     fn drop(&mut self) {
-        self.waiting.0.remove(&self.id);
+        self.pending.0.remove(&self.id);
     }
 }
 
-impl Waiting {
-    pub(super) fn begin(&self, id: String) -> Awaited<'_> {
+impl PendingResponses {
+    pub(super) fn begin(&self, id: String) -> PendingResponse<'_> {
         let (sender, answer) = oneshot::channel();
         self.0.insert(id.clone(), sender);
-        Awaited { waiting: self, id, answer }
+        PendingResponse { pending: self, id, answer }
     }
 
     /// Takes an answer to one of them.
     pub(super) fn take(&self, id: &RequestId, message: &Message<'_>) -> bool {
         let RequestId::String(id) = id else { return false };
-        let Some(waiting) = self.0.remove(&(**id).to_owned()) else { return false };
-        let _ = waiting.send(response(message));
+        let Some(pending) = self.0.remove(&(**id).to_owned()) else { return false };
+        let _ = pending.send(response(message));
         true
     }
 }
@@ -214,7 +214,7 @@ impl Application {
 }
 
 #[async_trait]
-impl Rest for Application {
+impl FallbackHandler for Application {
     async fn answer(&self, request: &[u8]) -> Option<Vec<u8>> {
         let message: ServerJsonRpcMessage = match serde_json::from_slice(request) {
             Ok(message) => message,

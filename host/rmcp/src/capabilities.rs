@@ -25,7 +25,7 @@ pub(super) fn into_initialize(request: &mut ClientRequest, handlers: impl FnOnce
 }
 
 /// What rmcp would have a request of revision 2026-07-28 say of the client.
-pub(super) struct Said {
+pub(super) struct ClientIdentity {
     /// What the application can do.
     pub(super) capabilities: Value,
     pub(super) client: Option<Implementation>,
@@ -33,7 +33,7 @@ pub(super) struct Said {
 
 /// Declares in a request what it is to declare, if it is one that does: those of revision 2026-07-28 do.
 /// [basic, Per-request protocol fields]
-pub(super) fn add_to_meta(request: &mut ClientRequest, declare: impl FnOnce(Said) -> Value) {
+pub(super) fn add_to_meta(request: &mut ClientRequest, declare: impl FnOnce(ClientIdentity) -> Value) {
     // One that does not is not given a `_meta`.
     if !request.get_meta().0.0.contains_key(CLIENT_CAPABILITIES) {
         return;
@@ -41,7 +41,7 @@ pub(super) fn add_to_meta(request: &mut ClientRequest, declare: impl FnOnce(Said
     let meta = &mut request.get_meta_mut().0.0;
     let client = meta.get(CLIENT_INFO).and_then(|client| serde_json::from_value(client.clone()).ok());
     if let Some(capabilities) = meta.get_mut(CLIENT_CAPABILITIES) {
-        let said = Said { capabilities: capabilities.take(), client };
-        *capabilities = declare(said);
+        let identity = ClientIdentity { capabilities: capabilities.take(), client };
+        *capabilities = declare(identity);
     }
 }

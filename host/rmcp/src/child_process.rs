@@ -12,8 +12,8 @@ use rmcp::transport::Transport;
 use tokio::process::{ChildStdin, ChildStdout};
 
 use super::connection::Connection;
+use super::sink::Sink;
 use super::stdio::Stdio;
-use super::way::Way;
 
 /// How long a server has to end once its stdin is closed, and again once it was told to: as rmcp has it.
 /// [basic/lifecycle, Shutdown]
@@ -33,13 +33,13 @@ impl std::fmt::Debug for ChildProcess {
 }
 
 impl ChildProcess {
-    pub(super) fn start(mut command: CommandWrap, connection: &Arc<Connection>) -> io::Result<(Self, Arc<dyn Way>)> {
+    pub(super) fn start(mut command: CommandWrap, connection: &Arc<Connection>) -> io::Result<(Self, Arc<dyn Sink>)> {
         command.command_mut().stdin(Pipes::piped()).stdout(Pipes::piped());
         let mut child = command.spawn()?;
         let none = || io::Error::other("the server has no stdin or no stdout");
         let (read, write) = (child.stdout().take().ok_or_else(none)?, child.stdin().take().ok_or_else(none)?);
-        let (stdio, way) = Stdio::open(read, write, connection);
-        Ok((Self { stdio, child: Some(child) }, way))
+        let (stdio, sink) = Stdio::open(read, write, connection);
+        Ok((Self { stdio, child: Some(child) }, sink))
     }
 
     async fn has_ended(child: &mut dyn ChildWrapper) -> bool {

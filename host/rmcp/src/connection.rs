@@ -13,9 +13,9 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::Adapter;
-use super::calls::{self, Application, Asked, ToRmcp, Waiting};
-use super::capabilities::{self, Said};
-use super::shape::is_response;
+use super::calls::{self, Application, OutgoingCalls, PendingResponses, ToRmcp};
+use super::capabilities::{self, ClientIdentity};
+use super::peek::is_response;
 use taskcell::mrtr::{self, Caller, Discovered};
 use taskcell::protocol::jsonrpc::Message;
 use taskcell::protocol::types::Implementation;
@@ -35,7 +35,7 @@ const QUEUE: usize = 64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// rmcp gets it.
-    NotOurs,
+    PassThrough,
     /// The handlers have it.
     Taken,
     /// The handlers would, but so many are being answered that it has to wait for [`Connection::room`].
@@ -43,7 +43,7 @@ pub(super) enum Verdict {
 }
 
 /// Ends when a message that had to wait can be looked at again.
-pub(super) type Room = BoxFuture<'static, ()>;
+pub(super) type Capacity = BoxFuture<'static, ()>;
 
 /// What carries the messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,16 +63,16 @@ pub(super) struct Connection {
     work: Mutex<JoinSet<()>>,
     sending: Mutex<Option<JoinHandle<()>>>,
     places: Arc<Semaphore>,
-    /// Room for their bytes.
+    /// Capacity for their bytes.
     bytes: Arc<Semaphore>,
     answering: Arc<Answering>,
     /// Whether nothing is begun any more.
     closing: AtomicBool,
     to_rmcp: ToRmcp,
-    asked: Arc<Asked>,
-    pub(super) waiting: Arc<Waiting>,
+    outgoing_calls: Arc<OutgoingCalls>,
+    pub(super) pending: Arc<PendingResponses>,
     /// What requests of revision 2026-07-28 say of the client; none before one did.
-    said: OnceLock<Said>,
+    identity: OnceLock<ClientIdentity>,
 }
 
 /// A server that is known.
@@ -98,12 +98,12 @@ impl Answering {
 }
 
 /// Takes an id out again, however its request ends.
-struct Entry {
+struct AnsweringGuard {
     answering: Arc<Answering>,
     id: String,
 }
 
-impl Drop for Entry {
+impl Drop for AnsweringGuard {
     fn drop(&mut self) {
         self.answering.lock().remove(&self.id);
     }
@@ -124,9 +124,9 @@ impl Connection {
             answering: Arc::default(),
             closing: AtomicBool::new(false),
             to_rmcp,
-            asked: Arc::default(),
-            waiting: Arc::default(),
-            said: OnceLock::new(),
+            outgoing_calls: Arc::default(),
+            pending: Arc::default(),
+            identity: OnceLock::new(),
         };
         (Arc::new(connection), for_rmcp)
     }
@@ -134,20 +134,20 @@ impl Connection {
     /// Looks at what rmcp sends, which says more then. Says whether it is for the server.
     pub(super) fn outgoing(&self, message: &mut ClientJsonRpcMessage) -> bool {
         if let JsonRpcMessage::Request(request) = message {
-            capabilities::add_to_meta(&mut request.request, |said| self.declare(said));
+            capabilities::add_to_meta(&mut request.request, |identity| self.declare(identity));
         }
         let Some(modern) = self.modern() else { return true };
-        !modern.application.take(message) && (self.carrier == Carrier::Http || self.asked.note(message))
+        !modern.application.take(message) && (self.carrier == Carrier::Http || self.outgoing_calls.note(message))
     }
 
     /// What a request of revision 2026-07-28 declares, by what rmcp would have it say.
-    fn declare(&self, said: Said) -> Value {
+    fn declare(&self, identity: ClientIdentity) -> Value {
         if let Some(modern) = self.modern() {
             return modern.caller.capabilities();
         }
-        let declared = Some(said.capabilities.clone());
+        let declared = Some(identity.capabilities.clone());
         // It says the same in each.
-        let _ = self.said.set(said);
+        let _ = self.identity.set(identity);
         let mut options = self.adapter.calls.clone();
         options.declared = declared;
         mrtr::capabilities(&self.adapter.handlers.current(), &options)
@@ -201,11 +201,11 @@ impl Connection {
 
     /// Begins the session, when this is the server's answer to `initialize` or `server/discover`. Gives what the session has
     /// to say, which in the second revision is nothing.
-    pub(super) fn begin(&self, message: &ServerJsonRpcMessage, way: Arc<dyn mrtr::Server>) -> Option<Outbox> {
+    pub(super) fn begin(&self, message: &ServerJsonRpcMessage, sink: Arc<dyn mrtr::Server>) -> Option<Outbox> {
         let JsonRpcMessage::Response(response) = message else { return None };
         let (server, version) = match &response.result {
             ServerResult::InitializeResult(result) => {
-                (identity(&result.server_info), result.protocol_version.to_string())
+                (implementation(&result.server_info), result.protocol_version.to_string())
             }
             ServerResult::DiscoverResult(result) => {
                 let raw = to_raw_value(result).ok()?;
@@ -215,7 +215,7 @@ impl Connection {
             _ => return None,
         };
         // It need not say what it is. [2026-07-28, basic, Per-response protocol fields]
-        let server = server.or_else(|| identity(&serde_json::json!({ "name": "unnamed", "version": "" })))?;
+        let server = server.or_else(|| implementation(&serde_json::json!({ "name": "unnamed", "version": "" })))?;
         let mut options = (self.adapter.options)(server);
         options.protocol_version = version;
         let is_modern = options.protocol_version == mrtr::PROTOCOL_VERSION;
@@ -223,11 +223,11 @@ impl Connection {
         let modern = is_modern.then(|| {
             let application = Arc::new(Application::new(self.to_rmcp.clone()));
             let mut calls = self.adapter.calls.clone();
-            if let Some(said) = self.said.get() {
-                (calls.declared, calls.client) = (Some(said.capabilities.clone()), said.client.clone());
+            if let Some(identity) = self.identity.get() {
+                (calls.declared, calls.client) = (Some(identity.capabilities.clone()), identity.client.clone());
             }
-            calls.rest.get_or_insert_with(|| Arc::<Application>::clone(&application));
-            Modern { caller: Arc::new(Caller::new(&session, way, calls)), application }
+            calls.fallback.get_or_insert_with(|| Arc::<Application>::clone(&application));
+            Modern { caller: Arc::new(Caller::new(&session, sink, calls)), application }
         });
         let begun = self.server.set(Server { session: Arc::new(session), modern });
         begun.is_ok().then_some(outbox).filter(|_| !is_modern)
@@ -240,36 +240,36 @@ impl Connection {
 
     /// Looks at a message of the server, and has it answered when it is for the handlers.
     pub(super) fn take(&self, text: &[u8]) -> Verdict {
-        let Some(server) = self.server.get().filter(|_| !self.passes(text)) else { return Verdict::NotOurs };
+        let Some(server) = self.server.get().filter(|_| !self.passes(text)) else { return Verdict::PassThrough };
         // What is no message is rmcp's to complain about.
-        let Ok(message) = Message::read(text) else { return Verdict::NotOurs };
+        let Ok(message) = Message::read(text) else { return Verdict::PassThrough };
         match (&server.modern, message.id, message.method.as_deref()) {
-            (None, ..) if self.closing.load(Ordering::Relaxed) => Verdict::NotOurs,
+            (None, ..) if self.closing.load(Ordering::Relaxed) => Verdict::PassThrough,
             (None, Some(id), Some(_)) if server.session.takes(&message) => self.answer(&server.session, id, text),
             (None, None, Some("notifications/cancelled")) if self.is_of_ours(message.params) => {
                 self.spawn(&server.session, text, ());
                 Verdict::Taken
             }
             (Some(modern), Some(id), None) => self.answered(modern, id, &message),
-            _ => Verdict::NotOurs,
+            _ => Verdict::PassThrough,
         }
     }
 
     /// Takes an answer of a server of revision 2026-07-28.
     fn answered(&self, modern: &Modern, id: &RawValue, message: &Message<'_>) -> Verdict {
-        let Ok(id) = serde_json::from_str::<RequestId>(id.get()) else { return Verdict::NotOurs };
-        if self.waiting.take(&id, message) {
+        let Ok(id) = serde_json::from_str::<RequestId>(id.get()) else { return Verdict::PassThrough };
+        if self.pending.take(&id, message) {
             return Verdict::Taken;
         }
-        let Some(request) = self.asked.answered(&id) else { return Verdict::NotOurs };
-        let Some(result) = message.result.filter(|result| self.asks(result)) else { return Verdict::NotOurs };
-        let going_on = calls::go_on(Arc::clone(&modern.caller), id.clone(), request, result.to_owned());
-        let (asked, to_rmcp) = (Arc::clone(&self.asked), self.to_rmcp.clone());
+        let Some(request) = self.outgoing_calls.answered(&id) else { return Verdict::PassThrough };
+        let Some(result) = message.result.filter(|result| self.asks(result)) else { return Verdict::PassThrough };
+        let going_on = calls::resume_call(Arc::clone(&modern.caller), id.clone(), request, result.to_owned());
+        let (outgoing_calls, to_rmcp) = (Arc::clone(&self.outgoing_calls), self.to_rmcp.clone());
         let ended = id.clone();
         let mut work = self.work();
         let by = work.spawn(async move {
             let answer = going_on.await;
-            asked.has_ended(&ended);
+            outgoing_calls.has_ended(&ended);
             let answer = serde_json::from_slice(&answer).unwrap_or_else(|error| {
                 let error = rmcp::ErrorData::internal_error(format!("the result cannot be read: {error}"), None);
                 JsonRpcMessage::error(error, Some(ended))
@@ -277,21 +277,23 @@ impl Connection {
             // It fails only when the service has ended.
             let _ = to_rmcp.send(answer).await;
         });
-        self.asked.goes_on(id, by);
+        self.outgoing_calls.goes_on(id, by);
         Verdict::Taken
     }
 
     fn answer(&self, session: &Arc<Session>, id: &RawValue, text: &[u8]) -> Verdict {
         // rmcp's type of an id has to carry the answer.
         if self.carrier == Carrier::Http && serde_json::from_str::<RequestId>(id.get()).is_err() {
-            return Verdict::NotOurs;
+            return Verdict::PassThrough;
         }
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return Verdict::Busy };
-        let Ok(room) = Arc::clone(&self.bytes).try_acquire_many_owned(weight(text.len())) else { return Verdict::Busy };
+        let Ok(capacity) = Arc::clone(&self.bytes).try_acquire_many_owned(weight(text.len())) else {
+            return Verdict::Busy;
+        };
         let id = id.get().to_owned();
         self.answering.lock().insert(id.clone());
-        let entry = Entry { answering: Arc::clone(&self.answering), id };
-        self.spawn(session, text, (place, room, entry));
+        let entry = AnsweringGuard { answering: Arc::clone(&self.answering), id };
+        self.spawn(session, text, (place, capacity, entry));
         Verdict::Taken
     }
 
@@ -324,7 +326,7 @@ impl Connection {
     }
 
     /// Waits for a place among the requests that are being answered, for one of so many bytes.
-    pub(super) fn room(&self, bytes: usize) -> Room {
+    pub(super) fn capacity(&self, bytes: usize) -> Capacity {
         let (places, all) = (Arc::clone(&self.places), Arc::clone(&self.bytes));
         Box::pin(async move {
             drop(places.acquire().await);
@@ -370,7 +372,7 @@ fn weight(bytes: usize) -> u32 {
 }
 
 /// What a server says it is, in the handlers' type.
-fn identity(info: &impl serde::Serialize) -> Option<Implementation> {
+fn implementation(info: &impl serde::Serialize) -> Option<Implementation> {
     let read = serde_json::to_value(info).and_then(serde_json::from_value);
     read.inspect_err(|error| tracing::debug!(%error, "the server does not say what it is")).ok()
 }
@@ -382,7 +384,7 @@ mod tests {
     use async_trait::async_trait;
     use serde_json::json;
 
-    use super::super::way::Way;
+    use super::super::sink::Sink;
     use super::*;
     use taskcell::mrtr::{Response, SendError};
     use taskcell::protocol::types::{RpcError, TextContent};
@@ -392,7 +394,7 @@ mod tests {
     struct Silent;
 
     #[async_trait]
-    impl Way for Silent {
+    impl Sink for Silent {
         async fn send(&self, _: Vec<u8>) {}
     }
 
@@ -437,10 +439,10 @@ mod tests {
         for id in 6..100 {
             assert_eq!(connection.take(request(id, 10).as_bytes()), Verdict::Taken);
         }
-        let mut room = connection.room(sixth.len());
-        assert!(tokio::time::timeout(Duration::from_millis(20), room.as_mut()).await.is_err());
+        let mut capacity = connection.capacity(sixth.len());
+        assert!(tokio::time::timeout(Duration::from_millis(20), capacity.as_mut()).await.is_err());
         opens.add_permits(1);
-        tokio::time::timeout(Duration::from_secs(30), room).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(30), capacity).await.unwrap();
         assert_eq!(connection.take(sixth.as_bytes()), Verdict::Taken);
         connection.end().await;
     }

@@ -25,10 +25,10 @@ use rmcp::transport::streamable_http_client::{
 };
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::calls::{go_on, new_id, response};
+use super::calls::{new_id, response, resume_call};
 use super::connection::{Connection, Verdict};
-use super::way::Way;
-use taskcell::mrtr::{MAY_ASK, Response, SendError, Server};
+use super::sink::Sink;
+use taskcell::mrtr::{INPUT_REQUIRED_METHODS, Response, SendError, Server};
 use taskcell::protocol::jsonrpc::Message;
 
 /// An event of a stream.
@@ -105,7 +105,7 @@ impl<C: StreamableHttpClient> HttpClient<C> {
         inner: C,
         connection: &Arc<Connection>,
         config: &StreamableHttpClientTransportConfig,
-    ) -> (Self, Arc<dyn Way>) {
+    ) -> (Self, Arc<dyn Sink>) {
         let route = Arc::<Mutex<Option<Route>>>::default();
         let posts = Posts {
             client: Mutex::new(inner.clone()),
@@ -124,9 +124,9 @@ impl<C: StreamableHttpClient> HttpClient<C> {
                 let mut event = event?;
                 while let Some(data) = event.data.as_ref().filter(|_| is_message(&event)) {
                     match connection.take(data.as_bytes()) {
-                        Verdict::NotOurs => break,
+                        Verdict::PassThrough => break,
                         Verdict::Taken => event.data = None,
-                        Verdict::Busy => connection.room(data.len()).await,
+                        Verdict::Busy => connection.capacity(data.len()).await,
                     }
                 }
                 Ok(event)
@@ -146,7 +146,7 @@ impl<C: StreamableHttpClient> HttpClient<C> {
                 if let Some(data) = event.data.as_ref().filter(|_| is_message(&event))
                     && let Some(result) = asking.result_that_asks(data)
                 {
-                    event.data = Some(asking.go_on(result).await);
+                    event.data = Some(asking.resume_call(result).await);
                 }
                 Ok(event)
             }
@@ -176,9 +176,9 @@ impl Asking {
         message.result.filter(|result| id == self.id && self.connection.asks(result)).map(ToOwned::to_owned)
     }
 
-    async fn go_on(&self, result: Box<RawValue>) -> String {
+    async fn resume_call(&self, result: Box<RawValue>) -> String {
         let Some(caller) = self.connection.caller() else { return String::new() };
-        let going_on = go_on(caller, self.id.clone(), self.request.clone(), result);
+        let going_on = resume_call(caller, self.id.clone(), self.request.clone(), result);
         String::from_utf8(ORIGIN.scope(self.route.clone(), going_on).await).unwrap_or_default()
     }
 }
@@ -222,7 +222,7 @@ impl<C: StreamableHttpClient> StreamableHttpClient for HttpClient<C> {
         let connection = Arc::clone(&self.connection);
         let asking = match &message {
             JsonRpcMessage::Request(request)
-                if connection.caller().is_some() && MAY_ASK.contains(&request.request.method()) =>
+                if connection.caller().is_some() && INPUT_REQUIRED_METHODS.contains(&request.request.method()) =>
             {
                 let (id, request) = (request.id.clone(), request.request.clone());
                 Some(Asking { connection: Arc::clone(&connection), id, request, route })
@@ -244,7 +244,7 @@ impl<C: StreamableHttpClient> StreamableHttpClient for HttpClient<C> {
                     match typed_result(&message).filter(|result| asking.connection.asks(result)) {
                         // rmcp waits for a stream without holding a place among its requests.
                         Some(result) => {
-                            let event = async move { Ok(Event::default().data(asking.go_on(result).await)) };
+                            let event = async move { Ok(Event::default().data(asking.resume_call(result).await)) };
                             StreamableHttpPostResponse::Sse(stream::once(event).boxed(), session)
                         }
                         None => StreamableHttpPostResponse::Json(message, session),
@@ -355,7 +355,7 @@ impl<C: StreamableHttpClient> Posts<C> {
 }
 
 #[async_trait]
-impl<C: StreamableHttpClient> Way for Posts<C> {
+impl<C: StreamableHttpClient> Sink for Posts<C> {
     async fn send(&self, message: Vec<u8>) {
         if let Err(error) = self.post(&message).await {
             tracing::debug!(%error, "the server does not take a message");
@@ -367,7 +367,7 @@ impl<C: StreamableHttpClient> Way for Posts<C> {
 impl<C: StreamableHttpClient> Server for Posts<C> {
     async fn request(&self, method: &str, params: Box<RawValue>) -> Result<Response, SendError> {
         let route = match ORIGIN.try_with(Clone::clone) {
-            Ok(origin) if MAY_ASK.contains(&method) => origin,
+            Ok(origin) if INPUT_REQUIRED_METHODS.contains(&method) => origin,
             Ok(origin) => origin.for_task(method, &params)?,
             Err(_) => self.route()?.for_task(method, &params)?,
         };

@@ -57,10 +57,10 @@ mod child_process;
 mod connection;
 mod http;
 mod lines;
-mod shape;
+mod peek;
+mod sink;
 mod stdio;
 mod transport;
-mod way;
 mod writer;
 
 use std::io;
@@ -146,8 +146,8 @@ impl Adapter {
         W: AsyncWrite + Send + Unpin + 'static,
     {
         let (connection, for_rmcp) = Connection::new(self.clone(), Carrier::Stream);
-        let (stdio, way) = Stdio::open(read, write, &connection);
-        Transport::new(stdio, connection, way, for_rmcp)
+        let (stdio, sink) = Stdio::open(read, write, &connection);
+        Transport::new(stdio, connection, sink, for_rmcp)
     }
 
     /// Starts a server as a child process; the transport to it is as rmcp's `TokioChildProcess`. Its stderr is what the command
@@ -158,8 +158,8 @@ impl Adapter {
     /// When it cannot be started.
     pub fn child_process(&self, command: impl Into<CommandWrap>) -> io::Result<Transport<ChildProcess>> {
         let (connection, for_rmcp) = Connection::new(self.clone(), Carrier::Stream);
-        let (child, way) = ChildProcess::start(command.into(), &connection)?;
-        Ok(Transport::new(child, connection, way, for_rmcp))
+        let (child, sink) = ChildProcess::start(command.into(), &connection)?;
+        Ok(Transport::new(child, connection, sink, for_rmcp))
     }
 
     /// A transport to a server at a URL, by this client, such as the one of reqwest. It is as rmcp's with the same client and
@@ -173,7 +173,7 @@ impl Adapter {
         C: StreamableHttpClient,
     {
         let (connection, for_rmcp) = Connection::new(self.clone(), Carrier::Http);
-        let (client, way) = HttpClient::open(client, &connection, &config);
-        Transport::new(StreamableHttpClientTransport::with_client(client, config), connection, way, for_rmcp)
+        let (client, sink) = HttpClient::open(client, &connection, &config);
+        Transport::new(StreamableHttpClientTransport::with_client(client, config), connection, sink, for_rmcp)
     }
 }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncBufRead, AsyncRead, BufReader, ReadBuf};
 
-use super::connection::{Connection, Room, Verdict};
+use super::connection::{Capacity, Connection, Verdict};
 
 /// Bytes that are read from the server at once: enough to see what a line is, for the rest of what is large need not be here.
 const CHUNK: usize = 8 << 10;
@@ -73,7 +73,7 @@ enum State {
     /// The line is not complete.
     Reading,
     /// It is, and waits for its turn among the requests that are being answered.
-    Waiting(Room),
+    Waiting(Capacity),
     /// What there is of it goes to rmcp; so much went already.
     Passing { passed: usize },
     /// The rest of it goes to rmcp without a look.
@@ -116,8 +116,8 @@ impl<R: AsyncRead + Unpin> Lines<R> {
                 self.line.clear();
                 State::Reading
             }
-            Verdict::NotOurs => State::Passing { passed: 0 },
-            Verdict::Busy => State::Waiting(self.connection.room(self.line.len())),
+            Verdict::PassThrough => State::Passing { passed: 0 },
+            Verdict::Busy => State::Waiting(self.connection.capacity(self.line.len())),
         }
     }
 
@@ -159,8 +159,8 @@ impl<R: AsyncRead + Unpin> AsyncRead for Lines<R> {
                     Some(next) => this.state = next,
                     None => return Poll::Ready(Ok(())),
                 },
-                State::Waiting(room) => {
-                    ready!(room.as_mut().poll(cx));
+                State::Waiting(capacity) => {
+                    ready!(capacity.as_mut().poll(cx));
                     this.state = this.judge();
                 }
                 State::Passing { passed } => {

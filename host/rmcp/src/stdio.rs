@@ -13,11 +13,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
-use super::calls::{Waiting, new_id};
+use super::calls::{PendingResponses, new_id};
 use super::connection::Connection;
 use super::lines::Lines;
-use super::way::Way;
-use super::writer::{Shared, Writer, write_line};
+use super::sink::Sink;
+use super::writer::{SharedWriter, Writer, write_line};
 use taskcell::mrtr::{Response, SendError, Server};
 use taskcell::protocol::jsonrpc;
 
@@ -29,7 +29,7 @@ where
 {
     inner: AsyncRwTransport<RoleClient, Lines<R>, Writer<W>>,
     connection: Arc<Connection>,
-    to: Shared<W>,
+    to: SharedWriter<W>,
 }
 
 impl<R, W> std::fmt::Debug for Stdio<R, W>
@@ -47,12 +47,12 @@ where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
-    pub(super) fn open(read: R, write: W, connection: &Arc<Connection>) -> (Self, Arc<dyn Way>) {
+    pub(super) fn open(read: R, write: W, connection: &Arc<Connection>) -> (Self, Arc<dyn Sink>) {
         let to = Arc::new(Mutex::new(Some(write)));
         let lines = Lines::new(read, Arc::clone(connection), DEFAULT_MAX_LINE_LENGTH);
         let inner = AsyncRwTransport::new_client(lines, Writer::new(Arc::clone(&to)));
-        let way = Arc::new(Stream { to: Arc::clone(&to), waiting: Arc::clone(&connection.waiting) });
-        (Self { inner, connection: Arc::clone(connection), to }, way)
+        let sink = Arc::new(Stream { to: Arc::clone(&to), pending: Arc::clone(&connection.pending) });
+        (Self { inner, connection: Arc::clone(connection), to }, sink)
     }
 }
 
@@ -86,12 +86,12 @@ where
 }
 
 struct Stream<W> {
-    to: Shared<W>,
-    waiting: Arc<Waiting>,
+    to: SharedWriter<W>,
+    pending: Arc<PendingResponses>,
 }
 
 #[async_trait]
-impl<W: AsyncWrite + Send + Unpin + 'static> Way for Stream<W> {
+impl<W: AsyncWrite + Send + Unpin + 'static> Sink for Stream<W> {
     async fn send(&self, message: Vec<u8>) {
         if let Err(error) = write_line(&self.to, message).await {
             tracing::debug!(%error, "the server takes no more messages");
@@ -102,12 +102,12 @@ impl<W: AsyncWrite + Send + Unpin + 'static> Way for Stream<W> {
 #[async_trait]
 impl<W: AsyncWrite + Send + Unpin + 'static> Server for Stream<W> {
     async fn request(&self, method: &str, params: Box<RawValue>) -> Result<Response, SendError> {
-        let mut awaited = self.waiting.begin(new_id());
-        let request = jsonrpc::request(&awaited.id, method, &params)?;
+        let mut pending = self.pending.begin(new_id());
+        let request = jsonrpc::request(&pending.id, method, &params)?;
         // From here on it may be with the server.
-        let mut cancel = CancelOnDrop { to: Some(Arc::clone(&self.to)), id: awaited.id.clone() };
+        let mut cancel = CancelOnDrop { to: Some(Arc::clone(&self.to)), id: pending.id.clone() };
         write_line(&self.to, request).await?;
-        let answer = (&mut awaited.answer).await;
+        let answer = (&mut pending.answer).await;
         cancel.to = None;
         Ok(answer?)
     }
@@ -115,7 +115,7 @@ impl<W: AsyncWrite + Send + Unpin + 'static> Server for Stream<W> {
 
 /// Tells the server that nobody waits for a request any more. [2026-07-28, basic/patterns/cancellation]
 struct CancelOnDrop<W: AsyncWrite + Send + Unpin + 'static> {
-    to: Option<Shared<W>>,
+    to: Option<SharedWriter<W>>,
     id: String,
 }
 

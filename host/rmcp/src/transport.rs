@@ -10,7 +10,7 @@ use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use tokio::sync::mpsc;
 
 use super::connection::Connection;
-use super::way::Way;
+use super::sink::Sink;
 
 /// A transport of rmcp whose server is answered by handlers, too. Made by an [`Adapter`](super::Adapter), to be given to
 /// `serve`. Dropping it, or the service that has it, ends what the handlers do for the server; closing the service waits until
@@ -18,7 +18,7 @@ use super::way::Way;
 pub struct Transport<T> {
     inner: T,
     connection: Arc<Connection>,
-    way: Arc<dyn Way>,
+    sink: Arc<dyn Sink>,
     for_rmcp: mpsc::Receiver<ServerJsonRpcMessage>,
 }
 
@@ -32,10 +32,10 @@ impl<T> Transport<T> {
     pub(super) fn new(
         inner: T,
         connection: Arc<Connection>,
-        way: Arc<dyn Way>,
+        sink: Arc<dyn Sink>,
         for_rmcp: mpsc::Receiver<ServerJsonRpcMessage>,
     ) -> Self {
-        Self { inner, connection, way, for_rmcp }
+        Self { inner, connection, sink, for_rmcp }
     }
 }
 
@@ -63,12 +63,12 @@ impl<T: rmcp::transport::Transport<RoleClient>> rmcp::transport::Transport<RoleC
             Some(message) = self.for_rmcp.recv(), if self.connection.is_modern() => return Some(message),
         };
         if self.connection.awaits_server()
-            && let Some(mut outbox) = self.connection.begin(&message, Arc::<dyn Way>::clone(&self.way))
+            && let Some(mut outbox) = self.connection.begin(&message, Arc::<dyn Sink>::clone(&self.sink))
         {
-            let way = Arc::clone(&self.way);
+            let sink = Arc::clone(&self.sink);
             self.connection.keep(tokio::spawn(async move {
                 while let Some(message) = outbox.recv().await {
-                    way.send(message).await;
+                    sink.send(message).await;
                 }
             }));
         }

@@ -10,14 +10,14 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 /// What lines are written to, by whoever has one; none once the connection is closed.
-pub(super) type Shared<W> = Arc<Mutex<Option<W>>>;
+pub(super) type SharedWriter<W> = Arc<Mutex<Option<W>>>;
 
 fn closed() -> io::Error {
     io::Error::new(io::ErrorKind::NotConnected, "the connection is closed")
 }
 
 /// Writes one line of the handlers', whole.
-pub(super) async fn write_line<W: AsyncWrite + Unpin>(to: &Shared<W>, mut message: Vec<u8>) -> io::Result<()> {
+pub(super) async fn write_line<W: AsyncWrite + Unpin>(to: &SharedWriter<W>, mut message: Vec<u8>) -> io::Result<()> {
     message.push(b'\n');
     let mut to = to.lock().await;
     let to = to.as_mut().ok_or_else(closed)?;
@@ -28,7 +28,7 @@ pub(super) async fn write_line<W: AsyncWrite + Unpin>(to: &Shared<W>, mut messag
 /// The part that rmcp writes to. It holds the stream from the first byte of a line to its last, also when a write of rmcp's
 /// is given up in between: rmcp goes on with the rest of the line then.
 pub(super) struct Writer<W> {
-    to: Shared<W>,
+    to: SharedWriter<W>,
     held: Option<OwnedMutexGuard<Option<W>>>,
     waiting: Option<BoxFuture<'static, OwnedMutexGuard<Option<W>>>>,
     /// Whether what was written last ends a line.
@@ -36,7 +36,7 @@ pub(super) struct Writer<W> {
 }
 
 impl<W: AsyncWrite + Send + Unpin + 'static> Writer<W> {
-    pub(super) fn new(to: Shared<W>) -> Self {
+    pub(super) fn new(to: SharedWriter<W>) -> Self {
         Self { to, held: None, waiting: None, whole: true }
     }
 

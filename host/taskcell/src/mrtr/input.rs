@@ -12,11 +12,11 @@ use tracing::{Instrument, Span};
 
 use super::error::MAX_QUOTE;
 use super::members::Members;
-use super::{CallError, Caller, Rest};
+use super::{CallError, Caller, FallbackHandler};
 use crate::kinds::Kind;
 use crate::protocol::jsonrpc::{self, Message};
 use crate::protocol::types::RpcError;
-use crate::session::Shared;
+use crate::session::SessionInner;
 use crate::text::one_line;
 
 /// Numbers the inputs of this process, for inputs have no ids and handlers tell their requests apart by them.
@@ -73,12 +73,12 @@ impl Input {
     /// Has the handlers answer it, as any request, or whoever takes the rest. Gives the result as it would go out.
     async fn answer(
         self,
-        shared: &Arc<Shared>,
-        rest: Option<Arc<dyn Rest>>,
+        session: &Arc<SessionInner>,
+        fallback: Option<Arc<dyn FallbackHandler>>,
     ) -> Result<(String, Box<RawValue>), CallError> {
-        let answer = match rest.filter(|_| shared.handlers.leaves(self.kind)) {
-            Some(rest) => rest.answer(&self.message).await,
-            None => shared.answer(&self.message, &Span::current()).await,
+        let answer = match fallback.filter(|_| session.handlers.leaves(self.kind)) {
+            Some(fallback) => fallback.answer(&self.message).await,
+            None => session.answer(&self.message, &Span::current()).await,
         };
         let outcome = match answer.as_deref().map(Message::read) {
             Some(Ok(Message { result: Some(result), .. })) => Ok(result.to_owned()),
@@ -116,16 +116,16 @@ impl Caller {
         let mut asked = JoinSet::new();
         let declared = self.declared();
         for input in inputs? {
-            let (shared, places) = (Arc::clone(&self.shared), Arc::clone(&declared.places));
-            let rest = self.options.rest.clone();
+            let (session, places) = (Arc::clone(&self.session), Arc::clone(&declared.places));
+            let fallback = self.options.fallback.clone();
             let answer = async move {
                 let _place = places.acquire_owned().await;
-                input.answer(&shared, rest).await
+                input.answer(&session, fallback).await
             };
             asked.spawn(answer.in_current_span());
         }
         let (mut answers, mut size) = (Vec::new(), 0usize);
-        let limit = self.shared.handlers.serving().bounds.size;
+        let limit = self.session.handlers.serving().bounds.size;
         while let Some(answer) = asked.join_next().await {
             let failed = |error| CallError::Transport(Box::new(error));
             let (key, result) = answer.map_err(failed)??;

@@ -78,7 +78,7 @@ pub use meta::{CLIENT_CAPABILITIES, CLIENT_INFO, capabilities};
 use crate::handlers::Serving;
 use crate::protocol::MRTR_PROTOCOL_VERSION;
 use crate::protocol::types::{Implementation, RpcError};
-use crate::session::{Session, Shared};
+use crate::session::{Session, SessionInner};
 use crate::telemetry::CallWatch;
 use answer::Answer;
 use members::Members;
@@ -91,7 +91,7 @@ pub const PROTOCOL_VERSION: &str = MRTR_PROTOCOL_VERSION;
 pub const TASKS_EXTENSION: &str = "io.modelcontextprotocol/tasks";
 
 /// The requests whose results may ask for input. [basic/patterns/mrtr, Supported Requests]
-pub const MAY_ASK: [&str; 3] = ["tools/call", "prompts/get", "resources/read"];
+pub const INPUT_REQUIRED_METHODS: [&str; 3] = ["tools/call", "prompts/get", "resources/read"];
 
 /// The request that may be answered with a task. [ext-tasks, Supported Methods]
 const MAY_BE_A_TASK: &str = "tools/call";
@@ -124,7 +124,7 @@ pub type TaskObserver = Arc<dyn Fn(&RemoteTask) + Send + Sync>;
 /// Answers inputs of kinds that the session's handlers do not take, as an application answers such requests of a server of
 /// 2025-11-25 itself.
 #[async_trait]
-pub trait Rest: Send + Sync + 'static {
+pub trait FallbackHandler: Send + Sync + 'static {
     /// Answers a request of 2025-11-25: a JSON-RPC message. None when there is no answer, which ends the call.
     async fn answer(&self, request: &[u8]) -> Option<Vec<u8>>;
 }
@@ -147,8 +147,8 @@ pub struct Options {
     /// Told of each state of a task that the client sees. It must not block.
     pub observer: Option<TaskObserver>,
     /// Who answers inputs that no handler takes. Nobody by default: they end the call with the kind's default error.
-    pub rest: Option<Arc<dyn Rest>>,
-    /// The capabilities of the application itself, such as those of its `rest`: an object, as in `initialize`. They are
+    pub fallback: Option<Arc<dyn FallbackHandler>>,
+    /// The capabilities of the application itself, such as those of its `fallback`: an object, as in `initialize`. They are
     /// declared beside those of the handlers, whose word counts where both have one. None by default.
     pub declared: Option<Value>,
 }
@@ -162,7 +162,7 @@ impl Default for Options {
             inputs: 64,
             task_time: Duration::from_secs(60 * 60),
             observer: None,
-            rest: None,
+            fallback: None,
             declared: None,
         }
     }
@@ -187,7 +187,7 @@ pub fn asks(result: &RawValue, options: &Options) -> bool {
 ///
 /// Calls run side by side. Dropping the future of one ends the cells that gather input for it; a task of it is cancelled.
 pub struct Caller {
-    shared: Arc<Shared>,
+    session: Arc<SessionInner>,
     server: Arc<dyn Server>,
     options: Options,
     declared: Mutex<Arc<Declared>>,
@@ -207,14 +207,14 @@ struct Declared {
 }
 
 impl Declared {
-    fn new(serving: &Serving, shared: &Shared, options: &Options, before: Option<&Self>) -> Arc<Self> {
+    fn new(serving: &Serving, session: &SessionInner, options: &Options, before: Option<&Self>) -> Arc<Self> {
         let capabilities = meta::capabilities(&serving.handlers, options);
         let cells = serving.session_cells().max(1) as usize;
         // Inputs that wait need not know that the handlers are others.
         let places = before.filter(|before| before.cells == cells).map(|before| Arc::clone(&before.places));
         Arc::new(Self {
             version: serving.version,
-            meta: Meta::new(&shared.protocol_version, options.client.as_ref(), &capabilities),
+            meta: Meta::new(&session.protocol_version, options.client.as_ref(), &capabilities),
             capabilities,
             places: places.unwrap_or_else(|| Arc::new(Semaphore::new(cells))),
             cells,
@@ -224,7 +224,7 @@ impl Declared {
 
 impl std::fmt::Debug for Caller {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Caller").field("session", &self.shared).field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("Caller").field("session", &self.session).field("options", &self.options).finish_non_exhaustive()
     }
 }
 
@@ -233,9 +233,9 @@ impl Caller {
     /// has to be [`PROTOCOL_VERSION`]; its outbox has nothing that a server of this revision takes, and can be dropped.
     #[must_use]
     pub fn new(session: &Session, server: Arc<dyn Server>, options: Options) -> Self {
-        let shared = Arc::clone(&session.shared);
-        let declared = Declared::new(&shared.handlers.serving(), &shared, &options, None);
-        Self { shared, server, options, declared: Mutex::new(declared), cancelling: Mutex::default() }
+        let session = Arc::clone(&session.inner);
+        let declared = Declared::new(&session.handlers.serving(), &session, &options, None);
+        Self { session, server, options, declared: Mutex::new(declared), cancelling: Mutex::default() }
     }
 
     /// What a request that is sent now declares: what follows from the session's handlers in this revision's shape, and the
@@ -247,10 +247,10 @@ impl Caller {
 
     /// What follows from the handlers that serve now.
     fn declared(&self) -> Arc<Declared> {
-        let serving = self.shared.handlers.serving();
+        let serving = self.session.handlers.serving();
         let mut declared = self.declared.lock().unwrap_or_else(PoisonError::into_inner);
         if declared.version != serving.version {
-            *declared = Declared::new(&serving, &self.shared, &self.options, Some(&declared));
+            *declared = Declared::new(&serving, &self.session, &self.options, Some(&declared));
         }
         Arc::clone(&declared)
     }
@@ -258,17 +258,17 @@ impl Caller {
     /// Makes a call and gives its final result as the server wrote it. Inputs that the server asks for on the way are
     /// gathered side by side, and tasks are polled to their end.
     ///
-    /// Any method will do; only the results of [`MAY_ASK`] may ask for input. `_meta` of the parameters goes out with what
+    /// Any method will do; only the results of [`INPUT_REQUIRED_METHODS`] may ask for input. `_meta` of the parameters goes out with what
     /// the revision demands of it.
     ///
     /// # Errors
     /// See [`CallError`]. A handler's error ends the call, for a retry has no place for one.
     pub async fn call(&self, method: &str, params: &RawValue) -> Result<Box<RawValue>, CallError> {
-        let mut watch = CallWatch::begin(&self.shared.protocol_version, method);
+        let mut watch = CallWatch::begin(&self.session.protocol_version, method);
         let outcome = async {
             let mut params = Members::read(params.get()).map_err(CallError::Params)?;
             let result = self.send(method, &mut params).await?;
-            self.go_on(method, params, result, &watch).await
+            self.resume_call(method, params, result, &watch).await
         };
         let outcome = outcome.instrument(watch.span().clone()).await;
         watch.ended(&outcome);
@@ -276,23 +276,23 @@ impl Caller {
     }
 
     /// Goes on with a call that was made elsewhere, from its first result.
-    pub async fn called(
+    pub async fn continue_call(
         &self,
         method: &str,
         params: &RawValue,
         result: Box<RawValue>,
     ) -> Result<Box<RawValue>, CallError> {
-        let mut watch = CallWatch::begin(&self.shared.protocol_version, method);
+        let mut watch = CallWatch::begin(&self.session.protocol_version, method);
         let outcome = async {
             let params = Members::read(params.get()).map_err(CallError::Params)?;
-            self.go_on(method, params, result, &watch).await
+            self.resume_call(method, params, result, &watch).await
         };
         let outcome = outcome.instrument(watch.span().clone()).await;
         watch.ended(&outcome);
         outcome
     }
 
-    async fn go_on(
+    async fn resume_call(
         &self,
         method: &str,
         mut params: Members,
@@ -302,10 +302,10 @@ impl Caller {
         let (mut pauses, mut left) = (PAUSES.iter(), self.options.rounds);
         loop {
             watch.rounds(self.options.rounds.saturating_sub(left));
-            let asked = match Answer::read(result, self.shared.handlers.serving().bounds).map_err(CallError::Answer)? {
+            let asked = match Answer::read(result, self.session.handlers.serving().bounds).map_err(CallError::Answer)? {
                 Answer::Complete(result) => return Ok(result),
                 Answer::Task(task) if self.options.tasks && method == MAY_BE_A_TASK => return self.finish(task).await,
-                Answer::InputRequired(asked) if MAY_ASK.contains(&method) => asked,
+                Answer::InputRequired(asked) if INPUT_REQUIRED_METHODS.contains(&method) => asked,
                 Answer::Task(_) => return Err(CallError::Answer(format!("{method} was answered with a task"))),
                 Answer::InputRequired(_) => return Err(CallError::Answer(format!("{method} asks for input"))),
             };
@@ -332,7 +332,7 @@ impl Caller {
     /// # Errors
     /// As [`Caller::call`].
     pub async fn resume(&self, task_id: &str) -> Result<Box<RawValue>, CallError> {
-        let mut watch = CallWatch::begin(&self.shared.protocol_version, "tasks/get");
+        let mut watch = CallWatch::begin(&self.session.protocol_version, "tasks/get");
         let outcome = self.finish(task::TaskState::begun(task_id)).instrument(watch.span().clone()).await;
         watch.ended(&outcome);
         outcome

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tracing::Instrument;
 
 use super::work::Work;
-use super::{Event, Shared};
+use super::{Event, SessionInner};
 use crate::Error;
 use crate::grants::Scope;
 use crate::handlers::{self, Background, Export, Handler, Handlers, NativeContext, Served, Taker};
@@ -29,29 +29,29 @@ const PAUSES: [Duration; 6] = [
 ];
 
 /// Starts the work.
-pub(super) fn start(shared: &Arc<Shared>, work: Work) {
+pub(super) fn start(session: &Arc<SessionInner>, work: Work) {
     if work.claims.is_empty() {
         return;
     }
-    shared.tasks.keep(shared);
+    session.tasks.keep(session);
     for claim in work.claims {
         let id = claim.lease.id.clone();
         if let Some(progress) = &work.progress {
-            shared.progress.open(&id, progress);
+            session.progress.open(&id, progress);
         }
-        shared.tasks.start(claim, &Arc::new(Begun { shared: Arc::clone(shared), id }));
+        session.tasks.start(claim, &Arc::new(RunningWorkGuard { session: Arc::clone(session), id }));
     }
 }
 
 /// Work whose answer is on its way. When that is dropped, the requestor never hears of the tasks: they end.
-pub(super) struct Unsent<'a> {
-    shared: &'a Arc<Shared>,
+pub(super) struct UnsentWorkGuard<'a> {
+    session: &'a Arc<SessionInner>,
     work: Work,
 }
 
-impl<'a> Unsent<'a> {
-    pub(super) fn new(shared: &'a Arc<Shared>, work: Work) -> Self {
-        Self { shared, work }
+impl<'a> UnsentWorkGuard<'a> {
+    pub(super) fn new(session: &'a Arc<SessionInner>, work: Work) -> Self {
+        Self { session, work }
     }
 
     pub(super) fn add(&mut self, claim: Claim) {
@@ -65,17 +65,17 @@ impl<'a> Unsent<'a> {
 
     /// The answer is out.
     pub(super) fn start(self) {
-        let shared = self.shared;
-        start(shared, self.into_work());
+        let session = self.session;
+        start(session, self.into_work());
     }
 }
 
-impl Drop for Unsent<'_> {
+impl Drop for UnsentWorkGuard<'_> {
     fn drop(&mut self) {
         let claims = std::mem::take(&mut self.work.claims);
         // Without a runtime the process is ending, and the leases run out.
         if let (false, Ok(runtime)) = (claims.is_empty(), tokio::runtime::Handle::try_current()) {
-            let tasks = Arc::clone(&self.shared.tasks);
+            let tasks = Arc::clone(&self.session.tasks);
             runtime.spawn(async move {
                 let error = RpcError::internal("cancelled", "The request was cancelled");
                 for Claim { lease, .. } in &claims {
@@ -89,7 +89,7 @@ impl Drop for Unsent<'_> {
 }
 
 #[async_trait]
-impl Runner for Shared {
+impl Runner for SessionInner {
     async fn run(&self, claim: &Claim) -> Outcome {
         let id = &claim.lease.id;
         let kind = Kind::of_export(&claim.job.kind);
@@ -119,7 +119,7 @@ impl Runner for Shared {
 /// What a handler answered, or the host's own error when there is no answer.
 type Done<T> = Result<Result<T, RpcError>, RpcError>;
 
-impl Shared {
+impl SessionInner {
     /// Has the handler of the plain kind do what the request asked.
     async fn plain(
         &self,
@@ -204,21 +204,21 @@ impl Shared {
 
 /// Work that this session began. Dropped with it, however it ends, also when nothing of it was ever run because its task had
 /// ended by then: its progress is closed.
-struct Begun {
-    shared: Arc<Shared>,
+struct RunningWorkGuard {
+    session: Arc<SessionInner>,
     id: String,
 }
 
 #[async_trait]
-impl Runner for Begun {
+impl Runner for RunningWorkGuard {
     async fn run(&self, claim: &Claim) -> Outcome {
-        self.shared.run(claim).await
+        self.session.run(claim).await
     }
 }
 
-impl Drop for Begun {
+impl Drop for RunningWorkGuard {
     fn drop(&mut self) {
-        self.shared.progress.close(&self.id);
+        self.session.progress.close(&self.id);
     }
 }
 

@@ -14,7 +14,7 @@ use tracing::{Instrument, Span};
 use super::payload::Payload;
 use super::reply::{Reply, broken, invalid};
 use super::serve::{Call, Route};
-use super::{Event, Shared, Undeclared, revision};
+use super::{Event, SessionInner, Undeclared, revision};
 use crate::grants::{Created, Progress};
 use crate::handlers::{self, Served, Serving, Taker};
 use crate::kinds::Kind;
@@ -37,7 +37,7 @@ const MAX_QUOTE: usize = 200;
 #[derive(Serialize)]
 struct Empty {}
 
-impl Shared {
+impl SessionInner {
     /// Answers a message; none when it wants no answer. A request is seen under `parent`.
     pub(super) async fn reply(self: &Arc<Self>, text: &[u8], parent: &Span) -> Option<Reply> {
         // What serves it from here to its end.

@@ -34,7 +34,7 @@ impl State {
 }
 
 /// A request that is in flight as long as this lives.
-pub(super) struct Entry<'a> {
+pub(super) struct RegistrationGuard<'a> {
     in_flight: &'a InFlight,
     id: &'a str,
     pub(super) cancelled: oneshot::Receiver<()>,
@@ -46,7 +46,7 @@ impl InFlight {
         self.lock().take_early(id)
     }
 
-    pub(super) fn enter<'a>(&'a self, id: &'a str) -> Entry<'a> {
+    pub(super) fn enter<'a>(&'a self, id: &'a str) -> RegistrationGuard<'a> {
         let (cancel, cancelled) = oneshot::channel();
         let mut state = self.lock();
         if state.take_early(id) {
@@ -54,7 +54,7 @@ impl InFlight {
         } else {
             state.requests.insert(id.to_owned(), cancel);
         }
-        Entry { in_flight: self, id, cancelled }
+        RegistrationGuard { in_flight: self, id, cancelled }
     }
 
     /// Cancels a request, now or when it comes. No request has an id that is longer than may be.
@@ -79,7 +79,7 @@ impl InFlight {
     }
 }
 
-impl Drop for Entry<'_> {
+impl Drop for RegistrationGuard<'_> {
     fn drop(&mut self) {
         self.in_flight.lock().requests.remove(self.id);
     }

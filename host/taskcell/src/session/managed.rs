@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use super::Shared;
+use super::SessionInner;
 use super::payload::Payload;
 use super::reply::{Reply, broken};
 use super::serve::{Call, Route};
@@ -19,7 +19,7 @@ use crate::protocol::types::{CreateTaskResult, RpcError, TaskInput, TaskMetadata
 use crate::tasks::{CreateOptions, Job, Origin};
 use crate::telemetry::Outcome;
 
-impl Shared {
+impl SessionInner {
     /// Answers `tasks/get`, `tasks/result` and `tasks/cancel`.
     pub(super) async fn managed_task(
         &self,

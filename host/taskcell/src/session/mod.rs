@@ -34,7 +34,7 @@ use crate::protocol::types::{Implementation, RpcError, Task};
 use crate::protocol::{MRTR_PROTOCOL_VERSION, PROTOCOL_VERSION, params};
 use crate::tasks::{AuditLog, MemoryStore, TaskLimits, TaskStore, Tasks};
 use crate::telemetry;
-use background::Unsent;
+use background::UnsentWorkGuard;
 use cells::Cells;
 use in_flight::InFlight;
 use open_progress::OpenProgress;
@@ -160,10 +160,10 @@ pub enum Event<'a> {
 /// done by whoever serves the same principal next.
 #[derive(Debug)]
 pub struct Session {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) inner: Arc<SessionInner>,
 }
 
-pub(crate) struct Shared {
+pub(crate) struct SessionInner {
     pub(crate) handlers: LiveHandlers,
     server: Arc<Implementation>,
     /// What cells know of it.
@@ -186,13 +186,13 @@ pub(crate) struct Shared {
     span: Span,
 }
 
-impl std::fmt::Debug for Shared {
+impl std::fmt::Debug for SessionInner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Session").field("server", &self.server.name).finish_non_exhaustive()
     }
 }
 
-impl Shared {
+impl SessionInner {
     /// See [`Session::answer`]. A request is seen under `parent`.
     pub(crate) async fn answer(self: &Arc<Self>, message: &[u8], parent: &Span) -> Option<Vec<u8>> {
         let reply = self.reply(message, parent).await?;
@@ -201,7 +201,7 @@ impl Shared {
     }
 }
 
-impl HandlersObserver for Shared {
+impl HandlersObserver for SessionInner {
     fn follow(&self, serving: &Serving) {
         self.cells.serve(&serving.handlers);
         self.tasks.set_json_depth(serving.bounds.depth);
@@ -262,7 +262,7 @@ impl Session {
             session: Arc::new(SessionIdentity::new(&principal, audit.clone())),
             tasks: Arc::clone(&tasks),
         };
-        let shared = Arc::new(Shared {
+        let inner = Arc::new(SessionInner {
             handlers,
             cells: Cells::new(),
             roots_list_changed,
@@ -280,9 +280,9 @@ impl Session {
             observer,
             span,
         });
-        shared.handlers.join(&shared);
-        shared.tasks.keep(&shared);
-        (Self { shared }, receiver)
+        inner.handlers.join(&inner);
+        inner.tasks.keep(&inner);
+        (Self { inner }, receiver)
     }
 
     /// Takes a message of the server: a request, whose answer goes to the [`Outbox`], or a notification. Responses
@@ -292,13 +292,13 @@ impl Session {
     /// not begun while the [`Outbox`] is full, so whoever reads the server should bound what is handled at once, and read no
     /// further then.
     pub async fn handle(&self, message: &[u8]) {
-        let outbox = &self.shared.outbox;
+        let outbox = &self.inner.outbox;
         // A notification has no answer, and some tell that a request is given up that waits here.
         let mut place = None;
         if outbox.is_full() && is_request(message) {
             place = outbox.ready().await;
         }
-        let reply = self.shared.reply(message, &self.shared.span);
+        let reply = self.inner.reply(message, &self.inner.span);
         let reply = match place.is_some() {
             false => reply.await,
             true => {
@@ -313,7 +313,7 @@ impl Session {
             }
         };
         let Some(Reply { message, work, _result }) = reply else { return };
-        let unsent = Unsent::new(&self.shared, work);
+        let unsent = UnsentWorkGuard::new(&self.inner, work);
         match outbox.send(message).await {
             // The other error is that nobody takes messages any more.
             Ok(()) | Err(NotSent::Closed) => unsent.start(),
@@ -330,8 +330,8 @@ impl Session {
     /// The same, giving the answer to `send` instead of the [`Outbox`]. What may be told of the answer's task comes
     /// afterwards.
     pub async fn handle_with(&self, message: &[u8], send: impl FnOnce(Vec<u8>)) {
-        let Some(reply) = self.shared.reply(message, &self.shared.span).await else { return };
-        let unsent = Unsent::new(&self.shared, reply.work);
+        let Some(reply) = self.inner.reply(message, &self.inner.span).await else { return };
+        let unsent = UnsentWorkGuard::new(&self.inner, reply.work);
         send(reply.message);
         unsent.start();
     }
@@ -339,7 +339,7 @@ impl Session {
     /// The same, giving the answer to the caller. There is none for a notification, a response, or a request that
     /// was cancelled meanwhile.
     pub async fn answer(&self, message: &[u8]) -> Option<Vec<u8>> {
-        self.shared.answer(message, &self.shared.span).await
+        self.inner.answer(message, &self.inner.span).await
     }
 
     /// Whether a message is a request of a kind that the handlers take. An application that answers some requests itself
@@ -368,16 +368,16 @@ impl Session {
     pub fn handles(&self, message: &Message<'_>) -> bool {
         let (Some(_), Some(method)) = (message.id, &message.method) else { return false };
         let augmented = message.params.is_some_and(params::is_augmented);
-        let serving = self.shared.handlers.serving();
+        let serving = self.inner.handlers.serving();
         let serves = |kind: Kind| !matches!(serving.handlers.served(kind), Served::Default);
-        let processes = |kind: Kind| self.shared.undeclared == Undeclared::Process && kind.plain().is_some_and(serves);
+        let processes = |kind: Kind| self.inner.undeclared == Undeclared::Process && kind.plain().is_some_and(serves);
         Kind::of(method, augmented).is_some_and(|kind| serves(kind) || processes(kind))
     }
 
     /// Whether a request is for the handlers where an application answers the others: one that [`Session::handles`], or one
     /// for a task of a kind that they take plainly, whose error is theirs.
     pub fn takes(&self, message: &Message<'_>) -> bool {
-        let serving = self.shared.handlers.serving();
+        let serving = self.inner.handlers.serving();
         let serves = |kind: Kind| !matches!(serving.handlers.served(kind), Served::Default);
         let plain = message.method.as_deref().and_then(|method| Kind::of(method, false));
         self.handles(message) || (message.id.is_some() && plain.is_some_and(serves))
@@ -386,7 +386,7 @@ impl Session {
     /// The handlers that answer. They can be replaced.
     #[must_use]
     pub fn handlers(&self) -> &LiveHandlers {
-        &self.shared.handlers
+        &self.inner.handlers
     }
 
     /// Ends the conversation and its background work, and waits until all is stored: unfinished work can be taken up
@@ -397,14 +397,14 @@ impl Session {
 
     /// The same of a session that others have, too.
     pub async fn end(&self) {
-        self.shared.tasks.close().await;
+        self.inner.tasks.close().await;
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
         // Running work holds the tasks, so it would go on for ever otherwise.
-        self.shared.tasks.stop();
+        self.inner.tasks.stop();
     }
 }
 

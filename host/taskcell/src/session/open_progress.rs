@@ -52,31 +52,31 @@ mod tests {
     async fn a_task_that_ended_before_its_work_began_leaves_no_progress() {
         let server = Implementation::new("test", "1");
         let (session, _outbox) = Session::new(Handlers::default(), SessionOptions::new(server));
-        let shared = Arc::clone(&session.shared);
+        let inner = Arc::clone(&session.inner);
         for number in 0..100 {
             let context = RequestContext {
                 request_id: number.to_string(),
                 progress_token: None,
                 meta: None,
-                server: Arc::clone(&shared.server),
-                protocol_version: Arc::clone(&shared.protocol_version),
+                server: Arc::clone(&inner.server),
+                protocol_version: Arc::clone(&inner.protocol_version),
                 attempt: 1,
             };
             let job = Job { kind: "sampling".to_owned(), context, input: TaskInput::Custom("{}".to_owned()) };
             let options = CreateOptions::new(TaskMetadata { ttl: None }, Arc::default());
-            let (task, claim) = shared.tasks.create_with_work(options, job).await.unwrap();
+            let (task, claim) = inner.tasks.create_with_work(options, job).await.unwrap();
             let progress = Arc::new(Progress::new(to_raw_value(&number).unwrap(), |_| ()));
             let ended = Err(RpcError::internal("test", "by the handler itself"));
             // Half of them end before their work is handed over, half before it is polled.
             if number % 2 == 0 {
-                shared.tasks.finish(&task.task_id, &ended, By::default()).await.unwrap();
+                inner.tasks.finish(&task.task_id, &ended, By::default()).await.unwrap();
             }
-            background::start(&shared, Work { claims: vec![claim], progress: Some(progress) });
+            background::start(&inner, Work { claims: vec![claim], progress: Some(progress) });
             if number % 2 == 1 {
-                shared.tasks.cancel(&task.task_id).await.unwrap();
+                inner.tasks.cancel(&task.task_id).await.unwrap();
             }
         }
-        shared.tasks.close().await;
-        assert_eq!(shared.progress.lock().len(), 0);
+        inner.tasks.close().await;
+        assert_eq!(inner.progress.lock().len(), 0);
     }
 }

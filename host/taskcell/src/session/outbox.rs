@@ -98,12 +98,12 @@ pub(super) fn outbox() -> (Sender, Outbox) {
 }
 
 /// Bytes that wait for room; no longer when it is dropped.
-struct Waiting<'a> {
+struct WaitingBytes<'a> {
     all: &'a AtomicUsize,
     bytes: usize,
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for WaitingBytes<'_> {
     fn drop(&mut self) {
         self.all.fetch_sub(self.bytes, Ordering::Relaxed);
     }
@@ -151,9 +151,9 @@ impl Sender {
     }
 
     /// Counts an answer among those that wait.
-    fn wait(&self, bytes: usize) -> Result<Waiting<'_>, Error> {
+    fn wait(&self, bytes: usize) -> Result<WaitingBytes<'_>, Error> {
         let current = self.waiting.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
-        let waiting = Waiting { all: &self.waiting, bytes };
+        let waiting = WaitingBytes { all: &self.waiting, bytes };
         if current > WAITING && bytes > SMALL && current > bytes {
             return Err(Error::Unread { current, limit: WAITING });
         }

@@ -10,8 +10,8 @@ use futures_util::poll;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::Shared;
-use super::background::Unsent;
+use super::SessionInner;
+use super::background::UnsentWorkGuard;
 use super::reply::{Reply, bounded, broken};
 use super::work::Work;
 use crate::Error;
@@ -76,7 +76,7 @@ impl Route<'_> {
     }
 }
 
-impl Shared {
+impl SessionInner {
     /// Calls the kind's handler, a component in a cell, or gives the kind's default. `finish` makes the result of the output.
     pub(super) async fn serve<E: Export, R: Serialize, F: Future<Output = Result<R, RpcError>>>(
         self: &Arc<Self>,
@@ -183,7 +183,7 @@ impl Shared {
         let with_work: HashSet<&str> = spawned.iter().map(|(id, _)| id.as_str()).collect();
         let without: Vec<String> =
             scope.created.ids().filter(|id| !with_work.contains(id)).map(str::to_owned).collect();
-        let mut unsent = Unsent::new(self, Work { claims: Vec::new(), progress: call.progress.clone() });
+        let mut unsent = UnsentWorkGuard::new(self, Work { claims: Vec::new(), progress: call.progress.clone() });
         for (id, input) in spawned {
             let job = Job { kind: kind.info().export.to_owned(), context: call.context.clone(), input };
             match self.tasks.spawn(&id, job).await {

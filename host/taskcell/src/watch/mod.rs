@@ -62,7 +62,7 @@ impl FileWatch {
             }
         });
         let watcher = watcher.inspect_err(cannot_watch).ok();
-        let folders = Folders { told: watcher.is_none(), watcher, watched: BTreeMap::new() };
+        let folders = Folders { reported: watcher.is_none(), watcher, watched: BTreeMap::new() };
         Self { seen: vec![None; files.len()], files, next: 0, folders: Arc::new(Mutex::new(folders)), woken }
     }
 
@@ -190,7 +190,7 @@ struct Folders {
     /// Which folder each path was when it was watched.
     watched: BTreeMap<PathBuf, Identity>,
     /// Whether it was said that some are not watched.
-    told: bool,
+    reported: bool,
 }
 
 impl Folders {
@@ -217,8 +217,8 @@ impl Folders {
             let Ok(found) = metadata(&path) else { continue };
             match watcher.watch(&path, RecursiveMode::NonRecursive) {
                 Ok(()) => drop(self.watched.insert(path, Identity::of(&found))),
-                Err(error) if !self.told => {
-                    self.told = true;
+                Err(error) if !self.reported => {
+                    self.reported = true;
                     cannot_watch(&error);
                 }
                 Err(_) => {}
