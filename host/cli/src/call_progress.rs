@@ -5,24 +5,28 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::terminal::Progress;
+use super::terminal::{self, Progress};
 
 /// Progress token of the program's calls. One token is enough, because one call is made at a time.
 pub(super) const TOKEN: &str = "taskcell-call";
 /// Minimum time between two lines; a server may report faster than people read.
-const BETWEEN: Duration = Duration::from_millis(500);
+const BETWEEN_LINES: Duration = Duration::from_millis(500);
+/// Minimum time between two states of the row that is redrawn.
+const BETWEEN_CHANGES: Duration = Duration::from_millis(100);
 /// Characters shown of a message. Each message soon gives way to the next, so it is kept short.
 const MAX: usize = 100;
 
-/// Display of progress notifications, limited to a readable rate.
+/// Display of progress notifications, limited to a readable rate: one row that is redrawn at a terminal, else a line each.
 pub(super) struct CallProgress {
     progress: Progress,
+    between: Duration,
     shown: Mutex<Option<Instant>>,
 }
 
 impl CallProgress {
     pub(super) fn new(progress: Progress) -> Self {
-        Self { progress, shown: Mutex::default() }
+        let between = if terminal::is_at_terminal() { BETWEEN_CHANGES } else { BETWEEN_LINES };
+        Self { progress, between, shown: Mutex::default() }
     }
 
     /// Takes the parameters of a progress notification.
@@ -30,10 +34,10 @@ impl CallProgress {
         let Some(told) = told(params) else { return };
         let now = Instant::now();
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        let soon = shown.is_some_and(|shown| now.saturating_duration_since(shown) < BETWEEN);
+        let soon = shown.is_some_and(|shown| now.saturating_duration_since(shown) < self.between);
         if !soon || is_last(params) {
             *shown = Some(now);
-            self.progress.line(told);
+            self.progress.changing(told);
         }
     }
 }

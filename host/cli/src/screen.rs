@@ -25,10 +25,15 @@ struct Screen {
     writing: bool,
     waiting: String,
     left_out: usize,
+    /// Row wanted below all lines, and the row that is drawn there; empty for none.
+    status: String,
+    drawn: String,
 }
 
-static SCREEN: Mutex<Screen> =
-    Mutex::new(Screen { asking: false, writing: false, waiting: String::new(), left_out: 0 });
+/// Control sequence that moves to the start of the cursor's row and clears it. [ECMA-48, 8.3.41]
+const CLEAR_ROW: &str = "\r\x1b[2K";
+
+static SCREEN: Mutex<Screen> = Mutex::new(Screen::new());
 /// Notified of each change of the screen.
 static CHANGED: Condvar = Condvar::new();
 /// Guards the start of the writing thread.
@@ -57,9 +62,10 @@ pub(super) struct Taken(());
 /// time.
 pub(super) fn take() -> Taken {
     flush();
-    let mut screen = screen();
-    screen.asking = true;
-    drop(screen);
+    screen().asking = true;
+    CHANGED.notify_all();
+    // Clears the row below the lines while the question is shown.
+    flush();
     Taken(())
 }
 
@@ -74,11 +80,17 @@ pub(super) fn line(text: &str) {
     show(&format!("{text}\n"));
 }
 
+/// Replaces the row below all lines; an empty text removes it. The text must be printable and fit the terminal, and
+/// stderr must be one.
+pub(super) fn status(row: &str) {
+    change(|screen| row.clone_into(&mut screen.status));
+}
+
 /// Waits, up to [`PATIENCE`], until all lines are written.
 pub(super) fn flush() {
     let end = Instant::now() + PATIENCE;
     let mut screen = screen();
-    while screen.writing || (!screen.asking && screen.has_lines()) {
+    while screen.writing || screen.has_work() {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return;
@@ -87,8 +99,8 @@ pub(super) fn flush() {
     }
 }
 
-/// Restores the terminal for the last words of the program. A question left on the screen cannot be removed, because
-/// its thread waits for a key.
+/// Restores the terminal for the last words of the program, which stand below all else. A question left on the screen
+/// cannot be removed, because its thread waits for a key.
 pub(super) fn leave() {
     use crossterm::cursor::Show;
     use crossterm::event::DisableBracketedPaste;
@@ -99,7 +111,10 @@ pub(super) fn leave() {
         let _ = crossterm::execute!(stderr(), DisableBracketedPaste, Show);
         let _ = writeln!(stderr());
     }
-    screen().give_back();
+    let mut screen = screen();
+    screen.status.clear();
+    screen.give_back();
+    drop(screen);
     flush();
 }
 
@@ -118,6 +133,11 @@ impl Write for Log {
 }
 
 fn show(text: &str) {
+    change(|screen| screen.add(text));
+}
+
+/// Changes what is to be on the screen.
+fn change(change: impl FnOnce(&mut Screen)) {
     WRITER.call_once(|| {
         let writer = std::thread::Builder::new().name("stderr".to_owned()).spawn(write);
         if let Err(error) = writer {
@@ -125,7 +145,7 @@ fn show(text: &str) {
             let _ = writeln!(stderr(), "taskcell: nothing more is shown: {error}");
         }
     });
-    screen().add(text);
+    change(&mut screen());
     CHANGED.notify_all();
 }
 
@@ -133,7 +153,7 @@ fn show(text: &str) {
 fn write() {
     loop {
         let mut screen = screen();
-        while screen.asking || !screen.has_lines() {
+        while !screen.has_work() {
             screen = CHANGED.wait(screen).unwrap_or_else(PoisonError::into_inner);
         }
         let text = screen.next();
@@ -147,8 +167,24 @@ fn write() {
 }
 
 impl Screen {
+    const fn new() -> Self {
+        Self {
+            asking: false,
+            writing: false,
+            waiting: String::new(),
+            left_out: 0,
+            status: String::new(),
+            drawn: String::new(),
+        }
+    }
+
     fn has_lines(&self) -> bool {
         !self.waiting.is_empty() || self.left_out > 0
+    }
+
+    /// Whether something is to be written. Nothing is written beside a question.
+    fn has_work(&self) -> bool {
+        if self.asking { !self.drawn.is_empty() } else { self.has_lines() || self.status != self.drawn }
     }
 
     fn add(&mut self, text: &str) {
@@ -160,13 +196,20 @@ impl Screen {
         }
     }
 
-    /// Takes the waiting lines, with a note of how many were dropped after them.
+    /// Takes the waiting lines, with a note of how many were dropped after them, and the row below them.
     fn next(&mut self) -> String {
-        let mut text = std::mem::take(&mut self.waiting);
+        let mut text = if self.drawn.is_empty() { String::new() } else { CLEAR_ROW.to_owned() };
+        self.drawn.clear();
+        if self.asking {
+            return text;
+        }
+        text.push_str(&std::mem::take(&mut self.waiting));
         let left_out = std::mem::take(&mut self.left_out);
         if left_out > 0 {
             text.push_str(&format!("({left_out} more lines were left out: they came faster than they were read)\n"));
         }
+        text.push_str(&self.status);
+        self.drawn.clone_from(&self.status);
         text
     }
 
@@ -182,16 +225,43 @@ mod tests {
 
     #[test]
     fn lines_wait_and_are_bounded() {
-        let mut screen = Screen { asking: true, writing: false, waiting: String::new(), left_out: 0 };
+        let mut screen = Screen::new();
+        screen.asking = true;
         screen.add("one\n");
         screen.add(&"x".repeat(MAX_WAITING));
         screen.add("two\n");
-        assert!(screen.has_lines());
+        assert!(screen.has_lines() && !screen.has_work());
+        screen.asking = false;
         let left_out = "(2 more lines were left out: they came faster than they were read)\n";
         assert_eq!(screen.next(), format!("one\n{left_out}"));
         assert!(!screen.has_lines());
         screen.add("three\n");
+        screen.asking = true;
         screen.give_back();
         assert_eq!((screen.next().as_str(), screen.asking), ("three\n", false));
+    }
+
+    #[test]
+    fn one_row_stands_below_the_lines() {
+        let mut screen = Screen::new();
+        for (line, status, written) in [
+            ("one\n", "", "one\n"),
+            ("", "1 of 3", "1 of 3"),
+            ("", "2 of 3", "\r\x1b[2K2 of 3"),
+            ("two\n", "2 of 3", "\r\x1b[2Ktwo\n2 of 3"),
+        ] {
+            screen.add(line);
+            status.clone_into(&mut screen.status);
+            assert!(screen.has_work());
+            assert_eq!((screen.next().as_str(), screen.has_work()), (written, false));
+        }
+        // A question has the screen for itself.
+        screen.asking = true;
+        screen.add("three\n");
+        assert_eq!((screen.has_work(), screen.next().as_str(), screen.has_work()), (true, "\r\x1b[2K", false));
+        screen.give_back();
+        assert_eq!(screen.next(), "three\n2 of 3");
+        screen.status.clear();
+        assert_eq!((screen.has_work(), screen.next().as_str(), screen.has_work()), (true, "\r\x1b[2K", false));
     }
 }

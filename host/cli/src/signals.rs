@@ -54,6 +54,7 @@ fn came(signals: &watch::Sender<usize>) {
     // Without a thread the next signal ends the program.
     let _ = std::thread::Builder::new().name("last-resort".to_owned()).spawn(move || {
         std::thread::sleep(time);
+        screen::status("");
         screen::line(&format!("taskcell: {INTERRUPTED}"));
         screen::flush();
         std::process::exit(2);

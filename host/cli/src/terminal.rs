@@ -4,6 +4,7 @@
 //! terminal: it is made printable and wrapped before the terminal wraps it.
 
 use std::fmt::Display;
+use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,20 @@ pub(super) fn one_line(text: &str) -> String {
     text::one_line(text, MAX)
 }
 
+/// Whether stderr is a terminal.
+pub(super) fn is_at_terminal() -> bool {
+    std::io::stderr().is_terminal()
+}
+
+/// Returns a text in one line: its label unchanged, then foreign text in which each run of blanks becomes one blank.
+fn labeled(line: &str) -> String {
+    let end = line.char_indices().nth(LABEL).map_or(line.len(), |(end, _)| end);
+    let (label, rest) = line.split_at_checked(end).unwrap_or((line, ""));
+    let padding = if label.ends_with(' ') || rest.starts_with(' ') { " " } else { "" };
+    let label = text::lines(label).replace(['\n', '\t'], " ");
+    format!("{}{padding}{}", label.strip_suffix(' ').unwrap_or(&label), one_line(rest))
+}
+
 /// Display of a session's events on stderr.
 #[derive(Clone, Copy)]
 pub(super) struct Progress {
@@ -42,12 +57,16 @@ impl Progress {
 
     /// Shows a line. Foreign text in it need not be printable. After the label, each run of blanks becomes one blank.
     pub(super) fn line(self, text: impl Display) {
-        let text = text.to_string();
-        let end = text.char_indices().nth(LABEL).map_or(text.len(), |(end, _)| end);
-        let (label, rest) = text.split_at_checked(end).unwrap_or((&text, ""));
-        let padding = if label.ends_with(' ') || rest.starts_with(' ') { " " } else { "" };
-        let label = text::lines(label).replace(['\n', '\t'], " ");
-        self.show(&format!("{}{padding}{}", label.strip_suffix(' ').unwrap_or(&label), one_line(rest)));
+        self.show(&labeled(&text.to_string()));
+    }
+
+    /// Shows progress: at a terminal in the row below all lines, replacing its text, else as a line.
+    pub(super) fn changing(self, text: impl Display) {
+        if !is_at_terminal() {
+            self.line(text);
+        } else if !self.quiet {
+            screen::status(&wrap::one_row(labeled(&text.to_string()).trim_end()));
+        }
     }
 
     /// Shows a printable line, wrapped where the terminal would wrap it.
@@ -93,6 +112,9 @@ impl Progress {
                 self.line(format!("task {} is {} {message}", task.task_id, status(task.status)));
             }
             Event::Replaced(change) => self.line(format!("replaced     {change}")),
+            Event::WorkFailed { task, handler, error, .. } => {
+                self.line(format!("work failed  task {task}: {handler} gave no answer: {error}"));
+            }
             // Other events are warnings, and the log has a line for each.
             _ => {}
         }

@@ -45,6 +45,12 @@ pub(super) fn for_stderr(line: &str) -> String {
     if stderr().is_terminal() { rows(line, size().columns).join("\n") } else { line.to_owned() }
 }
 
+/// Cuts a printable line to one row of the terminal on stderr. The last column stays free, because some terminals begin
+/// the next row when it is filled.
+pub(super) fn one_row(line: &str) -> String {
+    wrap(line, size().columns.saturating_sub(1)).swap_remove(0)
+}
+
 /// Writer of the log, whose lines may hold foreign text.
 pub(super) struct Log;
 

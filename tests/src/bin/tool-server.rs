@@ -124,6 +124,9 @@ impl Server {
                     let params =
                         json!({ "progressToken": token, "progress": progress, "total": 3, "message": "at work" });
                     send(&json!({ "jsonrpc": "2.0", "method": "notifications/progress", "params": params }));
+                    if let Some(line) = argument("say").as_str() {
+                        eprintln!("{line}");
+                    }
                 }
                 Ok(said(&format!("the token is {token}")))
             }

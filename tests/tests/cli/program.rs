@@ -556,6 +556,18 @@ fn is_nasty(c: char) -> bool {
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// Work that ends without an answer is told of with its task, its handler and the reason, as it happens.
+#[test]
+fn work_that_fails_is_a_line() {
+    let hostile = text(&build_guest(&repository("tests/guests/hostile")).unwrap());
+    let grants = ["--handler", &hostile, "--grant", "tasks,progress"];
+    let ran = run_with(&[&grants[..], &["--tool", "use-task", "--args", r#"{"text":"trap"}"#]].concat(), &["ok"]);
+    let line =
+        ran.stderr.lines().find(|line| line.starts_with("work failed  task ")).unwrap_or_else(|| panic!("{ran:?}"));
+    assert!(line.contains("gave no answer: ") && line.contains("trap"), "{line}");
+    assert_eq!(ran.stderr.matches("work failed").count(), 1, "{ran:?}");
+}
+
 /// Whatever a server or a handler sends, a terminal is shown no character that it would obey.
 #[test]
 fn no_control_characters_are_shown() {

@@ -245,6 +245,32 @@ fn progress_of_the_call_is_shown() {
     assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("the token is null\n", ""));
 }
 
+/// A terminal has one row of progress, which changes, stays below all lines and is gone at the end.
+#[cfg(unix)]
+#[test]
+fn progress_at_a_terminal_is_one_line() {
+    use taskcell_tests::pty::AtTerminal;
+    let arguments = json!({ "pause": 400, "say": "half way" }).to_string();
+    let mut command = cli::command(PROGRAM);
+    command.args(["run", "-v", "--tool", "long", "--args", &arguments, "--", SERVER]);
+    let mut terminal = AtTerminal::start_sized(command, 60, 20).unwrap();
+    let rows = |terminal: &AtTerminal| {
+        let rows = terminal.screen(60, 20).into_iter().filter(|row| !row.is_empty()).collect::<Vec<_>>();
+        let count = rows.iter().filter(|row| row.starts_with("progress")).count();
+        (count, rows)
+    };
+    for row in ["progress     1 of 3 at work", "progress     2 of 3 at work", "progress     3 of 3 at work"] {
+        terminal.expect(row).unwrap();
+        let (count, rows) = rows(&terminal);
+        assert_eq!((count, rows.last().map(String::as_str)), (1, Some(row)), "{rows:?}");
+    }
+    let (code, stdout) = terminal.end().unwrap();
+    assert_eq!((code, stdout.as_str()), (Some(0), "the token is \"taskcell-call\"\n"), "{}", terminal.text());
+    let (count, rows) = rows(&terminal);
+    assert_eq!(count, 0, "{rows:?}");
+    assert!(rows.iter().any(|row| row.contains("half way")), "{rows:?}");
+}
+
 /// A server that wants to sample with tools is answered with the flag that declares it, whether it asks or only says so.
 #[test]
 fn sampling_with_tools_names_its_flag() {

@@ -103,6 +103,7 @@ fn main() -> Result<()> {
 struct Asking {
     call: Value,
     tool: String,
+    text: Value,
     task: Option<Value>,
 }
 
@@ -110,14 +111,15 @@ impl Asking {
     fn of(call: &Value, params: &Value) -> Option<Self> {
         let tool = params.get("name")?.as_str()?.to_owned();
         let task = params.pointer("/arguments/taskId").cloned();
-        ["make-task", "use-task", "fetch-task"].contains(&&*tool).then(|| Self { call: call.clone(), tool, task })
+        let text = params.pointer("/arguments/text").cloned().unwrap_or_else(|| json!("hi"));
+        ["make-task", "use-task", "fetch-task"].contains(&&*tool).then(|| Self { call: call.clone(), tool, text, task })
     }
 
     fn first(&self) -> Value {
         match &self.task {
             Some(task) => fetch(task),
             None => json!({ "jsonrpc": "2.0", "id": "create", "method": "sampling/createMessage", "params": {
-                "messages": [{ "role": "user", "content": { "type": "text", "text": "hi" } }],
+                "messages": [{ "role": "user", "content": { "type": "text", "text": self.text } }],
                 "maxTokens": 10,
                 "task": { "ttl": 600_000 },
             } }),
