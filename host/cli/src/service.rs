@@ -3,7 +3,7 @@
 //! The memory that a server can occupy is bounded: messages read but not started, messages being handled, and responses
 //! waiting to be written ([`Outgoing`]).
 
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,19 +22,22 @@ use taskcell::Session;
 
 use taskcell::protocol::jsonrpc::{self, Message, code};
 use taskcell::protocol::types::RpcError;
+use taskcell::session::polled;
 
 /// Requests of the server that run at once. Further requests are refused: waiting for a free slot would stop the
 /// reader, which must still read cancellations and the response to the program's own request.
 const AT_ONCE: u32 = 4_096;
 /// Total bytes of the requests that run at once. Further requests are refused, as with [`AT_ONCE`].
 const BYTES_AT_ONCE: u32 = 64 << 20;
-/// Total bytes of requests that were read but not started. At this bound reading pauses.
+/// Total bytes of requests that were read and not started, or are being answered. At this bound reading pauses.
 const BYTES_AHEAD: u32 = 4 << 20;
-/// Requests started within the last [`YOUNG`] and not answered yet. Each may hold several copies of a response of
-/// megabytes before the queue counts it, so a server that does not read must not have hundreds of them started.
-const YOUNG_AT_ONCE: usize = 4;
-/// Age after which a request most likely waits for something other than a processor, so that another may start.
-const YOUNG: Duration = Duration::from_millis(20);
+/// Requests that are being answered at once: see [`while_heavy`]. Each may hold several copies of a response of megabytes
+/// before the queue counts it, so a server that does not read must not have hundreds of them started.
+const HEAVY_AT_ONCE: usize = 4;
+/// Age after which a request that holds at most [`LIGHT`] bytes lets another start.
+const SHORT: Duration = Duration::from_millis(20);
+/// Bytes of a request and of the memory that its guest took for it, up to which the request counts as light.
+const LIGHT: usize = 1 << 20;
 /// Bytes that a message counts besides its own length.
 const OVERHEAD: u32 = 1 << 10;
 /// Time without open requests after which a server counts as quiet. A server that was just initialized sends its first
@@ -60,6 +63,8 @@ pub(super) enum Asks {
 enum Routed {
     /// A request with this id.
     Request(Box<RawValue>),
+    /// A ping, whose response is small and made at once.
+    Ping,
     /// A notification for the session.
     Notification,
     /// A message that is fully handled already.
@@ -80,7 +85,7 @@ pub(super) struct Service {
     places: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
     ahead: Arc<Semaphore>,
-    young: Arc<Semaphore>,
+    heavy: Arc<Semaphore>,
     /// Canceled to refuse all open requests.
     closing: CancellationToken,
 }
@@ -110,7 +115,7 @@ impl Service {
             places: Arc::new(Semaphore::new(AT_ONCE as usize)),
             bytes: Arc::new(Semaphore::new(BYTES_AT_ONCE as usize)),
             ahead: Arc::new(Semaphore::new(BYTES_AHEAD as usize)),
-            young: Arc::new(Semaphore::new(YOUNG_AT_ONCE)),
+            heavy: Arc::new(Semaphore::new(HEAVY_AT_ONCE)),
             closing: CancellationToken::new(),
         }
     }
@@ -161,6 +166,8 @@ impl Service {
         match sent {
             Sent::Message(text) => match self.route(&text, incoming) {
                 Routed::Request(id) => self.request(text, &id).await,
+                // A ping asks whether the program is alive, so it waits for no other request.
+                Routed::Ping => self.session.handle_with(text.as_bytes(), |answer| self.outgoing.put(answer)).await,
                 // Handled at once: a cancellation must not be late.
                 Routed::Notification => self.session.handle(text.as_bytes()).await,
                 Routed::Done | Routed::Broken => {}
@@ -178,6 +185,7 @@ impl Service {
         };
         match (message.id, self.asks) {
             (None, _) => incoming.notification(&message),
+            (Some(_), Asks::BySending) if method == "ping" => return Routed::Ping,
             (Some(id), Asks::BySending) => return Routed::Request(id.to_owned()),
             (Some(_), Asks::ByResults) => {
                 let said = "which it must not in this revision: there is no answer";
@@ -222,7 +230,7 @@ impl Service {
         for message in messages {
             match self.route(message.get(), incoming) {
                 // Text that is not a message is answered with an error.
-                Routed::Request(_) | Routed::Broken => requests.push(message),
+                Routed::Request(_) | Routed::Ping | Routed::Broken => requests.push(message),
                 Routed::Notification => self.session.handle(message.get().as_bytes()).await,
                 Routed::Done => {}
             }
@@ -259,24 +267,15 @@ impl Service {
         R: Future<Output = ()> + Send + 'static,
     {
         while self.work.try_join_next().is_some() {}
-        let ahead = u32::try_from(place.bytes.num_permits()).unwrap_or(u32::MAX).min(BYTES_AHEAD);
+        let bytes = place.bytes.num_permits();
+        let ahead = u32::try_from(bytes).unwrap_or(u32::MAX).min(BYTES_AHEAD);
         let ahead = Arc::clone(&self.ahead).acquire_many_owned(ahead).await;
-        let (outgoing, closing, young) = (self.outgoing.clone(), self.closing.clone(), Arc::clone(&self.young));
+        let (outgoing, closing, heavy) = (self.outgoing.clone(), self.closing.clone(), Arc::clone(&self.heavy));
         self.work.spawn(async move {
             let _place = place;
-            let mut work = pin!(work);
             let worked = async {
-                let young = young.acquire_owned().await;
-                outgoing.room().await;
-                if futures_util::poll!(work.as_mut()).is_ready() {
-                    return;
-                }
-                drop(ahead);
-                let mut working = pin!(outgoing.while_room(work.as_mut()));
-                if timeout(YOUNG, working.as_mut()).await.is_err() {
-                    drop(young);
-                    working.await;
-                }
+                let heavy = heavy.acquire_owned().await;
+                outgoing.while_room(pin!(while_heavy(work, bytes, (heavy, ahead)))).await;
             };
             tokio::select! {
                 biased;
@@ -285,6 +284,24 @@ impl Service {
             }
         });
     }
+}
+
+/// Runs the work of a request of `bytes` bytes. Drops `keeps`, which holds other requests back, as soon as the work is no
+/// burden: it waits for something outside the host, or it is older than [`SHORT`] and holds at most [`LIGHT`] bytes.
+async fn while_heavy<F: Future, K>(work: F, bytes: usize, keeps: K) -> F::Output {
+    let (mut work, mut short) = (pin!(work), pin!(tokio::time::sleep(SHORT)));
+    let (mut keeps, mut held) = (Some(keeps), bytes);
+    poll_fn(|context| {
+        let (poll, polled) = polled::listen(|| work.as_mut().poll(context));
+        if keeps.is_some() {
+            held = held.saturating_add(polled.grown);
+            if polled.waits_outside || (held <= LIGHT && short.as_mut().poll(context).is_ready()) {
+                keeps = None;
+            }
+        }
+        poll
+    })
+    .await
 }
 
 /// The error for a request beyond the limits.

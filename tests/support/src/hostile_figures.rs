@@ -45,6 +45,13 @@ pub const SCENARIOS: &[Scenario] = &[
         terminated: None,
     },
     Scenario {
+        name: "answers that nobody reads: 600 of 3.9 MB to requests as large",
+        options: &["--tool", "go", "--timeout", "20"],
+        server: &["flood", "echoes", "3900000", "600", "8"],
+        grows: 64,
+        terminated: None,
+    },
+    Scenario {
         name: "a list without end: pages of 3 MB of tiny values",
         options: &[],
         server: &["flood", "pages", "0", "3000000"],
@@ -68,14 +75,21 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "SIGTERM beside a stubborn server",
         options: &["--tool", "go"],
-        server: &["flood", "stubborn", "60"],
+        server: &["flood", "stubborn", "600"],
         grows: 64,
         terminated: Some(2),
     },
     Scenario {
         name: "SIGTERM while nobody reads answers",
         options: &["--tool", "go"],
-        server: &["flood", "unread", "1500", "2000000", "60"],
+        server: &["flood", "unread", "1500", "2000000", "600"],
+        grows: 64,
+        terminated: Some(4),
+    },
+    Scenario {
+        name: "SIGTERM while answers are held against costly forms",
+        options: &["--tool", "go"],
+        server: &["flood", "forms", "1500", "1000", "5000"],
         grows: 64,
         terminated: Some(4),
     },

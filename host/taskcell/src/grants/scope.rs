@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
 use super::{Created, Grants, Progress, SessionIdentity};
 use crate::kinds::Kind;
 use crate::protocol::types::{Implementation, TaskInput};
@@ -45,6 +47,10 @@ pub(crate) struct Scope {
     pub(crate) lease: Option<Lease>,
     /// Who asks; none when nobody does.
     pub(crate) conversation: Option<Arc<Conversation>>,
+    /// Places to read the results of tasks in, where the request is answered with one.
+    pub(crate) results: Option<Arc<Semaphore>>,
+    /// The place that this cell has, until the answer is sent: what it holds by then is as large as a result.
+    pub(crate) result: Option<OwnedSemaphorePermit>,
     /// Where progress goes.
     pub(crate) progress: Option<Arc<Progress>>,
     /// Bytes of work that may be spawned; none where none may be. A handler with a `background` spawns work while it
@@ -73,6 +79,8 @@ impl Scope {
             expects: ExpectedResult::default(),
             lease: None,
             conversation: None,
+            results: None,
+            result: None,
             progress: None,
             spawn_room: None,
             created: Created::default(),

@@ -23,6 +23,14 @@ impl CellState {
         Ok(finished.map_err(|error| self.refused(&error)))
     }
 
+    /// Waits for a place to read a result in. All who waited for the same task come here at once.
+    async fn take_result_place(&mut self) {
+        if let (None, Some(places)) = (&self.scope.result, &self.scope.results) {
+            // The semaphore is never closed.
+            self.scope.result = Arc::clone(places).acquire_owned().await.ok();
+        }
+    }
+
     /// A refusal as the guest gets it. The operator is told of each kind once a cell: a guest may ask without end.
     fn refused(&mut self, error: &TaskError) -> RpcError {
         match error.told() {
@@ -95,7 +103,15 @@ impl Host for &mut CellState {
 
     async fn wait_for_result(&mut self, task_id: String) -> Given<TaskOutput> {
         import(Import("taskcell:handlers/tasks", "wait-for-result"), async {
-            Ok(self.tasks()?.wait(&task_id).await.unwrap_or_else(|error| Err(self.refused(&error))))
+            let tasks = self.tasks()?;
+            let outcome = match tasks.wait_for_end(&task_id).await {
+                Ok(()) => {
+                    self.take_result_place().await;
+                    tasks.outcome(&task_id).await
+                }
+                Err(error) => Err(error),
+            };
+            Ok(outcome.unwrap_or_else(|error| Err(self.refused(&error))))
         })
         .await
     }

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use super::generated::taskcell::handlers::user as generated;
 use crate::grants::CellState;
 use crate::protocol::types::{ElicitRequest, ElicitResult, Implementation, RpcError};
+use crate::support::polled::outside;
 use crate::telemetry::{Import, import};
 
 /// What the person did with a yes-or-no question.
@@ -42,7 +43,7 @@ impl generated::Host for &mut CellState {
     async fn elicit(&mut self, request: ElicitRequest) -> wasmtime::Result<Result<ElicitResult, RpcError>> {
         import(Import("taskcell:handlers/user", "elicit"), async {
             match (self.scope.owner.grants.user.clone(), self.scope.conversation.clone()) {
-                (Some(user), Some(asked)) => Ok(user.elicit(&asked.server, request).await),
+                (Some(user), Some(asked)) => Ok(outside(user.elicit(&asked.server, request)).await),
                 _ => Err(wasmtime::format_err!("no user is granted")),
             }
         })
@@ -53,7 +54,7 @@ impl generated::Host for &mut CellState {
         import(Import("taskcell:handlers/user", "confirm"), async {
             match (self.scope.owner.grants.user.clone(), self.scope.conversation.clone()) {
                 (Some(user), Some(asked)) => {
-                    Ok(user.confirm(&asked.server, message).await.map(|answer| match answer {
+                    Ok(outside(user.confirm(&asked.server, message)).await.map(|answer| match answer {
                         Confirmation::Accepted => generated::Confirmation::Accepted,
                         Confirmation::Declined => generated::Confirmation::Declined,
                         Confirmation::Cancelled => generated::Confirmation::Cancelled,

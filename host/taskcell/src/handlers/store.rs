@@ -12,6 +12,7 @@ use wasmtime_wasi::ResourceTableError;
 use crate::Error;
 use crate::grants::{CellState, Scope};
 use crate::sandbox::{Engine, Limits, Turn, metered, overdrawn};
+use crate::support::polled;
 use crate::telemetry::Measured;
 
 /// Runs a guest's future in its CPU and wall time.
@@ -60,6 +61,7 @@ pub(crate) fn new_store(engine: &Engine, scope: Scope) -> Store<CellState> {
             store.data_mut().overdrawn = time;
             return Ok(UpdateDeadline::Interrupt);
         }
+        polled::at_work();
         Ok(UpdateDeadline::Yield(1))
     });
     store

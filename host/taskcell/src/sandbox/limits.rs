@@ -7,6 +7,7 @@ use wasmtime::ResourceLimiter;
 
 use crate::Error;
 use crate::protocol::Bounds;
+use crate::support::polled;
 use crate::telemetry::Measured;
 
 /// What bounds components, cells and messages. All limits are on by default.
@@ -147,6 +148,10 @@ impl ResourceLimiter for Limiter {
             return Ok(false);
         }
         self.memory = total;
+        // What a memory begins with is not touched yet.
+        if current > 0 {
+            polled::grew(desired.saturating_sub(current));
+        }
         self.tell();
         Ok(true)
     }

@@ -18,6 +18,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::ticker::TICK;
+use crate::support::polled;
 use crate::telemetry::Measured;
 
 /// When the cell being polled on a thread has used up its time.
@@ -54,7 +55,7 @@ pub(crate) fn metered<'a, F: Future>(
             false => Deadline::At(thread_time().saturating_add(left)),
         };
         let outer = DEADLINE.replace(deadline);
-        let poll = future.as_mut().poll(context);
+        let poll = polled::guest(|| future.as_mut().poll(context));
         let deadline = DEADLINE.replace(outer);
         // Who is done has no use for what is left.
         if poll.is_pending() || measured.is_some() {

@@ -25,6 +25,11 @@ use tracing::Span;
 
 pub use outbox::Outbox;
 
+/// Word of a poll of [`Session::handle`]: whether the request waits, and what its guest took.
+pub mod polled {
+    pub use crate::support::polled::{Polled, listen};
+}
+
 use crate::Error;
 use crate::grants::{Conversation, SessionIdentity};
 use crate::handlers::{Change, HandlersObserver, LiveHandlers, Served, Serving};

@@ -20,6 +20,7 @@ use crate::handlers::{Answer, Export, Native, NativeContext, Serving, Taker};
 use crate::kinds::Kind;
 use crate::protocol::Bounds;
 use crate::protocol::types::{Json, RequestContext, RpcError};
+use crate::support::polled;
 use crate::tasks::{Job, TaskError};
 use crate::telemetry::Outcome;
 use crate::validation::{ExpectedResult, related};
@@ -106,6 +107,7 @@ impl SessionInner {
             expects: call.expects.clone(),
             conversation: Some(Arc::clone(&self.conversation)),
             progress: call.progress.clone(),
+            results: (kind == Kind::GetTaskResult).then(|| Arc::clone(&self.results)),
             spawn_room: handler.has_background().then(|| Scope::room_for_work(handler.limits().memory)),
             ..Scope::new(handler.owner())
         };
@@ -146,7 +148,7 @@ impl SessionInner {
         match reply {
             Ok(reply) => {
                 scope.created.keep();
-                Ok(reply)
+                Ok(Reply { _result: scope.result.take(), ..reply })
             }
             Err(error) => {
                 scope.created.discard(&error).await;
@@ -167,7 +169,7 @@ impl SessionInner {
         // A closure may leave its context to something that goes on when the request has ended.
         let _open = progress.clone().map(CloseOnDrop);
         let context = NativeContext::new(call.context.clone(), kind, call.expects.clone(), &self.tasks, progress);
-        native.answer::<E>(context, params).await
+        polled::outside(native.answer::<E>(context, params)).await
     }
 
     /// Stores the work that a handler spawned, before the requestor hears of its tasks. Those that a handler made without

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::protocol::json;
 use crate::protocol::types::{ListTasksResult, RpcError, Task, TaskMetadata, TaskOutput, TaskStatus};
+use crate::support::polled;
 use crate::telemetry;
 
 /// Characters of a status message that are kept: it goes out with every answer about the task.
@@ -367,7 +368,7 @@ impl Tasks {
                 return Ok(());
             }
             let left = record.expires_at().duration_since(Timestamp::now()).unsigned_abs();
-            let change = self.store.changed(id, record.version);
+            let change = polled::outside(self.store.changed(id, record.version));
             // Past its time to live the task is gone, which the next round finds out.
             if let Ok(changed) = tokio::time::timeout(left, change).await {
                 changed?;

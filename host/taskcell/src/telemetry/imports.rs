@@ -10,6 +10,7 @@ use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
 use super::{MAX_NAME, Outcome, begin, end, metrics, span};
+use crate::support::polled;
 use crate::text::one_line;
 
 /// A host function: its interface, without the version, and its name.
@@ -39,7 +40,7 @@ pub(crate) fn import<T, E, B>(
     let start = begin(&span);
     let mut watch = ImportWatch { span: span.clone(), start, interface, function, outcome: Outcome::Dropped };
     async move {
-        let given = call.instrument(span).await;
+        let given = polled::inside(call.instrument(span)).await;
         watch.ended(&given);
         given
     }

@@ -19,6 +19,7 @@ pub use provider::{ModelGuards, Provider, ProviderModel, WrongProvider};
 use super::generated::taskcell::handlers::model::Host;
 use crate::grants::CellState;
 use crate::protocol::types::{CreateMessageRequest, CreateMessageResult, RpcError};
+use crate::support::polled;
 use crate::telemetry::{self, Import, import};
 use context::Audit;
 
@@ -52,7 +53,7 @@ impl Host for &mut CellState {
             context.kind = scope.kind;
             let task = scope.lease.as_ref().map(|lease| lease.id.clone());
             let audit = Audit::new(&context, task, &request);
-            let answer = model.create_message(&context, request).await;
+            let answer = polled::outside(model.create_message(&context, request)).await;
             audit.end(&answer);
             let ModelUse { model, input_tokens, output_tokens } = context.used();
             telemetry::model_used(model.as_deref(), input_tokens, output_tokens);
