@@ -577,6 +577,73 @@ fn signals_end_the_server() {
     }
 }
 
+/// The program ends at a signal whatever it is busy with; a server that goes on for ten minutes does not keep it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_ends_what_is_busy() {
+    use std::path::Path;
+
+    use taskcell_test_support::hostile_figures::{SCENARIOS, measure};
+    let mut found = 0;
+    for row in SCENARIOS.iter().filter(|row| row.terminated.is_some()) {
+        let figures = measure(Path::new(PROGRAM), Path::new(SERVER), row.options, row.server, row.terminated).unwrap();
+        // One that does not end is killed, and has no code.
+        assert_eq!(figures.code, Some(2), "{}", row.name);
+        found += 1;
+    }
+    assert_eq!(found, 3);
+}
+
+/// A server has time to save its work when the program is to end. Whoever asks twice does not wait for that.
+#[cfg(unix)]
+#[test]
+fn a_second_signal_ends_at_once() {
+    use std::io::{BufRead, BufReader};
+    use std::time::Duration;
+    for (signals, first, second, left) in
+        [(1, "TERM", "", "saved"), (2, "TERM", "TERM", "saving"), (2, "INT", "INT", "saving")]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let mut program = cli::command(PROGRAM)
+            .args(["run", "-v", "--tool", "go", "--", SERVER, "flood", "saves-at-the-end", "900"])
+            .env("FAKE_SERVER_LOG", &log)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(program.stderr.take().unwrap()).lines().map(Result::unwrap);
+        assert!(lines.any(|line| line.contains("holding")));
+        assert!(cli::signal(&program, first).unwrap());
+        if signals == 2 {
+            while fs::read(&log).unwrap_or_default().is_empty() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            assert!(cli::signal(&program, second).unwrap());
+        }
+        assert!(lines.any(|line| line == "taskcell: interrupted; the server was stopped"), "{signals}");
+        assert_eq!(program.wait().unwrap().code(), Some(2), "{signals}");
+        assert_eq!(fs::read_to_string(&log).unwrap(), left, "{signals}");
+    }
+}
+
+/// The secrets in the program's environment are out of a server's reach, which runs as the same user.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_server_cannot_read_the_programs_environment() {
+    let server = ["run", "-q", "--tool", "go", "--", SERVER, "flood", "spies"];
+    // Root may read all there is, so it goes without its capabilities.
+    let mut command = match rustix::process::geteuid().is_root() {
+        true => cli::command("setpriv"),
+        false => cli::command(PROGRAM),
+    };
+    if rustix::process::geteuid().is_root() {
+        command.args(["--bounding-set=-all", "--inh-caps=-all", PROGRAM]);
+    }
+    let output = command.args(server).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "own true, parent false\n");
+}
+
 /// A program that is killed outright takes a server along that does not heed the end of its stdin.
 #[cfg(target_os = "linux")]
 #[test]
@@ -609,14 +676,22 @@ fn what_nobody_reads_is_bounded() {
         measure(Path::new(PROGRAM), Path::new(SERVER), options, server, None).unwrap().peak
     };
     let quiet = measure(&["-q"], QUIET);
-    let rows = SCENARIOS.iter().filter(|row| row.name.contains("pings with ids") || row.name.starts_with("a list"));
+    let rows = SCENARIOS.iter().filter(|row| row.name.starts_with("answers that") || row.name.starts_with("a list"));
     let mut found = 0;
     for row in rows {
         let grown = measure(row.options, row.server).saturating_sub(quiet);
         assert!(grown < row.grows, "{}: {grown} MiB", row.name);
         found += 1;
     }
-    assert_eq!(found, 3);
+    assert_eq!(found, 5);
+}
+
+/// A server that reads late misses no answer, and none is an error.
+#[test]
+fn what_is_read_late_is_whole() {
+    let server = ["--", SERVER, "flood", "late-reader", "1000000", "60", "1500"];
+    let ran = cli::run(PROGRAM, &[&["run", "-q", "--timeout", "120", "--tool", "go"], &server[..]].concat()).unwrap();
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "60\n"), "{ran:?}");
 }
 
 /// More requests than there are places are refused, and what comes behind them is still read.

@@ -320,6 +320,30 @@ fn the_store_of_a_user_is_found_again() {
     assert_eq!(only, ["taskcell"]);
 }
 
+/// A store of another user is neither read nor written: that user would read all that is kept in it.
+#[cfg(unix)]
+#[test]
+fn the_store_of_another_user_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = folder.path().join("tasks.db");
+    let store = match rustix::process::geteuid().is_root() {
+        // Root gives one away; to everybody else a file of root's is another user's.
+        true => {
+            make(own.to_str().unwrap(), "somebody", 600_000);
+            std::os::unix::fs::chown(&own, Some(65_534), None).unwrap();
+            own.to_str().unwrap()
+        }
+        false => "/etc/passwd",
+    };
+    let before = fs::read(store).unwrap();
+    let listing = program(&["tasks", "list", "--store", store]);
+    let running = program(&["run", "-q", "--store", store, "--tool", "make-task", "--", SERVER, "ok"]);
+    for ran in [listing, running] {
+        assert!(ran.code == Some(2) && ran.stderr.contains("belongs to another user"), "{ran:?}");
+    }
+    assert_eq!(fs::read(store).unwrap(), before);
+}
+
 /// The program as it is started in a folder, with the fake server under two names there.
 fn in_folder(folder: &Path, arguments: &[&str]) -> Ran {
     for name in ["fake-server", "node"] {

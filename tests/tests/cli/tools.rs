@@ -249,7 +249,7 @@ fn progress_of_the_call_is_shown() {
 #[cfg(unix)]
 #[test]
 fn progress_at_a_terminal_is_one_line() {
-    use taskcell_tests::pty::AtTerminal;
+    use taskcell_test_support::pty::AtTerminal;
     let arguments = json!({ "pause": 400, "say": "half way" }).to_string();
     let mut command = cli::command(PROGRAM);
     command.args(["run", "-v", "--tool", "long", "--args", &arguments, "--", SERVER]);

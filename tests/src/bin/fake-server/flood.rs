@@ -56,6 +56,44 @@ pub(crate) fn play(kind: &str, numbers: &[usize]) -> Result<()> {
             }
             std::thread::sleep(Duration::from_secs(600));
         }
+        // The same, all answers read after MILLISECONDS; says how many were results.
+        "late-reader" => {
+            let (size, count, pause) = (number(0)?, number(1)?, number(2)?);
+            let task = make_task(&mut stdin, &mut stdout, &"x".repeat(size))?;
+            for id in 0..count {
+                writeln!(stdout, "{}", request_of(&id.to_string(), "tasks/result", &task))?;
+            }
+            std::thread::sleep(Duration::from_millis(pause as u64));
+            let mut results = 0;
+            for _ in 0..count {
+                let message = read_answer(&mut stdin)?.context("the client has gone")?;
+                let text = message.pointer("/result/content/text").and_then(Value::as_str);
+                results += u32::from(text.is_some_and(|text| text.len() > size));
+            }
+            says(&mut stdout, &request, &results.to_string())?;
+        }
+        // COUNT requests of SIZE bytes, whose answers are as large, the answers of which nobody reads for SECONDS.
+        "echoes" => {
+            let (size, count, seconds) = (number(0)?, number(1)?, number(2)?);
+            let params = sampling(&"x".repeat(size));
+            after(seconds);
+            for id in 0..count {
+                writeln!(stdout, "{}", request_of(&id.to_string(), "sampling/createMessage", &params))?;
+            }
+            std::thread::sleep(Duration::from_secs(600));
+        }
+        // COUNT forms that are answered with SIZE bytes, which CONSTRAINTS constraints are held against.
+        "forms" => {
+            let (size, constraints, count) = (number(0)?, number(1)?, number(2)?);
+            let constraints = vec![json!({ "format": "uri-reference" }); constraints];
+            let field = json!({ "type": "string", "allOf": constraints, "default": "x".repeat(size) });
+            let schema = json!({ "type": "object", "properties": { "a": field }, "required": ["a"] });
+            let params = json!({ "message": "fill in", "requestedSchema": schema });
+            for id in 0..count {
+                writeln!(stdout, "{}", request_of(&id.to_string(), "elicitation/create", &params))?;
+            }
+            std::thread::sleep(Duration::from_secs(600));
+        }
         // A task that takes long, and COUNT requests that wait for its result; says how many were refused by then.
         "waits" => {
             let task = make_task(&mut stdin, &mut stdout, "hi")?;
@@ -71,8 +109,7 @@ pub(crate) fn play(kind: &str, numbers: &[usize]) -> Result<()> {
                     break;
                 }
             }
-            let result = json!({ "content": [{ "type": "text", "text": refused.to_string() }] });
-            writeln!(stdout, "{}", json!({ "jsonrpc": "2.0", "id": request.get("id"), "result": result }))?;
+            says(&mut stdout, &request, &refused.to_string())?;
         }
         // COUNT pages of tools of SIZE bytes of tiny values each; 0 pages have no end.
         "pages" => {
@@ -124,6 +161,23 @@ pub(crate) fn play(kind: &str, numbers: &[usize]) -> Result<()> {
             });
             std::fs::write(std::env::var("FAKE_SERVER_LOG")?, format!("{said:?}"))?;
         }
+        // Writes into a file that the environment names that it saves when stdin has ended, and MILLISECONDS later that it
+        // has.
+        "saves-at-the-end" => {
+            eprintln!("holding {}", std::process::id());
+            while read(&mut stdin)?.is_some() {}
+            let log = std::env::var("FAKE_SERVER_LOG")?;
+            std::fs::write(&log, "saving")?;
+            std::thread::sleep(Duration::from_millis(number(0)? as u64));
+            std::fs::write(&log, "saved")?;
+        }
+        // Says whether it can read its own environment, and that of the process that started it.
+        #[cfg(unix)]
+        "spies" => {
+            let reads = |process: u32| std::fs::read(format!("/proc/{process}/environ")).is_ok();
+            let (own, parent) = (reads(std::process::id()), reads(std::os::unix::process::parent_id()));
+            says(&mut stdout, &request, &format!("own {own}, parent {parent}"))?;
+        }
         // Heeds neither the end of stdin nor any signal that can be ignored, for SECONDS.
         "stubborn" => {
             eprintln!("holding {}", std::process::id());
@@ -144,13 +198,18 @@ fn after(seconds: usize) {
 
 /// Has the client make a task of a message, and gives the parameters that name it.
 fn make_task(stdin: &mut StdinLock<'_>, stdout: &mut impl Write, text: &str) -> Result<Value> {
-    let params = json!({
-        "messages": [{ "role": "user", "content": { "type": "text", "text": text } }],
-        "maxTokens": 10, "task": { "ttl": 600_000 },
-    });
+    let mut params = sampling(text);
+    if let Value::Object(params) = &mut params {
+        params.insert("task".to_owned(), json!({ "ttl": 600_000 }));
+    }
     writeln!(stdout, "{}", request_of("make", "sampling/createMessage", &params))?;
     let made = answer_to(stdin, "make")?;
     Ok(json!({ "taskId": made.pointer("/result/task/taskId").context(made.to_string())? }))
+}
+
+/// The parameters of a sampling request with this text.
+fn sampling(text: &str) -> Value {
+    json!({ "messages": [{ "role": "user", "content": { "type": "text", "text": text } }], "maxTokens": 10 })
 }
 
 /// Answers until tools are called or listed, and gives that request.
@@ -195,8 +254,23 @@ fn answer_to(stdin: &mut StdinLock<'_>, id: &str) -> Result<Value> {
     bail!("no answer to {id}")
 }
 
+/// The next answer of the client; none at the end.
+fn read_answer(stdin: &mut StdinLock<'_>) -> Result<Option<Value>> {
+    loop {
+        match read(stdin)? {
+            Some(message) if message.get("id").is_none() => {}
+            answer => return Ok(answer),
+        }
+    }
+}
+
 fn done(stdout: &mut impl Write, request: &Value) -> Result<()> {
-    let result = json!({ "content": [{ "type": "text", "text": "done" }] });
+    says(stdout, request, "done")
+}
+
+/// Answers the call of a tool with a text.
+fn says(stdout: &mut impl Write, request: &Value, text: &str) -> Result<()> {
+    let result = json!({ "content": [{ "type": "text", "text": text }] });
     writeln!(stdout, "{}", json!({ "jsonrpc": "2.0", "id": request.get("id"), "result": result }))?;
     Ok(stdout.flush()?)
 }
