@@ -11,6 +11,9 @@ use crate::telemetry::{Import, import};
 /// What a host function gives: a trap, or what the guest gets.
 type Given<T> = wasmtime::Result<Result<T, RpcError>>;
 
+/// Places that a cell takes to read the result of a task: it holds the result in its own memory, too.
+const RESULT_OF_CELL: u32 = 2;
+
 impl CellState {
     fn tasks(&self) -> wasmtime::Result<Arc<Tasks>> {
         let conversation = self.scope.conversation.as_ref();
@@ -27,7 +30,7 @@ impl CellState {
     async fn take_result_place(&mut self) {
         if let (None, Some(places)) = (&self.scope.result, &self.scope.results) {
             // The semaphore is never closed.
-            self.scope.result = Arc::clone(places).acquire_owned().await.ok();
+            self.scope.result = Arc::clone(places).acquire_many_owned(RESULT_OF_CELL).await.ok();
         }
     }
 
