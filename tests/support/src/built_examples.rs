@@ -1,4 +1,4 @@
-//! Projects that the program writes and builds: `taskcell new` and `taskcell build`, run as a user would.
+//! Projects written by `taskcell new` and built by `taskcell build`, run as a user would run them.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -8,37 +8,38 @@ use anyhow::{Context, Result, ensure};
 use crate::cli;
 use crate::provision::{Variables, lock, repository, target};
 
-/// The component that `taskcell build` makes of the example `name`, a folder of `guest-examples`, with these variables in
-/// its environment.
+/// Builds the example `name`, a folder of `guest-examples`, by `taskcell build`, with these variables in its
+/// environment. Returns the path of the component.
 ///
 /// # Errors
-/// When its toolchain is missing, or it does not build: what the program said.
+/// When the toolchain is missing or the build fails, with the program's output.
 pub fn build_project(name: &str, variables: Variables) -> Result<PathBuf> {
     let folder = repository().join("guest-examples").join(name);
-    // Its build is in the folder itself, where another test may be at work.
+    // The build runs in the example's own folder, where another test may be building.
     let _lock = lock(&target().join("examples"), name)?;
     build_folder(&folder, variables)
 }
 
-/// The component that `taskcell build` makes of the project in a folder, with these variables in its environment.
+/// Builds the project in a folder by `taskcell build`, with these variables in its environment. Returns the path of the
+/// component.
 ///
 /// # Errors
-/// The same.
+/// Those of [`build_project`].
 pub fn build_folder(folder: &Path, variables: Variables) -> Result<PathBuf> {
     let mut build = cli::command(&program()?);
     build.arg("build").arg(folder).envs(variables);
     let ran = build.output().context("the program cannot be started")?;
     let (said, log) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
     ensure!(ran.status.success(), "{log}\nTASKCELL_SKIP_LANGUAGES goes without");
-    // The first line: the component, its size and what it answers.
+    // The first line names the component, its size and its kinds.
     let (component, _) = said.split_once(": ").with_context(|| format!("`build` says {said:?}"))?;
     Ok(PathBuf::from(component))
 }
 
-/// Has `taskcell new` write a project in this language for these kinds into a folder that is not there yet.
+/// Writes a project in this language for these kinds by `taskcell new`, into a folder that does not exist yet.
 ///
 /// # Errors
-/// When it is not written: what the program said.
+/// When the project is not written, with the program's output.
 pub fn new_project(folder: &Path, language: &str, kinds: &str) -> Result<()> {
     let mut new = cli::command(&program()?);
     new.arg("new").arg(folder).args(["--lang", language, "--kinds", kinds]);
@@ -47,7 +48,7 @@ pub fn new_project(folder: &Path, language: &str, kinds: &str) -> Result<()> {
     Ok(())
 }
 
-/// The program, which cargo puts beside the folder of the tests.
+/// Path of the program, which cargo puts into the parent folder of the tests.
 fn program() -> Result<String> {
     let test = env::current_exe()?;
     let folder = test.parent().and_then(|deps| deps.parent()).context("a test is in the target directory")?;

@@ -1,4 +1,4 @@
-//! Runs the program `taskcell` as a user would.
+//! Runner of the program `taskcell`, as a user would run it.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -9,19 +9,19 @@ use serde_json::Value;
 
 use crate::provision::repository;
 
-/// What a run of the program left behind.
+/// Outcome of a run of the program.
 #[derive(Debug)]
 pub struct Ran {
-    /// The exit code; none when a signal ended it.
+    /// Exit code; `None` when a signal ended the program.
     pub code: Option<i32>,
-    /// What it printed.
+    /// Standard output.
     pub stdout: String,
-    /// What it showed on the way.
+    /// Standard error.
     pub stderr: String,
 }
 
 impl Ran {
-    /// The one JSON document that stdout is.
+    /// Parses stdout, which must be one JSON document.
     ///
     /// # Errors
     /// When stdout is anything else.
@@ -29,10 +29,11 @@ impl Ran {
         serde_json::from_str(&self.stdout).with_context(|| format!("stdout is no JSON document: {self:?}"))
     }
 
-    /// The kind and the name of each case of this verdict in the document of `check`. A fixture has no kind.
+    /// Lists the kind and the name of each case with this verdict in the document of `taskcell check`. A fixture has no
+    /// kind.
     ///
     /// # Errors
-    /// When stdout is none.
+    /// When stdout is not such a document.
     pub fn cases(&self, verdict: &str) -> Result<Vec<(String, String)>> {
         let document = self.json()?;
         let cases = document.get("checks").and_then(Value::as_array).context("no checks")?;
@@ -42,10 +43,10 @@ impl Ran {
     }
 }
 
-/// The names of what is in a folder, sorted.
+/// Lists the names of a folder's entries, sorted.
 ///
 /// # Errors
-/// When it cannot be read.
+/// When the folder cannot be read.
 pub fn names(folder: &Path) -> Result<Vec<String>> {
     let entries = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;
     let mut names = Vec::new();
@@ -56,8 +57,8 @@ pub fn names(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// The program at `program` (a test's `env!("CARGO_BIN_EXE_taskcell-cli")`) with an empty stdin, a cache of compiled
-/// components that the tests share, and nothing of the user's own: no configuration, and tasks in memory.
+/// Creates a command for the program at `program` (a test's `env!("CARGO_BIN_EXE_taskcell-cli")`) with an empty stdin,
+/// a cache of compiled components that the tests share, no configuration of the user's, and tasks in memory.
 #[must_use]
 pub fn command(program: &str) -> Command {
     let mut command = Command::new(program);
@@ -67,18 +68,18 @@ pub fn command(program: &str) -> Command {
     command
 }
 
-/// Sends a signal to a program that was started, by the signal's name; says whether it was there.
+/// Sends a running program a signal by name; returns whether the program still existed.
 ///
 /// # Errors
-/// When nothing can be sent.
+/// When no signal can be sent.
 pub fn signal(program: &Child, name: &str) -> Result<bool> {
     Ok(Command::new("kill").args(["-s", name, &program.id().to_string()]).status()?.success())
 }
 
-/// Runs the same with these arguments.
+/// Runs [`command`] with these arguments.
 ///
 /// # Errors
-/// When it cannot be started.
+/// When the program cannot be started.
 pub fn run<A: AsRef<OsStr>>(program: &str, arguments: &[A]) -> Result<Ran> {
     let output = command(program).args(arguments).output().with_context(|| program.to_owned())?;
     Ok(Ran {

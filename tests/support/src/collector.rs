@@ -1,4 +1,4 @@
-//! A collector of OpenTelemetry on loopback: it takes what is exported by OTLP over HTTP, and keeps it as it came.
+//! OpenTelemetry collector on loopback. It accepts OTLP over HTTP and keeps the bodies as they came.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-/// A collector. It ends when this is dropped.
+/// A running collector, which ends when dropped.
 #[derive(Debug)]
 pub struct Collector {
     address: SocketAddr,
@@ -20,14 +20,14 @@ pub struct Collector {
     running: JoinHandle<()>,
 }
 
-/// Bodies by their paths, one behind the other.
+/// Bodies by path, concatenated.
 type Kept = Arc<Mutex<BTreeMap<String, Vec<u8>>>>;
 
 impl Collector {
-    /// Starts one.
+    /// Starts a collector.
     ///
     /// # Errors
-    /// When it cannot listen.
+    /// When the collector cannot listen.
     pub async fn start() -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
@@ -39,19 +39,19 @@ impl Collector {
         Ok(Self { address, kept, running })
     }
 
-    /// What `OTEL_EXPORTER_OTLP_ENDPOINT` is for it.
+    /// Value of `OTEL_EXPORTER_OTLP_ENDPOINT` for this collector.
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// The paths that something came to.
+    /// Paths that received a body.
     #[must_use]
     pub fn paths(&self) -> Vec<String> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
     }
 
-    /// Whether a text stands in what came to a path: protobuf has texts as they are.
+    /// Whether a path received a body that contains this text; protobuf stores texts unchanged.
     #[must_use]
     pub fn has(&self, path: &str, text: &str) -> bool {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,20 +1,20 @@
-//! Components made at test time, each with a number that it answers and therefore with a digest of its own.
+//! Components made at test time. Each answers with its own number and therefore has its own digest.
 
 use anyhow::Result;
 
 use crate::compose::component_of;
 
-/// A component that answers `roots/list` with the error of this code and message.
+/// A component that answers `roots/list` with an error of this code and message.
 ///
 /// # Errors
-/// When it cannot be made.
+/// When the component cannot be made.
 pub fn numbered_component(number: i32) -> Result<Vec<u8>> {
-    /// Where the answer is, and where its text.
+    /// Addresses of the answer and of its text.
     const ANSWER: usize = 1024;
     const TEXT: usize = 2048;
 
     let text = number.to_string();
-    // `result<list-roots-result, rpc-error>`: the case, then code, message and no data.
+    // Layout of `result<list-roots-result, rpc-error>`: the case, then code, message and no data.
     let code = number.to_le_bytes().map(|byte| format!("\\{byte:02x}")).concat();
     let message =
         [TEXT as u32, text.len() as u32].map(|word| word.to_le_bytes().map(|byte| format!("\\{byte:02x}")).concat());

@@ -1,7 +1,7 @@
-//! Real components, made at test time from a list of interfaces, without a tool chain.
+//! Real components, made at test time from a list of interfaces, without a toolchain.
 //!
-//! Such a component exports and imports exactly what it is told to, with the right types, and traps when it is
-//! called: enough for everything that is decided by a component's interfaces.
+//! Such a component exports and imports exactly the given interfaces, with the right types, and traps when called. That
+//! is enough to test everything that depends only on a component's interfaces.
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -12,12 +12,12 @@ use wit_parser::{ManglingAndAbi, Resolve, SourceMap, UnresolvedPackageGroup, Wor
 
 use crate::provision::repository;
 
-/// The WIT package of the handler protocol, without its version.
+/// WIT package of the handler protocol, without its version.
 pub const PACKAGE: &str = "taskcell:handlers";
-/// Its version in this repository.
+/// Version of the handler protocol in this repository.
 pub const VERSION: &str = "0.1.0";
 
-/// A component that exports and imports these interfaces. A plain name is one of the handler protocol.
+/// A component that exports and imports these interfaces. A plain name is an interface of the handler protocol.
 ///
 /// # Errors
 /// When an interface does not exist.
@@ -28,7 +28,7 @@ pub fn component(exports: &[&str], imports: &[&str]) -> Result<Vec<u8>> {
     build(resolve.clone(), VERSION, exports, imports)
 }
 
-/// The same, built for another version of the handler protocol that has the same interfaces.
+/// A component like [`component`]'s, built for another version of the handler protocol with the same interfaces.
 ///
 /// # Errors
 /// When an interface does not exist.
@@ -36,15 +36,15 @@ pub fn component_for(version: &str, exports: &[&str], imports: &[&str]) -> Resul
     build(protocol(version)?, version, exports, imports)
 }
 
-/// A component over these WIT packages, each the text of one, after those it uses. `wasi:config` and what else the
-/// repository's WIT depends on need not be given. Names of interfaces are in full.
+/// A component over these WIT packages. Each item is the text of one package, after those that it uses. `wasi:config`
+/// and the other dependencies of the repository's WIT need not be given. Interfaces have full names.
 ///
 /// # Errors
-/// When a package is wrong, or an interface does not exist.
+/// When a package is invalid, or an interface does not exist.
 pub fn component_with(packages: &[&str], exports: &[&str], imports: &[&str]) -> Result<Vec<u8>> {
     let mut resolve = Resolve::default();
     for package in dependencies()? {
-        // One that is given is meant.
+        // A given package replaces the repository's.
         let header = format!("package {};", package.main.name);
         if !packages.iter().any(|given| given.starts_with(&header)) {
             resolve.push_group(package)?;
@@ -56,12 +56,12 @@ pub fn component_with(packages: &[&str], exports: &[&str], imports: &[&str]) -> 
     build(resolve, VERSION, exports, imports)
 }
 
-/// A component over a core module, binary or written as text, which implements these interfaces by wit-component's names:
-/// `taskcell:handlers/sampling@0.1.0#handle`, `cabi_realloc`. The packages are those of [`component_with`], before which
-/// the handler protocol stands.
+/// A component around a core module, binary or text, which implements these interfaces under wit-component's names:
+/// `taskcell:handlers/sampling@0.1.0#handle`, `cabi_realloc`. The packages are as for [`component_with`], with the
+/// handler protocol put before them.
 ///
 /// # Errors
-/// When it is no module, or does not implement the interfaces.
+/// When the module is invalid or does not implement the interfaces.
 pub fn component_of(
     module: impl AsRef<[u8]>,
     packages: &[&str],
@@ -75,10 +75,10 @@ pub fn component_of(
     ComponentEncoder::default().validate(true).module(&module)?.encode()
 }
 
-/// The definitions of the handler protocol and of these packages, as for [`component_with`].
+/// Resolves the handler protocol and these packages, as for [`component_with`].
 ///
 /// # Errors
-/// When a package is wrong.
+/// When a package is invalid.
 pub fn protocol_with(packages: &[&str]) -> Result<Resolve> {
     let mut resolve = protocol(VERSION)?;
     for package in packages {
@@ -87,15 +87,15 @@ pub fn protocol_with(packages: &[&str]) -> Result<Resolve> {
     Ok(resolve)
 }
 
-/// A component that is written as text.
+/// A component written as text.
 ///
 /// # Errors
-/// When it is no WebAssembly text.
+/// When the text is not WebAssembly text.
 pub fn component_text(text: &str) -> Result<Vec<u8>> {
     Ok(wat::parse_str(text)?)
 }
 
-/// A core module: valid WebAssembly, but no component.
+/// A core module: valid WebAssembly, but not a component.
 #[must_use]
 pub fn core_module() -> Vec<u8> {
     b"\0asm\x01\0\0\0".to_vec()
@@ -106,7 +106,7 @@ fn build(mut resolve: Resolve, version: &str, exports: &[&str], imports: &[&str]
     encode(&resolve, world)
 }
 
-/// The world that exports and imports these interfaces.
+/// Adds the world that exports and imports these interfaces.
 fn world(resolve: &mut Resolve, version: &str, exports: &[&str], imports: &[&str]) -> Result<WorldId> {
     let full =
         |name: &&str| if name.contains(':') { (*name).to_owned() } else { format!("{PACKAGE}/{name}@{version}") };
@@ -122,7 +122,7 @@ fn encode(resolve: &Resolve, world: WorldId) -> Result<Vec<u8>> {
     ComponentEncoder::default().validate(true).module(&module)?.encode()
 }
 
-/// The handler protocol under a version, with the packages it uses.
+/// Resolves the handler protocol under a version, with the packages that it uses.
 fn protocol(version: &str) -> Result<Resolve> {
     let mut map = SourceMap::new();
     for entry in wit().read_dir()? {
@@ -139,7 +139,7 @@ fn protocol(version: &str) -> Result<Resolve> {
     Ok(resolve)
 }
 
-/// The packages that the handler protocol uses, in the order in which they use each other.
+/// Packages that the handler protocol uses, each after those that it uses itself.
 fn dependencies() -> Result<Vec<UnresolvedPackageGroup>> {
     let folder = |name: &str| wit().join("deps").join(name);
     let parse = |name: &str| {

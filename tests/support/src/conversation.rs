@@ -1,5 +1,4 @@
-//! A session as a transport drives it: each message is worked on by itself, and what comes out comes out of one
-//! queue.
+//! A session as a transport drives it: messages are handled concurrently, and everything comes out of one queue.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,18 +11,18 @@ use serde_json::{Value, json};
 use taskcell::{LiveHandlers, Outbox, Session, SessionOptions};
 use tokio::task::JoinSet;
 
-/// Longer than anything takes: it only keeps a test that hangs from hanging for ever.
+/// Timeout longer than any wait, only to end a test that hangs.
 const GUARD: Duration = Duration::from_secs(60);
 
-/// Waits for what comes soon.
+/// Waits for a future that completes soon.
 ///
 /// # Errors
-/// When it does not.
+/// When the future does not complete within [`GUARD`].
 pub async fn soon<F: Future>(future: F) -> Result<F::Output> {
     tokio::time::timeout(GUARD, future).await.context("it hangs")
 }
 
-/// Starts a future: what it does until it first waits is done then.
+/// Polls a future once, which runs it until it first waits.
 pub async fn start<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
     std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
 }
@@ -34,13 +33,13 @@ pub fn request(id: impl Into<Value>, method: &str, params: &Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": id.into(), "method": method, "params": params })
 }
 
-/// The parameters of `sampling/createMessage` with one text of the user.
+/// Parameters of `sampling/createMessage` with one text of the user.
 #[must_use]
 pub fn prompt(text: &str) -> Value {
     json!({ "messages": [{ "role": "user", "content": { "type": "text", "text": text } }], "maxTokens": 10 })
 }
 
-/// The same as a task.
+/// Parameters like [`prompt`]'s that ask for a task.
 #[must_use]
 pub fn task_prompt(text: &str) -> Value {
     let mut params = prompt(text);
@@ -68,30 +67,30 @@ impl Conversation {
         Self { session: Arc::new(session), outbox, running: JoinSet::new(), seen: Vec::new(), next_id: 1_000 }
     }
 
-    /// The session, for what is not a message.
+    /// The session, for calls that are not messages.
     #[must_use]
     pub fn session(&self) -> Arc<Session> {
         Arc::clone(&self.session)
     }
 
-    /// Hands a message in, to be worked on beside the others.
+    /// Hands a message to the session, to be handled concurrently.
     pub fn send(&mut self, message: &Value) {
         let (session, message) = (Arc::clone(&self.session), message.to_string());
         self.running.spawn(async move { session.handle(message.as_bytes()).await });
     }
 
-    /// Hands a message in and waits until it was worked on.
+    /// Hands a message to the session and waits until it is handled.
     ///
     /// # Errors
-    /// When it hangs.
+    /// When the session hangs.
     pub async fn handle(&self, message: &Value) -> Result<()> {
         soon(self.session.handle(message.to_string().as_bytes())).await
     }
 
-    /// What comes out next.
+    /// Returns the next message of the session.
     ///
     /// # Errors
-    /// When nothing comes, or it is not one line of JSON.
+    /// When no message comes, or it is not one line of JSON.
     pub async fn next(&mut self) -> Result<Value> {
         let message = soon(self.outbox.recv()).await?.context("the session has ended")?;
         let message = line(&message)?;
@@ -99,10 +98,10 @@ impl Conversation {
         Ok(message)
     }
 
-    /// The answer to the request of this id.
+    /// Waits for the response to the request with this id.
     ///
     /// # Errors
-    /// When it does not come.
+    /// When the response does not come.
     pub async fn answer(&mut self, id: impl Into<Value>) -> Result<Value> {
         let id = id.into();
         let is_it = |message: &Value| message.get("id") == Some(&id);
@@ -117,41 +116,41 @@ impl Conversation {
         }
     }
 
-    /// Sends a request under a new id and waits for its answer.
+    /// Sends a request under a new id and waits for its response.
     ///
     /// # Errors
-    /// When it does not come.
+    /// When the response does not come.
     pub async fn ask(&mut self, method: &str, params: &Value) -> Result<Value> {
         self.next_id += 1;
         self.send(&request(self.next_id, method, params));
         self.answer(self.next_id).await
     }
 
-    /// Makes a task of a prompt and gives its id.
+    /// Creates a task from a prompt and returns its id.
     ///
     /// # Errors
-    /// When the answer holds no task.
+    /// When the response holds no task.
     pub async fn create(&mut self, text: &str) -> Result<String> {
         let answer = self.ask("sampling/createMessage", &task_prompt(text)).await?;
         let id = answer.pointer("/result/task/taskId").and_then(Value::as_str);
         Ok(id.with_context(|| format!("no task was made: {answer}"))?.to_owned())
     }
 
-    /// Asks something of a task.
+    /// Sends a request about a task.
     ///
     /// # Errors
-    /// When no answer comes.
+    /// When no response comes.
     pub async fn ask_task(&mut self, method: &str, task: &str) -> Result<Value> {
         self.ask(method, &json!({ "taskId": task })).await
     }
 
-    /// All that came out so far, in order.
+    /// All messages of the session so far, in order.
     #[must_use]
     pub fn seen(&self) -> &[Value] {
         &self.seen
     }
 
-    /// Ends the session with what is still being worked on, and waits until its tasks are given back.
+    /// Ends the session with its unfinished work, and waits until its tasks are back in the store.
     ///
     /// # Errors
     /// When the session does not end.
@@ -161,7 +160,7 @@ impl Conversation {
         soon(session.close()).await
     }
 
-    /// Ends the session with what is still being worked on, and gives all that came out, in order.
+    /// Ends the session with its unfinished work, and returns all its messages in order.
     ///
     /// # Errors
     /// When the session does not end.
@@ -175,7 +174,7 @@ impl Conversation {
     }
 }
 
-/// A message as it goes over the wire: one line.
+/// Parses a message as it travels: one line of JSON.
 fn line(message: &[u8]) -> Result<Value> {
     anyhow::ensure!(!message.contains(&b'\n') && !message.contains(&b'\r'), "a message of several lines");
     serde_json::from_slice(message).with_context(|| format!("no JSON: {}", String::from_utf8_lossy(message)))

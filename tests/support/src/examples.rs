@@ -1,7 +1,7 @@
-//! The examples in Python, JavaScript and TypeScript, built with the toolchains that the tests installed.
+//! Builder of the examples in Python, JavaScript and TypeScript, with the toolchains that the tests install.
 //!
-//! Each is built by the command of its README, in a copy under the target directory that is named after all it is made
-//! from: what has not changed is not built again.
+//! Each example is built by the command of its README, in a copy under the target directory. The copy is named after
+//! the digest of all its sources, so an unchanged example is not built again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,28 +12,30 @@ use anyhow::{Context, Result};
 use crate::provision::{hash, node_tools, once, python_tools, read, repository, run, search_path, target};
 
 const ADVICE: &str = "repair the example";
-/// What building leaves in an example's folder.
+/// Folders that a build leaves in an example.
 const MADE: [&str; 4] = ["node_modules", "build", ".venv", "__pycache__"];
 
-/// The component of the example `name`, a folder of `guest-examples` with a `requirements.txt` or a `package.json`.
+/// Builds the example `name`, a folder of `guest-examples` with a `requirements.txt` or a `package.json`. Returns the
+/// path of the component.
 ///
 /// # Errors
-/// When its toolchain cannot be installed, or it does not build.
+/// When the toolchain cannot be installed or the build fails.
 pub fn build_example(name: &str) -> Result<PathBuf> {
     build_changed(name, "", "")
 }
 
-/// The same with this text in the place of another, in the author's code: to see what happens to a mistake.
+/// Builds an example in which the text `from` in the author's code is replaced by `to`, to see how the tools report a
+/// mistake.
 ///
 /// # Errors
-/// The same, and when the code does not have that text.
+/// Those of [`build_example`], and when the code does not contain `from`.
 pub fn build_changed(name: &str, from: &str, to: &str) -> Result<PathBuf> {
     let source = repository().join("guest-examples").join(name);
     let python = source.join("requirements.txt").exists();
     let command = if python { componentize_py(&source)? } else { vec!["npm".to_owned(), "run".into(), "build".into()] };
     let tools = if python { python_tools()? } else { node_tools()? };
 
-    // What an example refers to stands beside its folder as it does in the repository.
+    // Files that an example refers to keep their places relative to its folder.
     let mut files = Vec::new();
     for part in ["wit", "guest-examples/taskcell.d.ts"] {
         list(&repository().join(part), &mut files)?;
@@ -64,7 +66,7 @@ pub fn build_changed(name: &str, from: &str, to: &str) -> Result<PathBuf> {
             .args(arguments)
             .current_dir(folder.join("guest-examples").join(name))
             .env("PATH", search_path(&tools)?)
-            // The tool's own stack would push what is wrong out of the error.
+            // A backtrace of the tool would push the message out of the error.
             .env_remove("RUST_BACKTRACE")
             .stdin(held);
         run(&mut build, ADVICE).map(drop)
@@ -72,7 +74,7 @@ pub fn build_changed(name: &str, from: &str, to: &str) -> Result<PathBuf> {
     Ok(built.join("guest-examples").join(name).join(format!("{name}.wasm")))
 }
 
-/// The words of the line in a README that builds a component from Python.
+/// Words of the command in a README that builds a component from Python.
 fn componentize_py(source: &Path) -> Result<Vec<String>> {
     let readme = fs::read_to_string(source.join("README.md"))?;
     let line = readme.lines().find_map(|line| line.trim().strip_prefix(".venv/bin/componentize-py "));
@@ -80,7 +82,7 @@ fn componentize_py(source: &Path) -> Result<Vec<String>> {
     Ok([vec!["componentize-py".to_owned()], line.split_whitespace().map(str::to_owned).collect()].concat())
 }
 
-/// All files in a folder, in order, without what building leaves there.
+/// Lists all files in a folder, in order, without what a build leaves there.
 fn list(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     if !path.is_dir() {
         files.push(path.to_path_buf());

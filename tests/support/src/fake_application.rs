@@ -1,15 +1,15 @@
-//! Fake application behind guests that leave everything to it: a model and a user that remember each request.
+//! Fake application behind guests that delegate everything: a model and a user that remember each request.
 //!
-//! Words in the text of a request say what they do:
+//! Words in the text of a request decide the reaction:
 //!
 //! | word | brings about |
 //! |---|---|
-//! | `slow` | nothing, for ever |
-//! | `soon` | what else is said, after a moment |
+//! | `slow` | nothing, forever |
+//! | `soon` | the reaction to the other words, after [`MOMENT`] |
 //! | `refuse` | the error of a user who refused |
 //! | `decline`, `cancel` | that action of the user |
-//! | `misfit` | a `name` that is a number, of the user |
-//! | `give JSON` | the model's result, or the content that the user accepts with, whatever was asked |
+//! | `misfit` | a `name` that is a number, from the user |
+//! | `give JSON` | this JSON as the model's result or as the content of the user's acceptance, whatever the request |
 //! | anything else | a text that quotes the request, or a form with the name Ada |
 
 use std::sync::{Mutex, PoisonError};
@@ -23,9 +23,9 @@ use taskcell::protocol::types::{
     CreateMessageRequest, CreateMessageResult, ElicitRequest, ElicitResult, Implementation, RpcError,
 };
 
-/// The error of a user who refused.
+/// Error of a user who refused.
 pub const REFUSAL: (i32, &str) = (-1, "User rejected sampling request");
-/// A moment.
+/// Delay of the word `soon`.
 pub const MOMENT: Duration = Duration::from_millis(50);
 
 /// A model and a user.
@@ -35,7 +35,7 @@ pub struct FakeApplication {
 }
 
 impl FakeApplication {
-    /// What the model and the user were shown, in order: the request as JSON, and for the user also the `server`.
+    /// Requests shown to the model and the user, in order, as JSON; those to the user also have the member `server`.
     #[must_use]
     pub fn shown(&self) -> Vec<Value> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -46,7 +46,7 @@ impl FakeApplication {
     }
 }
 
-/// Takes the time that the text asks for, and refuses where it says so.
+/// Waits or refuses as the text demands.
 async fn consider(text: &str) -> Result<(), RpcError> {
     if text.contains("slow") {
         std::future::pending::<()>().await;
@@ -61,7 +61,7 @@ async fn consider(text: &str) -> Result<(), RpcError> {
     Ok(())
 }
 
-/// The JSON after the word `give`.
+/// Parses the JSON after the word `give`.
 fn given(text: &str) -> Option<Value> {
     let (_, json) = text.split_once("give ")?;
     serde_json::from_str(json).ok()
@@ -86,7 +86,7 @@ impl Model for FakeApplication {
     }
 }
 
-/// Reads a type as its peer sends it: from text, for some keep the text of their members.
+/// Reads a type from JSON text, as a peer would send it: some types keep the text of their members.
 fn read<T: DeserializeOwned>(value: &Value) -> Result<T, RpcError> {
     let wrong = |error| RpcError { code: -32603, message: format!("the test is wrong: {error}: {value}"), data: None };
     serde_json::from_str(&value.to_string()).map_err(wrong)

@@ -1,4 +1,4 @@
-//! Guest crates, built for wasm by the tests that run them.
+//! Builder of guest crates, which compiles them to wasm for the tests that run them.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -15,7 +15,7 @@ const RUST_ADVICE: &str = "install Rust through rustup, or add the guest's wasm 
 const GUEST_ADVICE: &str =
     "repair the guest; if only its lock file is out of date, run `cargo update --workspace` there";
 
-/// The component that the guest crate in `dir` builds for wasm32-unknown-unknown: without WASI.
+/// Builds the guest crate in `dir` for wasm32-unknown-unknown, without WASI. Returns the path of the component.
 ///
 /// # Errors
 /// Those of [`build_guest_for`].
@@ -23,16 +23,18 @@ pub fn build_guest(dir: &Path) -> Result<PathBuf> {
     build_guest_for(dir, "wasm32-unknown-unknown")
 }
 
-/// The component that the guest crate in `dir` builds, built for a wasm target in release mode with the
-/// toolchain that builds the tests. All guests share one target directory, so that what they depend on is compiled once;
-/// no two of them may have one package name. Asks cargo once per process and guest, and never makes a test wait for the
-/// build of a guest that it does not use.
+/// Builds the guest crate in `dir` for a wasm target, in release mode, with the toolchain that builds the tests.
+/// Returns the path of the component.
 ///
-/// The flags set here replace `rustflags` in a `.cargo/config.toml` of the guest; its `linker` still counts, and so
-/// does what a build script asks for.
+/// All guests share one target directory, so that their dependencies are compiled once; no two guests may share a
+/// package name. Cargo runs once per process and guest, and no test waits for the build of a guest that it does not
+/// use.
+///
+/// The flags set here replace `rustflags` in a `.cargo/config.toml` of the guest. Its `linker` still counts, and so do
+/// the requests of a build script.
 ///
 /// # Errors
-/// When the target cannot be added, the guest does not compile, its lock file is out of date, or it makes no library.
+/// When the target cannot be added, the guest does not compile, its lock file is out of date, or it builds no library.
 pub fn build_guest_for(dir: &Path, wasm: &str) -> Result<PathBuf> {
     type Built = Arc<Mutex<Option<PathBuf>>>;
     static BUILT: Mutex<BTreeMap<(PathBuf, String), Built>> = Mutex::new(BTreeMap::new());
@@ -47,11 +49,11 @@ pub fn build_guest_for(dir: &Path, wasm: &str) -> Result<PathBuf> {
     }
     let guests = target().join("guests");
     add_wasm_target(&dir, wasm)?;
-    // Held while cargo runs, also against other processes: one build uses every core anyway.
+    // Held while cargo runs, also against other processes: one build uses all cores anyway.
     let _lock = lock(&guests, "build")?;
     let mut cargo = Command::new("cargo");
     cargo.args(["build", "--release", "--locked", "--target", wasm, "--target-dir"]).arg(&guests).current_dir(&dir);
-    // What the outer cargo was told is not meant for the guest, and sharing its target directory can hang both.
+    // Settings of the outer cargo are not meant for the guest, and sharing its target directory can hang both.
     for variable in ["RUSTC_WORKSPACE_WRAPPER", "RUSTC_WRAPPER", "RUSTFLAGS", "CARGO_TARGET_DIR"] {
         cargo.env_remove(variable);
     }
@@ -68,8 +70,8 @@ pub fn build_guest_for(dir: &Path, wasm: &str) -> Result<PathBuf> {
     Ok(file)
 }
 
-/// Adds a wasm target if the toolchain of a folder lacks it. Said outright, because where automatic installation is off,
-/// rustup ignores the `targets` of rust-toolchain.toml and the build fails for want of `core`.
+/// Adds a wasm target if the toolchain of a folder lacks it. This is explicit, because without automatic installation
+/// rustup ignores the `targets` of rust-toolchain.toml and the build fails for lack of `core`.
 ///
 /// # Errors
 /// When the target is missing and there is no rustup, or rustup cannot add the target.
@@ -86,27 +88,27 @@ pub fn add_wasm_target(dir: &Path, wasm: &str) -> Result<()> {
     run(&mut rustup, RUST_ADVICE).map(drop)
 }
 
-/// Flags that keep this machine's folders out of the component, so that it is the same wherever it is built.
+/// Flags that keep this machine's folders out of the component, so that it is identical wherever it is built.
 ///
-/// Where the sources of the standard library are installed, rustc puts their place into panic messages, too.
+/// Where the sources of the standard library are installed, rustc also puts their path into panic messages.
 fn remapped_paths(guest: &Path) -> Result<String> {
     let cargo_home = match env::var_os("CARGO_HOME") {
         Some(home) => PathBuf::from(home),
         None => env::home_dir().context("neither CARGO_HOME nor HOME is set")?.join(".cargo"),
     };
-    // The compiler sees a folder's real path, whatever links led cargo there.
+    // The compiler sees a folder's real path, whatever links cargo followed.
     let root = repository().canonicalize()?;
     let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
     let rustc = |arguments: &[&str]| run(Command::new("rustc").args(arguments).current_dir(guest), RUST_ADVICE);
     let sources = Path::new(rustc(&["--print", "sysroot"])?.trim()).join("lib/rustlib/src/rust");
     let version = rustc(&["-vV"])?;
     let commit = version.lines().find_map(|line| line.strip_prefix("commit-hash: ")).unwrap_or("unknown");
-    // Cargo splits the variable at this character, so that paths may hold spaces.
+    // Cargo splits the variable at this character, so paths may hold spaces.
     Ok([remap(&cargo_home, "/cargo"), remap(&root, "/taskcell"), remap(&sources, &format!("/rustc/{commit}"))]
         .join("\u{1f}"))
 }
 
-/// `name` of the manifest's `[package]` table.
+/// Reads `name` from the manifest's `[package]` table.
 fn package_name(manifest: &str) -> Option<&str> {
     let package = manifest.lines().map(str::trim).skip_while(|line| *line != "[package]").skip(1);
     let mut entries = package.take_while(|line| !line.starts_with('[')).filter_map(|line| line.split_once('='));

@@ -1,4 +1,4 @@
-//! Handlers as tests load them: compiled once for all tests, under the limits that a test sets.
+//! Handlers for tests: compiled once for all tests, under the limits that a test sets.
 
 use std::path::Path;
 
@@ -12,7 +12,8 @@ use crate::provision::{repository, target};
 /// The stock handler, as the program embeds it.
 pub const STOCK: &[u8] = include_bytes!("../../../host/cli/assets/stock.wasm");
 
-/// Limits for a test: as many cells as it needs, and the defaults. Reserving room for a thousand takes time.
+/// Limits for a test: as many cells as it needs, and otherwise the defaults. Reserving room for a thousand cells takes
+/// time.
 #[must_use]
 pub fn cells(cells: u32) -> Limits {
     let mut limits = Limits::default();
@@ -23,7 +24,7 @@ pub fn cells(cells: u32) -> Limits {
 /// An engine under these limits, with the cache of compiled components that the tests share.
 ///
 /// # Errors
-/// When this machine cannot carry the limits.
+/// When this machine cannot support the limits.
 pub fn engine(limits: Limits) -> Result<Engine, taskcell::Error> {
     let mut options = EngineOptions::default();
     options.limits = limits;
@@ -31,10 +32,10 @@ pub fn engine(limits: Limits) -> Result<Engine, taskcell::Error> {
     Engine::new(options)
 }
 
-/// The stock handler with a script.
+/// Loads the stock handler with a script.
 ///
 /// # Errors
-/// When it cannot be loaded.
+/// When the handler cannot be loaded.
 pub async fn stock(limits: Limits, script: &Value) -> Result<Handlers> {
     let mut grants = Grants::default();
     grants.tasks = true;
@@ -44,10 +45,10 @@ pub async fn stock(limits: Limits, script: &Value) -> Result<Handlers> {
     Ok(Handlers::new([handler])?)
 }
 
-/// A guest crate of the repository, by its folder; it is granted `tasks` and `progress`.
+/// Loads a guest crate of the repository, by its folder, with the grants `tasks` and `progress`.
 ///
 /// # Errors
-/// When it cannot be built or loaded.
+/// When the guest cannot be built or loaded.
 pub async fn guest(limits: Limits, folder: &str) -> Result<Handlers> {
     let mut grants = Grants::default();
     grants.tasks = true;
@@ -55,10 +56,10 @@ pub async fn guest(limits: Limits, folder: &str) -> Result<Handlers> {
     guest_with(limits, folder, grants).await
 }
 
-/// The same with these grants.
+/// Loads a guest crate of the repository, by its folder, with these grants.
 ///
 /// # Errors
-/// When it cannot be built or loaded.
+/// When the guest cannot be built or loaded.
 pub async fn guest_with(limits: Limits, folder: &str, grants: Grants) -> Result<Handlers> {
     let file = build_guest(&repository().join(Path::new(folder)))?;
     let handler = Handler::from_file(&engine(limits)?, &file, grants).await?;

@@ -1,6 +1,6 @@
-//! What the program holds, and how long it takes, beside servers that want it to hold more and to wait for ever.
+//! Figures of the program's memory and time beside servers that try to make it hold more data and wait forever.
 //!
-//! Each scenario is a row of [`SCENARIOS`]: a flood of the tests' fake server, and what may come of it.
+//! Each scenario is a row of [`SCENARIOS`]: a flood of the tests' fake server, and the bounds on the program.
 
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -10,25 +10,25 @@ use anyhow::{Context, Result};
 
 use crate::cli;
 
-/// A server, and what the program may take beside it.
+/// A server, and the bounds on the program beside it.
 #[derive(Debug)]
 pub struct Scenario {
-    /// Its name.
+    /// Name of the scenario.
     pub name: &'static str,
     /// Flags of `taskcell run`.
     pub options: &'static [&'static str],
     /// Arguments of the fake server.
     pub server: &'static [&'static str],
-    /// MiB of memory that it may take beyond a quiet server's.
+    /// MiB of memory that the program may take beyond a quiet server's.
     pub grows: u64,
-    /// After how many seconds it is sent SIGTERM, which has to end it within 3 seconds; none where it ends by itself.
+    /// Seconds after which the program gets SIGTERM, which must end it within 3 seconds; `None` when it ends by itself.
     pub terminated: Option<u64>,
 }
 
-/// A server that is quiet: what memory is compared with.
+/// Arguments of a quiet server, the reference for memory.
 pub const QUIET: &[&str] = &["ok"];
 
-/// The scenarios.
+/// All scenarios.
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "answers that nobody reads: 1,500 pings with ids of 2 MB",
@@ -102,23 +102,23 @@ pub const SCENARIOS: &[Scenario] = &[
     },
 ];
 
-/// What was measured.
+/// Measured figures.
 #[derive(Debug, Clone, Copy)]
 pub struct Figures {
-    /// The largest memory that was resident, in MiB.
+    /// Largest resident memory, in MiB.
     pub peak: u64,
-    /// How long it took.
+    /// Time of the run.
     pub time: Duration,
-    /// How long it took from SIGTERM to the end.
+    /// Time from SIGTERM to the end.
     pub ending: Option<Duration>,
-    /// The exit code.
+    /// Exit code.
     pub code: Option<i32>,
 }
 
-/// Runs a program beside the fake server, and measures it.
+/// Runs a program beside the fake server and measures it.
 ///
 /// # Errors
-/// When it cannot be started or measured, or does not end within minutes.
+/// When the program cannot be started or measured, or does not end within minutes.
 pub fn measure(
     program: &Path,
     fake_server: &Path,
@@ -150,7 +150,7 @@ pub fn measure(
     Ok(Figures { peak: peak >> 10, time: start.elapsed(), ending, code: status.code() })
 }
 
-/// The largest memory that a process had so far, in KiB.
+/// Largest resident memory of a process so far, in KiB.
 fn resident(child: &Child) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -8,20 +8,20 @@ use anyhow::{Context, Result, bail};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
-/// Between two looks whether it listens.
+/// Interval between two checks whether the server listens.
 const POLL: Duration = Duration::from_millis(20);
-/// Longer than any takes to start.
+/// Timeout longer than any server takes to start.
 const GUARD: Duration = Duration::from_secs(60);
 
-/// A client of reqwest, which is built here without a provider of cryptography of its own.
+/// A client of reqwest, which is built here without its own cryptography provider.
 #[must_use]
 pub fn client() -> reqwest::Client {
-    // An error means that a provider is installed already.
+    // An error means that a provider is already installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::new()
 }
 
-/// A server that runs as long as this lives.
+/// A server that runs until dropped.
 #[derive(Debug)]
 pub struct HttpServer {
     _process: Child,
@@ -29,13 +29,13 @@ pub struct HttpServer {
 }
 
 impl HttpServer {
-    /// Starts a server, by its program and arguments, that listens on the port in the environment variable `PORT`. Waits
-    /// until it does.
+    /// Starts a server by its program and arguments. The server listens on the port in the environment variable `PORT`;
+    /// waits until it does.
     ///
     /// # Errors
-    /// When it does not.
+    /// When the server does not listen in time.
     pub async fn start(command: &[String]) -> Result<Self> {
-        // A port that was free a moment ago; servers cannot be asked which they chose.
+        // This port was free a moment ago. Servers cannot report a port that they choose themselves.
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let (program, arguments) = command.split_first().context("no program")?;
         let mut command = Command::new(program);
@@ -55,7 +55,7 @@ impl HttpServer {
         Ok(Self { _process: process, address })
     }
 
-    /// Where its MCP endpoint is.
+    /// URL of the MCP endpoint.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}/mcp", self.address)

@@ -1,4 +1,4 @@
-//! The handlers of all kinds, one for each language that handlers are written in, which all do the same.
+//! Handlers of all kinds, one for each language of handlers, with identical behavior.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,14 +14,14 @@ use crate::guests::build_guest;
 use crate::handlers::engine;
 use crate::provision::{c_variables, go_variables, repository};
 
-/// A language, by its example of all kinds.
+/// A language, with its example of all kinds.
 #[derive(Debug)]
 pub struct Language {
-    /// The name of the language, for `TASKCELL_SKIP_LANGUAGES` too.
+    /// Name of the language, also for `TASKCELL_SKIP_LANGUAGES`.
     pub name: &'static str,
-    /// The folder of the example in `guest-examples`.
+    /// Folder of the example in `guest-examples`.
     pub folder: &'static str,
-    /// Builds the example of a folder of `guest-examples` and gives the component.
+    /// Builds the example in a folder of `guest-examples` and returns the path of the component.
     build: fn(&str) -> Result<PathBuf>,
 }
 
@@ -48,22 +48,23 @@ fn rust(folder: &str) -> Result<PathBuf> {
 }
 
 impl Language {
-    /// The language of this name.
+    /// Finds the language with this name.
     ///
     /// # Errors
-    /// When there is none.
+    /// When there is no such language.
     pub fn named(name: &str) -> Result<&'static Self> {
         LANGUAGES.iter().find(|language| language.name == name).with_context(|| format!("{name} is not in the table"))
     }
 
-    /// The component of the example, built if it is not yet. Asks the toolchain once per process.
+    /// Builds the example if it is not built yet, and returns the path of the component. Runs the toolchain once per
+    /// process.
     ///
     /// # Errors
     /// When the toolchain is missing or the build fails.
     pub fn component(&self) -> Result<PathBuf> {
         static BUILT: Mutex<BTreeMap<&str, PathBuf>> = Mutex::new(BTreeMap::new());
 
-        // Held while it is built: one build uses every core anyway.
+        // Held during the build: one build uses all cores anyway.
         let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(component) = built.get(self.name) {
             return Ok(component.clone());
@@ -73,10 +74,10 @@ impl Language {
         Ok(component)
     }
 
-    /// The example, granted all that it imports; an application is its model and its user.
+    /// Loads the example with all grants that it needs; `application` is its model and its user.
     ///
     /// # Errors
-    /// When it cannot be built or loaded.
+    /// When the example cannot be built or loaded.
     pub async fn everything(&self, limits: Limits, application: &Arc<FakeApplication>) -> Result<Handlers> {
         let mut grants = Grants::default();
         grants.tasks = true;

@@ -9,19 +9,19 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-/// The fields of a line, as text.
+/// Fields of a line, as text.
 pub type Line = BTreeMap<String, String>;
 
-/// The limits that were hit.
+/// Limit hits as an operator sees them.
 #[derive(Debug, Default)]
 pub struct Captured {
     /// Lines of the log that have an `error.type`.
     pub lines: Vec<Line>,
-    /// The counter of limits that were hit, by its kind.
+    /// The counter of limit hits, by kind.
     pub hits: BTreeMap<String, u64>,
 }
 
-/// Does something on this thread, and gives besides what an operator sees of it.
+/// Runs `work` on this thread and also returns what an operator sees of it.
 pub fn captured<T>(work: impl FnOnce() -> T) -> (T, Captured) {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
@@ -38,7 +38,7 @@ pub fn captured<T>(work: impl FnOnce() -> T) -> (T, Captured) {
     (done, Captured { lines, hits })
 }
 
-/// Keeps the lines of taskcell that tell of an error.
+/// Layer that keeps the lines of taskcell that report an error.
 #[derive(Debug, Default, Clone)]
 struct Lines(Arc<Mutex<Vec<Line>>>);
 

@@ -1,4 +1,4 @@
-//! A server of models that speaks as OpenAI does, on loopback: it answers by a script and remembers what it was asked.
+//! A model provider with OpenAI's interface, on loopback: it answers by a script and remembers its requests.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,31 +16,31 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-/// How the server answers.
+/// Way in which the server answers.
 #[derive(Debug, Clone)]
 pub enum Answer {
-    /// With a status and this JSON.
+    /// A status and this JSON.
     Json(u16, Value),
-    /// With a status, a content type and this text.
+    /// A status, a content type and this text.
     Text(u16, &'static str, String),
-    /// With a redirect to this address.
+    /// A redirect to this address.
     Redirect(String),
-    /// With JSON that has so many bytes.
+    /// JSON of this many bytes.
     Huge(usize),
-    /// With JSON that never ends.
+    /// JSON that never ends.
     Endless,
-    /// Never, until the client goes away.
+    /// No answer until the client closes the connection.
     Never,
 }
 
 impl Answer {
-    /// A text of the model, for which it read ten tokens and wrote five.
+    /// A text of the model, which read ten tokens and wrote five.
     #[must_use]
     pub fn text(text: &str) -> Self {
         Self::choice(json!({ "content": text }), "stop", json!({ "prompt_tokens": 10, "completion_tokens": 5 }))
     }
 
-    /// A message of the model, why it stopped, and what it used.
+    /// A message of the model, with the reason why it stopped and its usage.
     #[must_use]
     pub fn choice(mut message: Value, finish: &str, usage: Value) -> Self {
         if let Value::Object(message) = &mut message {
@@ -56,13 +56,13 @@ impl Answer {
 pub struct Asked {
     /// The path, with the query.
     pub path: String,
-    /// `authorization`.
+    /// The header `authorization`.
     pub authorization: String,
     /// The body.
     pub body: Value,
 }
 
-/// The server. It ends when this is dropped.
+/// The server, which ends when dropped.
 #[derive(Debug)]
 pub struct ModelServer {
     address: SocketAddr,
@@ -83,7 +83,7 @@ impl ModelServer {
     /// Starts a server that gives this answer.
     ///
     /// # Errors
-    /// When there is no port for it.
+    /// When no port is free.
     pub async fn start(answer: Answer) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
@@ -101,34 +101,34 @@ impl ModelServer {
         Ok(Self { address, shared, running })
     }
 
-    /// The address to give as that of the provider.
+    /// Base URL to configure as the provider's.
     #[must_use]
     pub fn base_url(&self) -> String {
         format!("http://{}/v1/", self.address)
     }
 
-    /// Gives this answer from now on.
+    /// Changes the answer from now on.
     pub fn answer(&self, answer: Answer) {
         *lock(&self.shared.answer) = answer;
     }
 
-    /// What it was asked so far.
+    /// Requests so far.
     #[must_use]
     pub fn asked(&self) -> Vec<Asked> {
         lock(&self.shared.asked).clone()
     }
 
-    /// Waits for a request, be it one that came before.
+    /// Waits for a request; one that came earlier counts.
     pub async fn arrived(&self) {
         self.shared.arrived.notified().await;
     }
 
-    /// Waits until a client goes away that is not answered, be it one that went before.
+    /// Waits until a client leaves without an answer; one that left earlier counts.
     pub async fn left(&self) {
         self.shared.left.notified().await;
     }
 
-    /// Bytes of endless answers that were given to connections.
+    /// Bytes of endless answers that were passed to connections.
     #[must_use]
     pub fn sent(&self) -> usize {
         self.shared.sent.load(Ordering::SeqCst)
@@ -145,7 +145,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Says that the client left, when the answer that it waits for is dropped.
+/// Guard of a pending answer, which reports on drop that the client left.
 struct Left(Arc<Shared>);
 
 impl Drop for Left {
@@ -184,7 +184,7 @@ async fn serve(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap, 
     }
 }
 
-/// Blanks without an end.
+/// An endless body of blanks.
 struct EndlessBody {
     sent: Arc<AtomicUsize>,
 }

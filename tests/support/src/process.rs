@@ -1,4 +1,4 @@
-//! What this process has at a moment, from `/proc/self`.
+//! Resources of this process at a moment, from `/proc/self`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,32 +9,32 @@ use anyhow::{Context, Result};
 
 /// Bytes of a page of memory.
 const PAGE: u64 = 4 << 10;
-/// How often in a row all threads must be seen to wait, and how long after each other. One that computes is seen to, also
-/// where the machine is busy and it waits for a processor.
+/// Number of consecutive checks in which all threads must be waiting. With several checks, a computing thread is
+/// noticed even when it waits for a processor on a busy machine.
 const LOOKS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(10);
-/// Hundredths of a second that a thread may have computed between the first look and the last: one is begun by waking up.
+/// Hundredths of a second that a thread may compute between the first and the last check, because waking up starts one.
 const WAKING: u64 = 1;
 
-/// Longer than anything that ends computes, also what compiles on a busy machine.
+/// Timeout longer than any finite computation, including compiling on a busy machine.
 const GUARD: Duration = Duration::from_secs(300);
 
-/// What the process has.
+/// Resources of the process.
 #[derive(Debug, Clone, Copy)]
 pub struct Usage {
-    /// Bytes of memory that are resident.
+    /// Bytes of resident memory.
     pub resident: u64,
-    /// Threads.
+    /// Number of threads.
     pub threads: u64,
-    /// Open files.
+    /// Number of open files.
     pub files: u64,
 }
 
 impl Usage {
-    /// What it has now.
+    /// Reads the current resources.
     ///
     /// # Errors
-    /// Where there is no `/proc`.
+    /// When there is no `/proc`.
     pub fn now() -> Result<Self> {
         let pages = fs::read_to_string("/proc/self/statm")?;
         let resident = pages.split(' ').nth(1).context("no number of resident pages")?.parse::<u64>()? * PAGE;
@@ -48,14 +48,14 @@ impl Usage {
 struct Thread {
     name: String,
     waits: bool,
-    /// Hundredths of a second that it has computed.
+    /// Hundredths of a second that the thread has computed.
     computed: u64,
 }
 
 /// Waits until no other thread of the process computes.
 ///
 /// # Errors
-/// When one goes on and on, with its name.
+/// When a thread keeps computing, with its name.
 pub async fn settled() -> Result<()> {
     let busy = Mutex::new(Vec::new());
     let settled = tokio::time::timeout(GUARD, async {
@@ -70,7 +70,7 @@ pub async fn settled() -> Result<()> {
     settled.await.with_context(|| format!("still computing: {busy:?}"))?
 }
 
-/// The names of the threads that are seen to compute.
+/// Lists the names of the threads that are computing.
 async fn computing() -> Result<Vec<String>> {
     let first = threads()?;
     for _ in 0..LOOKS {
@@ -88,15 +88,15 @@ async fn computing() -> Result<Vec<String>> {
     Ok(Vec::new())
 }
 
-/// The other threads.
+/// Reads the other threads.
 fn threads() -> Result<BTreeMap<u64, Thread>> {
     let own = fs::read_link("/proc/thread-self")?;
     let own = own.file_name().and_then(|name| name.to_str()).context("no thread")?.parse()?;
     let mut threads = BTreeMap::new();
     for entry in fs::read_dir("/proc/self/task")? {
-        // A thread may be gone by now.
+        // The thread may be gone by now.
         let Ok(stat) = fs::read_to_string(entry?.path().join("stat")) else { continue };
-        // `12 (name) S ...`; a name may have spaces and parentheses. The 14th and the 15th field are the times.
+        // `12 (name) S ...`; a name may have spaces and parentheses. Fields 14 and 15 are the times.
         let (start, rest) = stat.rsplit_once(") ").context("no end of the name")?;
         let (number, name) = start.split_once(" (").context("no name")?;
         let times = rest.split(' ').skip(11).take(2).map(str::parse::<u64>);

@@ -1,8 +1,7 @@
-//! The real MCP peers that tests run against and the toolchains that guests are built with (npm packages, Python
-//! environments), installed once under the target directory from pinned lock files; and what it takes to make something
-//! once.
+//! Installer of the real MCP peers that tests run against and of the toolchains that build guests (npm packages, Python
+//! environments). Each is installed once, under the target directory, from pinned lock files.
 //!
-//! Test processes run side by side, so whatever is made is made under a file lock, which the system releases when its
+//! Test processes run side by side, so everything is installed under a file lock, which the system releases when its
 //! holder dies.
 
 use std::collections::hash_map::DefaultHasher;
@@ -24,8 +23,8 @@ const LANGUAGES_ADVICE: &str =
 const NODE_ADVICE: &str = "install Node.js 20 or newer with npm, see that npm reaches its registry";
 const PYTHON_ADVICE: &str = "install Python 3.10 or newer with its venv module, see that pip reaches its index";
 
-/// Whether the test named `test` is to be left out because `TASKCELL_SKIP_PEERS` is set (and not empty).
-/// Says so on stderr, because a test that is skipped silently looks like one that passed.
+/// Whether to skip the test named `test` because `TASKCELL_SKIP_PEERS` is set and not empty. Reports that on stderr,
+/// because a test that is skipped silently looks like one that passed.
 pub fn peers_skipped(test: &str) -> bool {
     let skipped = env::var_os("TASKCELL_SKIP_PEERS").is_some_and(|value| !value.is_empty());
     if skipped {
@@ -34,8 +33,8 @@ pub fn peers_skipped(test: &str) -> bool {
     skipped
 }
 
-/// Whether the test named `test` is to be left out because the comma-separated list `TASKCELL_SKIP_LANGUAGES` names
-/// its `language`. Says so on stderr, for the same reason.
+/// Whether to skip the test named `test` because the comma-separated list `TASKCELL_SKIP_LANGUAGES` names its
+/// `language`. Reports that on stderr, because a test that is skipped silently looks like one that passed.
 pub fn language_skipped(language: &str, test: &str) -> bool {
     let skipped =
         env::var("TASKCELL_SKIP_LANGUAGES").is_ok_and(|list| list.split(',').any(|name| name.trim() == language));
@@ -45,7 +44,7 @@ pub fn language_skipped(language: &str, test: &str) -> bool {
     skipped
 }
 
-/// The folder whose `node_modules` holds the npm packages of `tests/peers/node`, installed if they are not yet.
+/// Installs the npm packages of `tests/peers/node` if needed. Returns the folder that holds their `node_modules`.
 ///
 /// # Errors
 /// When npm is missing or fails.
@@ -53,7 +52,7 @@ pub fn node_peers() -> Result<PathBuf> {
     npm_packages("peers", "node", PEERS_ADVICE)
 }
 
-/// The same of `tests/peers/node-2026`.
+/// Installs the npm packages of `tests/peers/node-2026` if needed. Returns the folder that holds their `node_modules`.
 ///
 /// # Errors
 /// When npm is missing or fails.
@@ -61,7 +60,7 @@ pub fn node_peers_2026() -> Result<PathBuf> {
     npm_packages("peers", "node-2026", PEERS_ADVICE)
 }
 
-/// The interpreter of a virtual environment with the packages of `tests/peers/python`, installed if they are not yet.
+/// Installs the packages of `tests/peers/python` if needed. Returns the interpreter of their virtual environment.
 ///
 /// # Errors
 /// When Python 3.10 or newer is missing, or the environment cannot be made.
@@ -69,7 +68,7 @@ pub fn python_peers() -> Result<PathBuf> {
     Ok(python_packages("peers", "python", PEERS_ADVICE)?.join("bin/python"))
 }
 
-/// The same of `tests/peers/python-2026`.
+/// Installs the packages of `tests/peers/python-2026` if needed. Returns the interpreter of their virtual environment.
 ///
 /// # Errors
 /// When Python 3.10 or newer is missing, or the environment cannot be made.
@@ -77,8 +76,8 @@ pub fn python_peers_2026() -> Result<PathBuf> {
     Ok(python_packages("peers", "python-2026", PEERS_ADVICE)?.join("bin/python"))
 }
 
-/// The interpreter of a virtual environment with the packages of `tests/peers/python-fastmcp3` or `-fastmcp4`, installed
-/// if they are not yet.
+/// Installs the packages of `tests/peers/python-fastmcp3` or `-fastmcp4` if needed. Returns the interpreter of their
+/// virtual environment.
 ///
 /// # Errors
 /// When Python (3.11 or newer for fastmcp 4) is missing, or the environment cannot be made.
@@ -86,7 +85,7 @@ pub fn python_fastmcp(major: u32) -> Result<PathBuf> {
     Ok(python_packages("peers", &format!("python-fastmcp{major}"), PEERS_ADVICE)?.join("bin/python"))
 }
 
-/// The folder with the programs of `tests/toolchains/node`: `componentize-qjs`, `tsc`. Installed if they are not yet.
+/// Installs the programs of `tests/toolchains/node` (`componentize-qjs`, `tsc`) if needed. Returns their folder.
 ///
 /// # Errors
 /// When npm is missing or fails.
@@ -94,7 +93,7 @@ pub fn node_tools() -> Result<PathBuf> {
     Ok(npm_packages("toolchains", "node", LANGUAGES_ADVICE)?.join("node_modules/.bin"))
 }
 
-/// The folder with the programs of `tests/toolchains/python`: `componentize-py`, `go`. Installed if they are not yet.
+/// Installs the programs of `tests/toolchains/python` (`componentize-py`, `go`) if needed. Returns their folder.
 ///
 /// # Errors
 /// When Python 3.10 or newer is missing, or the environment cannot be made.
@@ -102,11 +101,11 @@ pub fn python_tools() -> Result<PathBuf> {
     Ok(python_packages("toolchains", "python", LANGUAGES_ADVICE)?.join("bin"))
 }
 
-/// What a command that builds a language needs in its environment: names of variables and their values.
+/// Environment of a command that builds a language: names of variables and their values.
 pub type Variables = Vec<(&'static str, OsString)>;
 
-/// The variables with which Go is the one of `tests/toolchains/python`, brings nothing from elsewhere, and keeps what it
-/// compiled under the target directory.
+/// Variables that select the Go of `tests/toolchains/python`, keep it from downloading anything, and keep its compiled
+/// files under the target directory.
 ///
 /// # Errors
 /// Those of [`python_tools`].
@@ -121,8 +120,8 @@ pub fn go_variables() -> Result<Variables> {
     ])
 }
 
-/// The variables with which C and C++ are built by the zig and the make of `tests/toolchains/clang`, installed if they are
-/// not yet. Zig compiles WASI's libraries when they are first used, and keeps them there, too.
+/// Variables with which the zig and the make of `tests/toolchains/clang` build C and C++, installed if needed. Zig
+/// compiles WASI's libraries at first use and keeps them there, too.
 ///
 /// # Errors
 /// When Python 3.10 or newer is missing, or the environment cannot be made.
@@ -138,11 +137,11 @@ pub fn c_variables() -> Result<Variables> {
     ])
 }
 
-/// The variables with which `taskcell build` finds the tools of a language, by its name for `taskcell new`; installed if they
-/// are not yet.
+/// Variables with which `taskcell build` finds the tools of a language, installed if needed. The language has its name
+/// for `taskcell new`.
 ///
 /// # Errors
-/// When they cannot be installed, or there is no such language.
+/// When the tools cannot be installed, or there is no such language.
 pub fn language_variables(language: &str) -> Result<Variables> {
     match language {
         "rust" => {
@@ -160,13 +159,13 @@ pub fn language_variables(language: &str) -> Result<Variables> {
 /// The search path with a folder before the others.
 ///
 /// # Errors
-/// When the folder's name cannot stand in a search path.
+/// When the folder's name cannot be part of a search path.
 pub fn search_path(first: &Path) -> Result<OsString> {
     let others = env::var_os("PATH").unwrap_or_default();
     Ok(env::join_paths([first.to_path_buf()].into_iter().chain(env::split_paths(&others)))?)
 }
 
-/// The folder whose `node_modules` holds the npm packages of `tests/KIND/NAME`.
+/// Installs the npm packages of `tests/KIND/NAME`. Returns the folder that holds their `node_modules`.
 fn npm_packages(kind: &str, name: &str, or: &str) -> Result<PathBuf> {
     let source = repository().join("tests").join(kind).join(name);
     let lock = read(&source.join("package-lock.json"))?;
@@ -181,12 +180,12 @@ fn npm_packages(kind: &str, name: &str, or: &str) -> Result<PathBuf> {
     })
 }
 
-/// A virtual environment with the packages of `tests/KIND/NAME`.
+/// Installs the packages of `tests/KIND/NAME` into a virtual environment.
 fn python_packages(kind: &str, name: &str, or: &str) -> Result<PathBuf> {
     let advice = format!("{PYTHON_ADVICE}, or {or}");
     let requirements = repository().join("tests").join(kind).join(name).join("requirements.txt");
     let lock = read(&requirements)?;
-    // An environment belongs to the interpreter it was made with, so that is part of its name.
+    // An environment belongs to the interpreter that made it, which is therefore part of its name.
     let check = "import sys; print(sys.executable, sys.version); sys.exit(sys.version_info < (3, 10))";
     let python = run(Command::new("python3").args(["-c", check]), &advice)?;
     let name = format!("{name}-{}", hash(&[&lock, python.as_bytes()]));
@@ -195,29 +194,29 @@ fn python_packages(kind: &str, name: &str, or: &str) -> Result<PathBuf> {
         venv.args(["-m", "venv"]).arg(folder).stdin(held.try_clone()?);
         run(&mut venv, &advice)?;
         let mut pip = Command::new(folder.join("bin/python"));
-        // Wheels only: a source package would run its own build, with tools that no lock pins.
+        // Wheels only: a source package would run its own build, with tools that no lock file pins.
         pip.args(["-m", "pip", "install", "--no-input", "--disable-pip-version-check"]);
         pip.args(["--only-binary", ":all:", "--require-hashes", "-r"]).arg(&requirements).stdin(held);
         run(&mut pip, &advice).map(drop)
     })
 }
 
-/// The repository's root.
+/// Root of the repository.
 pub fn repository() -> PathBuf {
     let support = Path::new(env!("CARGO_MANIFEST_DIR"));
     support.ancestors().nth(2).unwrap_or(support).to_path_buf()
 }
 
-/// The workspace's target directory. A relative `CARGO_TARGET_DIR` is taken from the repository's root.
+/// Target directory of the workspace. A relative `CARGO_TARGET_DIR` counts from the repository's root.
 pub(crate) fn target() -> PathBuf {
     repository().join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }
 
-/// The folder `parent/name`, filled by `make` unless it is complete already. A stamp written last says that it is: a
-/// folder without one was interrupted, and is thrown away.
+/// Fills the folder `parent/name` by `make` unless it is complete. A stamp, written last, marks it as complete; a
+/// folder without a stamp was interrupted and is removed.
 ///
-/// `make` also gets the lock's file, to give as (empty) standard input to what it starts: a tool that outlives a killed
-/// test then keeps the lock, and nobody removes the folder under it.
+/// `make` also gets the lock's file, to pass as (empty) standard input to the processes that it starts. A tool that
+/// outlives a killed test then keeps the lock, and no other test removes the folder under it.
 pub(crate) fn once(parent: &Path, name: &str, make: impl FnOnce(&Path, File) -> Result<()>) -> Result<PathBuf> {
     let lock = lock(parent, name)?;
     let folder = parent.join(name);
@@ -233,7 +232,7 @@ pub(crate) fn once(parent: &Path, name: &str, make: impl FnOnce(&Path, File) -> 
     Ok(folder)
 }
 
-/// Waits until no other process or thread holds the lock `parent/name.lock`; holds it until the file is dropped.
+/// Waits until no other process or thread holds the lock `parent/name.lock`, and holds it until the file is dropped.
 pub(crate) fn lock(parent: &Path, name: &str) -> Result<File> {
     fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
     let path = parent.join(format!("{name}.lock"));
@@ -243,8 +242,8 @@ pub(crate) fn lock(parent: &Path, name: &str) -> Result<File> {
     Ok(file)
 }
 
-/// Runs a command to its end and gives its standard output. An error names the command, shows the end of what it
-/// printed, and says what to do.
+/// Runs a command to its end and returns its standard output. An error names the command, quotes the end of its output,
+/// and says what to do.
 pub(crate) fn run(command: &mut Command, advice: &str) -> Result<String> {
     let tool = command.get_program().to_string_lossy().into_owned();
     let output = command.output().map_err(|error| match error.kind() {
@@ -270,7 +269,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// A short name for these contents. It need not outlast the compiler: another one only installs once more.
+/// A short name for these contents. It may change with the compiler, which only causes another installation.
 pub(crate) fn hash(parts: &[&[u8]]) -> String {
     let mut hasher = DefaultHasher::new();
     parts.iter().for_each(|part| hasher.write(part));

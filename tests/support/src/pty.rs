@@ -1,4 +1,4 @@
-//! A program at a terminal: a pseudo-terminal as its stdin and stderr, and somebody who reads and types.
+//! A program at a terminal: its stdin and stderr are a pseudo-terminal, and the test reads and types.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
-/// Longer than any program takes to show something.
+/// Timeout longer than any program takes to show something.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A program that runs at a terminal.
@@ -22,16 +22,16 @@ pub struct AtTerminal {
     program: Child,
     terminal: File,
     shown: Receiver<Vec<u8>>,
-    /// All that was shown, as it came.
+    /// All output, as it came.
     pub raw: Vec<u8>,
-    /// Bytes of the plain text that were waited for already.
+    /// Bytes of the plain text that the test has waited for already.
     seen: usize,
 }
 
-/// A terminal: the side of whoever sits there, and that of the program.
+/// Opens a pseudo-terminal: the side of the person, and that of the program.
 ///
 /// # Errors
-/// When the system has none to give.
+/// When the system has none available.
 pub fn terminal() -> Result<(OwnedFd, File)> {
     let mine = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
     grantpt(&mine)?;
@@ -45,7 +45,7 @@ impl AtTerminal {
     /// Starts a program whose stdin and stderr are a terminal, and whose stdout is kept.
     ///
     /// # Errors
-    /// When it cannot be started.
+    /// When the program cannot be started.
     pub fn start(command: Command) -> Result<Self> {
         Self::start_at(command, terminal()?, None)
     }
@@ -56,7 +56,7 @@ impl AtTerminal {
         }
         command.stdin(theirs.try_clone()?).stderr(theirs).stdout(Stdio::piped());
         let program = command.spawn()?;
-        // The command still has the program's side, and the terminal ends with the last who has it.
+        // The command still holds the program's side, and the terminal ends only when no process holds it.
         drop(command);
         let terminal = File::from(mine);
         let mut reading = terminal.try_clone()?;
@@ -72,15 +72,15 @@ impl AtTerminal {
         Ok(Self { program, terminal, shown, raw: Vec::new(), seen: 0 })
     }
 
-    /// The same at a terminal of this size.
+    /// Starts a program like [`Self::start`], at a terminal of this size.
     ///
     /// # Errors
-    /// When it cannot be started.
+    /// When the program cannot be started.
     pub fn start_sized(command: Command, columns: u16, rows: u16) -> Result<Self> {
         Self::start_at(command, terminal()?, Some((columns, rows)))
     }
 
-    /// Makes the terminal this large.
+    /// Resizes the terminal.
     ///
     /// # Errors
     /// When the terminal is gone.
@@ -89,7 +89,7 @@ impl AtTerminal {
         Ok(tcsetwinsize(&self.terminal, size)?)
     }
 
-    /// The rows that a terminal of this size shows after all that was read of the program, without blanks at their ends.
+    /// Rows that a terminal of this size shows after all output read so far, without trailing blanks.
     #[must_use]
     pub fn screen(&self, columns: u16, rows: u16) -> Vec<String> {
         let at_least_one = |count: u16| NonZeroU16::new(count).unwrap_or(NonZeroU16::MIN);
@@ -98,10 +98,10 @@ impl AtTerminal {
         terminal.screen().rows(0, columns).map(|row| row.trim_end().to_owned()).collect()
     }
 
-    /// Waits until this is shown, after what was waited for before.
+    /// Waits until the program shows this text, after the text waited for before.
     ///
     /// # Errors
-    /// When it is not, with all that was.
+    /// When the text does not appear, with all output.
     pub fn expect(&mut self, text: &str) -> Result<()> {
         loop {
             let plain = plain(&self.raw);
@@ -120,18 +120,18 @@ impl AtTerminal {
     /// Types keys.
     ///
     /// # Errors
-    /// When nobody can.
+    /// When the terminal takes no input.
     pub fn keys(&mut self, keys: &str) -> Result<()> {
         Ok(self.terminal.write_all(keys.as_bytes())?)
     }
 
-    /// All that was shown, without what moves the cursor and colors.
+    /// All output, without cursor movements and colors.
     #[must_use]
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&plain(&self.raw)).into_owned()
     }
 
-    /// Whether the terminal shows what is typed and hands it over by lines, as programs leave it.
+    /// Whether the terminal echoes input and passes it on by lines, the state before and after a program.
     ///
     /// # Errors
     /// When the terminal is gone.
@@ -142,23 +142,23 @@ impl AtTerminal {
     /// Whether the program has ended.
     ///
     /// # Errors
-    /// When the system does not say.
+    /// When the system does not report it.
     pub fn has_ended(&mut self) -> Result<bool> {
         Ok(self.program.try_wait()?.is_some())
     }
 
-    /// Sends the program a signal, by its name.
+    /// Sends the program a signal by name.
     ///
     /// # Errors
-    /// When nothing can be sent.
+    /// When no signal can be sent.
     pub fn signal(&self, name: &str) -> Result<bool> {
         crate::cli::signal(&self.program, name)
     }
 
-    /// Waits until the program ends; gives its exit code and what it printed on stdout. Reads all that it showed.
+    /// Waits until the program ends, reading all its output. Returns its exit code and its stdout.
     ///
     /// # Errors
-    /// When it does not end.
+    /// When the program does not end.
     pub fn end(&mut self) -> Result<(Option<i32>, String)> {
         let mut stdout = String::new();
         let mut pipe = self.program.stdout.take().context("it has ended before")?;

@@ -1,4 +1,4 @@
-//! A server of revision 2026-07-28 that gives the answers it was told to, and keeps what it was asked.
+//! A server of revision 2026-07-28 that gives scripted answers and keeps its requests.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,11 +13,11 @@ use tokio::sync::Notify;
 /// A request that came.
 #[derive(Debug, Clone)]
 pub struct Asked {
-    /// Its method.
+    /// Method of the request.
     pub method: String,
-    /// Its parameters as they were written.
+    /// Parameters as they were written.
     pub params: String,
-    /// When it came.
+    /// Time of arrival.
     pub at: Instant,
 }
 
@@ -33,7 +33,7 @@ impl Asked {
     }
 }
 
-/// What the server does with requests, one after the other.
+/// A server that answers requests one after the other by its script.
 #[derive(Debug, Default)]
 pub struct ScriptedServer {
     answers: Mutex<VecDeque<String>>,
@@ -42,21 +42,21 @@ pub struct ScriptedServer {
 }
 
 impl ScriptedServer {
-    /// A server with these answers, each a JSON text: the result of a request, or `{"error": ..}`. `never` is no answer at
-    /// all. Beyond the last one the connection is closed.
+    /// Creates a server with these answers, each a JSON text: the result of a request, or `{"error": ..}`. `never`
+    /// gives no answer at all. After the last answer the connection is closed.
     #[must_use]
     pub fn new<'a>(answers: impl IntoIterator<Item = &'a str>) -> Self {
         let answers = answers.into_iter().map(str::to_owned).collect();
         Self { answers: Mutex::new(answers), ..Self::default() }
     }
 
-    /// What was asked so far.
+    /// Requests so far.
     #[must_use]
     pub fn asked(&self) -> Vec<Asked> {
         lock(&self.asked).clone()
     }
 
-    /// Waits until there were so many requests.
+    /// Waits until there were `count` requests.
     pub async fn until_asked(&self, count: usize) {
         loop {
             let came = self.came.notified();

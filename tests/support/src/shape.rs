@@ -1,12 +1,12 @@
-//! The shape of JSON as data, and samples drawn from it.
+//! Shapes of JSON as data, and samples drawn from them.
 //!
-//! A sample has two sides: what a peer sends, and what must be left of it after it was read and written again. The
-//! two are equal, unless noise is asked for: then what is sent has all that a peer may do differently.
+//! A sample has two sides: the JSON that a peer sends, and the JSON that must remain after reading and writing it. The
+//! two are equal unless noise is requested; then the sent side has every deviation that a peer may have.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-/// What some JSON looks like.
+/// Shape of some JSON.
 #[derive(Debug, Clone)]
 pub enum Shape {
     /// A string.
@@ -15,27 +15,27 @@ pub enum Shape {
     Word(&'static [&'static str]),
     /// A boolean.
     Flag,
-    /// A number, with or without a fraction. Noise: a whole one is written with a fraction of zero.
+    /// A number, with or without a fraction. Noise: an integer is written with a fraction of zero.
     Number,
-    /// A whole number of 32 bits without sign. Noise: one that is larger becomes the largest; a fraction of zero.
+    /// An unsigned 32-bit integer. Noise: a larger number becomes the largest; a fraction of zero.
     Count,
-    /// A whole number of 64 bits.
+    /// A 64-bit integer.
     Integer,
     /// Any JSON but null.
     Any,
     /// An object with any members.
     Object,
-    /// One of these, word for word.
+    /// One of these values, word for word.
     Fixed(Vec<Value>),
     /// A list.
     List(Box<Shape>),
-    /// A list of one.
+    /// A list of one element.
     ListOfOne(Box<Shape>),
-    /// One object, or a list of none or several. Noise: a list of one, which is kept as its one.
+    /// One object, or a list of none or several. Noise: a list of one, which is kept as the one object.
     OneOrMany(Box<Shape>),
     /// An object with any keys.
     Map(Box<Shape>),
-    /// An object with these members. Noise: it has others too, which are not kept.
+    /// An object with these members. Noise: further members, which are not kept.
     Record(Vec<Member>),
     /// An object with this one member.
     Single(&'static str, Box<Shape>),
@@ -60,19 +60,19 @@ enum Presence {
     Ignored,
 }
 
-/// A member that is always there.
+/// A member that is always present.
 #[must_use]
 pub fn required(name: &'static str, shape: Shape) -> Member {
     Member { name, presence: Presence::Required, shape }
 }
 
-/// A member that may be absent. Noise: null, which is as if it were absent.
+/// A member that may be absent. Noise: null, which counts as absent.
 #[must_use]
 pub fn optional(name: &'static str, shape: Shape) -> Member {
     Member { name, presence: Presence::Optional, shape }
 }
 
-/// A member that is always there, and may be null.
+/// A member that is always present and may be null.
 #[must_use]
 pub fn nullable(name: &'static str, shape: Shape) -> Member {
     Member { name, presence: Presence::Nullable, shape }
@@ -102,12 +102,12 @@ pub fn record<const N: usize>(members: [Member; N]) -> Shape {
     Shape::Record(members.into())
 }
 
-/// What is sent, and what must be left of it.
+/// JSON that is sent, and what must remain of it.
 #[derive(Debug, Clone)]
 pub struct Sample {
-    /// What a peer sends.
+    /// The JSON that a peer sends.
     pub sent: Value,
-    /// What it is after it was read and written.
+    /// The JSON after it was read and written.
     pub kept: Value,
 }
 
@@ -240,7 +240,7 @@ fn map(item: &BoxedStrategy<Sample>) -> BoxedStrategy<Sample> {
         .boxed()
 }
 
-/// What is sent and kept of a member; none where it is absent.
+/// Sent and kept values of a member; `None` when it is absent.
 type Sides = (Option<Value>, Option<Value>);
 
 fn member(member: &Member, noise: bool) -> BoxedStrategy<Sides> {
@@ -276,7 +276,7 @@ fn fields(members: &[Member], noise: bool) -> BoxedStrategy<Sample> {
         .boxed()
 }
 
-/// JSON text with the members of every object in the order of their names, or in the reverse.
+/// Writes JSON text with the members of every object in the order of their names, or in the reverse.
 #[must_use]
 pub fn write(value: &Value, reversed: bool) -> String {
     match value {

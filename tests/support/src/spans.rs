@@ -1,4 +1,4 @@
-//! Spans as a listener of `tracing` sees them.
+//! Spans as a subscriber of `tracing` sees them.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -13,45 +13,45 @@ use tracing_subscriber::registry::{LookupSpan, Registry};
 /// A span that was seen.
 #[derive(Debug, Clone)]
 pub struct Seen {
-    /// Its name.
+    /// Name of the span.
     pub name: &'static str,
-    /// Its level.
+    /// Level of the span.
     pub level: Level,
-    /// The fields that it may have.
+    /// Fields that the span may have.
     pub may_have: Vec<&'static str>,
-    /// The fields that it has, as text.
+    /// Fields that the span has, as text.
     pub fields: BTreeMap<String, String>,
-    /// Its place among all spans, and that of its parent.
+    /// Index of the span among all spans.
     pub place: usize,
-    /// Its parent's place.
+    /// Index of the parent.
     pub parent: Option<usize>,
-    /// The places of those that it follows from.
+    /// Indexes of the spans that this one follows from.
     pub follows: Vec<usize>,
-    /// Whether it was entered and not left.
+    /// Whether the span is entered and not left yet.
     pub entered: bool,
-    /// Whether it has ended.
+    /// Whether the span has ended.
     pub closed: bool,
 }
 
 impl Seen {
-    /// A field; empty where it has none.
+    /// Value of a field; empty if it is not set.
     #[must_use]
     pub fn field(&self, name: &str) -> &str {
         self.fields.get(name).map_or("", String::as_str)
     }
 
-    /// A field that is a number.
+    /// Value of a numeric field.
     #[must_use]
     pub fn number(&self, name: &str) -> Option<u64> {
         self.field(name).parse().ok()
     }
 }
 
-/// Keeps the spans of taskcell.
+/// Layer that keeps the spans of taskcell.
 #[derive(Debug, Default, Clone)]
 pub struct Spans(Arc<Mutex<Vec<Seen>>>);
 
-/// Where a span of the registry stands among those that were seen.
+/// Index of a registry span among the spans seen.
 struct Place(usize);
 
 impl Spans {
@@ -67,13 +67,13 @@ impl Spans {
         self.lock().clone()
     }
 
-    /// Those of this name.
+    /// Spans with this name.
     #[must_use]
     pub fn named(&self, name: &str) -> Vec<Seen> {
         self.all().into_iter().filter(|span| span.name == name).collect()
     }
 
-    /// Those under a span, whose parent it is.
+    /// Children of a span.
     #[must_use]
     pub fn under(&self, parent: &Seen) -> Vec<Seen> {
         self.all().into_iter().filter(|span| span.parent == Some(parent.place)).collect()
@@ -108,7 +108,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
             return;
         }
         let Some(span) = context.span(id) else { return };
-        // Others make spans in between.
+        // Other layers may put spans in between.
         let mut above = span.scope().skip(1);
         let parent = above.find_map(|above| above.extensions().get::<Place>().map(|place| place.0));
         let mut all = self.lock();

@@ -1,4 +1,4 @@
-//! A server process as an application's transport has it: requests go to its stdin, answers are found on its stdout.
+//! A server process over an application's transport: requests go to its stdin, responses come from its stdout.
 
 use std::collections::HashMap;
 use std::process::Stdio;
@@ -14,7 +14,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::oneshot;
 
-/// A server that runs as long as this lives.
+/// A server that runs until dropped.
 #[derive(Debug)]
 pub struct StdioServer {
     _process: Child,
@@ -48,7 +48,7 @@ impl StdioServer {
     /// Starts a server by its program and arguments.
     ///
     /// # Errors
-    /// When it cannot be started.
+    /// When the server cannot be started.
     pub fn start(command: &[String]) -> Result<Self> {
         let (program, arguments) = command.split_first().context("no program")?;
         let mut command = Command::new(program);
@@ -62,7 +62,8 @@ impl StdioServer {
     }
 }
 
-/// Ends, and with it all who wait, when the server does or says what is no message.
+/// Reads responses until the server ends or writes anything that is not a message, which also ends all waiting
+/// requests.
 async fn read(stdout: ChildStdout, waiting: Arc<Waiting>) {
     let mut lines = BufReader::new(stdout).lines();
     while let Ok(Some(line)) = lines.next_line().await {

@@ -1,4 +1,4 @@
-//! The tests of this repository by name, for documents that say which test proves what.
+//! Tests of this repository by name, for documents that state which test proves what.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::provision::repository;
 
-/// The files of tests with their text, by the name that documents give them: from `tests/tests/`, else from the
-/// repository. What cannot be read is left out, so that what names it fails.
+/// Sources of the test files, by the name that documents give them: relative to `tests/tests/`, else to the repository.
+/// Unreadable files are left out, so that references to them fail.
 #[must_use]
 pub fn sources() -> BTreeMap<String, String> {
     let mut files = Vec::new();
@@ -34,8 +34,8 @@ fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// Whether there is a test of this name, `FILE::FUNCTION` or `FILE::FUNCTION[CASE]`, in these sources. A case is a string
-/// that stands in the file.
+/// Whether these sources have a test of this name, `FILE::FUNCTION` or `FILE::FUNCTION[CASE]`. A case is a string in
+/// the file.
 #[must_use]
 pub fn exists(sources: &BTreeMap<String, String>, name: &str) -> bool {
     let (path, case) = match name.strip_suffix(']').and_then(|name| name.split_once('[')) {
@@ -47,7 +47,7 @@ pub fn exists(sources: &BTreeMap<String, String>, name: &str) -> bool {
     tests(source).contains(function) && case.is_none_or(|case| source.contains(&format!("\"{case}\"")))
 }
 
-/// The functions of a file that are tests.
+/// Names of the test functions in a file.
 #[must_use]
 pub fn tests(source: &str) -> BTreeSet<&str> {
     let mut found = BTreeSet::new();
@@ -65,7 +65,7 @@ pub fn tests(source: &str) -> BTreeSet<&str> {
     found
 }
 
-/// The name of the function that a line begins.
+/// Name of the function that a line begins.
 fn function(line: &str) -> Option<&str> {
     let (before, after) = line.split_once("fn ")?;
     let words = ["pub", "pub(super)", "pub(crate)", "async", "const"];

@@ -1,8 +1,8 @@
-//! The WIT packages as TypeScript declares them: `guest-examples/taskcell.d.ts`.
+//! TypeScript declarations of the WIT packages: `guest-examples/taskcell.d.ts`.
 //!
-//! The values are those of `componentize-qjs`: what is none arrives as `null` and may be left out, 64-bit numbers are
-//! numbers, an error is thrown. Other tools that make such declarations follow another engine, where none is
-//! `undefined` and such numbers are BigInts; code that is checked against those is wrong here.
+//! The values follow `componentize-qjs`: a missing value arrives as `null` and may be left out, 64-bit integers are
+//! numbers, and an error is thrown. Other generators follow another engine, with `undefined` for missing values and
+//! BigInts for 64-bit integers; code checked against their declarations is wrong here.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -19,10 +19,10 @@ const HEAD: &str = "// The interfaces of the handler protocol and of what handle
 
 ";
 
-/// A module for each interface of the packages in `wit`.
+/// Declares a module for each interface of the packages in `wit`.
 ///
 /// # Errors
-/// When the WIT is wrong, or has a type that is not declared here.
+/// When the WIT is invalid, or has a type that cannot be declared.
 pub fn declarations(wit: &Path) -> Result<String> {
     let mut resolve = Resolve::default();
     resolve.push_dir(wit)?;
@@ -40,7 +40,7 @@ pub fn declarations(wit: &Path) -> Result<String> {
 struct Module<'a> {
     resolve: &'a Resolve,
     id: InterfaceId,
-    /// The types of other modules that are used, as lines of the source.
+    /// Types used from other modules, as lines of the source.
     imports: BTreeSet<String>,
 }
 
@@ -66,7 +66,7 @@ impl<'a> Module<'a> {
         self.resolve.types.get(id).context("a type has a definition")
     }
 
-    /// The declaration of a type with a name; empty for one that is another module's and is imported.
+    /// Declares a named type; empty for a type that is imported from another module.
     fn declared(&mut self, name: &str, id: TypeId, ty: &TypeDef, interface: &Interface) -> Result<String> {
         let name = pascal(name);
         Ok(match &ty.kind {
@@ -106,7 +106,7 @@ impl<'a> Module<'a> {
         })
     }
 
-    /// A resource with its functions.
+    /// Declares a resource with its functions.
     fn resource(&mut self, name: &str, id: TypeId, interface: &Interface) -> Result<String> {
         let mut declared = format!("class {name} {{\n");
         let mut constructed = false;
@@ -133,11 +133,12 @@ impl<'a> Module<'a> {
         Ok(declared + "    /** Gives it back before the collector does. */\n    [Symbol.dispose](): void;\n  }")
     }
 
-    /// The parameters of a function but the first `skipped`, and its result. The error of a result is thrown.
+    /// Declares the parameters of a function without the first `skipped`, and its result. The error of a result is
+    /// thrown.
     fn signature(&mut self, function: &Function, skipped: usize) -> Result<String> {
         let mut parameters = Vec::new();
         for parameter in function.params.iter().skip(skipped) {
-            // `this` means something else there.
+            // `this` is a keyword there.
             let name = if parameter.name == "this" { "self".to_owned() } else { camel(&parameter.name) };
             parameters.push(format!("{name}: {}", self.ty(&parameter.ty)?));
         }
@@ -151,7 +152,7 @@ impl<'a> Module<'a> {
         Ok(format!("({}): {}", parameters.join(", "), result.transpose()?.unwrap_or_else(|| "void".to_owned())))
     }
 
-    /// The type of a member, and a question mark where it may be left out.
+    /// The type of a member, and a question mark if it may be left out.
     fn member(&mut self, ty: &Type) -> Result<(&'static str, String)> {
         let optional = match ty {
             Type::Id(id) => matches!(self.definition(*id)?.kind, TypeDefKind::Option(_)),
@@ -204,7 +205,7 @@ impl<'a> Module<'a> {
         }
     }
 
-    /// The name of a type, which is imported when it is another module's.
+    /// Name of a type; imports a type of another module.
     fn name(&mut self, id: TypeId, alias: Option<&str>) -> Result<String> {
         let (own, owner) =
             (pascal(self.definition(id)?.name.as_deref().context("a type has a name")?), self.owner(id)?);
@@ -218,7 +219,7 @@ impl<'a> Module<'a> {
     }
 }
 
-/// A documentation comment with this indentation; none where there is nothing to say.
+/// A documentation comment with this indentation; empty without documentation.
 fn comment(docs: &Docs, depth: usize) -> String {
     let indent = "  ".repeat(depth);
     match docs.contents.as_deref().map(str::trim) {

@@ -19,10 +19,10 @@ impl Written {
         String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
     }
 
-    /// Reads the bytes as lines of JSON.
+    /// Parses the bytes as lines of JSON.
     ///
     /// # Errors
-    /// When a line is no JSON.
+    /// When a line is not JSON.
     pub fn lines(&self) -> Result<Vec<Value>> {
         json_lines(&self.text())
     }

@@ -1,8 +1,8 @@
-//! Handlers whose answers are absurd: each field of the result of each kind, and of its error, with each absurd value that
-//! its type has room for.
+//! Handlers whose answers are absurd: each field of each kind's result and error, with each absurd value that its type
+//! has room for.
 //!
-//! A component holds a good answer in its memory, and a table of changes to it. Each changes one field; the length of a
-//! request's `_meta` says which is made. The values stand in tables, one for each type.
+//! A component holds a good answer in its memory, and a table of changes to it. Each change sets one field; the length
+//! of a request's `_meta` selects the change. The values stand in tables, one per type.
 
 use std::fmt::Write;
 
@@ -16,10 +16,10 @@ use super::ask;
 use crate::compose::{component_of, protocol_with};
 use crate::conversation::{prompt, request};
 
-/// An export, a method, and the parameters of a request that a good answer answers.
+/// An export, a method, and the parameters of a request that the good answer answers.
 type Row = (&'static str, &'static str, fn() -> Value);
 
-/// The kinds.
+/// Rows of all kinds.
 const KINDS: &[Row] = &[
     ("sampling", "sampling/createMessage", || prompt("x")),
     ("augmented-sampling", "sampling/createMessage", || with_task(prompt("x"))),
@@ -32,14 +32,14 @@ const KINDS: &[Row] = &[
     ("cancel-task", "tasks/cancel", || json!({ "taskId": "file:///0" })),
 ];
 
-/// What a change must lead to.
+/// Outcome that a change must lead to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leads {
-    /// A trap: it is no value of the type.
+    /// A trap: the bytes are not a value of the type.
     Trap,
-    /// A refusal: it has no JSON.
+    /// A refusal: the value has no JSON form.
     Refusal,
-    /// An answer, or a refusal where a rule of MCP is broken.
+    /// An answer, or a refusal where the value breaks a rule of MCP.
     Either,
 }
 
@@ -77,9 +77,9 @@ const JSONS: &[(&[u8], Leads)] = &[
     (b"null", Either),
     (b"\xff", Trap),
 ];
-/// Levels of JSON that is too deep.
+/// Nesting levels of JSON that is too deep.
 const DEEP: usize = 1_000_000;
-/// The length of a `_meta` that asks for the first change; each longer one asks for the next.
+/// Length of the `_meta` that selects the first change; each longer one selects the next.
 const FIRST: usize = 20_000;
 
 fn with_task(mut params: Value) -> Value {
@@ -100,23 +100,23 @@ fn form() -> Value {
     json!({ "message": "m", "requestedSchema": { "type": "object", "properties": properties } })
 }
 
-/// A change of an answer.
+/// A change of an answer: eight bytes at an address.
 #[derive(Debug)]
 pub struct Change {
-    /// Of which answer, where, and to which eight bytes.
+    /// Index of the changed answer; the address and the new bytes follow.
     base: usize,
     at: usize,
     bytes: [u8; 8],
-    /// What it leads to; none for the answer as it is.
+    /// Outcome of the change; `None` for the unchanged answer.
     leads: Option<Leads>,
-    /// The field, and what it becomes.
+    /// Description: the field and its new value.
     what: String,
 }
 
-/// A component of this kind, and the changes that it makes.
+/// Builds a component of this kind, and lists the changes that it makes.
 ///
 /// # Errors
-/// When there is no such kind.
+/// When the kind does not exist.
 pub fn component(export: &str) -> Result<(Vec<u8>, Vec<Change>)> {
     let resolve = protocol_with(&[])?;
     let interface = format!("taskcell:handlers/{export}@0.1.0");
@@ -144,7 +144,7 @@ pub fn component(export: &str) -> Result<(Vec<u8>, Vec<Change>)> {
         }
     }
     let (memory, mut changes) = (answer.memory, answer.changes);
-    // What stands beside a change stays as it is; nothing is changed for the answer as it is.
+    // Bytes beside a change keep their values; for the unchanged answer nothing is overwritten.
     for change in changes.iter_mut().filter(|change| change.leads.is_none()) {
         change.bytes = eight(&memory, change.at)?;
     }
@@ -192,7 +192,7 @@ fn module(interface: &str, params: &str, mut memory: Vec<u8>, changes: &[Change]
     ))
 }
 
-/// A good answer as it grows in memory, with the changes to it.
+/// A good answer under construction in memory, with the changes to it.
 struct Answer<'a> {
     resolve: &'a Resolve,
     sizes: SizeAlign,
@@ -213,7 +213,7 @@ impl Answer<'_> {
 
     fn allocate(&mut self, size: usize, align: usize) -> usize {
         let at = self.memory.len().next_multiple_of(align);
-        // Changes are of eight bytes.
+        // A change covers eight bytes.
         self.memory.resize(at + size.max(8), 0);
         at
     }
@@ -233,7 +233,7 @@ impl Answer<'_> {
         Ok(())
     }
 
-    /// The address and length of these bytes, somewhere in memory.
+    /// Places bytes in memory and returns their address and length.
     fn text(&mut self, bytes: &[u8]) -> Result<[u8; 8]> {
         let at = self.allocate(bytes.len(), 1);
         self.put(at, bytes)?;
@@ -246,7 +246,7 @@ impl Answer<'_> {
         Ok(Some((&found.kind, found.name.as_deref() == Some("json"))))
     }
 
-    /// The types of the cases of a variant, an option's or a result's.
+    /// Returns the types of the cases of a variant, an option or a result.
     fn cases_of(&self, ty: &Type) -> Result<Vec<Option<Type>>> {
         Ok(match self.kind(ty)? {
             Some((TypeDefKind::Variant(variant), _)) => variant.cases.iter().map(|case| case.ty).collect(),
@@ -256,7 +256,7 @@ impl Answer<'_> {
         })
     }
 
-    /// In how many ways a value is to be made so that each case is in one of them.
+    /// Counts the ways to build a value so that each case occurs in one of them.
     fn cases(&self, ty: &Type) -> Result<usize> {
         let most =
             |types: Vec<Type>| types.iter().try_fold(1, |most, ty| Ok::<_, anyhow::Error>(self.cases(ty)?.max(most)));
@@ -271,8 +271,8 @@ impl Answer<'_> {
         }
     }
 
-    /// Writes a good value, in one of the ways there are, and the changes to it. Lists hold a value for each case;
-    /// `index` is that of the element.
+    /// Writes a good value in the way `case`, and records the changes to it. Lists hold one value per case; `index` is
+    /// the element's index.
     fn write(&mut self, ty: &Type, at: usize, case: usize, index: usize, what: &str) -> Result<()> {
         let kind = self.kind(ty)?.map(|(kind, is_json)| (kind.clone(), is_json));
         match (ty, kind) {
@@ -370,10 +370,10 @@ fn pair(at: usize, length: usize) -> Result<[u8; 8]> {
     Ok((at | length << 32).to_le_bytes())
 }
 
-/// Has all changes made, each in a cell of its own, and sees what each leads to.
+/// Makes all changes, each in its own cell, and checks their outcomes.
 ///
 /// # Errors
-/// When it is something else.
+/// When an outcome differs.
 pub async fn attack(session: &Session, export: &str, changes: &[Change]) -> Result<()> {
     let (_, method, params) = KINDS.iter().find(|(kind, ..)| *kind == export).context("no such kind")?;
     for (number, change) in changes.iter().enumerate() {
@@ -390,7 +390,7 @@ pub async fn attack(session: &Session, export: &str, changes: &[Change]) -> Resu
         };
         let refused = ["invalid_answer", "json_depth"].contains(&kind);
         let is_it = match change.leads {
-            // Of a result, or of an error.
+            // In the result, or in the error.
             None => ["result", "error"].contains(&kind),
             Some(Trap) => kind == "trap",
             Some(Refusal) => refused,

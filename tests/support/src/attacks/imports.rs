@@ -1,5 +1,5 @@
-//! A handler that calls every function that a cell can import, with garbage: numbers that are no address, no handle and no
-//! case, and handles that it does have where others belong.
+//! Handler that calls every function a cell can import, with garbage: numbers that are no address, handle or case, and
+//! real handles of other types.
 
 use std::fmt::Write;
 use std::fs;
@@ -23,7 +23,7 @@ use crate::provision::repository;
 
 /// Packages of WASI, each after those that it uses.
 const WASI: &[&str] = &["io", "clocks", "random", "filesystem", "sockets", "cli"];
-/// What may be imported besides.
+/// Further interfaces that a handler may import.
 const GRANTED: &[&str] = &[
     "taskcell:handlers/tasks@0.1.0",
     "taskcell:handlers/progress@0.1.0",
@@ -31,25 +31,25 @@ const GRANTED: &[&str] = &[
     "taskcell:handlers/user@0.1.0",
     "wasi:config/store@0.2.0-rc.1",
 ];
-/// What a function is called with: the first number, and the others. Small ones are handles: see [`HANDLES`].
+/// Arguments of the calls: the first number, and all others. Small numbers are handles; see [`HANDLES`].
 #[rustfmt::skip]
 const GARBAGE: &[(i64, i64)] = &[
     (0, 0), (-1, -1), (0x7fff_ffff, 0x7fff_ffff), (0x1_fff8, 0x1_fff8), (i64::MIN, i64::MAX),
     (1, -1), (2, -1), (3, -1), (4, -1), (5, -1), (1, 8), (2, 8), (3, 8), (4, 8), (5, 8), (8, 2048), (2048, 8),
 ];
-/// What a cell takes before it calls, so that it has handles to misuse: an input and an output stream, something to wait
-/// for, a network and a socket.
+/// Functions that a cell calls first, so that it has handles to misuse: input and output streams, a pollable, a network
+/// and a socket.
 #[rustfmt::skip]
 const HANDLES: &[(&str, &str)] = &[
     ("get-stdin", ""), ("get-stdout", ""), ("subscribe-duration", "(i64.const 1)"), ("instance-network", ""),
     ("create-tcp-socket", "(i32.const 0) (i32.const 1024)"),
 ];
-/// The length of a `_meta` that asks for the first call; each longer one asks for the next.
+/// Length of the `_meta` that selects the first call; each longer one selects the next.
 const FIRST: usize = 20_000;
-/// How a call may end that traps or goes on for too long.
+/// Error kinds allowed for a call that traps or runs too long.
 const ENDS: &[&str] = &["trap", "memory", "handles", "host_call", "wall_time", "cpu_time", "rate_limit"];
 
-/// The component, and what each of its calls is.
+/// Builds the component, and describes each of its calls.
 ///
 /// # Errors
 /// When the definitions of the imports cannot be read.
@@ -60,7 +60,7 @@ pub fn component() -> Result<(Vec<u8>, Vec<String>)> {
     let packages = WASI.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let packages: Vec<_> = packages.iter().map(String::as_str).collect();
     let resolve = protocol_with(&packages)?;
-    // What a program exports.
+    // `wasi:cli/run` is an export of programs.
     let is_imported = |name: &&String| !name.starts_with("wasi:cli/run@");
     let of_wasi = |name: &String| packages.iter().any(|text| text.contains(&package_of(name)));
     let names: Vec<_> = resolve.interfaces.iter().filter_map(|(id, _)| resolve.id_of(id)).collect();
@@ -72,7 +72,7 @@ pub fn component() -> Result<(Vec<u8>, Vec<String>)> {
     Ok((component_of(&module, &packages, &["roots"], &imports)?, calls))
 }
 
-/// How the package of an interface is named in its definition.
+/// Returns the package of an interface as its definition spells it.
 fn package_of(interface: &str) -> String {
     let (name, version) = interface.split_once('@').unwrap_or((interface, ""));
     format!("package {}@{version};", name.split('/').next().unwrap_or_default())
@@ -152,7 +152,7 @@ fn module(resolve: &Resolve, imports: &[&str]) -> Result<(String, Vec<String>)> 
     Ok((module.replace("(param )", "").replace("(result )", ""), names))
 }
 
-/// The name of a type in WebAssembly text.
+/// Name of a type in WebAssembly text.
 pub(super) fn wat(ty: WasmType) -> &'static str {
     match ty {
         WasmType::I64 | WasmType::PointerOrI64 => "i64",
@@ -162,7 +162,7 @@ pub(super) fn wat(ty: WasmType) -> &'static str {
     }
 }
 
-/// A number as a constant of a type: of the small types its last bits.
+/// Formats a number as a constant of a type; small types take its lowest bits.
 fn constant(ty: WasmType, number: i64) -> String {
     match wat(ty) {
         "i64" => format!("(i64.const {number})"),
@@ -172,7 +172,7 @@ fn constant(ty: WasmType, number: i64) -> String {
     }
 }
 
-/// All that there is to be granted; the model and the user refuse.
+/// All grants; the model and the user refuse.
 #[must_use]
 pub fn grants() -> Grants {
     let mut grants = Grants::default();
@@ -207,10 +207,10 @@ impl User for Nobody {
     }
 }
 
-/// Has all calls made, a cell for each, and sees that each ends well or in an error that names why.
+/// Makes all calls, each in its own cell, and checks that each succeeds or ends in an error that names the reason.
 ///
 /// # Errors
-/// When one does not.
+/// When a call ends otherwise.
 pub async fn attack(session: &Session, calls: &[String]) -> Result<()> {
     let mut well = 0;
     for (number, call) in calls.iter().enumerate() {

@@ -1,24 +1,24 @@
-//! Components that are too large to be written down.
+//! Components that are too large to write by hand.
 
-/// A component of this module, instantiated so often.
+/// A component that instantiates the module `count` times.
 #[must_use]
 pub fn instances(module: &str, count: usize) -> String {
     format!("(component (core module $m {module}) {})", "(core instance (instantiate $m))".repeat(count))
 }
 
-/// A thousand memories in one module.
+/// A module with a thousand memories.
 #[must_use]
 pub fn memories_of_a_module() -> String {
     instances(&"(memory 1)".repeat(1_000), 1)
 }
 
-/// A thousand memories in ten instances.
+/// Ten instances with a thousand memories together.
 #[must_use]
 pub fn memories_of_modules() -> String {
     instances(&"(memory 1)".repeat(100), 10)
 }
 
-/// A thousand memories in a thousand instances.
+/// A thousand instances with one memory each.
 #[must_use]
 pub fn memories_of_instances() -> String {
     instances("(memory 1)", 1_000)

@@ -1,7 +1,7 @@
-//! Every attack on the host that is tested, in one table: [`ATTACKS`].
+//! All tested attacks on the host, in one table: [`ATTACKS`].
 //!
-//! An attack is a small program of `tests/guests/hostile`: a behavior in Rust, or a file of `raw`, which is WebAssembly
-//! text. `tests/tests/attacks/main.rs` runs them all, one after the other, and looks at what each left.
+//! An attack is a small program of `tests/guests/hostile`: a behavior in Rust, or a file of WebAssembly text in `raw`.
+//! `tests/tests/attacks/main.rs` runs all attacks one after the other and checks what each leaves behind.
 
 use std::fs;
 use std::time::Duration;
@@ -28,53 +28,53 @@ pub use table::ATTACKS;
 /// One attack.
 #[derive(Debug, Clone, Copy)]
 pub struct Attack {
-    /// The program's name, which is that of its file.
+    /// Name of the program, equal to its file name.
     pub name: &'static str,
-    /// What is attacked with it.
+    /// Part of the host that the program attacks.
     pub by: By,
-    /// How it ends.
+    /// Expected end of the attack.
     pub ends: Ends,
 }
 
-/// What an attack is done with.
+/// Way in which an attack reaches the host.
 #[derive(Debug, Clone, Copy)]
 pub enum By {
-    /// The answer to a request, and once more as the work of a task: `tests/guests/hostile/src/behaviors/answers`.
+    /// Answers a request, and then does the work of a task: `tests/guests/hostile/src/behaviors/answers`.
     Answer,
-    /// The answer to a request, but not the work of a task: also there.
+    /// Answers a request, but does no task work: in the same folder as [`By::Answer`].
     Request,
-    /// A request that becomes a task: `.../behaviors/beginnings`.
+    /// Answers a request that becomes a task: `.../behaviors/beginnings`.
     Beginning,
-    /// The work of a task: `.../behaviors/work`.
+    /// Does the work of a task: `.../behaviors/work`.
     Work,
-    /// The answer to a request: `tests/guests/hostile/raw/requests`.
+    /// Answers a request from WebAssembly text: `tests/guests/hostile/raw/requests`.
     Raw,
-    /// The component itself: `tests/guests/hostile/raw/load`.
+    /// Is loaded as a component: `tests/guests/hostile/raw/load`.
     Load,
-    /// The same, of a component that is made, not written.
+    /// Is loaded as a component that this function generates.
     Made(fn() -> String),
-    /// Calls of all imports, with garbage: [`imports`].
+    /// Calls all imports with garbage: [`imports`].
     Imports,
-    /// Answers of this kind with absurd fields: [`absurd`].
+    /// Answers requests of this kind with absurd fields: [`absurd`].
     Absurd(&'static str),
 }
 
-/// How an attack ends.
+/// End of an attack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ends {
-    /// In an error of the host's with this `data.kind`, or, at load, of this kind.
+    /// The host's error with this `data.kind`, or a load error of this kind.
     Kind(&'static str),
-    /// In an error of this code: the guest's own, or one that it got.
+    /// An error with this code, from the guest itself or passed on by it.
     Code(i32),
-    /// In a result: what was done has no effect on others.
+    /// A result: the attack has no effect on others.
     Good,
-    /// In many ways, each of which is looked at as it is done.
+    /// Different ends, each checked where the attack is made.
     Various,
 }
 
 impl Attack {
-    /// Limits that the attack reaches soon, and no other before: a busy machine makes a guest wait, so there is little
-    /// of one kind of time only where it is that which ends the attack.
+    /// Limits that the attack reaches soon, before any other limit. A busy machine makes guests wait, so a time limit
+    /// is short only if it is the one that ends the attack.
     #[must_use]
     pub fn limits(&self) -> Limits {
         let mut limits = cells(4);
@@ -88,17 +88,17 @@ impl Attack {
             Ends::Kind("cpu_time") => limits.cpu_time = short,
             Ends::Kind("wall_time") => limits.wall_time = 5 * short,
             Ends::Kind("compile_time") => limits.compile_time = short,
-            // The components are large; what waits for ever is to be given up soon.
+            // The components are large, and endless waiting must end soon.
             Ends::Various => (limits.memory, limits.wall_time) = (16 << 20, 25 * short),
             _ => {}
         }
         limits
     }
 
-    /// The component that attacks.
+    /// Builds the attacking component.
     ///
     /// # Errors
-    /// When it cannot be built.
+    /// When the component cannot be built.
     pub fn component(&self) -> Result<Vec<u8>> {
         let read = |folder: &str| {
             let file = repository().join("tests/guests/hostile/raw").join(folder).join(format!("{}.wat", self.name));
@@ -116,25 +116,25 @@ impl Attack {
         }
     }
 
-    /// The handler that attacks, with the grants that it uses.
+    /// Loads the attacking handler with the grants that it uses.
     ///
     /// # Errors
-    /// When it cannot be built, or is not taken.
+    /// When the component cannot be built or is refused.
     pub async fn handlers(&self, engine: &Engine) -> Result<Handlers> {
         let handler = Handler::from_bytes(engine, self.name, self.component()?, imports::grants()).await?;
         Ok(Handlers::new([handler])?)
     }
 
-    /// The server whose requests it answers.
+    /// Session options of the server that sends the requests.
     #[must_use]
     pub fn server(&self) -> SessionOptions {
         if matches!(self.by, By::Raw) { raw::server() } else { options() }
     }
 
-    /// Has the attack done, in all ways that there are, and gives the answer to each.
+    /// Makes the attack in all its variants and returns the response to each.
     ///
     /// # Errors
-    /// When an answer does not come, or is no JSON.
+    /// When a response is missing or is not JSON.
     pub async fn attack(&self, session: &Session) -> Result<Vec<Value>> {
         let begin = request(1, "sampling/createMessage", &task_prompt(self.name));
         let plain = request(1, "sampling/createMessage", &prompt(self.name));
@@ -152,10 +152,11 @@ impl Attack {
         }
     }
 
-    /// Asks the same handler for what it answers well, and gives the answer. One whose answers are absurd has none.
+    /// Sends the same handler a request that it answers well, and returns the response. Handlers with absurd answers
+    /// get no request.
     ///
     /// # Errors
-    /// As for [`Attack::attack`].
+    /// Those of [`Attack::attack`].
     pub async fn ask_well(&self, session: &Session) -> Result<Value> {
         let request = match self.by {
             By::Raw | By::Imports => raw::roots_list(false),
@@ -166,17 +167,17 @@ impl Attack {
     }
 }
 
-/// What a session answers to a request: one line of JSON.
+/// Returns a session's response to a request: one line of JSON.
 ///
 /// # Errors
-/// When there is none.
+/// When there is no response.
 pub async fn ask(session: &Session, request: &Value) -> Result<Value> {
     let answer = soon(session.answer(request.to_string().as_bytes())).await?.context("no answer")?;
     anyhow::ensure!(!answer.contains(&b'\n') && !answer.contains(&b'\r'), "an answer of several lines");
     Ok(serde_json::from_slice(&answer)?)
 }
 
-/// Makes a task, waits until its work has ended, and gives its result; or the first error on the way.
+/// Creates a task, waits for the end of its work, and returns its result or the first error on the way.
 async fn work(session: &Session, begin: &Value) -> Result<Value> {
     let begun = ask(session, begin).await?;
     let Some(id) = begun.pointer("/result/task/taskId") else { return Ok(begun) };

@@ -1,7 +1,7 @@
-//! Handlers of `roots/list` in WebAssembly text, which do what the languages of guests have no words for.
+//! Handlers of `roots/list` in WebAssembly text, for behavior that guest languages cannot express.
 //!
-//! A program says what its allocator (`$realloc`) or its handler (`$handle`) does once it is provoked; until then it
-//! answers well. The `_meta` of a request provokes it by its length.
+//! A program defines its allocator (`$realloc`) or its handler (`$handle`) for the time after it is provoked; before,
+//! it answers well. A `_meta` of a certain length provokes it.
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -12,10 +12,10 @@ use crate::compose::component_of;
 use crate::conversation::request;
 use crate::server::options;
 
-/// The length of a `_meta` that provokes.
+/// Length of a `_meta` that provokes the program.
 const PROVOKES: usize = 1_001;
 
-/// A core module of these fields, among which may be the functions `$realloc` and `$handle`.
+/// A core module of these fields, which may include the functions `$realloc` and `$handle`.
 #[must_use]
 pub fn module(program: &str) -> String {
     let or = |name: &str, default: &str| {
@@ -53,10 +53,10 @@ pub fn module(program: &str) -> String {
     )
 }
 
-/// The component of such a module, which may export more than `roots`: interfaces of these packages.
+/// Builds the component of such a module. Besides `roots` it may export interfaces of these packages.
 ///
 /// # Errors
-/// When the program is none, or does not implement the interfaces.
+/// When the program is invalid or does not implement the interfaces.
 pub fn component(program: &str, packages: &[&str], exports: &[&str]) -> Result<Vec<u8>> {
     let exports: Vec<_> = exports.iter().chain(&["roots"]).copied().collect();
     component_of(module(program), packages, &exports, &[])
@@ -70,7 +70,8 @@ pub fn roots_list(provokes: bool) -> Value {
     request(1, "roots/list", &json!({ "_meta": meta }))
 }
 
-/// A server whose description is a list of many texts, each of which takes an allocation. It comes after the `_meta`.
+/// Options of a server whose identity holds a list of many texts. Each text takes an allocation, after that of the
+/// `_meta`.
 #[must_use]
 pub fn server() -> SessionOptions {
     let icon = Icon { src: "data:,".to_owned(), mime_type: None, sizes: None, theme: None };

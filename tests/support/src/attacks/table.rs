@@ -10,8 +10,8 @@ const fn row(name: &'static str, by: By, ends: Ends) -> Attack {
     Attack { name, by, ends }
 }
 
-/// All attacks. Each program under `tests/guests/hostile/src/behaviors` and `tests/guests/hostile/raw` has its row, or the tests
-/// do not compile.
+/// All attacks. Every program under `tests/guests/hostile/src/behaviors` and `tests/guests/hostile/raw` needs a row, or
+/// the tests do not compile.
 #[rustfmt::skip]
 pub const ATTACKS: &[Attack] = &[
     // Computing and waiting.

@@ -1,4 +1,5 @@
-//! A component that nobody knows: loaded, and when that succeeds called for everything, under small limits.
+//! Runner of an arbitrary component: loads it and, if that succeeds, sends it every kind of request, under small
+//! limits.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use crate::compose::component_of;
 use crate::conversation::{prompt, request, task_prompt};
 use crate::server::options;
 
-/// Longer than anything takes.
+/// Timeout longer than any wait.
 const GUARD: Duration = Duration::from_secs(20);
 
 /// Limits that are soon reached.
@@ -31,12 +32,12 @@ fn limits() -> Limits {
     limits.message_size = 64 << 10;
     limits.component_size = 512 << 10;
     limits.output = 1 << 10;
-    // As tests, several targets run side by side.
+    // In tests several targets run side by side.
     limits.cells = 64;
     limits
 }
 
-/// An engine without a cache, for no two inputs are the same.
+/// An engine without a cache, because no two inputs are equal.
 fn engine() -> &'static Engine {
     static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
         let mut options = EngineOptions::default();
@@ -54,10 +55,11 @@ fn grants() -> Grants {
     grants
 }
 
-/// Loads a component and asks it for each kind of thing. Whatever it does, each request has an answer, and a neighbor
-/// on the same engine still answers afterwards.
+/// Loads a component and sends it a request of each kind. Whatever the component does, each request gets an answer, and
+/// a neighbor on the same engine still answers afterwards.
 ///
-/// Gives why it was not loaded.
+/// # Errors
+/// The error of loading the component.
 pub(super) async fn exercise(bytes: Vec<u8>) -> Result<(), Error> {
     let loaded = Handler::from_bytes(engine(), "fuzz", bytes, grants()).await;
     if let Err(error) = &loaded {
@@ -94,7 +96,7 @@ async fn ask(handler: Handler) {
     }
 }
 
-/// What a session answers, which must be an answer to this request.
+/// Returns a session's response, which must answer this request.
 async fn answer(session: &Session, request: &Value) -> Result<String, super::messages::Failure> {
     let message = request.to_string();
     let answer = tokio::time::timeout(GUARD, session.answer(message.as_bytes())).await.expect("it hangs");
@@ -107,7 +109,7 @@ async fn answer(session: &Session, request: &Value) -> Result<String, super::mes
     }
 }
 
-/// A request of each kind, with something in most places.
+/// A request of each kind, with most members present.
 fn requests() -> Vec<(&'static str, Value)> {
     let meta = json!({ "progressToken": 7, "x": "a longer text, so that it takes more than one word of memory" });
     let with_meta = |mut params: Value| {
@@ -132,13 +134,13 @@ fn requests() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// A server with icons: a list whose items have an alignment.
+/// Options of a server with icons: a list whose items have an alignment.
 fn with_icons() -> SessionOptions {
     let icon = Icon { src: "data:,".to_owned(), mime_type: None, sizes: None, theme: None };
     SessionOptions::new(Implementation { icons: Some(vec![icon; 3]), ..options().server })
 }
 
-/// A well-behaved component on the same engine, which has no roots.
+/// Sends a request to a well-behaved component on the same engine, which has no roots.
 async fn neighbor() {
     const MODULE: &str = r#"(module
         (memory (export "memory") 2)
@@ -149,7 +151,7 @@ async fn neighbor() {
             (local.get $at))
         (func (export "taskcell:handlers/roots@0.1.0#handle") (param i32) (result i32) (i32.const 1024)))"#;
     static NEIGHBOR: LazyLock<Handlers> = LazyLock::new(|| {
-        // On a thread of its own, for this one runs a future.
+        // Loaded on another thread, because this one is running a future.
         let loaded = std::thread::spawn(|| {
             let bytes = component_of(MODULE, &[], &["roots"], &[]).expect("a component");
             let handler = super::block_on(Handler::from_bytes(engine(), "neighbor", bytes, Grants::default()));

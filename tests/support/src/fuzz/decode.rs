@@ -1,7 +1,7 @@
-//! Any bytes as a message, and as each type of the protocol.
+//! Fuzz target: any bytes as a message, and as each type of the protocol.
 //!
-//! The message goes where a transport puts it. Closures answer, so that all checks of a request run and nothing is
-//! compiled: what components add is for `dispatch`.
+//! The message goes where a transport would put it. Closures answer, so all checks of a request run and nothing is
+//! compiled. The target `dispatch` covers components.
 
 use std::fmt::Debug;
 use std::sync::LazyLock;
@@ -30,7 +30,7 @@ pub(super) fn run(input: &[u8]) {
     }
 }
 
-/// What a session answers.
+/// Returns a session's response.
 fn answer(message: &[u8]) -> Option<Vec<u8>> {
     static HANDLERS: LazyLock<Handlers> = LazyLock::new(|| handlers().expect("no kind comes twice"));
     block_on(async {
@@ -39,7 +39,7 @@ fn answer(message: &[u8]) -> Option<Vec<u8>> {
     })
 }
 
-/// Closures that answer with what they were asked.
+/// Closures that answer with the request.
 fn handlers() -> Result<Handlers, taskcell::Error> {
     let sampling = Native::sampling(|context, request| async move {
         let content = request.messages.into_iter().flat_map(|message| message.content).take(1).collect();
@@ -58,11 +58,11 @@ fn handlers() -> Result<Handlers, taskcell::Error> {
     Handlers::default().native(sampling)?.native(elicitation)?.native(roots)
 }
 
-/// Sees that the answer is what the message wants.
+/// Checks that the response suits the message.
 fn expect(message: &[u8], answer: Option<&[u8]>) {
     let answer = answer.map(sent);
     if let Some(Sent::Answer { outcome: Err(error), .. }) = &answer {
-        // The closures refuse nothing: the error is the host's.
+        // The closures refuse nothing, so the error is the host's.
         assert!(!error.message.contains(char::is_control), "{:?}", error.message);
     }
     match (wants(message), &answer) {
@@ -75,8 +75,8 @@ fn expect(message: &[u8], answer: Option<&[u8]>) {
     }
 }
 
-/// A message with its members in two other orders: `params` is read in passing when it comes after `method`, and later
-/// when it comes before.
+/// Rewrites a message with its members in two other orders. The session reads `params` in passing when it comes after
+/// `method`, and later when it comes before.
 fn orders(text: &str) -> Vec<String> {
     let Ok(message) = Message::read(text.as_bytes()) else { return Vec::new() };
     let text = |text: &str| serde_json::to_string(text).unwrap_or_default();
@@ -101,12 +101,12 @@ fn orders(text: &str) -> Vec<String> {
     vec![forward, write(&members)]
 }
 
-/// What is read is written, and what was written is read as the same.
+/// Checks that a value that was read can be written, and reads back as an equal value.
 fn there_and_back<T: Serialize + for<'de> Deserialize<'de> + PartialEq + Debug>(text: &str) {
     let Ok(value) = serde_json::from_str::<T>(text) else { return };
     let written = match serde_json::to_string(&value) {
         Ok(written) => written,
-        // A peer may send what the host does not send on.
+        // A peer may send values that the host never sends.
         Err(error) => {
             let why = error.to_string();
             let known = ["half of a surrogate pair", "a number is too large"];
@@ -115,13 +115,12 @@ fn there_and_back<T: Serialize + for<'de> Deserialize<'de> + PartialEq + Debug>(
         }
     };
     let again: T = serde_json::from_str(&written).unwrap_or_else(|error| panic!("{error}: {written}"));
-    // Members that are any JSON keep their text, but for its line breaks.
+    // Members of arbitrary JSON keep their text except for line breaks.
     assert!(again == value || text.contains(['\n', '\r']), "{written} is read as {again:?}, not as {value:?}");
     assert_eq!(serde_json::to_string(&again).ok().as_deref(), Some(written.as_str()));
 }
 
-/// The parameters and results of every request and notification, and what stands in them with a way of its own to be
-/// read.
+/// Parsers of the parameters and results of every request and notification, and of parts that have their own parser.
 const TYPES: &[fn(&str)] = &[
     there_and_back::<Implementation>,
     there_and_back::<RequestContext>,

@@ -1,13 +1,13 @@
-//! A session as a server drives it: whole messages in a row, answered from cells, tasks included.
+//! Fuzz target: a session as a server drives it, with whole messages in sequence, answered from cells, tasks included.
 //!
-//! An input is text. Its first line may hold settings: `m` for the plain guest with the host's own task runtime around it
-//! (the stock handler, which makes its own tasks, answers otherwise), `p` to process a request for a task that nobody
-//! serves, `t` for sampling with tools. Each other line is a message. One that begins with `&` is not waited for. `@0` to
-//! `@9` stand for the ids of the tasks made so far, `@c` for the cursor that came last.
+//! An input is text. Its first line may hold settings: `m` for the plain guest with the host's own task runtime around
+//! it (otherwise the stock handler, which creates its own tasks), `p` to process a task request that no handler
+//! supports, `t` for sampling with tools. Each other line is a message. The target does not wait for a message that
+//! begins with `&`. `@0` to `@9` stand for the ids of the tasks created so far, `@c` for the latest cursor.
 //!
-//! What must hold: each request has exactly one answer with its id, notifications have none; what comes out is JSON-RPC;
-//! and the rules about tasks and progress in [`Seen`]. At the end all tasks are cancelled, so that whoever waits for one
-//! has an answer, too.
+//! Invariants: each request has exactly one response with its id, notifications have none; all output is JSON-RPC; and
+//! the rules about tasks and progress in [`Seen`]. At the end all tasks are cancelled, so that requests waiting for one
+//! also get a response.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
@@ -29,15 +29,15 @@ use super::messages::{Failure, Sent, Wants, sent, wants};
 use crate::handlers::{cells, stock};
 use crate::server::options;
 
-/// Messages of an input that are sent.
+/// Maximum number of messages sent from an input.
 const MAX_MESSAGES: usize = 24;
-/// Tasks on one page of a list, so that lists have several.
+/// Tasks on one page of a list, few enough that lists have several pages.
 const PAGE: usize = 2;
-/// How often others get their turn before a message that is waited for is waited for no longer.
+/// Number of turns that other work gets before the target stops waiting for a message.
 const TURNS: usize = 40;
-/// Longer than anything takes.
+/// Timeout longer than any wait.
 const GUARD: Duration = Duration::from_secs(20);
-/// The mark of a result that is a task's.
+/// Key in `_meta` that marks a result as a task's.
 const RELATED: &str = "io.modelcontextprotocol/related-task";
 
 pub(super) fn run(input: &[u8]) {
@@ -46,12 +46,12 @@ pub(super) fn run(input: &[u8]) {
         Some((first, rest)) if !first.starts_with(['{', '&']) => (first, rest),
         _ => ("", text),
     };
-    // Loading them needs a runtime, too.
+    // Loading handlers also needs a runtime.
     let handlers = handlers(settings);
     block_on(converse(handlers, settings, messages.lines().take(MAX_MESSAGES)));
 }
 
-/// A script under which work takes no time, a little, or fails.
+/// A script under which work takes no time, takes a little time, or fails.
 fn script() -> Value {
     json!({
         "delayMs": 0,
@@ -105,7 +105,7 @@ async fn converse(handlers: Handlers, settings: &str, messages: impl Iterator<It
     server.end().await;
 }
 
-/// The server's side.
+/// The server's side of the session.
 struct Server {
     session: Arc<Session>,
     outbox: Outbox,
@@ -120,7 +120,7 @@ impl Server {
         self.running.spawn(async move { session.handle(message.as_bytes()).await });
     }
 
-    /// Waits until a message was worked on, unless it waits for something itself.
+    /// Waits until a message is handled, unless the handling itself waits.
     async fn wait_for(&mut self, message: &str) {
         let before = self.seen.answers;
         let wanted = wants(message.as_bytes()) != Wants::Nothing;
@@ -135,7 +135,7 @@ impl Server {
         }
     }
 
-    /// Cancels what is left, waits until all is answered, and ends the session.
+    /// Cancels open tasks, waits for all responses, and ends the session.
     async fn end(mut self) {
         while !self.running.is_empty() {
             let ids: Vec<_> = self.seen.open().map(str::to_owned).collect();
@@ -164,38 +164,38 @@ impl Server {
     }
 }
 
-/// A request as far as it matters.
+/// The relevant parts of a request.
 #[derive(Debug, Clone)]
 struct Asked {
     method: String,
     params: Value,
-    /// How the task that it is about had ended when it was sent.
+    /// Final state that the request's task already had when the request was sent.
     ended: Option<TaskStatus>,
 }
 
-/// All that went in and came out.
+/// Record of all messages in both directions.
 #[derive(Debug, Default)]
 struct Seen {
-    /// The requests by their ids as they were written. Servers use an id once, the fuzzer does not.
+    /// Requests by their ids as written. Servers use an id once, the fuzzer does not.
     asked: BTreeMap<String, Vec<Asked>>,
-    /// Ids of requests that were cancelled: those need no answer.
+    /// Ids of cancelled requests, which need no response.
     cancelled: BTreeSet<String>,
     answered: BTreeMap<String, usize>,
-    /// How many answers there were.
+    /// Number of responses.
     answers: usize,
-    /// The codes of messages that are none: wanted, and had.
+    /// Error codes for invalid messages: expected and received.
     refusals: [Vec<i32>; 2],
-    /// The tasks in the order in which they were named.
+    /// Tasks in the order of their first mention.
     tasks: Vec<String>,
     ended: BTreeMap<String, TaskStatus>,
     cancelled_at_the_end: BTreeSet<String>,
     cursor: String,
-    /// The last value by the token.
+    /// Latest progress value of each token.
     progress: BTreeMap<String, f64>,
 }
 
 impl Seen {
-    /// Puts what is known in the place of what stands for it.
+    /// Replaces placeholders by the known values.
     fn fill(&self, message: &str) -> String {
         if !message.contains('@') {
             return message.to_owned();
@@ -207,7 +207,7 @@ impl Seen {
         message
     }
 
-    /// The tasks that have not ended, as far as the server knows, and that were not cancelled for the end.
+    /// Tasks that have not ended, as far as the server knows, and were not cancelled at the end.
     fn open(&self) -> impl Iterator<Item = &str> {
         let open = |id: &&String| !self.ended.contains_key(*id) && !self.cancelled_at_the_end.contains(*id);
         self.tasks.iter().filter(open).map(String::as_str)
@@ -239,7 +239,7 @@ impl Seen {
                         let asked = asked.clone();
                         self.answer(&id, &asked, outcome);
                     }
-                    // Of several with one id nobody can say which this one answers.
+                    // With several requests of one id, the response may belong to any of them.
                     (Some(several), Ok(result)) => {
                         if several.iter().any(|asked| asked.params["task"].is_object()) {
                             self.name(&result);
@@ -296,7 +296,7 @@ impl Seen {
         }
     }
 
-    /// The answer to a request that makes a task, unless the request was processed without one.
+    /// Takes the response to a request for a task, and records the task unless the request was processed without one.
     fn name(&mut self, result: &str) {
         let Ok(CreateTaskResult { task, .. }) = serde_json::from_str(result) else { return };
         assert_eq!(task.status, TaskStatus::Working, "a task begins `working`");
@@ -319,15 +319,15 @@ impl Seen {
         }
     }
 
-    /// [basic/utilities/progress]: the token is one of a request's, each value is more than the last, and none comes
-    /// after the end.
+    /// Checks a progress notification: its token is a request's, each value is greater than the last, and none comes
+    /// after the end. [basic/utilities/progress]
     fn progress(&mut self, params: &Value) {
         let (token, value) = (&params["progressToken"], params["progress"].as_f64().expect("a number"));
         let asked: Vec<_> =
             self.asked.iter().flat_map(|(id, asked)| asked.iter().map(move |asked| (id, asked))).collect();
         let of_token = |(_, asked): &&(&String, &Asked)| asked.params["_meta"]["progressToken"] == *token;
         let of_token: Vec<_> = asked.iter().filter(of_token).collect();
-        // Some numbers are not the same after they were read.
+        // Some numbers change when they are read.
         let readable = asked.iter().all(|(_, asked)| !asked.params.is_null());
         assert!(!of_token.is_empty() || !readable, "progress that nobody asked for: {params}");
         let [(id, asked)] = of_token[..] else { return };
@@ -338,7 +338,7 @@ impl Seen {
         }
     }
 
-    /// What must be, now that all is done.
+    /// Checks the invariants after all work is done.
     fn check(mut self) {
         for (id, asked) in &self.asked {
             let answered = self.answered.remove(id).unwrap_or_default();
@@ -354,7 +354,7 @@ impl Seen {
     }
 }
 
-/// The request that a notification cancels.
+/// Returns the id of the request that a notification cancels.
 fn cancels(message: &str) -> Option<String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]

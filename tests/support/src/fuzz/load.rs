@@ -1,8 +1,8 @@
-//! Any bytes as a component, and real components with changes.
+//! Fuzz target: any bytes as a component, and real components with changes.
 //!
-//! An input that begins as WebAssembly is taken as it is. Otherwise it says what to change in one of the components
-//! below: its first byte chooses the component, and each five bytes after it are a change: three of the place, the kind
-//! of the change, and a value. So a change deep in a component takes no luck, and what is found is small.
+//! An input that begins like WebAssembly is taken as it is. Otherwise it lists changes to one of the components below.
+//! The first byte selects the component, and each five bytes after it are a change: three for the place, one for the
+//! kind of the change, one for a value. Changes deep inside a component therefore need no luck, and findings are small.
 
 use std::sync::LazyLock;
 
@@ -10,12 +10,12 @@ use super::block_on;
 use super::cell::exercise;
 use crate::compose::{component, component_of, component_text};
 
-/// Changes that are made at most.
+/// Maximum number of changes.
 const MAX_CHANGES: usize = 16;
 
 pub(super) fn run(input: &[u8]) {
     let bytes = if input.starts_with(b"\0asm") { input.to_vec() } else { changed(input) };
-    // Most are not loaded; why is told in `exercise`.
+    // Most components are not loaded; `exercise` reports the reason.
     let _ = block_on(exercise(bytes));
 }
 
@@ -33,7 +33,7 @@ fn changed(input: &[u8]) -> Vec<u8> {
             2 => bytes[at] ^= 1 << (value % 8),
             3 => bytes.insert(at, value),
             4 => drop(bytes.remove(at)),
-            // A piece of it comes twice.
+            // Duplicate a piece.
             _ => {
                 let piece = bytes[at..(at + usize::from(value)).min(bytes.len())].to_vec();
                 bytes.splice(at..at, piece);
@@ -46,7 +46,7 @@ fn changed(input: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Components that are loaded as they are: each kind, all grants, memory and tables of their own, a start function.
+/// Components that load unchanged: each kind, all grants, memories and tables of their own, a start function.
 fn bases() -> anyhow::Result<Vec<Vec<u8>>> {
     let all = ["sampling", "elicitation", "roots", "get-task", "get-task-result", "list-tasks", "cancel-task"];
     Ok(vec![
@@ -83,7 +83,7 @@ fn bases() -> anyhow::Result<Vec<Vec<u8>>> {
 mod tests {
     use super::*;
 
-    /// The changes are made to components that are good without them; the last one is not.
+    /// Checks that the base components load, except for the last.
     #[test]
     fn the_components_are_loaded() {
         let mut bases = bases().unwrap();

@@ -1,24 +1,24 @@
-//! What goes in and out of a session: what a message has to be answered with, and what an answer has to be.
+//! Expectations about the messages of a session: the response that a message needs, and the form of a response.
 //!
-//! What is expected is found by the library's slow way of reading, [`Message::read`]; the session takes the fast one.
+//! The expectation comes from the library's slow reader, [`Message::read`]; the session uses the fast one.
 
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use taskcell::protocol::jsonrpc::Message;
 
-/// What a message wants.
+/// Response that a message needs.
 #[derive(Debug, PartialEq)]
 pub(super) enum Wants {
-    /// No answer: it is a notification or a response.
+    /// No response: the message is a notification or a response.
     Nothing,
-    /// An answer with this id, as it is written.
+    /// A response with this id, as written.
     Answer(String),
-    /// An error with this code and no id: it is no message.
+    /// An error with this code and no id: the text is not a message.
     Refusal(i32),
 }
 
-/// What a message has to be answered with.
+/// Determines the response that a message needs.
 pub(super) fn wants(message: &[u8]) -> Wants {
     match Message::read(message) {
         Err(error) => Wants::Refusal(error.code),
@@ -27,16 +27,16 @@ pub(super) fn wants(message: &[u8]) -> Wants {
     }
 }
 
-/// What a session sends.
+/// A message that a session sends.
 #[derive(Debug)]
 pub(super) enum Sent {
-    /// The id and the result as they are written: a `_meta` may hold numbers that no number type does.
+    /// A response with its id and result as written: a `_meta` may hold numbers that no number type represents.
     Answer { id: String, outcome: Result<String, Failure> },
-    /// The parameters are the host's own, so they can be read.
+    /// A notification. Its parameters are the host's own, so they can be read.
     Notification { method: String, params: Value },
 }
 
-/// The error of an answer.
+/// Error of a response.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Failure {
@@ -45,7 +45,7 @@ pub(super) struct Failure {
     pub(super) data: Option<Value>,
 }
 
-/// Reads what a session sends, which must be JSON-RPC: one line, no member missing, none too many.
+/// Reads a message of a session, which must be JSON-RPC: one line, no member missing, none superfluous.
 pub(super) fn sent(bytes: &[u8]) -> Sent {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -70,7 +70,7 @@ pub(super) fn sent(bytes: &[u8]) -> Sent {
             assert!(result.get().starts_with('{'), "a result that is no object: {}", shown());
             Sent::Answer { id: id(), outcome: Ok(result.get().to_owned()) }
         }
-        // serde gives none for a null.
+        // serde reads null as `None`.
         (None, None, None, Some(error)) => {
             assert!(bytes.starts_with(br#"{"jsonrpc":"2.0","id":"#), "no id: {}", shown());
             Sent::Answer { id: id(), outcome: Err(error) }

@@ -1,8 +1,8 @@
-//! Any bytes as `taskcell.toml`.
+//! Fuzz target: any bytes as `taskcell.toml`.
 //!
-//! Whatever is wrong, the program ends with one printable line that names the file, the line and the column, and that
-//! shows nothing of what stands where a secret may: the value of a setting, and of an `env`, where people write the secret
-//! itself by mistake. To see that, each such value is replaced by one that is known, of the same type.
+//! For any mistake, the program ends with one printable line that names the file, the line and the column. The line
+//! quotes nothing from a place that may hold a secret: the value of a setting, or of an `env`, where people put the
+//! secret itself by mistake. To check that, the target replaces each such value by a known value of the same type.
 
 use std::ops::Range;
 use std::path::Path;
@@ -26,7 +26,7 @@ pub(super) fn run(input: &[u8]) {
         return;
     }
     let mut text = text.to_owned();
-    // From the end, so that the places before stay where they are.
+    // From the end, so that earlier places stay valid.
     places.sort_by_key(|(place, _)| std::cmp::Reverse(place.start));
     for (place, canary) in places {
         text.replace_range(place, canary);
@@ -37,7 +37,7 @@ pub(super) fn run(input: &[u8]) {
     }
 }
 
-/// Reads a configuration; gives what is said of it.
+/// Reads a configuration and returns the error text.
 fn read(input: &[u8]) -> String {
     match fuzz_config(Path::new(FILE), input) {
         Ok(lines) => lines.join("\n"),
@@ -56,15 +56,15 @@ fn read(input: &[u8]) -> String {
     }
 }
 
-/// What stands for a secret: a text, a whole number, a fraction, a date.
+/// Stand-ins for secrets: a text, an integer, a fraction, a date.
 const CANARIES: [&str; 4] = ["\"hide-this-c4n4ry\"", "918273645546372", "9182736.4554637", "1987-06-05"];
 
-/// The places of all values under an `env`, among settings, or of a model's `key`, each with what to put there.
+/// Finds the places of all values under an `env`, among settings, or of a model's `key`, each with its stand-in.
 fn secrets(table: &DeTable<'_>, secret: bool, places: &mut Vec<(Range<usize>, &'static str)>) {
     for (key, value) in table {
         let key = key.get_ref();
         let holds = matches!(&**key, "env" | "config" | "key");
-        // What is in a file is not in the configuration, so the file's name is shown.
+        // The content of a file is not part of the configuration, so the file's name may be shown.
         values(value, key != "file" && (secret || holds), places);
     }
 }
@@ -85,7 +85,7 @@ fn values(value: &Spanned<DeValue<'_>>, secret: bool, places: &mut Vec<(Range<us
     }
 }
 
-/// Where the text is no TOML nobody can say what stands where, so its error quotes no long word of it.
+/// Checks an error for text that is not TOML. It must quote no long word, because the places of values are unknown.
 fn quotes_nothing(text: &str) {
     let said = read(text.as_bytes());
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_');

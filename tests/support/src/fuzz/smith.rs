@@ -1,12 +1,12 @@
-//! Components that wasm-smith makes, and guests that answer with whatever bytes.
+//! Fuzz target: components that wasm-smith generates, and guests that answer with arbitrary bytes.
 //!
-//! The first byte of an input says which:
+//! The first byte of an input selects one of these:
 //!
-//! - a component of wasm-smith's, which has any shape and is seldom one that a handler has;
-//! - a core module of wasm-smith's that has the exports of a world of ours, made a component by wit-component, so that
-//!   its code is called, and calls what it imports;
-//! - a module whose handlers give the rest of the input as their result: what the host lifts out of a guest's memory is
-//!   then the fuzzer's choice, lengths, places, discriminants and text.
+//! - a component of wasm-smith's, which has any shape and seldom that of a handler;
+//! - a core module of wasm-smith's with the exports of one of our worlds, turned into a component by wit-component, so
+//!   that its code is called and calls its imports;
+//! - a module whose handlers return the rest of the input as their result. The fuzzer then controls everything that the
+//!   host lifts out of the guest's memory: lengths, addresses, discriminants and text.
 
 use std::sync::LazyLock;
 
@@ -17,9 +17,9 @@ use super::block_on;
 use super::cell::exercise;
 use crate::compose::{component_of, component_text};
 
-/// Where the result stands in the memory of the guest that answers with the input.
+/// Address of the result in the memory of the guest that answers with the input.
 const RESULT: usize = 1024;
-/// Bytes of the input that it answers with.
+/// Maximum bytes of the input in the answer.
 const MAX_RESULT: usize = 4096;
 
 pub(super) fn run(input: &[u8]) {
@@ -34,11 +34,11 @@ pub(super) fn run(input: &[u8]) {
     }
 }
 
-/// WebAssembly as far as the engine takes it, and code that ends now and then.
+/// Settings for WebAssembly that the engine accepts, with code that sometimes ends.
 fn config() -> Config {
     Config {
         gc_enabled: false,
-        // References to anything but functions need a collector, too.
+        // References to anything but functions need a garbage collector.
         reference_types_enabled: false,
         exceptions_enabled: false,
         memory64_enabled: false,
@@ -53,11 +53,11 @@ fn config() -> Config {
     }
 }
 
-/// The world whose handlers wasm-smith writes.
+/// Exports of the world whose handlers wasm-smith generates.
 const EXPORTS: &[&str] = &["roots", "sampling", "elicitation", "get-task-result", "list-tasks"];
 const IMPORTS: &[&str] = &["tasks", "progress"];
 
-/// A module with what such a world imports and exports, and a memory that is large enough for something to stand in it.
+/// A module with the imports and exports of that world, and a memory large enough to hold data.
 const SHAPE: &str = r#"(module
     (import "taskcell:handlers/progress@0.1.0" "report" (func (param f64 i32 f64 i32 i32 i32)))
     (import "taskcell:handlers/tasks@0.1.0" "get" (func (param i32 i32 i32)))
@@ -72,7 +72,7 @@ const SHAPE: &str = r#"(module
     (func (export "taskcell:handlers/get-task-result@0.1.0#handle") (param i32) (result i32) i32.const 0)
     (func (export "taskcell:handlers/list-tasks@0.1.0#handle") (param i32) (result i32) i32.const 0))"#;
 
-/// A component around a module of wasm-smith's that fits the world.
+/// Builds a component around a module of wasm-smith's that fits the world.
 fn of_world(input: &[u8]) -> Option<Vec<u8>> {
     static BINARY: LazyLock<Vec<u8>> = LazyLock::new(|| {
         component_of(SHAPE, &[], EXPORTS, IMPORTS).expect("the shape is that of the world");
@@ -86,16 +86,16 @@ fn of_world(input: &[u8]) -> Option<Vec<u8>> {
         ..config()
     };
     let module = Module::new(config, &mut Unstructured::new(input)).ok()?.to_bytes();
-    // wit-component cannot take every module that fits.
+    // wit-component does not accept every module that fits.
     component_of(module, &[], EXPORTS, IMPORTS).ok()
 }
 
-/// A component all of whose handlers give these bytes as their result.
+/// Builds a component all of whose handlers return these bytes as their result.
 fn answers(input: &[u8]) -> Vec<u8> {
     let (how, result) = input.split_first().map_or((0, input), |(how, rest)| (*how, rest));
     let result = &result[..result.len().min(MAX_RESULT)];
     let data: String = result.iter().map(|byte| format!("\\{byte:02x}")).collect();
-    // The last two are an allocator that lies, and one that gives the place of the result.
+    // The last two are an allocator that lies, and one that returns the address of the result.
     let allocates = match how % 8 {
         6 => "(i32.const -16)".to_owned(),
         7 => format!("(i32.const {RESULT})"),
@@ -126,7 +126,7 @@ fn answers(input: &[u8]) -> Vec<u8> {
     component_of(module, &[], &exports, &[]).expect("a component")
 }
 
-/// What a handler may export. Each function takes a place in memory and gives one.
+/// Exports that a handler may have. Each function takes an address and returns one.
 const ALL: &[(&str, &str)] = &[
     ("get-task", "handle"),
     ("get-task-result", "handle"),
@@ -144,7 +144,7 @@ const ALL: &[(&str, &str)] = &[
 mod tests {
     use super::*;
 
-    /// Bytes without an order.
+    /// Pseudo-random bytes.
     fn noise(seed: u64) -> Vec<u8> {
         let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
         let mut next = || {
@@ -156,7 +156,7 @@ mod tests {
         (0..2_000).map(|_| next()).collect()
     }
 
-    /// What is made is not only refused.
+    /// Checks that some generated components are loaded and called, not only refused.
     #[test]
     fn some_are_called() {
         let called = |made: Option<Vec<u8>>| made.is_some_and(|bytes| block_on(exercise(bytes)).is_ok());

@@ -1,4 +1,4 @@
-//! The pieces that messages and tool results are made of.
+//! Shapes of the parts of messages and tool results.
 
 use super::{annotations, icon, meta};
 use crate::shape::Shape::{self, Flag, Number, Object, OneOf, Text, Word};

@@ -1,4 +1,4 @@
-//! Requests to ask the user, and what the user did.
+//! Shapes of requests to the user, and of the user's answers.
 
 use serde_json::json;
 
@@ -41,7 +41,7 @@ pub fn integer_schema() -> Shape {
     )
 }
 
-/// A schema with bounds, or with a default: one that is out of the bounds would not be kept.
+/// A schema with bounds, or with a default: a default outside of the bounds would not be kept.
 fn bounded_or_offered(members: &[Member], bounds: [Member; 2], default: Shape) -> Shape {
     let with = |more: Vec<Member>| Shape::Record(members.iter().cloned().chain(more).collect());
     OneOf(vec![with(bounds.into()), with(vec![optional("default", default)])])
@@ -121,7 +121,7 @@ pub fn legacy_titled_enum() -> Shape {
     ])
 }
 
-/// Choices with one of them offered: a default that is none of them would not be kept.
+/// Choices with one of them as the default: any other default would not be kept.
 #[must_use]
 pub fn offered_choices() -> Shape {
     let options = json!([{ "const": "r", "title": "Red" }, { "const": "g", "title": "Green" }]);
@@ -134,7 +134,7 @@ pub fn offered_choices() -> Shape {
     ])
 }
 
-/// Schemas that no case stands for, yet sent.
+/// Schemas beyond the cases of MCP, which servers nevertheless send.
 #[must_use]
 pub fn other_schema() -> Shape {
     Shape::Fixed(vec![

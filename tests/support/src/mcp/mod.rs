@@ -1,4 +1,4 @@
-//! The data of MCP, revision 2025-11-25, as shapes: a reading of its schema that knows nothing of the library's types.
+//! Data of MCP, revision 2025-11-25, as shapes: a reading of its schema that is independent of the library's types.
 //!
 //! Each function is named after its entry in the schema.
 

@@ -1,4 +1,4 @@
-//! Requests to run a model, and what the model said.
+//! Shapes of requests to run a model, and of the model's answers.
 
 use super::{icon, meta, role, sampling_content};
 use crate::shape::Shape::{self, Count, Flag, Number, Object, OneOf, Text, Word};

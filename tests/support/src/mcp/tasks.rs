@@ -1,4 +1,4 @@
-//! Tasks, and what the host keeps of them beside what MCP says.
+//! Shapes of tasks, and of the data that the host keeps beyond MCP's.
 
 use super::{create_message_request, create_message_result, elicit_form, elicit_result, elicit_url, meta};
 use crate::shape::Shape::{self, Count, Object, OneOf, Text, Word};
@@ -48,7 +48,7 @@ pub fn list_tasks_result() -> Shape {
     record([required("tasks", list(task())), optional("nextCursor", Text), meta()])
 }
 
-/// What a task was asked to do
+/// Input of a task
 #[must_use]
 pub fn task_input() -> Shape {
     OneOf(vec![
@@ -58,7 +58,7 @@ pub fn task_input() -> Shape {
     ])
 }
 
-/// What a task gave
+/// Output of a task
 #[must_use]
 pub fn task_output() -> Shape {
     OneOf(vec![
