@@ -34,12 +34,12 @@ use taskcell::mrtr::{self, CallError, Caller, RemoteTask, Response, SendError};
 use taskcell::protocol::types::Implementation;
 use taskcell::session::{Observer, Undeclared};
 use taskcell::telemetry::{CallWatch, outgoing};
-use taskcell::{LiveHandlers, Session, SessionOptions};
+use taskcell::{HandlerRegistry, Session, SessionOptions};
 
 /// Settings of a connection to a server.
 pub(super) struct Options<'a> {
     pub(super) protocol: Protocol,
-    pub(super) handlers: LiveHandlers,
+    pub(super) handlers: HandlerRegistry,
     /// Names of the environment variables that the server does not inherit.
     pub(super) secrets: &'a [String],
     pub(super) tasks: &'a TaskKeeping,
@@ -329,7 +329,7 @@ fn called(outcome: Result<Box<RawValue>, CallError>) -> anyhow::Result<Response>
 }
 
 /// Splits the options into the handlers and the options of their session, and reports the connection.
-fn session(options: Options<'_>, server: Implementation, version: String) -> (LiveHandlers, SessionOptions) {
+fn session(options: Options<'_>, server: Implementation, version: String) -> (HandlerRegistry, SessionOptions) {
     options.progress.line(format!("connected to {} {} ({version})", server.name, server.version));
     let mut session_options = SessionOptions::new(server);
     session_options.protocol_version = version;

@@ -16,7 +16,7 @@ use super::terminal;
 use super::unasked::unasked;
 use taskcell::grants::Import;
 use taskcell::grants::Settings;
-use taskcell::handlers::Served;
+use taskcell::handlers::Responder;
 use taskcell::kinds::KINDS;
 use taskcell::{Handler, Handlers, text};
 
@@ -116,11 +116,11 @@ impl Inspected<'_> {
             document
         });
         let served = KINDS.iter().map(|row| {
-            let by = match handlers.served(row.kind) {
-                Served::Handler(_) => "exported",
-                Served::Native(_) => "native",
-                Served::Managed => "managed",
-                Served::Default => "default",
+            let by = match handlers.responder(row.kind) {
+                Responder::Handler(_) => "exported",
+                Responder::Native(_) => "native",
+                Responder::Managed => "managed",
+                Responder::Default => "default",
             };
             (row.export.to_owned(), by.into())
         });
@@ -168,11 +168,11 @@ impl Inspected<'_> {
         writeln!(out, "\nkinds")?;
         for row in &KINDS {
             let method = if row.augmented { format!("{} (task)", row.method) } else { row.method.to_owned() };
-            let answer = match handlers.served(row.kind) {
-                Served::Handler(_) => "exported".to_owned(),
-                Served::Native(_) => "native: by the program itself".to_owned(),
-                Served::Managed => "managed: by the host, around the plain handler".to_owned(),
-                Served::Default => format!("default: {} {}", row.default.0, row.default.1),
+            let answer = match handlers.responder(row.kind) {
+                Responder::Handler(_) => "exported".to_owned(),
+                Responder::Native(_) => "native: by the program itself".to_owned(),
+                Responder::Managed => "managed: by the host, around the plain handler".to_owned(),
+                Responder::Default => format!("default: {} {}", row.default.0, row.default.1),
             };
             writeln!(out, "  {:<22} {method:<30} {answer}", row.export)?;
         }

@@ -28,7 +28,7 @@ use super::tasks_args::{DefaultPrincipal, Defaults, TaskArgs};
 use super::terminal::Progress;
 use taskcell::session::{Event, Undeclared};
 use taskcell::text;
-use taskcell::{Handlers, LiveHandlers};
+use taskcell::{HandlerRegistry, Handlers};
 
 /// Seconds to wait for an answer of the server.
 const WITHOUT_USER: u64 = 120;
@@ -127,7 +127,7 @@ pub(super) async fn run_with(args: Args, recorder: Option<Arc<Recorder>>) -> any
     let (handlers, tasks) = tasks.open(handlers).await?;
     let watch = args.watch.or(config.watch).unwrap_or(false);
     let handlers = if watch { watchable(handlers)? } else { handlers };
-    let handlers = LiveHandlers::new(handlers);
+    let handlers = HandlerRegistry::new(handlers);
     let timeout = args.timeout.unwrap_or(if args.handlers.asks_the_user(&config) { WITH_USER } else { WITHOUT_USER });
     let timeout = Duration::from_secs(timeout);
     let progress = Progress::new(args.quiet);

@@ -24,7 +24,7 @@ use rmcp::service::{RequestContext, RoleClient, RoleServer, RunningService};
 use rmcp::transport::TokioChildProcess;
 use rmcp::{ErrorData, ServerHandler, ServiceExt};
 use taskcell::protocol::types::RpcError;
-use taskcell::{Handlers, Native};
+use taskcell::{Handlers, NativeHandler};
 use taskcell_rmcp::Adapter;
 use tokio::process::Command;
 
@@ -72,9 +72,9 @@ impl ServerHandler for Echo {
 fn adapter() -> Result<Adapter, Failure> {
     let nothing = || RpcError::new(-1, "nothing");
     let handlers = Handlers::default()
-        .native(Native::sampling(move |_context, _request| async move { Err(nothing()) }))?
-        .native(Native::elicitation(move |_context, _request| async move { Err(nothing()) }))?
-        .native(Native::roots(move |_context| async move { Err(nothing()) }))?;
+        .native(NativeHandler::sampling(move |_context, _request| async move { Err(nothing()) }))?
+        .native(NativeHandler::elicitation(move |_context, _request| async move { Err(nothing()) }))?
+        .native(NativeHandler::roots(move |_context| async move { Err(nothing()) }))?;
     Ok(Adapter::new(handlers.managed()))
 }
 

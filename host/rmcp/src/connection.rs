@@ -388,7 +388,7 @@ mod tests {
     use super::*;
     use taskcell::mrtr::{Response, SendError};
     use taskcell::protocol::types::{RpcError, TextContent};
-    use taskcell::{Handlers, Native};
+    use taskcell::{Handlers, NativeHandler};
 
     /// A way to a server that takes all and says nothing.
     struct Silent;
@@ -410,7 +410,7 @@ mod tests {
     async fn large_requests_that_wait_are_bounded() {
         let gate = Arc::new(Semaphore::new(0));
         let opens = Arc::clone(&gate);
-        let sampling = Native::sampling(move |_, _| {
+        let sampling = NativeHandler::sampling(move |_, _| {
             let gate = Arc::clone(&gate);
             async move {
                 drop(gate.acquire().await);

@@ -77,7 +77,7 @@ pub use stdio::Stdio;
 pub use transport::Transport;
 
 use connection::{Carrier, Connection};
-use taskcell::handlers::LiveHandlers;
+use taskcell::handlers::HandlerRegistry;
 use taskcell::mrtr;
 use taskcell::protocol::types::Implementation;
 use taskcell::session::SessionOptions;
@@ -89,7 +89,7 @@ type SetUp = Arc<dyn Fn(Implementation) -> SessionOptions + Send + Sync>;
 /// own. Cloning it is cheap.
 #[derive(Clone)]
 pub struct Adapter {
-    handlers: LiveHandlers,
+    handlers: HandlerRegistry,
     options: SetUp,
     calls: mrtr::Options,
 }
@@ -103,9 +103,9 @@ impl std::fmt::Debug for Adapter {
 impl Adapter {
     /// An adapter with these handlers, and sessions as [`SessionOptions::new`] has them.
     ///
-    /// [`LiveHandlers`] can be replaced while it is used; a connection declares those that serve when it is made.
+    /// [`HandlerRegistry`] can be replaced while it is used; a connection declares those that serve when it is made.
     #[must_use]
-    pub fn new(handlers: impl Into<LiveHandlers>) -> Self {
+    pub fn new(handlers: impl Into<HandlerRegistry>) -> Self {
         let handlers = handlers.into();
         Self { handlers, options: Arc::new(SessionOptions::new), calls: mrtr::Options::default() }
     }

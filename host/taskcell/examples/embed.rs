@@ -12,7 +12,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use taskcell::protocol::jsonrpc::Message;
 use taskcell::protocol::types::{Implementation, ListRootsResult, Root};
-use taskcell::{Engine, EngineOptions, Grants, Handler, Handlers, Native, Session, SessionOptions};
+use taskcell::{Engine, EngineOptions, Grants, Handler, Handlers, NativeHandler, Session, SessionOptions};
 use tokio::task::JoinSet;
 
 /// What the server asks, as a transport hands it over.
@@ -36,7 +36,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 async fn answers(component: &Path) -> Result<Vec<Value>, Box<dyn Error>> {
     let engine = Engine::new(EngineOptions::default())?;
     let handler = Handler::from_file(&engine, component, Grants::default()).await?;
-    let roots = Native::roots(|context| async move {
+    let roots = NativeHandler::roots(|context| async move {
         let name = Some(format!("for {}", context.request.server.name));
         Ok(ListRootsResult {
             roots: vec![Root { uri: "file:///home/user/project".to_owned(), name, meta: None }],

@@ -31,7 +31,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Kinds that need no sandbox are taken by closures of the application: [`Native`].
+//! Kinds that need no sandbox are taken by closures of the application: [`NativeHandler`].
 //!
 //! | module | knows |
 //! |---|---|
@@ -72,7 +72,7 @@ pub mod watch;
 
 pub use error::{Error, Part};
 pub use grants::Grants;
-pub use handlers::{Handler, Handlers, LiveHandlers, Native, NativeContext};
+pub use handlers::{Handler, HandlerRegistry, Handlers, NativeContext, NativeHandler};
 pub use protocol::kinds;
 pub use sandbox::{Engine, EngineOptions, Limits};
 pub use session::{Outbox, Session, SessionOptions};

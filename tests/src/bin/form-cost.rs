@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
 use taskcell::protocol::types::{ElicitAction, ElicitEntry, ElicitResult, ElicitValue};
-use taskcell::{Handlers, Native};
+use taskcell::{Handlers, NativeHandler};
 use taskcell_test_support::server::Server;
 
 /// What one request may cost.
@@ -183,7 +183,7 @@ fn cpu() -> Result<Duration> {
 }
 
 fn server(value: ElicitValue) -> Result<Server> {
-    let native = Native::elicitation(move |_, _| {
+    let native = NativeHandler::elicitation(move |_, _| {
         let content = vec![ElicitEntry { name: "a".to_owned(), value: value.clone() }];
         async move { Ok(ElicitResult { action: ElicitAction::Accept(Some(content)), meta: None }) }
     });

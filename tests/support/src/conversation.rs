@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use taskcell::{LiveHandlers, Outbox, Session, SessionOptions};
+use taskcell::{HandlerRegistry, Outbox, Session, SessionOptions};
 use tokio::task::JoinSet;
 
 /// Timeout longer than any wait, only to end a test that hangs.
@@ -62,7 +62,7 @@ pub struct Conversation {
 impl Conversation {
     /// Starts a session.
     #[must_use]
-    pub fn new(handlers: impl Into<LiveHandlers>, options: SessionOptions) -> Self {
+    pub fn new(handlers: impl Into<HandlerRegistry>, options: SessionOptions) -> Self {
         let (session, outbox) = Session::new(handlers, options);
         Self { session: Arc::new(session), outbox, running: JoinSet::new(), seen: Vec::new(), next_id: 1_000 }
     }

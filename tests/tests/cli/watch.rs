@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use taskcell::kinds::Kind;
 use taskcell::session::Event;
 use taskcell::watch::FileWatch;
-use taskcell::{Engine, Grants, Handler, Handlers, LiveHandlers, Session};
+use taskcell::{Engine, Grants, Handler, HandlerRegistry, Handlers, Session};
 use taskcell_test_support::cli;
 use taskcell_test_support::component_digests::numbered_component;
 use taskcell_test_support::compose;
@@ -110,7 +110,7 @@ fn place(number: i32) -> (TempDir, PathBuf) {
 
 /// Handlers whose file is watched; what comes of that.
 struct Watched {
-    handlers: LiveHandlers,
+    handlers: HandlerRegistry,
     session: Session,
     told: queue::UnboundedReceiver<String>,
     watching: tokio::task::JoinHandle<std::convert::Infallible>,
@@ -119,7 +119,7 @@ struct Watched {
 impl Watched {
     async fn new(engine: &Engine, file: &Path) -> Self {
         let handler = Handler::from_file(engine, file, Grants::default()).await.unwrap();
-        let handlers = LiveHandlers::new(Handlers::new([handler]).unwrap());
+        let handlers = HandlerRegistry::new(Handlers::new([handler]).unwrap());
         let (tell, told) = queue::unbounded_channel();
         let mut options = options();
         options.observer = Some(Arc::new(move |event| {

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use taskcell::protocol::types::{ElicitAction, ElicitEntry, ElicitResult, ElicitValue};
-use taskcell::{Handlers, Native};
+use taskcell::{Handlers, NativeHandler};
 use taskcell_test_support::conversation::{Conversation, soon, start};
 use taskcell_test_support::handlers::{cells, guest, stock};
 use taskcell_test_support::provision::{node_peers, peers_skipped, python_fastmcp, repository};
@@ -245,7 +245,7 @@ async fn zod_and_the_typescript_sdk_take_the_answers() {
 
 /// A handler that answers the field `a` with a text of so many bytes, and the host's tasks around it.
 fn long_answer(size: usize) -> Handlers {
-    let native = Native::elicitation(move |_, _| async move {
+    let native = NativeHandler::elicitation(move |_, _| async move {
         let content = vec![ElicitEntry { name: "a".to_owned(), value: ElicitValue::Text("a".repeat(size)) }];
         Ok(ElicitResult { action: ElicitAction::Accept(Some(content)), meta: None })
     });

@@ -5,7 +5,7 @@ use taskcell::mrtr::{CallError, Caller};
 use taskcell::protocol::jsonrpc::Message;
 use taskcell::tasks::{AuditLog, MemoryStore, SqliteStore, Tasks};
 use taskcell::{
-    Engine, EngineOptions, Error, Grants, Handler, Handlers, Limits, Native, NativeContext, Outbox, Session,
+    Engine, EngineOptions, Error, Grants, Handler, Handlers, Limits, NativeContext, NativeHandler, Outbox, Session,
     SessionOptions,
 };
 
@@ -16,7 +16,7 @@ fn sent<T: Send>(_: T) {}
 #[test]
 fn types_are_shared_between_threads() {
     shared::<(Engine, EngineOptions, Limits, Grants)>();
-    shared::<(Handler, Handlers, Native, NativeContext)>();
+    shared::<(Handler, Handlers, NativeHandler, NativeContext)>();
     shared::<(Session, SessionOptions, Caller, CallError)>();
     shared::<(Tasks, MemoryStore, SqliteStore, AuditLog)>();
     shared::<Error>();

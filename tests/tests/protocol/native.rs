@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
-use taskcell::handlers::{Features, Served};
+use taskcell::handlers::{Features, Responder};
 use taskcell::kinds::{KINDS, Kind};
 use taskcell::protocol::jsonrpc::Message;
 use taskcell::protocol::types::{
@@ -14,7 +14,7 @@ use taskcell::protocol::types::{
 };
 use taskcell::session::{Event, Undeclared};
 use taskcell::tasks::{AuditLog, By, CreateOptions};
-use taskcell::{Error, Grants, Handler, Handlers, Native, Session};
+use taskcell::{Error, Grants, Handler, Handlers, NativeHandler, Session};
 use taskcell_test_support::compose::component;
 use taskcell_test_support::conversation::{Conversation, prompt, request, soon, start, task_prompt};
 use taskcell_test_support::handlers::{cells, engine};
@@ -59,8 +59,8 @@ fn with(mut params: Value, member: &str, value: Value) -> Value {
 }
 
 /// Says what it was asked for last; waits for ever, fails or panics when it is asked to.
-fn sampling() -> Native {
-    Native::sampling(|context, request| {
+fn sampling() -> NativeHandler {
+    NativeHandler::sampling(|context, request| {
         let said = match &request.messages.last().unwrap().content[0] {
             SamplingContent::Text(content) => content.text.clone(),
             other => panic!("{other:?}"),
@@ -84,8 +84,8 @@ fn sampling() -> Native {
 }
 
 /// Enters what the form's message says.
-fn elicitation() -> Native {
-    Native::elicitation(|_, request| async move {
+fn elicitation() -> NativeHandler {
+    NativeHandler::elicitation(|_, request| async move {
         Ok(match request {
             taskcell::protocol::types::ElicitRequest::Form(form) => accepted(&form.message),
             _ => ElicitResult { action: ElicitAction::Decline, meta: None },
@@ -93,45 +93,45 @@ fn elicitation() -> Native {
     })
 }
 
-fn roots() -> Native {
-    Native::roots(|_| async { Ok(one_root("file:///project")) })
+fn roots() -> NativeHandler {
+    NativeHandler::roots(|_| async { Ok(one_root("file:///project")) })
 }
 
 /// The kinds of tasks, over the session's own tasks; done by whoever the application likes.
-fn tasks() -> [Native; 6] {
+fn tasks() -> [NativeHandler; 6] {
     let create = |context: taskcell::NativeContext, metadata, output: TaskOutput| async move {
         let task = context.tasks.create(CreateOptions::new(metadata, Arc::clone(&context.origin))).await?;
         context.tasks.finish(&task.task_id, &Ok(output), By::default()).await?;
         Ok(CreateTaskResult { task, meta: None })
     };
     [
-        Native::augmented_sampling(move |context, metadata, _| {
+        NativeHandler::augmented_sampling(move |context, metadata, _| {
             create(context, metadata, TaskOutput::Sampling(message("done")))
         }),
-        Native::augmented_elicitation(move |context, metadata, _| {
+        NativeHandler::augmented_elicitation(move |context, metadata, _| {
             create(context, metadata, TaskOutput::Elicitation(accepted("me")))
         }),
-        Native::get_task(
-            |context, id| async move { Ok(TaskResult { task: context.tasks.get(&id).await?, meta: None }) },
-        ),
-        Native::get_task_result(|context, id| async move { context.tasks.wait(&id).await? }),
-        Native::list_tasks(|context, cursor| async move {
+        NativeHandler::get_task(|context, id| async move {
+            Ok(TaskResult { task: context.tasks.get(&id).await?, meta: None })
+        }),
+        NativeHandler::get_task_result(|context, id| async move { context.tasks.wait(&id).await? }),
+        NativeHandler::list_tasks(|context, cursor| async move {
             Ok(ListTasksResult {
                 meta: Some(r#"{"mine":true}"#.to_owned()),
                 ..context.tasks.list(cursor.as_deref()).await?
             })
         }),
-        Native::cancel_task(|context, id| async move {
+        NativeHandler::cancel_task(|context, id| async move {
             Ok(TaskResult { task: context.tasks.cancel(&id).await?, meta: None })
         }),
     ]
 }
 
-fn plain() -> [Native; 3] {
+fn plain() -> [NativeHandler; 3] {
     [sampling(), elicitation(), roots()]
 }
 
-fn set(natives: impl IntoIterator<Item = Native>) -> Handlers {
+fn set(natives: impl IntoIterator<Item = NativeHandler>) -> Handlers {
     natives.into_iter().try_fold(Handlers::default(), Handlers::native).unwrap()
 }
 
@@ -155,9 +155,9 @@ impl Drop for Dropped {
 }
 
 /// A closure that waits for ever; the channels tell when a call begins and when its future is dropped.
-fn waiting() -> (Native, mpsc::UnboundedReceiver<()>, mpsc::UnboundedReceiver<()>) {
+fn waiting() -> (NativeHandler, mpsc::UnboundedReceiver<()>, mpsc::UnboundedReceiver<()>) {
     let ((begin, begun), (end, dropped)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
-    let native = Native::sampling(move |_, _| {
+    let native = NativeHandler::sampling(move |_, _| {
         let (begin, guard) = (begin.clone(), Dropped(end.clone()));
         async move {
             begin.send(()).unwrap();
@@ -174,14 +174,14 @@ fn waiting() -> (Native, mpsc::UnboundedReceiver<()>, mpsc::UnboundedReceiver<()
 #[test]
 fn each_kind_is_served_and_declared() {
     let all: Vec<_> = plain().into_iter().chain(tasks()).collect();
-    let mut kinds: Vec<_> = all.iter().map(Native::kind).collect();
+    let mut kinds: Vec<_> = all.iter().map(NativeHandler::kind).collect();
     kinds.sort_unstable();
     assert_eq!(kinds, KINDS.iter().map(|row| row.kind).collect::<Vec<_>>());
     for native in &all {
         let kind = native.kind();
         let handlers = set([native.clone()]);
         for row in &KINDS {
-            let served = matches!(handlers.served(row.kind), Served::Native(native) if native.kind() == row.kind);
+            let served = matches!(handlers.responder(row.kind), Responder::Native(native) if native.kind() == row.kind);
             assert_eq!(served, row.kind == kind, "{} by {native:?}", row.export);
         }
         assert_eq!(handlers.kinds().collect::<Vec<_>>(), [kind]);
@@ -256,8 +256,10 @@ async fn beside_a_component() {
     let handlers = handlers.native(sampling()).unwrap().native(roots()).unwrap();
     let modes = json!({ "form": {}, "url": {} });
     assert_eq!(handlers.capabilities(), json!({ "sampling": {}, "elicitation": modes, "roots": {} }));
-    assert!(matches!(handlers.served(Kind::Elicitation), Served::Handler(handler) if handler.name() == "composed"));
-    assert!(matches!(handlers.served(Kind::Sampling), Served::Native(_)));
+    assert!(
+        matches!(handlers.responder(Kind::Elicitation), Responder::Handler(handler) if handler.name() == "composed")
+    );
+    assert!(matches!(handlers.responder(Kind::Sampling), Responder::Native(_)));
 
     let seen = Arc::new(Mutex::new(Vec::new()));
     let mut options = options();
@@ -352,7 +354,7 @@ async fn the_rules_are_those_of_a_component() {
     let invalid = Some("invalid_answer");
     // The root that is given; what comes of it.
     for (uri, kind) in [("file:///a", None), ("file:///a/../b", invalid), ("https://example.com/", invalid)] {
-        let server = Server::new(set([Native::roots(move |_| async move { Ok(one_root(uri)) })]));
+        let server = Server::new(set([NativeHandler::roots(move |_| async move { Ok(one_root(uri)) })]));
         let answer = ask(&server, "roots/list", json!({})).await;
         assert_eq!(answer["error"]["data"]["kind"].as_str(), kind, "{uri}: {answer}");
     }
@@ -385,7 +387,7 @@ async fn own_tasks_keep_the_rules() {
         (TaskOutput::Sampling(message("hi")), Some("invalid_answer")),
     ];
     for (output, kind) in outputs {
-        let server = Server::new(set([Native::augmented_elicitation(move |context, metadata, _| {
+        let server = Server::new(set([NativeHandler::augmented_elicitation(move |context, metadata, _| {
             let outcome = Ok(output.clone());
             async move {
                 let task = context.tasks.create(CreateOptions::new(metadata, context.origin)).await?;
@@ -404,11 +406,11 @@ async fn bad_requests_do_not_reach_a_closure() {
     let calls = Arc::new(AtomicUsize::new(0));
     let (counting, also) = (Arc::clone(&calls), Arc::clone(&calls));
     let handlers = set([
-        Native::elicitation(move |_, _| {
+        NativeHandler::elicitation(move |_, _| {
             counting.fetch_add(1, Ordering::Relaxed);
             async { Ok(accepted("me")) }
         }),
-        Native::sampling(move |_, _| {
+        NativeHandler::sampling(move |_, _| {
             also.fetch_add(1, Ordering::Relaxed);
             async { Ok(message("hi")) }
         }),
@@ -481,7 +483,7 @@ async fn a_cancelled_request_drops_its_closure() {
 #[tokio::test]
 async fn progress_ends_with_the_request() {
     let (send, mut contexts) = mpsc::unbounded_channel();
-    let native = Native::roots(move |context| {
+    let native = NativeHandler::roots(move |context| {
         let send = send.clone();
         async move {
             context.report(1.0, None, None);
@@ -550,7 +552,7 @@ async fn cancelled_work_drops_its_closure() {
 /// The audit log names a closure as `native`, for a kind of its own and for managed work.
 #[tokio::test]
 async fn the_audit_log_names_it() {
-    let lists = || Native::list_tasks(|context, _| async move { Ok(context.tasks.list(None).await?) });
+    let lists = || NativeHandler::list_tasks(|context, _| async move { Ok(context.tasks.list(None).await?) });
     let log = Written::default();
     let mut options = options();
     options.audit = Some(Arc::new(AuditLog::new(log.clone(), false)));
@@ -577,7 +579,7 @@ async fn an_answer_has_the_form_of_the_negotiated_revision() {
         [text.clone(), TextContent { text: "two".to_owned(), ..text }].map(SamplingContent::Text)
     };
     let answering = |content: Vec<SamplingContent>| {
-        let sampling = Native::sampling(move |_, _| {
+        let sampling = NativeHandler::sampling(move |_, _| {
             let content = content.clone();
             async move { Ok(CreateMessageResult { content, ..message("") }) }
         });

@@ -19,7 +19,7 @@ use taskcell::protocol::types::{
     CreateMessageRequest, CreateMessageResult, ListRootsResult, Role, RpcError, SamplingContent, TextContent,
 };
 use taskcell::session::Event;
-use taskcell::{Engine, Error, Grants, Handler, Handlers, LiveHandlers, Native, Session, SessionOptions};
+use taskcell::{Engine, Error, Grants, Handler, HandlerRegistry, Handlers, NativeHandler, Session, SessionOptions};
 use taskcell_test_support::component_digests::numbered_component;
 use taskcell_test_support::compose::{component, component_for, component_with, core_module};
 use taskcell_test_support::conversation::{Conversation, prompt, request, soon, start};
@@ -47,11 +47,11 @@ async fn load(engine: &Engine, name: &str, bytes: Vec<u8>) -> Handler {
     Handler::from_bytes(engine, name, bytes, Grants::default()).await.unwrap()
 }
 
-async fn live(engine: &Engine, number: i32) -> LiveHandlers {
+async fn live(engine: &Engine, number: i32) -> HandlerRegistry {
     Handlers::new([load(engine, "numbered", numbered_component(number).unwrap()).await]).unwrap().into()
 }
 
-fn session(handlers: &LiveHandlers) -> Session {
+fn session(handlers: &HandlerRegistry) -> Session {
     Session::new(handlers.clone(), options()).0
 }
 
@@ -123,7 +123,7 @@ async fn waiting(engine: &Engine) -> (Handler, Arc<Semaphore>) {
     (Handler::from_bytes(engine, "model_and_user", bytes, grants).await.unwrap(), gate)
 }
 
-fn weak(handlers: &LiveHandlers, kind: Kind) -> Weak<Handler> {
+fn weak(handlers: &HandlerRegistry, kind: Kind) -> Weak<Handler> {
     Arc::downgrade(handlers.current().get(kind).unwrap())
 }
 
@@ -162,7 +162,7 @@ async fn the_next_request_is_answered_by_the_new_one() {
 async fn what_runs_finishes_on_the_old_one() {
     let engine = engine(cells(8)).unwrap();
     let (handler, gate) = waiting(&engine).await;
-    let handlers = LiveHandlers::new(Handlers::new([handler]).unwrap());
+    let handlers = HandlerRegistry::new(Handlers::new([handler]).unwrap());
     let session = session(&handlers);
     let old = weak(&handlers, Kind::Sampling);
     let message = request(1, SAMPLING, &prompt("hi")).to_string();
@@ -190,7 +190,7 @@ async fn cells_that_wait_end_at_once() {
     let engine = engine(cells(8)).unwrap();
     let (handler, gate) = waiting(&engine).await;
     let reusing = load(&engine, "reuse", guest("tests/guests/reuse")).await;
-    let handlers = LiveHandlers::new(Handlers::new([reusing.with_reuse(100)]).unwrap());
+    let handlers = HandlerRegistry::new(Handlers::new([reusing.with_reuse(100)]).unwrap());
     let one = session(&handlers);
     assert_eq!((said(&one, "").await, said(&one, "").await), (json!("1"), json!("2")));
     assert!(engine.pool().core_instances > 0, "a cell waits");
@@ -215,7 +215,7 @@ async fn cells_that_wait_end_at_once() {
 async fn work_goes_on_with_what_it_began_with() {
     let engine = engine(cells(8)).unwrap();
     let (handler, gate) = waiting(&engine).await;
-    let handlers = LiveHandlers::new(Handlers::new([handler]).unwrap().managed());
+    let handlers = HandlerRegistry::new(Handlers::new([handler]).unwrap().managed());
     let mut server = Conversation::new(handlers.clone(), options());
     let task = server.create("slow").await.unwrap();
     // Whoever waits for the gate is the work.
@@ -258,7 +258,7 @@ async fn a_broken_component_changes_nothing() {
     let engine = engine(limits).unwrap();
     let own = load(&engine, "numbered", numbered_component(1).unwrap()).await;
     let other = load(&engine, "minimal", minimal()).await;
-    let handlers = LiveHandlers::new(Handlers::new([own, other]).unwrap());
+    let handlers = HandlerRegistry::new(Handlers::new([own, other]).unwrap());
     let (options, told) = observed(options());
     let session = Session::new(handlers.clone(), options).0;
     let before = weak(&handlers, Kind::Roots);
@@ -283,7 +283,7 @@ async fn a_broken_component_changes_nothing() {
 async fn a_pinned_component_stays() {
     let engine = engine(cells(4)).unwrap();
     let handler = load(&engine, "numbered", numbered_component(1).unwrap()).await.pinned();
-    let (pinned, handlers) = (handler.digest().to_owned(), LiveHandlers::new(Handlers::new([handler]).unwrap()));
+    let (pinned, handlers) = (handler.digest().to_owned(), HandlerRegistry::new(Handlers::new([handler]).unwrap()));
     let error = handlers.reload("numbered", numbered_component(2).unwrap()).await.unwrap_err();
     assert!(matches!(&error, Error::Pinned { wanted, .. } if *wanted == pinned), "{error}");
     assert!(error.to_string().contains(&format!("pinned is {pinned}")), "{error}");
@@ -325,7 +325,7 @@ fn a_reload_keeps_to_the_grants_of_now() {
         let name = "numbered";
         let with = Handler::from_bytes(&engine, name, numbered_component(1).unwrap(), grants).await.unwrap();
         let without = load(&engine, name, numbered_component(1).unwrap()).await;
-        let handlers = LiveHandlers::new(Handlers::new([with]).unwrap());
+        let handlers = HandlerRegistry::new(Handlers::new([with]).unwrap());
         let asks_for_more = component(&["roots"], &["tasks"]).unwrap();
 
         let (_, before_hashing) = hold();
@@ -408,7 +408,7 @@ async fn a_set_is_replaced_by_any_other() {
     let first = engine(cells(8)).unwrap();
     let handlers = live(&first, 1).await;
     let session = session(&handlers);
-    let roots = || Native::roots(|_| async { Ok(ListRootsResult { roots: Vec::new(), meta: None }) });
+    let roots = || NativeHandler::roots(|_| async { Ok(ListRootsResult { roots: Vec::new(), meta: None }) });
     let change = handlers.replace(Handlers::default().native(roots()).unwrap());
     assert_eq!((change.components.len(), exports(&change.moved)), (1, vec!["roots"]));
     assert_eq!(ask(&session, ROOTS, &json!({})).await["result"]["roots"], json!([]));
@@ -443,7 +443,7 @@ async fn other_roots_are_told() {
     for (told, version) in [(true, "2025-11-25"), (false, "2025-11-25"), (true, mrtr::PROTOCOL_VERSION)] {
         let handler = load(&engine, "numbered", numbered_component(1).unwrap()).await;
         let handlers = Handlers::new([handler, load(&engine, "other", minimal()).await]).unwrap();
-        let handlers = LiveHandlers::new(handlers.with_features(features(told)));
+        let handlers = HandlerRegistry::new(handlers.with_features(features(told)));
         let roots = if told { json!({ "listChanged": true }) } else { json!({}) };
         assert_eq!(handlers.current().capabilities()["roots"], roots);
         let mut options = options();
@@ -466,7 +466,7 @@ async fn the_next_request_declares_what_is_served_now() {
     let handler = load(&engine, "numbered", component(&["roots"], &[]).unwrap()).await;
     let mut features = Features::default();
     features.roots_list_changed = true;
-    let handlers = LiveHandlers::new(Handlers::new([handler]).unwrap().with_features(features));
+    let handlers = HandlerRegistry::new(Handlers::new([handler]).unwrap().with_features(features));
     let mut options = options();
     options.protocol_version = mrtr::PROTOCOL_VERSION.to_owned();
     let (session, _) = Session::new(handlers.clone(), options);

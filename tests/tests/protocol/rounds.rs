@@ -15,7 +15,7 @@ use taskcell::protocol::types::{
     ListRootsResult, Role, Root, RpcError, SamplingContent, TextContent,
 };
 use taskcell::session::Event;
-use taskcell::{Handlers, Native, Session, SessionOptions};
+use taskcell::{Handlers, NativeHandler, Session, SessionOptions};
 use taskcell_test_support::conversation::{soon, start};
 use taskcell_test_support::handlers::{cells, guest, stock};
 use taskcell_test_support::scripted_server::{Asked, ScriptedServer};
@@ -61,13 +61,13 @@ fn text_of(text: &str) -> CreateMessageResult {
 
 /// Closures of the three kinds, which answer as the recorded client did.
 fn natives() -> Handlers {
-    let sampling = Native::sampling(|_, request| async move {
+    let sampling = NativeHandler::sampling(|_, request| async move {
         match request.max_tokens {
             666 => Err(RpcError { code: -1, message: "No".to_owned(), data: Some(r#"{"why":[1]}"#.to_owned()) }),
             _ => Ok(text_of("Paris")),
         }
     });
-    let elicitation = Native::elicitation(|_, request| async move {
+    let elicitation = NativeHandler::elicitation(|_, request| async move {
         let entry = |value: String| ElicitEntry { name: "name".to_owned(), value: ElicitValue::Text(value) };
         let content = match request {
             ElicitRequest::Form(_) => Some(vec![entry("Ada".to_owned())]),
@@ -76,7 +76,7 @@ fn natives() -> Handlers {
         };
         Ok(ElicitResult { action: ElicitAction::Accept(content), meta: None })
     });
-    let roots = Native::roots(|_| async {
+    let roots = NativeHandler::roots(|_| async {
         let root = Root { uri: "file:///home/user/project".to_owned(), name: Some("tmp".to_owned()), meta: None };
         Ok(ListRootsResult { roots: vec![root], meta: None })
     });
@@ -288,7 +288,7 @@ async fn sizes_and_depths_are_those_of_messages() {
 #[tokio::test(flavor = "multi_thread")]
 async fn inputs_are_gathered_side_by_side_within_the_cells_of_the_session() {
     let met = Arc::new(tokio::sync::Barrier::new(3));
-    let sampling = Native::sampling({
+    let sampling = NativeHandler::sampling({
         let met = Arc::clone(&met);
         move |_, _| {
             let met = Arc::clone(&met);
@@ -349,7 +349,7 @@ async fn the_cells_of_a_call_that_ends_are_dropped() {
 #[tokio::test]
 async fn handlers_and_observers_see_inputs_as_requests() {
     let seen = Arc::new(Mutex::new(Vec::new()));
-    let roots = Native::roots({
+    let roots = NativeHandler::roots({
         let seen = Arc::clone(&seen);
         move |context| {
             seen.lock().unwrap().push(context.request);
@@ -385,15 +385,15 @@ async fn handlers_and_observers_see_inputs_as_requests() {
 #[tokio::test]
 async fn capabilities_of_requests_follow_the_kinds() {
     let all = [
-        ("sampling", Native::sampling(move |_, _| pending()), Some(json!({}))),
-        ("elicitation", Native::elicitation(move |_, _| pending()), Some(json!({ "form": {}, "url": {} }))),
-        ("roots", Native::roots(move |_| pending()), Some(json!({}))),
-        ("augmented-sampling", Native::augmented_sampling(move |_, _, _| pending()), None),
-        ("augmented-elicitation", Native::augmented_elicitation(move |_, _, _| pending()), None),
-        ("get-task", Native::get_task(move |_, _| pending()), None),
-        ("get-task-result", Native::get_task_result(move |_, _| pending()), None),
-        ("list-tasks", Native::list_tasks(move |_, _| pending()), None),
-        ("cancel-task", Native::cancel_task(move |_, _| pending()), None),
+        ("sampling", NativeHandler::sampling(move |_, _| pending()), Some(json!({}))),
+        ("elicitation", NativeHandler::elicitation(move |_, _| pending()), Some(json!({ "form": {}, "url": {} }))),
+        ("roots", NativeHandler::roots(move |_| pending()), Some(json!({}))),
+        ("augmented-sampling", NativeHandler::augmented_sampling(move |_, _, _| pending()), None),
+        ("augmented-elicitation", NativeHandler::augmented_elicitation(move |_, _, _| pending()), None),
+        ("get-task", NativeHandler::get_task(move |_, _| pending()), None),
+        ("get-task-result", NativeHandler::get_task_result(move |_, _| pending()), None),
+        ("list-tasks", NativeHandler::list_tasks(move |_, _| pending()), None),
+        ("cancel-task", NativeHandler::cancel_task(move |_, _| pending()), None),
     ];
     assert_eq!(all.len(), KINDS.len());
     for combination in 0..1 << all.len() {
@@ -630,7 +630,7 @@ async fn a_dropped_call_cancels_its_task() {
 /// Whoever is asked for a task's sake is left alone when it ends.
 #[tokio::test]
 async fn a_task_that_ends_while_input_is_gathered_ends_the_call() {
-    let roots = Native::roots(|_| async { pending().await });
+    let roots = NativeHandler::roots(|_| async { pending().await });
     let server = Arc::new(ScriptedServer::new([WORKING, ASKS, ASKS, ENDED]));
     let (_session, caller) = caller(Handlers::default().native(roots).unwrap(), &server, Options::default());
     let ended = soon(caller.call("tools/call", &raw(CALL))).await.unwrap();

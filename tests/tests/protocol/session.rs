@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use taskcell::protocol::types::{CreateMessageResult, Role, SamplingContent, TaskStatus, TextContent};
 use taskcell::session::{Event, Undeclared};
 use taskcell::tasks::{MemoryStore, TaskStore, Whose};
-use taskcell::{Handlers, Native, Outbox, Session, SessionOptions};
+use taskcell::{Handlers, NativeHandler, Outbox, Session, SessionOptions};
 use taskcell_test_support::conversation::{Conversation, prompt, request, soon, start, task_prompt};
 use taskcell_test_support::handlers::{cells, guest, stock};
 use taskcell_test_support::server::options;
@@ -669,7 +669,7 @@ async fn work_spawns_no_work() {
 fn large(bytes: usize, gate: &Arc<Semaphore>) -> (Handlers, Arc<AtomicUsize>) {
     let called = Arc::new(AtomicUsize::new(0));
     let (calls, gate) = (Arc::clone(&called), Arc::clone(gate));
-    let sampling = Native::sampling(move |_, _| {
+    let sampling = NativeHandler::sampling(move |_, _| {
         calls.fetch_add(1, Ordering::SeqCst);
         let gate = Arc::clone(&gate);
         let content = TextContent { text: "x".repeat(bytes), annotations: None, meta: None };

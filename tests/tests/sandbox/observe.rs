@@ -17,7 +17,7 @@ use taskcell::protocol::types::{
     ListRootsResult, RpcError,
 };
 use taskcell::telemetry::{METRICS, MetricType, SPANS, describe_metrics};
-use taskcell::{Grants, Handler, Handlers, Limits, Native, Outbox, Session};
+use taskcell::{Grants, Handler, Handlers, Limits, NativeHandler, Outbox, Session};
 use taskcell_test_support::conversation::{Conversation, prompt, request, soon, start, task_prompt};
 use taskcell_test_support::guests::build_guest;
 use taskcell_test_support::handlers::{cells, engine, guest, guest_with, stock};
@@ -183,7 +183,7 @@ fn session_handler(spans: &Spans) -> String {
 }
 
 fn closures() -> Handlers {
-    let roots = Native::roots(|_| async { Ok(ListRootsResult { roots: Vec::new(), meta: None }) });
+    let roots = NativeHandler::roots(|_| async { Ok(ListRootsResult { roots: Vec::new(), meta: None }) });
     Handlers::default().native(roots).unwrap()
 }
 

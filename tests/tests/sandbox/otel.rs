@@ -10,7 +10,7 @@ use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData
 use serde_json::{Value, json};
 use taskcell::mrtr::{Caller, Options, PROTOCOL_VERSION};
 use taskcell::protocol::types::ListRootsResult;
-use taskcell::{Handlers, Native, Session};
+use taskcell::{Handlers, NativeHandler, Session};
 use taskcell_test_support::cli;
 use taskcell_test_support::collector::Collector;
 use taskcell_test_support::conversation::{Conversation, prompt, request, soon, task_prompt};
@@ -55,7 +55,7 @@ fn attribute(span: &SpanData, name: &str) -> String {
 }
 
 fn closures() -> Handlers {
-    let roots = Native::roots(|_| async { Ok(ListRootsResult { roots: Vec::new(), meta: None }) });
+    let roots = NativeHandler::roots(|_| async { Ok(ListRootsResult { roots: Vec::new(), meta: None }) });
     Handlers::default().native(roots).unwrap()
 }
 

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use taskcell::handlers::Served;
+use taskcell::handlers::Responder;
 use taskcell::kinds::{KINDS, Kind};
 use taskcell::tasks::{MemoryStore, TaskStore, Whose};
 use taskcell::{Engine, Grants, Handler, Handlers, Limits, Session, SessionOptions};
@@ -142,9 +142,9 @@ async fn what_is_served_and_declared() {
 /// Checks who serves each of the nine kinds, and what is declared.
 fn serves(handlers: &Handlers, own: &[&str], managed: &[&str], declared: &Value) {
     for row in &KINDS {
-        let served = match handlers.served(row.kind) {
-            Served::Handler(_) => "own",
-            Served::Managed => "managed",
+        let served = match handlers.responder(row.kind) {
+            Responder::Handler(_) => "own",
+            Responder::Managed => "managed",
             _ => "default",
         };
         let expected = match row.export {
@@ -169,7 +169,7 @@ async fn what_is_exported_stays_the_handlers_own() {
     let (own, managed) = (stock().await, stock().await.managed());
     assert_eq!(own.capabilities(), managed.capabilities());
     for row in &KINDS {
-        assert!(matches!(managed.served(row.kind), Served::Handler(_)), "{}", row.export);
+        assert!(matches!(managed.responder(row.kind), Responder::Handler(_)), "{}", row.export);
     }
     let mut told = Vec::new();
     for handlers in [own, managed] {
@@ -484,7 +484,7 @@ async fn work_without_a_handler_fails() {
     drop(session);
     let bytes = component(&["elicitation"], &[]).unwrap();
     let next = Handlers::new([load(&engine(few()).unwrap(), "next", bytes, &json!({})).await]).unwrap().managed();
-    assert!(matches!(next.served(Kind::GetTaskResult), Served::Managed));
+    assert!(matches!(next.responder(Kind::GetTaskResult), Responder::Managed));
     let mut next = Conversation::new(next, sharing(&store, "me"));
     let id = json!({ "taskId": made["result"]["task"]["taskId"] });
     let result = next.ask("tasks/result", &id).await.unwrap();

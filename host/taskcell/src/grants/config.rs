@@ -119,7 +119,7 @@ static NONE: LazyLock<WasiConfigVariables> = LazyLock::new(WasiConfigVariables::
 
 pub(super) fn add_to_linker(linker: &mut Linker<CellState>) -> wasmtime::Result<()> {
     wasmtime_wasi_config::add_to_linker(linker, |state| {
-        WasiConfig::new(state.scope.owner.grants.config.as_ref().map_or(&NONE, |settings| &settings.variables))
+        WasiConfig::new(state.context.handler.grants.config.as_ref().map_or(&NONE, |settings| &settings.variables))
     })
 }
 

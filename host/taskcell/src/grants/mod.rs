@@ -2,10 +2,11 @@
 //!
 //! A grant is an imported interface. A component that imports what it was not granted is refused when it is loaded,
 //! with the grant's name, rather than failing at the first call. What a grant needs to know of the request being
-//! served stands in the cell's `Scope`.
+//! served stands in the cell's `CallContext`.
 
 mod clocks;
 mod config;
+mod context;
 mod created;
 #[cfg(feature = "http")]
 mod http;
@@ -14,7 +15,6 @@ mod keyvalue;
 mod model;
 mod progress;
 mod random;
-mod scope;
 mod state;
 mod tasks;
 #[cfg(any(feature = "http", feature = "model"))]
@@ -27,6 +27,7 @@ use wasmtime::component::Linker;
 
 pub use clocks::Clocks;
 pub use config::{Secret, Setting, Settings};
+pub(crate) use context::{CallContext, HandlerInfo, SessionContext};
 pub(crate) use created::Created;
 #[cfg(feature = "http")]
 pub use http::{Http, HttpLimits, HttpRule, Resolver};
@@ -39,7 +40,6 @@ pub use model::{Model, ModelContext, ModelUse, SessionIdentity};
 pub use model::{ModelGuards, Provider, ProviderModel, WrongProvider};
 pub use progress::Progress;
 pub use random::Random;
-pub(crate) use scope::{Conversation, Owner, Scope};
 pub(crate) use state::CellState;
 pub use user::{Confirmation, User};
 

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxView, WasiView};
 
+use super::context::{CallContext, HandlerInfo};
 #[cfg(feature = "http")]
 use super::http::Outgoing;
-use super::scope::{Owner, Scope};
 use crate::sandbox::{Limiter, Limits, Logged, Output};
 
 /// What the host keeps for one cell: its limits, and what it was granted.
@@ -18,7 +18,7 @@ pub(crate) struct CellState {
     bounds: WasiBounds,
     /// By how much the guest overdrew its time when it was ended.
     pub(crate) overdrawn: Duration,
-    pub(crate) scope: Scope,
+    pub(crate) context: CallContext,
 }
 
 /// What bounds WASI: resources, bytes of output, and bytes that a call makes.
@@ -47,9 +47,9 @@ struct Wasi {
 impl Wasi {
     /// An empty context: clocks and random work; files, sockets, arguments and the environment are not there. What
     /// is printed is kept for the log.
-    fn new(scope: &Scope, bounds: WasiBounds) -> Self {
+    fn new(context: &CallContext, bounds: WasiBounds) -> Self {
         let WasiBounds { handles, output, host_call } = bounds;
-        let grants = &scope.owner.grants;
+        let grants = &context.handler.grants;
         let output = Output::new(output);
         let mut builder = WasiCtx::builder();
         builder.stdout(output.clone()).stderr(output.clone());
@@ -67,7 +67,7 @@ impl Wasi {
             table,
             output,
             #[cfg(feature = "http")]
-            http: Outgoing::new(grants.http.as_ref(), &scope.owner.name),
+            http: Outgoing::new(grants.http.as_ref(), &context.handler.name),
         }
     }
 }
@@ -89,24 +89,24 @@ impl wasmtime_wasi_http::WasiHttpView for CellState {
 
 impl CellState {
     /// The state of a fresh cell.
-    pub(crate) fn new(limits: &Limits, scope: Scope) -> Self {
+    pub(crate) fn new(limits: &Limits, context: CallContext) -> Self {
         let (limiter, bounds) = (Limiter::new(limits), WasiBounds::of(limits));
-        Self { limiter, wasi: None, bounds, overdrawn: Duration::ZERO, scope }
+        Self { limiter, wasi: None, bounds, overdrawn: Duration::ZERO, context }
     }
 
     /// Begins the next request in a cell that has answered one.
-    pub(crate) fn begin(&mut self, scope: Scope) {
+    pub(crate) fn begin(&mut self, context: CallContext) {
         self.overdrawn = Duration::ZERO;
         #[cfg(feature = "http")]
         if let Some(wasi) = &mut self.wasi {
-            wasi.http = Outgoing::new(scope.owner.grants.http.as_ref(), &scope.owner.name);
+            wasi.http = Outgoing::new(context.handler.grants.http.as_ref(), &context.handler.name);
         }
-        self.scope = scope;
+        self.context = context;
     }
 
     /// Logs what the guest printed; none where it did not use WASI.
     pub(crate) fn log_output(&self) -> Option<Logged> {
-        let Owner { name, grants, .. } = &*self.scope.owner;
+        let HandlerInfo { name, grants, .. } = &*self.context.handler;
         let settings = grants.config.as_ref();
         let redact =
             |text: &str| settings.map_or_else(|| text.to_owned(), |settings| settings.without_secrets(text).into());
@@ -114,7 +114,7 @@ impl CellState {
     }
 
     fn wasi(&mut self) -> &mut Wasi {
-        let (scope, bounds) = (&self.scope, self.bounds);
-        self.wasi.get_or_insert_with(|| Box::new(Wasi::new(scope, bounds)))
+        let (context, bounds) = (&self.context, self.bounds);
+        self.wasi.get_or_insert_with(|| Box::new(Wasi::new(context, bounds)))
     }
 }

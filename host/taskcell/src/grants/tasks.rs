@@ -16,29 +16,29 @@ const RESULT_OF_CELL: u32 = 2;
 
 impl CellState {
     fn tasks(&self) -> wasmtime::Result<Arc<Tasks>> {
-        let conversation = self.scope.conversation.as_ref();
-        let tasks = conversation.map(|conversation| Arc::clone(&conversation.tasks));
+        let session = self.context.session.as_ref();
+        let tasks = session.map(|session| Arc::clone(&session.tasks));
         tasks.ok_or_else(|| wasmtime::format_err!("tasks cannot be used while a component is loaded"))
     }
 
     async fn finish(&mut self, task_id: &str, outcome: Outcome) -> Given<Task> {
-        let finished = self.tasks()?.finish(task_id, &outcome, self.scope.by(task_id)).await;
+        let finished = self.tasks()?.finish(task_id, &outcome, self.context.by(task_id)).await;
         Ok(finished.map_err(|error| self.refused(&error)))
     }
 
     /// Waits for a place to read a result in. All who waited for the same task come here at once.
     async fn take_result_place(&mut self) {
-        if let (None, Some(places)) = (&self.scope.result, &self.scope.results) {
+        if let (None, Some(places)) = (&self.context.result, &self.context.results) {
             // The semaphore is never closed.
-            self.scope.result = Arc::clone(places).acquire_many_owned(RESULT_OF_CELL).await.ok();
+            self.context.result = Arc::clone(places).acquire_many_owned(RESULT_OF_CELL).await.ok();
         }
     }
 
     /// A refusal as the guest gets it. The operator is told of each kind once a cell: a guest may ask without end.
     fn refused(&mut self, error: &TaskError) -> RpcError {
         match error.told() {
-            Some(kind) if !self.scope.told.contains(&kind) => {
-                self.scope.told.push(kind);
+            Some(kind) if !self.context.told.contains(&kind) => {
+                self.context.told.push(kind);
                 error.log();
             }
             _ => error.count(),
@@ -52,14 +52,14 @@ impl Host for &mut CellState {
         import(Import("taskcell:handlers/tasks", "create"), async {
             let TaskOptions { poll_interval, status_message } = options;
             let tasks = self.tasks()?;
-            let mut wanted = CreateOptions::new(metadata, self.scope.origin());
+            let mut wanted = CreateOptions::new(metadata, self.context.origin());
             (wanted.poll_interval, wanted.status_message) = (poll_interval, status_message);
-            let created = match self.scope.created.admit(&tasks) {
+            let created = match self.context.created.admit(&tasks) {
                 Ok(()) => tasks.reserve(wanted).await,
                 Err(error) => Err(error),
             };
             if let Ok(task) = &created {
-                self.scope.created.add(tasks, task.clone());
+                self.context.created.add(tasks, task.clone());
             }
             Ok(created.map_err(|error| self.refused(&error)))
         })
@@ -82,7 +82,7 @@ impl Host for &mut CellState {
 
     async fn update(&mut self, task_id: String, status: TaskStatus, message: Option<String>) -> Given<Task> {
         import(Import("taskcell:handlers/tasks", "update"), async {
-            let by = self.scope.by(&task_id);
+            let by = self.context.by(&task_id);
             let updated = self.tasks()?.update(&task_id, status, message.as_deref(), by).await;
             Ok(updated.map_err(|error| self.refused(&error)))
         })
@@ -121,11 +121,11 @@ impl Host for &mut CellState {
 
     async fn spawn(&mut self, task_id: String, input: TaskInput) -> Given<()> {
         import(Import("taskcell:handlers/tasks", "spawn"), async {
-            let Some(room) = self.scope.spawn_room else {
+            let Some(room) = self.context.spawn_room else {
                 let message = "Work is spawned only by a handler that exports `background`, while it serves a request";
                 return Ok(Err(RpcError::internal("spawn", message)));
             };
-            if self.scope.spawned.iter().any(|(id, _)| *id == task_id) {
+            if self.context.spawned.iter().any(|(id, _)| *id == task_id) {
                 return Ok(Err(RpcError::invalid_params("Work was already spawned for this task")));
             }
             match self.tasks()?.get(&task_id).await {
@@ -135,15 +135,15 @@ impl Host for &mut CellState {
                 Ok(_) => {}
                 // The requestor wished for so short a time to live that the task is over already. There is nothing to be
                 // done for the task, and nothing is wrong.
-                Err(TaskError::NotFound { .. }) if self.scope.created.contains(&task_id) => return Ok(Ok(())),
+                Err(TaskError::NotFound { .. }) if self.context.created.contains(&task_id) => return Ok(Ok(())),
                 Err(error) => return Ok(Err(self.refused(&error))),
             }
-            let size = match self.scope.spawned_with(&input, room) {
+            let size = match self.context.spawned_with(&input, room) {
                 Ok(size) => size,
                 Err(error) => return Ok(Err(self.refused(&error))),
             };
-            self.scope.spawned_size = size;
-            self.scope.spawned.push((task_id, input));
+            self.context.spawned_size = size;
+            self.context.spawned.push((task_id, input));
             Ok(Ok(()))
         })
         .await

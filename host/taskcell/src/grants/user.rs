@@ -42,7 +42,7 @@ pub trait User: Send + Sync + 'static {
 impl generated::Host for &mut CellState {
     async fn elicit(&mut self, request: ElicitRequest) -> wasmtime::Result<Result<ElicitResult, RpcError>> {
         import(Import("taskcell:handlers/user", "elicit"), async {
-            match (self.scope.owner.grants.user.clone(), self.scope.conversation.clone()) {
+            match (self.context.handler.grants.user.clone(), self.context.session.clone()) {
                 (Some(user), Some(asked)) => Ok(outside(user.elicit(&asked.server, request)).await),
                 _ => Err(wasmtime::format_err!("no user is granted")),
             }
@@ -52,7 +52,7 @@ impl generated::Host for &mut CellState {
 
     async fn confirm(&mut self, message: String) -> wasmtime::Result<Result<generated::Confirmation, RpcError>> {
         import(Import("taskcell:handlers/user", "confirm"), async {
-            match (self.scope.owner.grants.user.clone(), self.scope.conversation.clone()) {
+            match (self.context.handler.grants.user.clone(), self.context.session.clone()) {
                 (Some(user), Some(asked)) => {
                     Ok(outside(user.confirm(&asked.server, message)).await.map(|answer| match answer {
                         Confirmation::Accepted => generated::Confirmation::Accepted,

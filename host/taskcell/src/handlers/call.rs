@@ -1,6 +1,6 @@
 //! A cell: a fresh store and instance for one call.
 //!
-//! Nothing of a call is left in the next one, unless the operator lets an instance go on ([`Kept`]); and dropping the
+//! Nothing of a call is left in the next one, unless the operator lets an instance go on ([`InstancePool`]); and dropping the
 //! call's future drops the cell, wherever the guest is: that is how a request is cancelled.
 
 use std::pin::pin;
@@ -12,11 +12,11 @@ use wasmtime::component::Instance;
 
 use super::component::Handler;
 use super::exports::{Answer, Export, call_checked};
-use super::kept::{Kept, KeptCell};
+use super::instance_pool::{InstancePool, WarmInstance};
 use super::store::{new_store, why, within_limits};
 use crate::Error;
-use crate::grants::{CellState, Scope};
-use crate::sandbox::{Place, Places, Slice};
+use crate::grants::{CallContext, CellState};
+use crate::sandbox::{Permit, Permits, TimeSlice};
 use crate::telemetry::CellWatch;
 
 /// Calls one export of a handler in a cell of its own, or in one of `kept` where the handler allows it.
@@ -25,35 +25,35 @@ use crate::telemetry::CellWatch;
 /// that it ended in: whoever makes something of the answer keeps it until that is made, but never waits with it.
 pub(crate) async fn call<'a, E: Export>(
     handler: &'a Handler,
-    kept: &Kept,
-    scope: Scope,
+    pool: &InstancePool,
+    context: CallContext,
     params: E::Params<'_>,
-) -> (Result<Answer<E::Output>, Error>, Scope, Option<Slice<'a>>) {
+) -> (Result<Answer<E::Output>, Error>, CallContext, Option<TimeSlice<'a>>) {
     let engine = handler.engine();
     let limits = engine.limits();
     let mut watch;
-    let mut cell = match kept.take(handler) {
-        Some(cell) => Cell::again(cell, scope),
+    let mut cell = match pool.take(handler) {
+        Some(cell) => Cell::again(cell, context),
         None => match engine.admit() {
-            Ok(place) => Cell::fresh(handler, place, scope),
+            Ok(permit) => Cell::fresh(handler, permit, context),
             Err(error) => {
                 error.log(Some(handler.name()), "a request is refused");
-                return (Err(error), scope, None);
+                return (Err(error), context, None);
             }
         },
     };
     // Ends after the cell, so that what it used to its end is seen.
     watch = CellWatch::begin(handler.name(), handler.digest(), E::KIND, cell.instance.is_some());
     cell.store.data_mut().limiter.measure(watch.measured());
-    let lately = handler.lately();
-    let (ended, turn) = {
+    let cpu_average = handler.cpu_average();
+    let (ended, cpu_permit) = {
         let run = pin!(run::<E>(handler, &mut cell, params));
         // Pinned before it is instrumented: moving it would copy a kilobyte on each request.
         let run = pin!(run.instrument(watch.span().clone()));
         let measured = watch.measured().map(Arc::as_ref);
-        within_limits(engine, lately.is_long(), measured, run).await
+        within_limits(engine, cpu_average.is_long(), measured, run).await
     };
-    let slice = Slice::new(lately, turn);
+    let slice = TimeSlice::new(cpu_average, cpu_permit);
     let answer = match ended {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(why(&error, cell.store.data(), limits)),
@@ -66,12 +66,12 @@ pub(crate) async fn call<'a, E: Export>(
         error.log(Some(handler.name()), "a cell ended without an answer");
     }
     let reusable = answer.is_ok() && logged.as_ref().is_none_or(|logged| logged.all);
-    let mut scope = if reusable { cell.give(handler, kept) } else { cell.store.into_data().scope };
+    let mut context = if reusable { cell.give(handler, pool) } else { cell.store.into_data().context };
     if let (Err(_), Some(logged)) = (&answer, logged) {
-        scope.printed = logged.last;
+        context.printed = logged.last;
     }
     // The cell ends here, within the slice.
-    (answer, scope, Some(slice))
+    (answer, context, Some(slice))
 }
 
 /// A store, and the instance in it once there is one.
@@ -80,44 +80,44 @@ struct Cell<'a> {
     instance: Option<Instance>,
     /// Requests that it may answer.
     left: u32,
-    place: CellPlace<'a>,
+    permit: CellPermit<'a>,
 }
 
 /// A fresh cell's place, or that of one that waited.
-enum CellPlace<'a> {
-    Fresh(Place<&'a Places>),
-    Kept(Place<Arc<Places>>),
+enum CellPermit<'a> {
+    Fresh(Permit<&'a Permits>),
+    Warm(Permit<Arc<Permits>>),
 }
 
 impl<'a> Cell<'a> {
     /// A fresh one, in its place.
-    fn fresh(handler: &Handler, place: Place<&'a Places>, scope: Scope) -> Self {
-        let store = new_store(handler.engine(), scope);
-        Self { store, instance: None, left: handler.reuse(), place: CellPlace::Fresh(place) }
+    fn fresh(handler: &Handler, permit: Permit<&'a Permits>, context: CallContext) -> Self {
+        let store = new_store(handler.engine(), context);
+        Self { store, instance: None, left: handler.reuse(), permit: CellPermit::Fresh(permit) }
     }
 
     /// One that waited for this request.
-    fn again(KeptCell { mut store, instance, left, place }: KeptCell, scope: Scope) -> Self {
-        store.data_mut().begin(scope);
+    fn again(WarmInstance { mut store, instance, left, permit }: WarmInstance, context: CallContext) -> Self {
+        store.data_mut().begin(context);
         store.set_epoch_deadline(1);
-        Self { store, instance: Some(instance), left, place: CellPlace::Kept(place) }
+        Self { store, instance: Some(instance), left, permit: CellPermit::Warm(permit) }
     }
 
     /// Leaves the cell to the next request, if it may answer one more. Gives what it did for this one.
-    fn give(self, handler: &Handler, kept: &Kept) -> Scope {
-        let Self { mut store, instance, left, place } = self;
+    fn give(self, handler: &Handler, pool: &InstancePool) -> CallContext {
+        let Self { mut store, instance, left, permit } = self;
         let left = left.saturating_sub(1);
         let (Some(instance), true) = (instance, left > 0 && store.data().limiter.hit().is_none()) else {
-            return store.into_data().scope;
+            return store.into_data().context;
         };
         // What waits must not keep a conversation alive.
-        let scope = std::mem::replace(&mut store.data_mut().scope, Scope::new(handler.owner()));
-        let place = match place {
-            CellPlace::Fresh(place) => place.keep(handler.engine().places()),
-            CellPlace::Kept(place) => place,
+        let context = std::mem::replace(&mut store.data_mut().context, CallContext::new(handler.info()));
+        let permit = match permit {
+            CellPermit::Fresh(permit) => permit.keep(handler.engine().permits()),
+            CellPermit::Warm(permit) => permit,
         };
-        kept.put(handler, KeptCell { store, instance, left, place });
-        scope
+        pool.put(handler, WarmInstance { store, instance, left, permit });
+        context
     }
 }
 

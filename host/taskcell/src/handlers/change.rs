@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::set::{Handlers, Served};
+use super::set::{Handlers, Responder};
 use crate::kinds::{KINDS, Kind};
 
 /// What is different between the handlers that served and those that serve now.
@@ -55,9 +55,9 @@ impl Change {
     }
 
     pub(crate) fn between(before: &Handlers, after: &Handlers) -> Self {
-        let serves = |handlers: &Handlers, kind: Kind| !matches!(handlers.served(kind), Served::Default);
+        let serves = |handlers: &Handlers, kind: Kind| !matches!(handlers.responder(kind), Responder::Default);
         let kinds = || KINDS.iter().map(|row| row.kind);
-        let moved = |kind: &Kind| match (before.taker(*kind), after.taker(*kind)) {
+        let moved = |kind: &Kind| match (before.handler_for(*kind), after.handler_for(*kind)) {
             (Some(before), Some(after)) => !before.is(after),
             _ => false,
         };

@@ -12,11 +12,11 @@ use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 use super::exports::{EXPORTS, Export};
 use super::store::{new_store, why, within_limits};
 use crate::Error;
-use crate::grants::{self, CellState, Grants, Import, Owner, Scope};
+use crate::grants::{self, CallContext, CellState, Grants, HandlerInfo, Import};
 use crate::kinds::{KINDS, Kind};
 use crate::protocol::{PACKAGE, PACKAGE_VERSION};
 use crate::sandbox::compile::{Known, compile, known, remember};
-use crate::sandbox::{Engine, Lately, Limits, file};
+use crate::sandbox::{CpuAverage, Engine, Limits, file};
 
 /// The four bytes that every WebAssembly binary starts with.
 const MAGIC: &[u8] = b"\0asm";
@@ -25,7 +25,7 @@ const CORE_VERSION: &[u8] = &[1, 0, 0, 0];
 
 /// A component that was loaded.
 pub struct Handler {
-    owner: Arc<Owner>,
+    info: Arc<HandlerInfo>,
     size: usize,
     imports: Vec<Import>,
     version: Option<String>,
@@ -36,12 +36,12 @@ pub struct Handler {
     file: Option<PathBuf>,
     reuse: u32,
     pinned: bool,
-    lately: Lately,
+    cpu_average: CpuAverage,
 }
 
 impl std::fmt::Debug for Handler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Owner { name, digest, .. } = &*self.owner;
+        let HandlerInfo { name, digest, .. } = &*self.info;
         f.debug_struct("Handler").field("name", name).field("digest", digest).finish_non_exhaustive()
     }
 }
@@ -100,11 +100,11 @@ impl Handler {
         component.initialize_copy_on_write_image().map_err(invalid)?;
 
         let exports = Exports::find(&component, &interfaces.exports);
-        let owner = Arc::new(Owner { name: Arc::from(name), digest: Arc::from(digest), grants });
-        exports.check(engine, &owner, &pre, &interfaces.exports).await?;
+        let info = Arc::new(HandlerInfo { name: Arc::from(name), digest: Arc::from(digest), grants });
+        exports.check(engine, &info, &pre, &interfaces.exports).await?;
         let engine = engine.clone();
-        let (file, reuse, pinned, lately) = (None, 1, false, Lately::default());
-        Ok(Self { owner, size, imports, version, engine, pre, exports, file, reuse, pinned, lately })
+        let (file, reuse, pinned, cpu_average) = (None, 1, false, CpuAverage::default());
+        Ok(Self { info, size, imports, version, engine, pre, exports, file, reuse, pinned, cpu_average })
     }
 
     /// The same of bytes that were read from a file.
@@ -124,7 +124,7 @@ impl Handler {
             let (handler, found, wanted) = (name.to_owned(), digest.to_owned(), wanted.to_owned());
             return Err(Error::Pinned { handler, found, wanted });
         }
-        let mut loaded = Self::from_bytes(&self.engine, name, bytes, self.owner.grants.clone()).await?;
+        let mut loaded = Self::from_bytes(&self.engine, name, bytes, self.info.grants.clone()).await?;
         loaded.file.clone_from(&self.file);
         (loaded.reuse, loaded.pinned) = (self.reuse, self.pinned);
         Ok(loaded)
@@ -149,7 +149,7 @@ impl Handler {
         self.reuse
     }
 
-    /// Lets no other component take its place by a reload ([`LiveHandlers::reload`](super::LiveHandlers::reload)):
+    /// Lets no other component take its place by a reload ([`HandlerRegistry::reload`](super::HandlerRegistry::reload)):
     /// for one that was looked at before it was granted what it is.
     #[must_use]
     pub fn pinned(mut self) -> Self {
@@ -164,9 +164,9 @@ impl Handler {
     /// [`Error::NotGranted`]
     pub fn with_grants(&self, grants: Grants) -> Result<Self, Error> {
         grants.allow(self.name(), &self.imports)?;
-        let owner = Owner { name: Arc::clone(&self.owner.name), digest: Arc::clone(&self.owner.digest), grants };
+        let info = HandlerInfo { name: Arc::clone(&self.info.name), digest: Arc::clone(&self.info.digest), grants };
         Ok(Self {
-            owner: Arc::new(owner),
+            info: Arc::new(info),
             size: self.size,
             imports: self.imports.clone(),
             version: self.version.clone(),
@@ -176,20 +176,20 @@ impl Handler {
             file: self.file.clone(),
             reuse: self.reuse,
             pinned: self.pinned,
-            lately: Lately::default(),
+            cpu_average: CpuAverage::default(),
         })
     }
 
     /// The name it was loaded under.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.owner.name
+        &self.info.name
     }
 
     /// The SHA-256 digest of the component, in hexadecimal.
     #[must_use]
     pub fn digest(&self) -> &str {
-        &self.owner.digest
+        &self.info.digest
     }
 
     /// The file it was read from; none where it was loaded from bytes.
@@ -229,8 +229,8 @@ impl Handler {
     }
 
     /// What its cells know of it.
-    pub(crate) fn owner(&self) -> &Arc<Owner> {
-        &self.owner
+    pub(crate) fn info(&self) -> &Arc<HandlerInfo> {
+        &self.info
     }
 
     /// The limits of its cells and messages.
@@ -243,8 +243,8 @@ impl Handler {
     }
 
     /// What its calls computed of late.
-    pub(crate) fn lately(&self) -> &Lately {
-        &self.lately
+    pub(crate) fn cpu_average(&self) -> &CpuAverage {
+        &self.cpu_average
     }
 
     pub(crate) fn pre(&self) -> &InstancePre<CellState> {
@@ -353,18 +353,18 @@ impl Exports {
     async fn check(
         &self,
         engine: &Engine,
-        owner: &Arc<Owner>,
+        info: &Arc<HandlerInfo>,
         pre: &InstancePre<CellState>,
         exports: &[String],
     ) -> Result<(), Error> {
-        let name = &*owner.name;
+        let name = &*info.name;
         let wrong = |export: &str, reason: String| Error::Signature {
             handler: name.to_owned(),
             export: export.to_owned(),
             reason,
         };
-        let _place = engine.admit()?;
-        let mut store = new_store(engine, Scope::new(owner));
+        let _permit = engine.admit()?;
+        let mut store = new_store(engine, CallContext::new(info));
         let limits = engine.limits();
         let (instance, _) = within_limits(engine, false, None, pin!(pre.instantiate_async(&mut store))).await;
         let instance = match instance {

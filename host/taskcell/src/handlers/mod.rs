@@ -8,12 +8,12 @@
 //! | `exports` | the types of the exports, and the call that relies on their having been checked |
 //! | `store` | the store of a cell: its limits, and which of them ended a guest |
 //! | `component` | a loaded component: [`Handler`] |
-//! | `kept` | cells that go on to the next request of a session |
+//! | `instance_pool` | cells that go on to the next request of a session |
 //! | `call` | one call of an export in a cell |
-//! | `native` | closures of the application: [`Native`] |
+//! | `native` | closures of the application: [`NativeHandler`] |
 //! | `set` | which handler takes which kind: [`Handlers`] |
 //! | `change` | what a replacement of handlers changed |
-//! | `live` | a set that can be replaced while sessions use it: [`LiveHandlers`] |
+//! | `registry` | a set that can be replaced while sessions use it: [`HandlerRegistry`] |
 //! | `declare` | the capabilities of handlers beside those of an application |
 
 mod call;
@@ -21,9 +21,9 @@ mod change;
 mod component;
 mod declare;
 mod exports;
-mod kept;
-mod live;
+mod instance_pool;
 mod native;
+mod registry;
 mod set;
 mod store;
 
@@ -35,9 +35,9 @@ pub(crate) use exports::{
     Answer, AugmentedElicitation, AugmentedSampling, Background, CancelTask, Elicitation, Export, GetTask,
     GetTaskResult, ListTasks, Roots, Sampling,
 };
-pub(crate) use kept::Kept;
-pub use live::LiveHandlers;
-pub(crate) use live::{HandlersObserver, Serving};
-pub use native::{Native, NativeContext};
-pub(crate) use set::Taker;
-pub use set::{Features, Handlers, Served};
+pub(crate) use instance_pool::InstancePool;
+pub use native::{NativeContext, NativeHandler};
+pub use registry::HandlerRegistry;
+pub(crate) use registry::{ActiveHandlers, HandlersObserver};
+pub(crate) use set::KindHandler;
+pub use set::{Features, Handlers, Responder};

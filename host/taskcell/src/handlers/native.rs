@@ -39,9 +39,9 @@ type Answer<E> = Result<<E as Export>::Output, RpcError>;
 ///
 /// ```
 /// use taskcell::protocol::types::{ListRootsResult, Root};
-/// use taskcell::{Handlers, Native};
+/// use taskcell::{Handlers, NativeHandler};
 ///
-/// let roots = Native::roots(|_context| async move {
+/// let roots = NativeHandler::roots(|_context| async move {
 ///     let project = Root { uri: "file:///home/user/project".to_owned(), name: None, meta: None };
 ///     Ok(ListRootsResult { roots: vec![project], meta: None })
 /// });
@@ -50,15 +50,15 @@ type Answer<E> = Result<<E as Export>::Output, RpcError>;
 /// # Ok::<(), taskcell::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Native {
+pub struct NativeHandler {
     kind: Kind,
     /// The [`Closure`] of the export that is the kind's.
     closure: Arc<dyn Any + Send + Sync>,
 }
 
-impl std::fmt::Debug for Native {
+impl std::fmt::Debug for NativeHandler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Native").field("kind", &self.kind).finish_non_exhaustive()
+        f.debug_struct("NativeHandler").field("kind", &self.kind).finish_non_exhaustive()
     }
 }
 
@@ -99,7 +99,7 @@ impl NativeContext {
 
 macro_rules! natives {
     ($($(#[$doc:meta])* $name:ident = $kind:ident($($param:ident: $type:ty),*) -> $output:ty;)+) => {
-        impl Native {
+        impl NativeHandler {
             $(
                 $(#[$doc])*
                 #[must_use]
@@ -125,14 +125,14 @@ natives! {
     /// Answers `roots/list`.
     roots = Roots() -> ListRootsResult;
     /// Answers `sampling/createMessage` with `task`, for an application that does the work of tasks itself. Otherwise
-    /// [`Handlers::managed`](super::Handlers::managed) makes tasks of [`Native::sampling`].
+    /// [`Handlers::managed`](super::Handlers::managed) makes tasks of [`NativeHandler::sampling`].
     ///
     /// The requestor knows the task only by the answer: what changes it before is [`By::quiet`](crate::tasks::By::quiet),
     /// and a closure that fails after it made a task has to end it, for nobody else will.
     augmented_sampling =
         AugmentedSampling(metadata: TaskMetadata, request: CreateMessageRequest) -> CreateTaskResult;
     /// Answers `elicitation/create` with `task`, for an application that does the work of tasks itself. Otherwise
-    /// [`Handlers::managed`](super::Handlers::managed) makes tasks of [`Native::elicitation`].
+    /// [`Handlers::managed`](super::Handlers::managed) makes tasks of [`NativeHandler::elicitation`].
     augmented_elicitation = AugmentedElicitation(metadata: TaskMetadata, request: ElicitRequest) -> CreateTaskResult;
     /// Answers `tasks/get` for the task of this id.
     get_task = GetTask(task_id: String) -> TaskResult;
@@ -144,7 +144,7 @@ natives! {
     cancel_task = CancelTask(task_id: String) -> TaskResult;
 }
 
-impl Native {
+impl NativeHandler {
     /// The kind that it takes.
     #[must_use]
     pub fn kind(&self) -> Kind {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::component::Handler;
-use super::native::{self, Native};
+use super::native::{self, NativeHandler};
 use crate::Error;
 use crate::kinds::{self, KINDS, Kind};
 use crate::protocol::Bounds;
@@ -15,7 +15,7 @@ use crate::sandbox::Limits;
 /// A set of handlers in which each kind has one at most. Cloning it is cheap.
 #[derive(Debug, Clone, Default)]
 pub struct Handlers {
-    by_kind: [Option<Taker>; KINDS.len()],
+    by_kind: [Option<KindHandler>; KINDS.len()],
     /// Those that take a kind, and those that export none: another version of one may.
     components: Vec<Arc<Handler>>,
     managed: bool,
@@ -24,12 +24,12 @@ pub struct Handlers {
 
 /// What takes a kind.
 #[derive(Debug, Clone)]
-pub(crate) enum Taker {
+pub(crate) enum KindHandler {
     Component(Arc<Handler>),
-    Native(Native),
+    Native(NativeHandler),
 }
 
-impl Taker {
+impl KindHandler {
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::Component(handler) => handler.name(),
@@ -66,7 +66,7 @@ pub struct Features {
     /// Sampling with tools: `sampling.tools`. Off by default. [client/sampling, Capabilities]
     pub tools: bool,
     /// Whether the server is told that the roots may be others now, when what answers `roots/list` was
-    /// [replaced](super::LiveHandlers): `roots.listChanged`. Off by default. [client/roots, Capabilities]
+    /// [replaced](super::HandlerRegistry): `roots.listChanged`. Off by default. [client/roots, Capabilities]
     pub roots_list_changed: bool,
 }
 
@@ -92,11 +92,11 @@ impl Features {
 
 /// Who answers a kind.
 #[derive(Debug, Clone, Copy)]
-pub enum Served<'a> {
+pub enum Responder<'a> {
     /// A component.
     Handler(&'a Arc<Handler>),
     /// A closure of the application.
-    Native(&'a Native),
+    Native(&'a NativeHandler),
     /// The host's own task runtime, around a handler of the plain kind.
     Managed,
     /// The kind's default error.
@@ -128,7 +128,8 @@ impl Handlers {
     /// [`Error::DuplicateKind`] when it exports a kind that another handler takes.
     pub(crate) fn with_component(&self, old: &Arc<Handler>, new: &Arc<Handler>) -> Result<Self, Error> {
         let mut set = self.clone();
-        let is_old = |taker: &mut Taker| matches!(taker, Taker::Component(taker) if Arc::ptr_eq(taker, old));
+        let is_old =
+            |taker: &mut KindHandler| matches!(taker, KindHandler::Component(taker) if Arc::ptr_eq(taker, old));
         for place in &mut set.by_kind {
             place.take_if(is_old);
         }
@@ -145,16 +146,16 @@ impl Handlers {
     ///
     /// # Errors
     /// [`Error::DuplicateKind`] when the kind is taken.
-    pub fn native(mut self, native: Native) -> Result<Self, Error> {
-        self.put(native.kind(), Taker::Native(native))?;
+    pub fn native(mut self, native: NativeHandler) -> Result<Self, Error> {
+        self.put(native.kind(), KindHandler::Native(native))?;
         Ok(self)
     }
 
     fn put_all(&mut self, handler: &Arc<Handler>) -> Result<(), Error> {
-        handler.kinds().try_for_each(|kind| self.put(kind, Taker::Component(Arc::clone(handler))))
+        handler.kinds().try_for_each(|kind| self.put(kind, KindHandler::Component(Arc::clone(handler))))
     }
 
-    fn put(&mut self, kind: Kind, taker: Taker) -> Result<(), Error> {
+    fn put(&mut self, kind: Kind, taker: KindHandler) -> Result<(), Error> {
         let Some(place) = self.by_kind.get_mut(kind as usize) else { return Ok(()) };
         if let Some(first) = place {
             let (first, second) = (first.name().to_owned(), taker.name().to_owned());
@@ -189,32 +190,33 @@ impl Handlers {
     /// The component that takes a kind; none where a closure does, or the host.
     #[must_use]
     pub fn get(&self, kind: Kind) -> Option<&Arc<Handler>> {
-        match self.taker(kind)? {
-            Taker::Component(handler) => Some(handler),
-            Taker::Native(_) => None,
+        match self.handler_for(kind)? {
+            KindHandler::Component(handler) => Some(handler),
+            KindHandler::Native(_) => None,
         }
     }
 
     /// What takes a kind; none means that the host answers.
-    pub(crate) fn taker(&self, kind: Kind) -> Option<&Taker> {
+    pub(crate) fn handler_for(&self, kind: Kind) -> Option<&KindHandler> {
         self.by_kind.get(kind as usize)?.as_ref()
     }
 
     /// Who answers a kind.
     #[must_use]
-    pub fn served(&self, kind: Kind) -> Served<'_> {
-        match self.taker(kind) {
-            Some(Taker::Component(handler)) => Served::Handler(handler),
-            Some(Taker::Native(native)) => Served::Native(native),
-            None if self.managed && self.manages(kind) => Served::Managed,
-            None => Served::Default,
+    pub fn responder(&self, kind: Kind) -> Responder<'_> {
+        match self.handler_for(kind) {
+            Some(KindHandler::Component(handler)) => Responder::Handler(handler),
+            Some(KindHandler::Native(native)) => Responder::Native(native),
+            None if self.managed && self.manages(kind) => Responder::Managed,
+            None => Responder::Default,
         }
     }
 
     /// Whether the runtime can supply a kind: a task by the plain handler, the rest where there are tasks at all.
     fn manages(&self, kind: Kind) -> bool {
-        let takes =
-            |kind: Kind| self.taker(kind).is_some() || kind.plain().is_some_and(|plain| self.taker(plain).is_some());
+        let takes = |kind: Kind| {
+            self.handler_for(kind).is_some() || kind.plain().is_some_and(|plain| self.handler_for(plain).is_some())
+        };
         if kind.info().augmented {
             return takes(kind);
         }
@@ -223,7 +225,7 @@ impl Handlers {
 
     /// The kinds that are served by more than their default.
     pub fn kinds(&self) -> impl Iterator<Item = Kind> {
-        KINDS.iter().map(|row| row.kind).filter(|kind| !matches!(self.served(*kind), Served::Default))
+        KINDS.iter().map(|row| row.kind).filter(|kind| !matches!(self.responder(*kind), Responder::Default))
     }
 
     /// What bounds messages that are read, and those of closures: the least that any component's engine allows, the

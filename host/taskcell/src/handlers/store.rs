@@ -10,8 +10,8 @@ use wasmtime::{Store, Trap, UpdateDeadline};
 use wasmtime_wasi::ResourceTableError;
 
 use crate::Error;
-use crate::grants::{CellState, Scope};
-use crate::sandbox::{Engine, Limits, Turn, metered, overdrawn};
+use crate::grants::{CallContext, CellState};
+use crate::sandbox::{CpuPermit, Engine, Limits, metered, overdrawn};
 use crate::support::polled;
 use crate::telemetry::Measured;
 
@@ -26,32 +26,34 @@ pub(crate) async fn within_limits<'a, F: Future>(
     at_once: bool,
     measured: Option<&Measured>,
     guest: Pin<&mut F>,
-) -> (Result<F::Output, Error>, Turn<'a>) {
+) -> (Result<F::Output, Error>, CpuPermit<'a>) {
     let (limits, start) = (engine.limits(), Instant::now());
     let mut guest = pin!(metered(limits.cpu_time, || engine.touch(), measured, guest));
     let mut computed = None;
     if !at_once {
         if let Poll::Ready(ended) = poll!(guest.as_mut()) {
-            let turn = Turn::none(start, Instant::now());
-            return (ended.map_err(|current| Error::Cpu { current, limit: limits.cpu_time }), turn);
+            let cpu_permit = CpuPermit::none(start, Instant::now());
+            return (ended.map_err(|current| Error::Cpu { current, limit: limits.cpu_time }), cpu_permit);
         }
         computed = Some(start.elapsed());
     }
     let (start, limit) = (Instant::now(), limits.wall_time);
-    match tokio::time::timeout(limit, engine.turns().taking(computed, guest)).await {
-        Ok((ended, turn)) => (ended.map_err(|current| Error::Cpu { current, limit: limits.cpu_time }), turn),
+    match tokio::time::timeout(limit, engine.scheduler().run(computed, guest)).await {
+        Ok((ended, cpu_permit)) => {
+            (ended.map_err(|current| Error::Cpu { current, limit: limits.cpu_time }), cpu_permit)
+        }
         // How much of it was computed is not known: it was long enough to take turns, or waited.
         Err(_) => {
             let now = Instant::now();
-            (Err(Error::Time { current: now.saturating_duration_since(start), limit }), Turn::none(now, now))
+            (Err(Error::Time { current: now.saturating_duration_since(start), limit }), CpuPermit::none(now, now))
         }
     }
 }
 
 /// A store with every limit set.
-pub(crate) fn new_store(engine: &Engine, scope: Scope) -> Store<CellState> {
+pub(crate) fn new_store(engine: &Engine, context: CallContext) -> Store<CellState> {
     let limits = engine.limits();
-    let mut store = Store::new(engine.wasmtime(), CellState::new(limits, scope));
+    let mut store = Store::new(engine.wasmtime(), CellState::new(limits, context));
     store.limiter(|state| &mut state.limiter);
     store.set_hostcall_fuel(limits.host_call);
     store.set_max_component_handles(limits.handles);

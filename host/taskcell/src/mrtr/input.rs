@@ -125,7 +125,7 @@ impl Caller {
             asked.spawn(answer.in_current_span());
         }
         let (mut answers, mut size) = (Vec::new(), 0usize);
-        let limit = self.session.handlers.serving().bounds.size;
+        let limit = self.session.handlers.active().bounds.size;
         while let Some(answer) = asked.join_next().await {
             let failed = |error| CallError::Transport(Box::new(error));
             let (key, result) = answer.map_err(failed)??;

@@ -11,7 +11,7 @@
 //! use std::sync::Arc;
 //! use taskcell::protocol::types::{Implementation, ListRootsResult};
 //! use taskcell::mrtr::{self, Caller, Options, Response, SendError, Server};
-//! use taskcell::{Handlers, Native, Session, SessionOptions};
+//! use taskcell::{Handlers, NativeHandler, Session, SessionOptions};
 //! use serde_json::value::{RawValue, to_raw_value};
 //!
 //! /// The transport of an application; this one is a server itself.
@@ -33,7 +33,7 @@
 //!
 //! # #[tokio::main]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let roots = Native::roots(|_context| async { Ok(ListRootsResult { roots: Vec::new(), meta: None }) });
+//! let roots = NativeHandler::roots(|_context| async { Ok(ListRootsResult { roots: Vec::new(), meta: None }) });
 //! let handlers = Handlers::default().native(roots)?;
 //! // From the result of `server/discover`; see `mrtr::discovered`.
 //! let server: Implementation = serde_json::from_str(r#"{"name":"a server","version":"1"}"#)?;
@@ -75,7 +75,7 @@ pub use task::RemoteTask;
 pub use input::INPUT;
 pub use meta::{CLIENT_CAPABILITIES, CLIENT_INFO, capabilities};
 
-use crate::handlers::Serving;
+use crate::handlers::ActiveHandlers;
 use crate::protocol::MRTR_PROTOCOL_VERSION;
 use crate::protocol::types::{Implementation, RpcError};
 use crate::session::{Session, SessionInner};
@@ -196,7 +196,7 @@ pub struct Caller {
 
 /// What follows from the handlers that serve.
 struct Declared {
-    /// Of which [`Serving`] it is.
+    /// Of which [`ActiveHandlers`] it is.
     version: u64,
     capabilities: Value,
     meta: Meta,
@@ -207,13 +207,13 @@ struct Declared {
 }
 
 impl Declared {
-    fn new(serving: &Serving, session: &SessionInner, options: &Options, before: Option<&Self>) -> Arc<Self> {
-        let capabilities = meta::capabilities(&serving.handlers, options);
-        let cells = serving.session_cells().max(1) as usize;
+    fn new(active: &ActiveHandlers, session: &SessionInner, options: &Options, before: Option<&Self>) -> Arc<Self> {
+        let capabilities = meta::capabilities(&active.handlers, options);
+        let cells = active.session_cells().max(1) as usize;
         // Inputs that wait need not know that the handlers are others.
         let places = before.filter(|before| before.cells == cells).map(|before| Arc::clone(&before.places));
         Arc::new(Self {
-            version: serving.version,
+            version: active.version,
             meta: Meta::new(&session.protocol_version, options.client.as_ref(), &capabilities),
             capabilities,
             places: places.unwrap_or_else(|| Arc::new(Semaphore::new(cells))),
@@ -234,7 +234,7 @@ impl Caller {
     #[must_use]
     pub fn new(session: &Session, server: Arc<dyn Server>, options: Options) -> Self {
         let session = Arc::clone(&session.inner);
-        let declared = Declared::new(&session.handlers.serving(), &session, &options, None);
+        let declared = Declared::new(&session.handlers.active(), &session, &options, None);
         Self { session, server, options, declared: Mutex::new(declared), cancelling: Mutex::default() }
     }
 
@@ -247,10 +247,10 @@ impl Caller {
 
     /// What follows from the handlers that serve now.
     fn declared(&self) -> Arc<Declared> {
-        let serving = self.session.handlers.serving();
+        let active = self.session.handlers.active();
         let mut declared = self.declared.lock().unwrap_or_else(PoisonError::into_inner);
-        if declared.version != serving.version {
-            *declared = Declared::new(&serving, &self.session, &self.options, Some(&declared));
+        if declared.version != active.version {
+            *declared = Declared::new(&active, &self.session, &self.options, Some(&declared));
         }
         Arc::clone(&declared)
     }
@@ -302,7 +302,7 @@ impl Caller {
         let (mut pauses, mut left) = (PAUSES.iter(), self.options.rounds);
         loop {
             watch.rounds(self.options.rounds.saturating_sub(left));
-            let asked = match Answer::read(result, self.session.handlers.serving().bounds).map_err(CallError::Answer)? {
+            let asked = match Answer::read(result, self.session.handlers.active().bounds).map_err(CallError::Answer)? {
                 Answer::Complete(result) => return Ok(result),
                 Answer::Task(task) if self.options.tasks && method == MAY_BE_A_TASK => return self.finish(task).await,
                 Answer::InputRequired(asked) if INPUT_REQUIRED_METHODS.contains(&method) => asked,

@@ -178,7 +178,7 @@ impl Caller {
         tokio::time::sleep_until(next).await;
         let result = self.request("tasks/get", &self.task_params(id)).await?;
         let state = type_of(&result).and_then(|name| match name {
-            None => TaskState::read(&Members::read(result.get())?, self.session.handlers.serving().bounds),
+            None => TaskState::read(&Members::read(result.get())?, self.session.handlers.active().bounds),
             Some(name) => Err(format!("`tasks/get` gave a `{}`", one_line(&name, MAX_QUOTE))),
         });
         let state = state.map_err(CallError::Answer)?;

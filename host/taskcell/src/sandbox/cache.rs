@@ -2,7 +2,7 @@
 //!
 //! Compiling takes from 30 ms (Rust) to seconds (Python); mapping the compiled file takes less than one. A file's
 //! name holds the component's digest and a hash of the engine's version and settings, so a stale one is never
-//! found. Beside it stands which file was which component ([`Seen`]).
+//! found. Beside it stands which file was which component ([`CachedDigest`]).
 //!
 //! What is found is run without a look at its bytes: a digest of them would cost more than the mapping saves
 //! (`docs/architecture.md`). So the folder and each file must be this user's, and nobody else may write to them.
@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
 use super::cache_files::{make, open_own, own_path, prepare, tidy};
-use super::seen::{Seen, Stamp};
+use super::file_stamp::{CachedDigest, FileStamp};
 use crate::Error;
 
 /// Bytes of a note on which component a file is: about ten times what it has.
@@ -106,17 +106,18 @@ impl Cache {
     }
 
     /// The digest of the component that a file was, if it is still the same file.
-    pub(super) fn seen(&self, stamp: &Stamp) -> Option<String> {
+    pub(super) fn seen(&self, stamp: &FileStamp) -> Option<String> {
         let mut seen = Vec::new();
         open_own(&self.folder.join(stamp.name())).ok()?.take(MAX_SEEN).read_to_end(&mut seen).ok()?;
-        let seen: Seen = serde_json::from_slice(&seen).ok()?;
+        let seen: CachedDigest = serde_json::from_slice(&seen).ok()?;
         (seen.stamp == *stamp && is_digest(&seen.digest)).then_some(seen.digest)
     }
 
     /// Keeps which component a file is. A failure costs only the time to read it again.
-    pub(super) fn remember(&self, stamp: Stamp, digest: &str) {
+    pub(super) fn remember(&self, stamp: FileStamp, digest: &str) {
         let path = self.folder.join(stamp.name());
-        let seen = serde_json::to_vec(&Seen { stamp, digest: digest.to_owned() }).map_err(wasmtime::Error::from);
+        let seen =
+            serde_json::to_vec(&CachedDigest { stamp, digest: digest.to_owned() }).map_err(wasmtime::Error::from);
         if let Err(error) = seen.and_then(|seen| self.write(&path, &seen)) {
             tracing::debug!(path = %path.display(), %error, "which component a file is could not be kept");
         }

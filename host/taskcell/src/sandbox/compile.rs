@@ -9,8 +9,8 @@ use std::time::Instant;
 
 use wasmtime::component::Component;
 
+use super::file_stamp::FileStamp;
 use super::proposals::needed;
-use super::seen::Stamp;
 use super::{Engine, Limits, file};
 use crate::Error;
 use crate::error::{Part, milliseconds};
@@ -76,7 +76,7 @@ pub(crate) async fn known(engine: &Engine, path: &Path) -> Option<Known> {
     let known = tokio::task::spawn_blocking(move || {
         let cache = engine.cache()?;
         let file = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
-        let stamp = Stamp::of(&file).filter(|stamp| stamp.size() <= engine.limits().component_size)?;
+        let stamp = FileStamp::of(&file).filter(|stamp| stamp.size() <= engine.limits().component_size)?;
         let digest = cache.seen(&stamp)?;
         let component = cache.load(engine.wasmtime(), &digest)?;
         Some(Known { component, digest, size: stamp.size() })
@@ -87,7 +87,7 @@ pub(crate) async fn known(engine: &Engine, path: &Path) -> Option<Known> {
 }
 
 /// Keeps which component a file is, for [`known`].
-pub(crate) async fn remember(engine: &Engine, stamp: Stamp, digest: &str) {
+pub(crate) async fn remember(engine: &Engine, stamp: FileStamp, digest: &str) {
     let (engine, digest) = (engine.clone(), digest.to_owned());
     let kept = tokio::task::spawn_blocking(move || engine.cache().map(|cache| cache.remember(stamp, &digest)));
     // Nothing hangs on it.

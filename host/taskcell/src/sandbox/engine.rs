@@ -12,9 +12,9 @@ use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 use super::cache::Cache;
 use super::limits::Limits;
 use super::pagemap::{Decision, PagemapScan};
-use super::places::{Place, Places};
+use super::permits::{Permit, Permits};
+use super::scheduler::CpuScheduler;
 use super::ticker::Ticker;
-use super::turns::Turns;
 use crate::Error;
 use crate::protocol::json::MAX_DEPTH;
 
@@ -70,13 +70,13 @@ pub(crate) trait EvictIdle: Send + Sync + 'static {
 struct Shared {
     engine: wasmtime::Engine,
     limits: Limits,
-    cells: Arc<Places>,
+    cells: Arc<Permits>,
     /// Who has cells that wait for another request.
     idle: Mutex<Vec<Weak<dyn EvictIdle>>>,
     compiling: Arc<Semaphore>,
     cache: Option<Cache>,
     ticker: Ticker,
-    turns: Turns,
+    scheduler: CpuScheduler,
 }
 
 impl std::fmt::Debug for Engine {
@@ -107,11 +107,20 @@ impl Engine {
         let engine =
             wasmtime::Engine::new(&config(&limits, &pagemap)).map_err(|error| Error::Engine(format!("{error:#}")))?;
         let cache = cache.map(|folder| Cache::open(folder, limits.cache_size, &engine)).transpose()?;
-        let cells = Arc::new(Places::new(limits.cells));
+        let cells = Arc::new(Permits::new(limits.cells));
         let compiling = Arc::new(Semaphore::new(COMPILING));
-        let (ticker, turns) = (Ticker::start(engine.clone())?, Turns::default());
+        let (ticker, scheduler) = (Ticker::start(engine.clone())?, CpuScheduler::default());
         Ok(Self {
-            shared: Arc::new(Shared { engine, limits, cells, idle: Mutex::default(), compiling, cache, ticker, turns }),
+            shared: Arc::new(Shared {
+                engine,
+                limits,
+                cells,
+                idle: Mutex::default(),
+                compiling,
+                cache,
+                ticker,
+                scheduler,
+            }),
         })
     }
 
@@ -158,15 +167,15 @@ impl Engine {
         self.shared.ticker.touch();
     }
 
-    pub(crate) fn turns(&self) -> &Turns {
-        &self.shared.turns
+    pub(crate) fn scheduler(&self) -> &CpuScheduler {
+        &self.shared.scheduler
     }
 
     /// A place for one more cell. When there is none, a cell that only waits for another request makes room.
-    pub(crate) fn admit(&self) -> Result<Place<&Places>, Error> {
+    pub(crate) fn admit(&self) -> Result<Permit<&Permits>, Error> {
         let cells = &self.shared.cells;
-        let place = cells.take().or_else(|| self.evict_idle().then(|| cells.take()).flatten());
-        place.ok_or(Error::Overloaded { limit: cells.limit() })
+        let permit = cells.take().or_else(|| self.evict_idle().then(|| cells.take()).flatten());
+        permit.ok_or(Error::Overloaded { limit: cells.limit() })
     }
 
     /// Ends a cell that waits. False when there is none.
@@ -177,7 +186,7 @@ impl Engine {
     }
 
     /// The places for cells.
-    pub(crate) fn places(&self) -> &Arc<Places> {
+    pub(crate) fn permits(&self) -> &Arc<Permits> {
         &self.shared.cells
     }
 

@@ -7,11 +7,11 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::Engine;
-use super::seen::Stamp;
+use super::file_stamp::FileStamp;
 use crate::Error;
 
 /// What a file holds, and which it was.
-type Stamped = (Vec<u8>, Option<Stamp>);
+type Stamped = (Vec<u8>, Option<FileStamp>);
 
 /// The SHA-256 digest of a component, in hexadecimal: its name where its path says nothing.
 pub fn digest(component: &[u8]) -> String {
@@ -62,9 +62,9 @@ fn at_most(path: &Path, limit: usize) -> Result<Result<Stamped, usize>, IoError>
     // It may have grown meanwhile, and some files say that they are empty and are not.
     let mut bytes = Vec::with_capacity(size);
     let mut file = File::open(path)?;
-    let before = Stamp::of(&file.metadata()?);
+    let before = FileStamp::of(&file.metadata()?);
     Read::by_ref(&mut file).take((limit as u64).saturating_add(1)).read_to_end(&mut bytes)?;
     let stamp =
-        before.filter(|before| file.metadata().ok().and_then(|after| Stamp::of(&after)).as_ref() == Some(before));
+        before.filter(|before| file.metadata().ok().and_then(|after| FileStamp::of(&after)).as_ref() == Some(before));
     Ok(if bytes.len() > limit { Err(bytes.len()) } else { Ok((bytes, stamp)) })
 }

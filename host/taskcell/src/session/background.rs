@@ -9,8 +9,8 @@ use tracing::Instrument;
 use super::work::Work;
 use super::{Event, SessionInner};
 use crate::Error;
-use crate::grants::Scope;
-use crate::handlers::{self, Background, Export, Handler, Handlers, NativeContext, Served, Taker};
+use crate::grants::CallContext;
+use crate::handlers::{self, Background, Export, Handler, Handlers, KindHandler, NativeContext, Responder};
 use crate::kinds::Kind;
 use crate::protocol::types::{RequestContext, RpcError, TaskInput, TaskOutput};
 use crate::tasks::{By, Claim, Outcome, Runner};
@@ -100,14 +100,14 @@ impl Runner for SessionInner {
             let kind = kind.ok_or_else(gone)?;
             let context = RequestContext { attempt, ..claim.job.context.clone() };
             // What has begun goes on with these, whatever serves by its end.
-            let serving = self.handlers.serving();
-            match serving.handlers.served(kind) {
-                Served::Handler(handler) if handler.has_background() => {
+            let active = self.handlers.active();
+            match active.handlers.responder(kind) {
+                Responder::Handler(handler) if handler.has_background() => {
                     let task = self.tasks.get(id).await?;
                     self.work::<Background>(handler, kind, claim, (&context, &task, &claim.job.input)).await
                 }
-                Served::Managed => self.plain(&serving.handlers, kind, claim, &context).await,
-                Served::Handler(_) | Served::Native(_) | Served::Default => Err(gone()),
+                Responder::Managed => self.plain(&active.handlers, kind, claim, &context).await,
+                Responder::Handler(_) | Responder::Native(_) | Responder::Default => Err(gone()),
             }
         };
         let done = done.instrument(span).await;
@@ -128,16 +128,16 @@ impl SessionInner {
         claim: &Claim,
         context: &RequestContext,
     ) -> Done<TaskOutput> {
-        let taker = kind.plain().and_then(|plain| handlers.taker(plain)).ok_or_else(gone)?;
+        let handler = kind.plain().and_then(|plain| handlers.handler_for(plain)).ok_or_else(gone)?;
         match &claim.job.input {
             TaskInput::Sampling(request) => {
                 let params = (context, request);
-                let answer = self.plain_by::<handlers::Sampling>(taker, kind, claim, context, params).await?;
+                let answer = self.plain_by::<handlers::Sampling>(handler, kind, claim, context, params).await?;
                 Ok(answer.map(TaskOutput::Sampling))
             }
             TaskInput::Elicitation(request) => {
                 let params = (context, request);
-                let answer = self.plain_by::<handlers::Elicitation>(taker, kind, claim, context, params).await?;
+                let answer = self.plain_by::<handlers::Elicitation>(handler, kind, claim, context, params).await?;
                 Ok(answer.map(TaskOutput::Elicitation))
             }
             TaskInput::Custom(_) => Err(gone()),
@@ -146,15 +146,15 @@ impl SessionInner {
 
     async fn plain_by<E: Export>(
         &self,
-        taker: &Taker,
+        handler: &KindHandler,
         kind: Kind,
         claim: &Claim,
         context: &RequestContext,
         params: E::Params<'_>,
     ) -> Done<E::Output> {
-        match taker {
-            Taker::Component(handler) => self.work::<E>(handler, kind, claim, params).await,
-            Taker::Native(native) => {
+        match handler {
+            KindHandler::Component(handler) => self.work::<E>(handler, kind, claim, params).await,
+            KindHandler::Native(native) => {
                 let progress = self.progress.get(&claim.lease.id);
                 let context =
                     NativeContext::new(context.clone(), kind, ExpectedResult::Anything, &self.tasks, progress);
@@ -170,19 +170,19 @@ impl SessionInner {
         claim: &Claim,
         params: E::Params<'_>,
     ) -> Done<E::Output> {
-        let scope = || Scope {
+        let cell = || CallContext {
             kind: Some(kind),
             lease: Some(claim.lease.clone()),
-            conversation: Some(Arc::clone(&self.conversation)),
+            session: Some(Arc::clone(&self.context)),
             progress: self.progress.get(&claim.lease.id),
-            ..Scope::new(handler.owner())
+            ..CallContext::new(handler.info())
         };
         let mut pauses = PAUSES.iter();
         loop {
-            let (answer, scope, slice) = self.cells.call::<E>(handler, scope(), params).await;
+            let (answer, cell, slice) = self.cells.call::<E>(handler, cell(), params).await;
             drop(slice);
-            let made: Vec<String> = scope.created.ids().map(str::to_owned).collect();
-            scope.created.keep();
+            let made: Vec<String> = cell.created.ids().map(str::to_owned).collect();
+            cell.created.keep();
             if let Err(error) = self.tasks.confirm(&made).await {
                 tracing::warn!(%error, "tasks that were made by the work of a task may not stay");
             }
@@ -192,7 +192,7 @@ impl SessionInner {
                 }
                 (answer, _) => {
                     if let (Err(error), Some(observer)) = (&answer, &self.observer) {
-                        let (task, handler, printed) = (&*claim.lease.id, handler.name(), &*scope.printed);
+                        let (task, handler, printed) = (&*claim.lease.id, handler.name(), &*cell.printed);
                         observer(&Event::WorkFailed { task, handler, error, printed });
                     }
                     return answer.map_err(|error| error.to_rpc());

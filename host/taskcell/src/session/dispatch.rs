@@ -16,7 +16,7 @@ use super::reply::{Reply, broken, invalid};
 use super::serve::{Call, Route};
 use super::{Event, SessionInner, Undeclared, revision};
 use crate::grants::{Created, Progress};
-use crate::handlers::{self, Served, Serving, Taker};
+use crate::handlers::{self, ActiveHandlers, KindHandler, Responder};
 use crate::kinds::Kind;
 use crate::protocol::jsonrpc::code;
 use crate::protocol::request::{Incoming, ListParams, NoParams, Params, TaskParams};
@@ -41,8 +41,8 @@ impl SessionInner {
     /// Answers a message; none when it wants no answer. A request is seen under `parent`.
     pub(super) async fn reply(self: &Arc<Self>, text: &[u8], parent: &Span) -> Option<Reply> {
         // What serves it from here to its end.
-        let serving = self.handlers.serving();
-        let Bounds { size: limit, depth } = serving.bounds;
+        let active = self.handlers.active();
+        let Bounds { size: limit, depth } = active.bounds;
         if text.len() > limit {
             let message = format!("The message has {} bytes: too many", text.len());
             let usage = Usage { current: Some(text.len() as u64), limit: limit as u64 };
@@ -61,7 +61,7 @@ impl SessionInner {
             return None;
         };
         let (kind, outcome) = (Kind::of(method, false), Outcome::Refused);
-        let mut route = Route { serving: &serving, kind, handler: None, task: None, printed: Vec::new(), outcome };
+        let mut route = Route { active: &active, kind, handler: None, task: None, printed: Vec::new(), outcome };
         let mut watch = RequestWatch::begin(parent, &self.protocol_version, method, id, text);
         if self.in_flight.was_cancelled(id.get()) {
             watch.ended(Outcome::Cancelled, route.kind, None, None);
@@ -86,7 +86,7 @@ impl SessionInner {
             }
         };
         let Some(outcome) = outcome else {
-            watch.ended(Outcome::Cancelled, route.kind, route.handler.map(Taker::name), None);
+            watch.ended(Outcome::Cancelled, route.kind, route.handler.map(KindHandler::name), None);
             return None;
         };
         let (reply, error) = match outcome {
@@ -94,7 +94,7 @@ impl SessionInner {
             Err(error) => (Reply::error(Some(id), &error), Some(error)),
         };
         let outcome = if error.is_none() { Outcome::Ok } else { route.outcome };
-        watch.ended(outcome, route.kind, route.handler.map(Taker::name), error.as_ref());
+        watch.ended(outcome, route.kind, route.handler.map(KindHandler::name), error.as_ref());
         if let (Some(audit), Some(kind)) = (&self.audit, route.kind)
             && kind.is_of_tasks()
         {
@@ -103,7 +103,7 @@ impl SessionInner {
                 server: &self.server.name,
                 method,
                 kind,
-                handler: route.handler.map(Taker::digest),
+                handler: route.handler.map(KindHandler::digest),
                 task: route.task.as_deref(),
                 error: error.as_ref().map(|error| error.code),
                 request: text,
@@ -112,7 +112,7 @@ impl SessionInner {
         }
         if let (Some(observer), Some(start)) = (&self.observer, start) {
             let Route { kind, handler, printed, .. } = &route;
-            let handler = handler.map(Taker::name);
+            let handler = handler.map(KindHandler::name);
             observer(&Event::Answered {
                 method,
                 kind: *kind,
@@ -155,7 +155,7 @@ impl SessionInner {
         id: &RawValue,
         route: &mut Route<'_>,
     ) -> Result<Reply, RpcError> {
-        let Serving { handlers, bounds, .. } = route.serving;
+        let ActiveHandlers { handlers, bounds, .. } = route.active;
         if method == "ping" {
             return Reply::result(id, &Empty {}, Bounds::NONE);
         }
@@ -183,7 +183,7 @@ impl SessionInner {
                     route.task = Some(task_id.clone());
                 }
                 self.tasks.admit()?;
-                if let Served::Managed = handlers.served(kind) {
+                if let Responder::Managed = handlers.responder(kind) {
                     return self.managed_task(route, kind, &task_id, id).await;
                 }
                 let params = (&call.context, &task_id);
@@ -206,7 +206,7 @@ impl SessionInner {
             Params::List(params) => {
                 let (call, ListParams { cursor }) = self.open(params, id);
                 self.tasks.admit()?;
-                if let Served::Managed = handlers.served(kind) {
+                if let Responder::Managed = handlers.responder(kind) {
                     return self.managed_list(cursor.as_deref(), id).await;
                 }
                 self.serve::<handlers::ListTasks, _, _>(route, &call, (&call.context, &cursor), id, unchanged).await
@@ -216,8 +216,8 @@ impl SessionInner {
                 let (mut call, body) = self.open(*params, id);
                 validation::sampling::check_request(&body, handlers.features().tools)?;
                 call.expects = ExpectedResult::Sampling;
-                match (task, handlers.served(kind)) {
-                    (Some(task), Served::Managed) => {
+                match (task, handlers.responder(kind)) {
+                    (Some(task), Responder::Managed) => {
                         self.managed_create(handlers, kind, task, TaskInput::Sampling(body), call, id).await
                     }
                     (Some(task), _) => {
@@ -243,10 +243,10 @@ impl SessionInner {
                     ElicitRequest::Url(_) => None,
                 };
                 validation::elicitation::simplify(&mut body);
-                match (task, handlers.served(kind)) {
+                match (task, handlers.responder(kind)) {
                     (Some(task), served) => {
                         call.expects = schema.map_or(ExpectedResult::Page, ExpectedResult::Form);
-                        if let Served::Managed = served {
+                        if let Responder::Managed = served {
                             return self
                                 .managed_create(handlers, kind, task, TaskInput::Elicitation(body), call, id)
                                 .await;
@@ -311,8 +311,8 @@ impl SessionInner {
         task: Option<TaskMetadata>,
     ) -> Result<(Kind, Option<TaskMetadata>), RpcError> {
         let augmented = task.zip(Kind::of(plain.info().method, true));
-        let handlers = &route.serving.handlers;
-        let unserved = |kind: Kind| matches!(handlers.served(kind), Served::Default);
+        let handlers = &route.active.handlers;
+        let unserved = |kind: Kind| matches!(handlers.responder(kind), Responder::Default);
         let augmented = augmented.filter(|(_, kind)| self.undeclared != Undeclared::Process || !unserved(*kind));
         let (kind, task) = match augmented {
             Some((task, kind)) => (kind, Some(task)),

@@ -60,7 +60,7 @@ impl SessionInner {
         id: &RawValue,
     ) -> Result<Reply, RpcError> {
         let Call { context, progress, expects } = call;
-        let handler = kind.plain().and_then(|plain| handlers.taker(plain));
+        let handler = kind.plain().and_then(|plain| handlers.handler_for(plain));
         let digest = handler.map(|handler| handler.digest().to_owned()).unwrap_or_default();
         let export = kind.info().export;
         let origin = Origin { kind: export.to_owned(), handler: digest, expects };

@@ -31,8 +31,8 @@ pub mod polled {
 }
 
 use crate::Error;
-use crate::grants::{Conversation, SessionIdentity};
-use crate::handlers::{Change, HandlersObserver, LiveHandlers, Served, Serving};
+use crate::grants::{SessionContext, SessionIdentity};
+use crate::handlers::{ActiveHandlers, Change, HandlerRegistry, HandlersObserver, Responder};
 use crate::kinds::Kind;
 use crate::protocol::jsonrpc::Message;
 use crate::protocol::types::{Implementation, RpcError, Task};
@@ -169,10 +169,10 @@ pub struct Session {
 }
 
 pub(crate) struct SessionInner {
-    pub(crate) handlers: LiveHandlers,
+    pub(crate) handlers: HandlerRegistry,
     server: Arc<Implementation>,
     /// What cells know of it.
-    conversation: Arc<Conversation>,
+    context: Arc<SessionContext>,
     pub(crate) protocol_version: Arc<str>,
     tasks: Arc<Tasks>,
     principal: String,
@@ -207,9 +207,9 @@ impl SessionInner {
 }
 
 impl HandlersObserver for SessionInner {
-    fn follow(&self, serving: &Serving) {
-        self.cells.serve(&serving.handlers);
-        self.tasks.set_json_depth(serving.bounds.depth);
+    fn follow(&self, active: &ActiveHandlers) {
+        self.cells.serve(&active.handlers);
+        self.tasks.set_json_depth(active.bounds.depth);
     }
 
     fn replaced(&self, change: &Change) {
@@ -237,9 +237,9 @@ impl Session {
     /// Work that a stopped host left of this principal's tasks is begun again. Called outside of a tokio runtime, it
     /// waits for the first task of this session to do so.
     ///
-    /// It takes [`Handlers`], or [`LiveHandlers`] that it shares with other sessions.
+    /// It takes [`Handlers`], or [`HandlerRegistry`] that it shares with other sessions.
     #[must_use]
-    pub fn new(handlers: impl Into<LiveHandlers>, options: SessionOptions) -> (Self, Outbox) {
+    pub fn new(handlers: impl Into<HandlerRegistry>, options: SessionOptions) -> (Self, Outbox) {
         let handlers = handlers.into();
         let (outbox, receiver) = outbox::outbox();
         let SessionOptions { server, protocol_version, principal, store, tasks, audit, undeclared, observer } = options;
@@ -260,9 +260,9 @@ impl Session {
         let tasks = Tasks::new(store, &principal, tasks, Box::new(on_change)).with_audit(audit.clone());
         // A server of the later revision takes no notifications of a client.
         let roots_list_changed =
-            handlers.serving().declares_roots_list_changed() && *protocol_version != *MRTR_PROTOCOL_VERSION;
+            handlers.active().declares_roots_list_changed() && *protocol_version != *MRTR_PROTOCOL_VERSION;
         let (server, tasks) = (Arc::new(server), Arc::new(tasks));
-        let conversation = Conversation {
+        let context = SessionContext {
             server: Arc::clone(&server),
             session: Arc::new(SessionIdentity::new(&principal, audit.clone())),
             tasks: Arc::clone(&tasks),
@@ -272,7 +272,7 @@ impl Session {
             cells: Cells::new(),
             roots_list_changed,
             server,
-            conversation: Arc::new(conversation),
+            context: Arc::new(context),
             protocol_version: protocol_version.into(),
             tasks,
             principal,
@@ -356,9 +356,9 @@ impl Session {
     /// ```
     /// use taskcell::protocol::jsonrpc::Message;
     /// use taskcell::protocol::types::{Implementation, ListRootsResult};
-    /// use taskcell::{Handlers, Native, Session, SessionOptions};
+    /// use taskcell::{Handlers, NativeHandler, Session, SessionOptions};
     ///
-    /// let roots = Native::roots(|_context| async { Ok(ListRootsResult { roots: Vec::new(), meta: None }) });
+    /// let roots = NativeHandler::roots(|_context| async { Ok(ListRootsResult { roots: Vec::new(), meta: None }) });
     /// let handlers = Handlers::default().native(roots)?;
     /// let server: Implementation = serde_json::from_str(r#"{"name":"a server","version":"1"}"#)?;
     /// let (session, _outbox) = Session::new(handlers, SessionOptions::new(server));
@@ -373,8 +373,8 @@ impl Session {
     pub fn handles(&self, message: &Message<'_>) -> bool {
         let (Some(_), Some(method)) = (message.id, &message.method) else { return false };
         let augmented = message.params.is_some_and(params::is_augmented);
-        let serving = self.inner.handlers.serving();
-        let serves = |kind: Kind| !matches!(serving.handlers.served(kind), Served::Default);
+        let active = self.inner.handlers.active();
+        let serves = |kind: Kind| !matches!(active.handlers.responder(kind), Responder::Default);
         let processes = |kind: Kind| self.inner.undeclared == Undeclared::Process && kind.plain().is_some_and(serves);
         Kind::of(method, augmented).is_some_and(|kind| serves(kind) || processes(kind))
     }
@@ -382,15 +382,15 @@ impl Session {
     /// Whether a request is for the handlers where an application answers the others: one that [`Session::handles`], or one
     /// for a task of a kind that they take plainly, whose error is theirs.
     pub fn takes(&self, message: &Message<'_>) -> bool {
-        let serving = self.inner.handlers.serving();
-        let serves = |kind: Kind| !matches!(serving.handlers.served(kind), Served::Default);
+        let active = self.inner.handlers.active();
+        let serves = |kind: Kind| !matches!(active.handlers.responder(kind), Responder::Default);
         let plain = message.method.as_deref().and_then(|method| Kind::of(method, false));
         self.handles(message) || (message.id.is_some() && plain.is_some_and(serves))
     }
 
     /// The handlers that answer. They can be replaced.
     #[must_use]
-    pub fn handlers(&self) -> &LiveHandlers {
+    pub fn handlers(&self) -> &HandlerRegistry {
         &self.inner.handlers
     }
 

@@ -15,8 +15,8 @@ use super::background::UnsentWorkGuard;
 use super::reply::{Reply, bounded, broken};
 use super::work::Work;
 use crate::Error;
-use crate::grants::{Created, Progress, Scope};
-use crate::handlers::{Answer, Export, Native, NativeContext, Serving, Taker};
+use crate::grants::{CallContext, Created, Progress};
+use crate::handlers::{ActiveHandlers, Answer, Export, KindHandler, NativeContext, NativeHandler};
 use crate::kinds::Kind;
 use crate::protocol::Bounds;
 use crate::protocol::types::{Json, RequestContext, RpcError};
@@ -47,9 +47,9 @@ impl Call {
 /// Who served a request, for the observer and the audit log.
 pub(super) struct Route<'a> {
     /// What serves it.
-    pub(super) serving: &'a Serving,
+    pub(super) active: &'a ActiveHandlers,
     pub(super) kind: Option<Kind>,
-    pub(super) handler: Option<&'a Taker>,
+    pub(super) handler: Option<&'a KindHandler>,
     /// The task it was about.
     pub(super) task: Option<String>,
     /// The last lines that the guest printed, when its cell ended without an answer.
@@ -88,13 +88,13 @@ impl SessionInner {
         finish: impl FnOnce(E::Output, &Created) -> F,
     ) -> Result<Reply, RpcError> {
         let Some(kind) = E::KIND else { return Err(RpcError::internal("kind", "The export is no kind")) };
-        let Serving { handlers, bounds, .. } = route.serving;
-        let Some(taker) = handlers.taker(kind) else { return Err(route.default_answer(kind)) };
+        let ActiveHandlers { handlers, bounds, .. } = route.active;
+        let Some(taker) = handlers.handler_for(kind) else { return Err(route.default_answer(kind)) };
         route.handler = Some(taker);
         route.outcome = Outcome::Failed;
         let handler = match taker {
-            Taker::Component(handler) => handler,
-            Taker::Native(native) => {
+            KindHandler::Component(handler) => handler,
+            KindHandler::Native(native) => {
                 let answer = self.call_native::<E>(native, kind, call, params).await?;
                 let output = answer.map_err(|error| route.returned(id, error, *bounds))?;
                 // No cell, so nothing was made in one.
@@ -102,24 +102,24 @@ impl SessionInner {
                 return Reply::result(id, &result, *bounds);
             }
         };
-        let scope = Scope {
+        let cell = CallContext {
             kind: Some(kind),
             expects: call.expects.clone(),
-            conversation: Some(Arc::clone(&self.conversation)),
+            session: Some(Arc::clone(&self.context)),
             progress: call.progress.clone(),
             results: (kind == Kind::GetTaskResult).then(|| Arc::clone(&self.results)),
-            spawn_room: handler.has_background().then(|| Scope::room_for_work(handler.limits().memory)),
-            ..Scope::new(handler.owner())
+            spawn_room: handler.has_background().then(|| CallContext::room_for_work(handler.limits().memory)),
+            ..CallContext::new(handler.info())
         };
-        if handler.owner().grants.tasks {
+        if handler.info().grants.tasks {
             // A task that is being made stays this host's only as long as the lease is renewed.
             self.tasks.keep(self);
         }
         let bounds = handler.limits().bounds();
-        let (answer, mut scope, mut slice) = self.cells.call::<E>(handler, scope, params).await;
+        let (answer, mut cell, mut slice) = self.cells.call::<E>(handler, cell, params).await;
         let reply = match answer {
             Ok(Ok(output)) => {
-                let mut finishing = pin!(finish(output, &scope.created));
+                let mut finishing = pin!(finish(output, &cell.created));
                 let finished = match poll!(finishing.as_mut()) {
                     Poll::Ready(finished) => finished,
                     Poll::Pending => {
@@ -132,7 +132,7 @@ impl SessionInner {
             }
             Ok(Err(error)) => Err(route.returned(id, error, bounds)),
             Err(error) => {
-                route.printed = std::mem::take(&mut scope.printed);
+                route.printed = std::mem::take(&mut cell.printed);
                 if matches!(error, Error::Overloaded { .. } | Error::SessionOverloaded { .. }) {
                     route.outcome = Outcome::Refused;
                 }
@@ -142,16 +142,16 @@ impl SessionInner {
         // What the answer costs the host counts for the handler, too.
         drop(slice);
         let reply = match reply {
-            Ok(reply) => self.store_work(reply, kind, call, &mut scope).await,
+            Ok(reply) => self.store_work(reply, kind, call, &mut cell).await,
             error => error,
         };
         match reply {
             Ok(reply) => {
-                scope.created.keep();
-                Ok(Reply { _result: scope.result.take(), ..reply })
+                cell.created.keep();
+                Ok(Reply { _result: cell.result.take(), ..reply })
             }
             Err(error) => {
-                scope.created.discard(&error).await;
+                cell.created.discard(&error).await;
                 Err(error)
             }
         }
@@ -160,7 +160,7 @@ impl SessionInner {
     /// Calls a closure. An error is the host's own.
     async fn call_native<E: Export>(
         &self,
-        native: &Native,
+        native: &NativeHandler,
         kind: Kind,
         call: &Call,
         params: E::Params<'_>,
@@ -179,12 +179,11 @@ impl SessionInner {
         mut reply: Reply,
         kind: Kind,
         call: &Call,
-        scope: &mut Scope,
+        cell: &mut CallContext,
     ) -> Result<Reply, RpcError> {
-        let spawned = std::mem::take(&mut scope.spawned);
+        let spawned = std::mem::take(&mut cell.spawned);
         let with_work: HashSet<&str> = spawned.iter().map(|(id, _)| id.as_str()).collect();
-        let without: Vec<String> =
-            scope.created.ids().filter(|id| !with_work.contains(id)).map(str::to_owned).collect();
+        let without: Vec<String> = cell.created.ids().filter(|id| !with_work.contains(id)).map(str::to_owned).collect();
         let mut unsent = UnsentWorkGuard::new(self, Work { claims: Vec::new(), progress: call.progress.clone() });
         for (id, input) in spawned {
             let job = Job { kind: kind.info().export.to_owned(), context: call.context.clone(), input };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::FileWatch;
 use crate::Error;
-use crate::handlers::LiveHandlers;
+use crate::handlers::HandlerRegistry;
 use crate::sandbox::file;
 
 /// How long to wait with a component for which there was no cell to check it in.
@@ -19,7 +19,7 @@ struct Loaded {
     state: String,
 }
 
-impl LiveHandlers {
+impl HandlerRegistry {
     /// Reloads components when the [files](crate::Handler::file) that they were loaded from change: of those that serve when
     /// this begins. It never ends; when it is dropped, files are not watched any more.
     ///
@@ -28,9 +28,9 @@ impl LiveHandlers {
     /// ([`Event`](crate::session::Event)).
     ///
     /// ```no_run
-    /// # use taskcell::{Handlers, LiveHandlers};
+    /// # use taskcell::{Handlers, HandlerRegistry};
     /// # async fn run(handlers: Handlers) {
-    /// let handlers = LiveHandlers::new(handlers);
+    /// let handlers = HandlerRegistry::new(handlers);
     /// let watching = tokio::spawn({
     ///     let handlers = handlers.clone();
     ///     async move { handlers.watch().await }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use taskcell::protocol::types::{ListRootsResult, Root};
 use taskcell::tasks::{SqliteStore, TaskLimits, TaskStore};
-use taskcell::{Engine, Grants, Handler, Handlers, Native, SessionOptions};
+use taskcell::{Engine, Grants, Handler, Handlers, NativeHandler, SessionOptions};
 use taskcell_test_support::compose::component_text;
 use taskcell_test_support::conversation::{Conversation, prompt, request, task_prompt};
 use taskcell_test_support::guests::build_guest;
@@ -123,7 +123,7 @@ impl Load {
                 anyhow::Ok(Handler::from_file(&engine, &file, grants).await?)
             }
         };
-        let roots = Native::roots(|_| async {
+        let roots = NativeHandler::roots(|_| async {
             let root = Root { uri: "file:///workspace".to_owned(), name: None, meta: None };
             Ok(ListRootsResult { roots: vec![root], meta: None })
         });

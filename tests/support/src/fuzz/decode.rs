@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use taskcell::protocol::jsonrpc::Message;
 use taskcell::protocol::types::*;
-use taskcell::{Handlers, Native, Session};
+use taskcell::{Handlers, NativeHandler, Session};
 
 use super::block_on;
 use super::messages::{Sent, Wants, sent, wants};
@@ -41,12 +41,12 @@ fn answer(message: &[u8]) -> Option<Vec<u8>> {
 
 /// Closures that answer with the request.
 fn handlers() -> Result<Handlers, taskcell::Error> {
-    let sampling = Native::sampling(|context, request| async move {
+    let sampling = NativeHandler::sampling(|context, request| async move {
         let content = request.messages.into_iter().flat_map(|message| message.content).take(1).collect();
         let meta = context.request.meta;
         Ok(CreateMessageResult { role: Role::Assistant, content, model: "model".to_owned(), stop_reason: None, meta })
     });
-    let elicitation = Native::elicitation(|context, request| async move {
+    let elicitation = NativeHandler::elicitation(|context, request| async move {
         let content = match request {
             ElicitRequest::Form(_) => Some(Vec::new()),
             ElicitRequest::Url(_) => None,
@@ -54,7 +54,9 @@ fn handlers() -> Result<Handlers, taskcell::Error> {
         Ok(ElicitResult { action: ElicitAction::Accept(content), meta: context.request.meta })
     });
     let roots =
-        Native::roots(|context| async move { Ok(ListRootsResult { roots: Vec::new(), meta: context.request.meta }) });
+        NativeHandler::roots(
+            |context| async move { Ok(ListRootsResult { roots: Vec::new(), meta: context.request.meta }) },
+        );
     Handlers::default().native(sampling)?.native(elicitation)?.native(roots)
 }
 

@@ -13,7 +13,7 @@ use rmcp::model::{
 use rmcp::service::{NotificationContext, RequestContext, RoleClient};
 use serde_json::{Value, json};
 use taskcell::protocol::types::{self, Role, SamplingContent, TextContent};
-use taskcell::{Handlers, Native};
+use taskcell::{Handlers, NativeHandler};
 use tokio::sync::watch;
 
 /// The application's own handler. It takes everything, and says that it was it.
@@ -117,7 +117,7 @@ impl Sampler {
     /// Plain sampling, and tasks around it by the host.
     pub(crate) fn handlers(&self) -> Handlers {
         let sampler = self.clone();
-        let native = Native::sampling(move |context, request| {
+        let native = NativeHandler::sampling(move |context, request| {
             let sampler = sampler.clone();
             async move {
                 sampler.calls.fetch_add(1, Ordering::SeqCst);

@@ -8,7 +8,7 @@ use rmcp::model::{
 use rmcp::service::{ClientLifecycleMode, ClientServiceExt, Peer, RoleClient, RunningService};
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use serde_json::{Value, json};
-use taskcell::{Handlers, Native};
+use taskcell::{Handlers, NativeHandler};
 use taskcell_rmcp::Adapter;
 use taskcell_test_support::conversation::soon;
 use taskcell_test_support::handlers::{cells, stock};
@@ -215,7 +215,7 @@ async fn a_retry_is_the_same_request_with_what_was_asked_for() {
 /// What the application hears when a call fails on the way.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_fails_on_the_way_is_an_error() {
-    let refusing = Native::sampling(|_context, _request| async {
+    let refusing = NativeHandler::sampling(|_context, _request| async {
         Err(taskcell::protocol::types::RpcError::new(-7, "The model exploded"))
     });
     let (client, mut wire, _) = discovered(&Adapter::new(Handlers::default().native(refusing).unwrap())).await;

@@ -53,7 +53,7 @@ async fn the_handlers_answer_their_kinds_and_the_application_the_rest() {
 /// A kind that the handlers take plainly and not as a task: the error is theirs, not an answer of the application.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_of_a_kind_that_is_taken_plainly_is_refused_by_the_handlers() {
-    let roots = taskcell::Native::sampling(|_context, _request| async {
+    let roots = taskcell::NativeHandler::sampling(|_context, _request| async {
         Err(taskcell::protocol::types::RpcError::new(-7, "no"))
     });
     let handlers = taskcell::Handlers::default().native(roots).unwrap();
@@ -123,7 +123,7 @@ async fn both_declare_what_they_can() {
 /// What each session is told of the server.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_is_set_up_with_the_server() {
-    let native = taskcell::Native::roots(|context| async move {
+    let native = taskcell::NativeHandler::roots(|context| async move {
         let taskcell::protocol::types::RequestContext { server, protocol_version, .. } = context.request;
         let uri = format!("file:///{}/{}/{protocol_version}", server.name, server.title.clone().unwrap_or_default());
         Ok(serde_json::from_value(json!({ "roots": [{ "uri": uri }] })).unwrap())

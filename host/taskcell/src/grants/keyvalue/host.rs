@@ -35,7 +35,12 @@ struct Place {
 
 impl CellState {
     fn keyvalue(&self) -> wasmtime::Result<Arc<dyn KeyValue>> {
-        self.scope.owner.grants.keyvalue.clone().ok_or_else(|| wasmtime::format_err!("no keys and values are granted"))
+        self.context
+            .handler
+            .grants
+            .keyvalue
+            .clone()
+            .ok_or_else(|| wasmtime::format_err!("no keys and values are granted"))
     }
 
     fn bucket(&mut self, bucket: &Resource<Bucket>) -> wasmtime::Result<Place> {
@@ -51,9 +56,9 @@ impl CellState {
             Err(error) => error,
         };
         // A guest that tries again and again must not flood the log.
-        let logs = self.scope.refusals < MAX_LOGGED;
-        self.scope.refusals = self.scope.refusals.saturating_add(1);
-        let handler = &*self.scope.owner.name;
+        let logs = self.context.refusals < MAX_LOGGED;
+        self.context.refusals = self.context.refusals.saturating_add(1);
+        let handler = &*self.context.handler.name;
         Ok(Err(match error {
             KeyValueError::Quota(excess) => {
                 let Excess { current, limit, .. } = excess;

@@ -44,14 +44,14 @@ impl Host for &mut CellState {
         request: CreateMessageRequest,
     ) -> wasmtime::Result<Result<CreateMessageResult, RpcError>> {
         import(Import("taskcell:handlers/model", "create-message"), async {
-            let scope = &self.scope;
-            let (Some(model), Some(conversation)) = (scope.owner.grants.model.clone(), &scope.conversation) else {
+            let call = &self.context;
+            let (Some(model), Some(session)) = (call.handler.grants.model.clone(), &call.session) else {
                 return Err(wasmtime::format_err!("no model is granted"));
             };
-            let mut context = ModelContext::new(Arc::clone(&conversation.server), Arc::clone(&conversation.session));
-            context.handler = Arc::clone(&scope.owner.digest);
-            context.kind = scope.kind;
-            let task = scope.lease.as_ref().map(|lease| lease.id.clone());
+            let mut context = ModelContext::new(Arc::clone(&session.server), Arc::clone(&session.session));
+            context.handler = Arc::clone(&call.handler.digest);
+            context.kind = call.kind;
+            let task = call.lease.as_ref().map(|lease| lease.id.clone());
             let audit = Audit::new(&context, task, &request);
             let answer = polled::outside(model.create_message(&context, request)).await;
             audit.end(&answer);

@@ -9,7 +9,7 @@ use crate::telemetry::{Import, import};
 impl Host for &mut CellState {
     async fn report(&mut self, progress: f64, total: Option<f64>, message: Option<String>) -> wasmtime::Result<()> {
         let report = async {
-            if let Some(to) = &self.scope.progress {
+            if let Some(to) = &self.context.progress {
                 to.report(progress, total, message);
             }
             Ok(Ok::<_, Infallible>(()))

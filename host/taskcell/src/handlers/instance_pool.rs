@@ -14,38 +14,38 @@ use wasmtime::Store;
 use wasmtime::component::Instance;
 
 use super::component::Handler;
-use crate::grants::{CellState, Owner};
-use crate::sandbox::{EvictIdle, Place, Places};
+use crate::grants::{CellState, HandlerInfo};
+use crate::sandbox::{EvictIdle, Permit, Permits};
 
 /// A cell that has answered and may answer again.
-pub(super) struct KeptCell {
+pub(super) struct WarmInstance {
     pub(super) store: Store<CellState>,
     pub(super) instance: Instance,
     /// Requests that it may still answer.
     pub(super) left: u32,
-    pub(super) place: Place<Arc<Places>>,
+    pub(super) permit: Permit<Arc<Permits>>,
 }
 
 /// The cells of a session that wait for its next request.
 #[derive(Default)]
-pub(crate) struct Kept(Arc<Waiting>);
+pub(crate) struct InstancePool(Arc<IdleInstances>);
 
 /// Those of a session.
 #[derive(Default)]
-struct Waiting(Mutex<State>);
+struct IdleInstances(Mutex<State>);
 
 #[derive(Default)]
 struct State {
     /// The handlers that may keep cells: those that serve, as far as they are reused.
-    handlers: Vec<Arc<Owner>>,
+    handlers: Vec<Arc<HandlerInfo>>,
     /// By handler, the oldest first.
-    cells: Vec<(Arc<Owner>, KeptCell)>,
+    cells: Vec<(Arc<HandlerInfo>, WarmInstance)>,
     /// How many of each handler: as there are processors, for more do not compute at once anyway. To ask for their number
     /// costs more than a request.
-    most: usize,
+    capacity: usize,
 }
 
-impl Kept {
+impl InstancePool {
     /// Keeps cells of these handlers alone from now on. Those that wait and are of others end here; one that is running
     /// ends when its request does.
     pub(crate) fn serve<'a>(&self, handlers: impl Iterator<Item = &'a Arc<Handler>>) {
@@ -53,60 +53,61 @@ impl Kept {
         for handler in &handlers {
             handler.engine().may_evict(&self.0);
         }
-        let mut waiting = self.0.lock();
-        if !handlers.is_empty() && waiting.most == 0 {
-            waiting.most = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let mut idle = self.0.lock();
+        if !handlers.is_empty() && idle.capacity == 0 {
+            idle.capacity = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         }
-        waiting.handlers = handlers.iter().map(|handler| Arc::clone(handler.owner())).collect();
-        let State { handlers, cells, .. } = &mut *waiting;
-        let of_others = |(owner, _): &mut (Arc<Owner>, KeptCell)| !handlers.iter().any(|one| Arc::ptr_eq(one, owner));
+        idle.handlers = handlers.iter().map(|handler| Arc::clone(handler.info())).collect();
+        let State { handlers, cells, .. } = &mut *idle;
+        let of_others =
+            |(info, _): &mut (Arc<HandlerInfo>, WarmInstance)| !handlers.iter().any(|one| Arc::ptr_eq(one, info));
         let ended: Vec<_> = cells.extract_if(.., of_others).collect();
         // To end a cell takes a while.
-        drop(waiting);
+        drop(idle);
         drop(ended);
     }
 
     /// A cell of the handler: the one that answered last, whose memory is still in the processor's caches.
-    pub(super) fn take(&self, handler: &Handler) -> Option<KeptCell> {
+    pub(super) fn take(&self, handler: &Handler) -> Option<WarmInstance> {
         if handler.reuse() <= 1 {
             return None;
         }
         let cells = &mut self.0.lock().cells;
-        let place = cells.iter().rposition(|(owner, _)| Arc::ptr_eq(owner, handler.owner()))?;
-        Some(cells.remove(place).1)
+        let index = cells.iter().rposition(|(info, _)| Arc::ptr_eq(info, handler.info()))?;
+        Some(cells.remove(index).1)
     }
 
     /// Keeps a cell of the handler for its next request, unless it was replaced meanwhile.
-    pub(super) fn put(&self, handler: &Handler, cell: KeptCell) {
-        let owner = handler.owner();
-        let mut waiting = self.0.lock();
-        if !waiting.handlers.iter().any(|one| Arc::ptr_eq(one, owner)) {
+    pub(super) fn put(&self, handler: &Handler, cell: WarmInstance) {
+        let info = handler.info();
+        let mut idle = self.0.lock();
+        if !idle.handlers.iter().any(|one| Arc::ptr_eq(one, info)) {
             // To end a cell takes a while.
-            drop(waiting);
+            drop(idle);
             return;
         }
-        let most = waiting.most;
-        let cells = &mut waiting.cells;
-        let of_handler = |(other, _): &(Arc<Owner>, KeptCell)| Arc::ptr_eq(other, owner);
-        let full = cells.iter().filter(|entry| of_handler(entry)).count() >= most;
+        let capacity = idle.capacity;
+        let cells = &mut idle.cells;
+        let of_handler = |(other, _): &(Arc<HandlerInfo>, WarmInstance)| Arc::ptr_eq(other, info);
+        let full = cells.iter().filter(|entry| of_handler(entry)).count() >= capacity;
         let oldest = full.then(|| cells.iter().position(of_handler)).flatten();
-        let oldest = oldest.map(|place| cells.remove(place));
-        cells.push((Arc::clone(owner), cell));
-        drop(waiting);
+        let oldest = oldest.map(|index| cells.remove(index));
+        cells.push((Arc::clone(info), cell));
+        drop(idle);
         drop(oldest);
     }
 }
 
-impl EvictIdle for Waiting {
+impl EvictIdle for IdleInstances {
     fn evict_one(&self) -> bool {
-        let mut waiting = self.lock();
-        let oldest = if waiting.cells.is_empty() { None } else { Some(waiting.cells.remove(0)) };
-        drop(waiting);
+        let mut idle = self.lock();
+        let oldest = if idle.cells.is_empty() { None } else { Some(idle.cells.remove(0)) };
+        drop(idle);
         oldest.is_some()
     }
 }
 
-impl Waiting {
+impl IdleInstances {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

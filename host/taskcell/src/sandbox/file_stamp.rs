@@ -18,7 +18,7 @@ const SETTLED: Duration = Duration::from_secs(2);
 
 /// What the system says of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Stamp {
+pub(crate) struct FileStamp {
     device: u64,
     inode: u64,
     size: u64,
@@ -29,12 +29,12 @@ pub(crate) struct Stamp {
 
 /// A file with the digest of the component in it.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Seen {
-    pub(crate) stamp: Stamp,
+pub(crate) struct CachedDigest {
+    pub(crate) stamp: FileStamp,
     pub(crate) digest: String,
 }
 
-impl Stamp {
+impl FileStamp {
     /// Of a file; none where it says too little, or changed a moment ago.
     #[cfg(unix)]
     pub(crate) fn of(file: &Metadata) -> Option<Self> {

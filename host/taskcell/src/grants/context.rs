@@ -17,7 +17,7 @@ use crate::validation::ExpectedResult;
 const MAX_SPAWNED: usize = 16 << 20;
 
 /// A handler, as its cells know it.
-pub(crate) struct Owner {
+pub(crate) struct HandlerInfo {
     /// The name it was loaded under.
     pub(crate) name: Arc<str>,
     /// The digest of the component.
@@ -27,7 +27,7 @@ pub(crate) struct Owner {
 }
 
 /// A conversation, as the cells that serve it know it.
-pub(crate) struct Conversation {
+pub(crate) struct SessionContext {
     /// Who asks.
     pub(crate) server: Arc<Implementation>,
     /// In which session.
@@ -37,16 +37,16 @@ pub(crate) struct Conversation {
 }
 
 /// What a cell's grants know of the request being served.
-pub(crate) struct Scope {
+pub(crate) struct CallContext {
     /// Whose cell it is.
-    pub(crate) owner: Arc<Owner>,
+    pub(crate) handler: Arc<HandlerInfo>,
     /// The kind of the request, and what the result of a task made for it has to be.
     pub(crate) kind: Option<Kind>,
     pub(crate) expects: ExpectedResult,
     /// The lease under which this cell works on a task; none when it serves a request.
     pub(crate) lease: Option<Lease>,
     /// Who asks; none when nobody does.
-    pub(crate) conversation: Option<Arc<Conversation>>,
+    pub(crate) session: Option<Arc<SessionContext>>,
     /// Places to read the results of tasks in, where the request is answered with one.
     pub(crate) results: Option<Arc<Semaphore>>,
     /// The place that this cell has, until the answer is sent: what it holds by then is as large as a result.
@@ -70,15 +70,15 @@ pub(crate) struct Scope {
     pub(crate) printed: Vec<String>,
 }
 
-impl Scope {
+impl CallContext {
     /// Of a handler's cell that serves nobody.
-    pub(crate) fn new(owner: &Arc<Owner>) -> Self {
+    pub(crate) fn new(handler: &Arc<HandlerInfo>) -> Self {
         Self {
-            owner: Arc::clone(owner),
+            handler: Arc::clone(handler),
             kind: None,
             expects: ExpectedResult::default(),
             lease: None,
-            conversation: None,
+            session: None,
             results: None,
             result: None,
             progress: None,
@@ -106,7 +106,7 @@ impl Scope {
     /// What a task made in this cell is made from.
     pub(crate) fn origin(&self) -> Arc<Origin> {
         let kind = self.kind.map(|kind| kind.info().export).unwrap_or_default().to_owned();
-        Arc::new(Origin { kind, handler: self.owner.digest.as_ref().to_owned(), expects: self.expects.clone() })
+        Arc::new(Origin { kind, handler: self.handler.digest.as_ref().to_owned(), expects: self.expects.clone() })
     }
 
     /// On whose behalf this cell changes a task.

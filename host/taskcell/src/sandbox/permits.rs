@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Places for so many.
 #[derive(Debug)]
-pub(crate) struct Places {
+pub(crate) struct Permits {
     taken: AtomicU32,
     limit: AtomicU32,
 }
 
-impl Places {
+impl Permits {
     pub(crate) fn new(limit: u32) -> Self {
         Self { taken: AtomicU32::new(0), limit: AtomicU32::new(limit) }
     }
@@ -29,36 +29,36 @@ impl Places {
     }
 
     /// A place, if one is free.
-    pub(crate) fn take(&self) -> Option<Place<&Self>> {
+    pub(crate) fn take(&self) -> Option<Permit<&Self>> {
         let limit = self.limit();
         // Whoever gets the place sees what its last holder did before.
         let taken = self.taken.fetch_update(Ordering::Acquire, Ordering::Relaxed, |taken| {
             taken.checked_add(1).filter(|taken| *taken <= limit)
         });
-        taken.ok().map(|_| Place { of: Some(self) })
+        taken.ok().map(|_| Permit { of: Some(self) })
     }
 }
 
 /// A place that is taken as long as this lives.
 #[derive(Debug)]
-pub(crate) struct Place<P: Deref<Target = Places>> {
+pub(crate) struct Permit<P: Deref<Target = Permits>> {
     /// None once it was handed on.
     of: Option<P>,
 }
 
-impl Place<&Places> {
+impl Permit<&Permits> {
     /// The same place, to keep for as long as one likes. `places` must be those it is one of.
-    pub(crate) fn keep(mut self, places: &Arc<Places>) -> Place<Arc<Places>> {
+    pub(crate) fn keep(mut self, permits: &Arc<Permits>) -> Permit<Arc<Permits>> {
         self.of = None;
-        Place { of: Some(Arc::clone(places)) }
+        Permit { of: Some(Arc::clone(permits)) }
     }
 }
 
-impl<P: Deref<Target = Places>> Drop for Place<P> {
+impl<P: Deref<Target = Permits>> Drop for Permit<P> {
     fn drop(&mut self) {
-        if let Some(places) = &self.of {
+        if let Some(permits) = &self.of {
             // Each place was counted once, so this cannot pass zero.
-            places.taken.fetch_sub(1, Ordering::Release);
+            permits.taken.fetch_sub(1, Ordering::Release);
         }
     }
 }
@@ -69,20 +69,20 @@ mod tests {
 
     #[test]
     fn there_are_no_more_than_there_are() {
-        let places = Arc::new(Places::new(2));
-        let first = places.take().map(|place| place.keep(&places));
-        let second = places.take();
-        assert!(first.is_some() && second.is_some() && places.take().is_none());
+        let permits = Arc::new(Permits::new(2));
+        let first = permits.take().map(|permit| permit.keep(&permits));
+        let second = permits.take();
+        assert!(first.is_some() && second.is_some() && permits.take().is_none());
         drop(first);
-        assert!(places.take().is_some());
+        assert!(permits.take().is_some());
         drop(second);
-        let all = (places.take(), places.take());
+        let all = (permits.take(), permits.take());
         assert!(all.0.is_some() && all.1.is_some());
-        places.set_limit(1);
-        assert!(places.take().is_none());
+        permits.set_limit(1);
+        assert!(permits.take().is_none());
         drop(all.0);
-        assert!(places.take().is_none(), "the other one has the only place");
+        assert!(permits.take().is_none(), "the other one has the only permit");
         drop(all.1);
-        assert!(places.take().is_some());
+        assert!(permits.take().is_some());
     }
 }

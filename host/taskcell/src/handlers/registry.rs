@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use super::change::Change;
 use super::component::Handler;
-use super::set::{Handlers, Served};
+use super::set::{Handlers, Responder};
 use crate::Error;
 use crate::kinds::Kind;
 use crate::protocol::Bounds;
@@ -25,7 +25,7 @@ use crate::telemetry::reloaded;
 ///
 /// ```
 /// use taskcell::protocol::types::Implementation;
-/// use taskcell::{Engine, EngineOptions, Grants, Handler, Handlers, LiveHandlers, Session, SessionOptions};
+/// use taskcell::{Engine, EngineOptions, Grants, Handler, Handlers, HandlerRegistry, Session, SessionOptions};
 ///
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -36,7 +36,7 @@ use crate::telemetry::reloaded;
 /// # let handlers_wasm = || std::fs::read("../cli/assets/stock.wasm");
 /// let engine = Engine::new(EngineOptions::default())?;
 /// let handler = Handler::from_bytes(&engine, "mine", handlers_wasm()?, grants).await?;
-/// let handlers = LiveHandlers::new(Handlers::new([handler])?);
+/// let handlers = HandlerRegistry::new(Handlers::new([handler])?);
 /// let server: Implementation = serde_json::from_str(r#"{"name":"a server","version":"1"}"#)?;
 /// let (session, mut outbox) = Session::new(handlers.clone(), SessionOptions::new(server));
 ///
@@ -50,10 +50,10 @@ use crate::telemetry::reloaded;
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
-pub struct LiveHandlers(Arc<Live>);
+pub struct HandlerRegistry(Arc<Shared>);
 
-struct Live {
-    serving: RwLock<Arc<Serving>>,
+struct Shared {
+    active: RwLock<Arc<ActiveHandlers>>,
     /// Those who use them. Held while the set is replaced, so that an observer that begins meanwhile is not missed.
     observers: Mutex<Observers>,
     /// Reloads take effect in the order in which they were asked for.
@@ -65,7 +65,7 @@ type Observers = Vec<Weak<dyn HandlersObserver>>;
 /// One that is served by handlers that can be replaced: a session.
 pub(crate) trait HandlersObserver: Send + Sync {
     /// Serves with these handlers from now on.
-    fn follow(&self, serving: &Serving);
+    fn follow(&self, active: &ActiveHandlers);
 
     /// Tells of handlers that serve by now.
     fn replaced(&self, change: &Change);
@@ -81,21 +81,21 @@ pub(crate) struct Hashed {
 }
 
 /// A set that serves, with what follows from it and is needed at each request.
-pub(crate) struct Serving {
+pub(crate) struct ActiveHandlers {
     pub(crate) handlers: Handlers,
     pub(crate) bounds: Bounds,
     /// Counts the replacements.
     pub(crate) version: u64,
 }
 
-impl Serving {
+impl ActiveHandlers {
     fn new(handlers: Handlers, version: u64) -> Arc<Self> {
         Arc::new(Self { bounds: handlers.bounds(), handlers, version })
     }
 
     /// Whether a server is told that it will hear of other roots.
     pub(crate) fn declares_roots_list_changed(&self) -> bool {
-        let serves_roots = !matches!(self.handlers.served(Kind::Roots), Served::Default);
+        let serves_roots = !matches!(self.handlers.responder(Kind::Roots), Responder::Default);
         serves_roots && self.handlers.features().roots_list_changed
     }
 
@@ -105,24 +105,24 @@ impl Serving {
     }
 }
 
-impl std::fmt::Debug for LiveHandlers {
+impl std::fmt::Debug for HandlerRegistry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("LiveHandlers").field(&self.serving().handlers).finish()
+        f.debug_tuple("HandlerRegistry").field(&self.active().handlers).finish()
     }
 }
 
-impl From<Handlers> for LiveHandlers {
+impl From<Handlers> for HandlerRegistry {
     fn from(handlers: Handlers) -> Self {
         Self::new(handlers)
     }
 }
 
-impl LiveHandlers {
+impl HandlerRegistry {
     /// Begins with these.
     #[must_use]
     pub fn new(handlers: Handlers) -> Self {
-        Self(Arc::new(Live {
-            serving: RwLock::new(Serving::new(handlers, 0)),
+        Self(Arc::new(Shared {
+            active: RwLock::new(ActiveHandlers::new(handlers, 0)),
             observers: Mutex::default(),
             reloading: tokio::sync::Mutex::default(),
         }))
@@ -131,7 +131,7 @@ impl LiveHandlers {
     /// Those that serve what begins now.
     #[must_use]
     pub fn current(&self) -> Handlers {
-        self.serving().handlers.clone()
+        self.active().handlers.clone()
     }
 
     /// Lets others serve, whatever they are. What runs goes on with those that it began with; cells that only wait for
@@ -165,7 +165,7 @@ impl LiveHandlers {
     /// The same with what is in the component's [file](Handler::file) now.
     ///
     /// # Errors
-    /// Those of [`LiveHandlers::reload`] and [`Error::Read`]; [`Error::NoHandler`] also where it was not loaded from a file.
+    /// Those of [`HandlerRegistry::reload`] and [`Error::Read`]; [`Error::NoHandler`] also where it was not loaded from a file.
     pub async fn reload_file(&self, name: &str) -> Result<Change, Error> {
         let _turn = self.turn().await;
         let outcome = async {
@@ -234,19 +234,19 @@ impl LiveHandlers {
 
     /// The component of this name.
     pub(crate) fn running(&self, name: &str) -> Result<Arc<Handler>, Error> {
-        let serving = self.serving();
-        let mut components = serving.handlers.components();
+        let active = self.active();
+        let mut components = active.handlers.components();
         components.find(|component| component.name() == name).cloned().ok_or_else(|| no_handler(name))
     }
 
     /// Whether no handler takes a kind.
     pub(crate) fn leaves(&self, kind: Kind) -> bool {
-        matches!(self.serving().handlers.served(kind), Served::Default)
+        matches!(self.active().handlers.responder(kind), Responder::Default)
     }
 
     /// What serves a request that begins now.
-    pub(crate) fn serving(&self) -> Arc<Serving> {
-        Arc::clone(&self.0.serving.read().unwrap_or_else(PoisonError::into_inner))
+    pub(crate) fn active(&self) -> Arc<ActiveHandlers> {
+        Arc::clone(&self.0.active.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Adds one to those that the handlers serve.
@@ -255,26 +255,26 @@ impl LiveHandlers {
         observers.retain(|observer| observer.strong_count() > 0);
         let joining: Weak<_> = Arc::downgrade(observer);
         observers.push(joining);
-        observer.follow(&self.serving());
+        observer.follow(&self.active());
     }
 
     /// Puts a component in the place of one, if that is still there.
     fn exchange(&self, running: &Arc<Handler>, loaded: &Arc<Handler>) -> Result<Option<Change>, Error> {
         let observers = self.observers();
-        let serving = self.serving();
-        if !serving.handlers.components().any(|component| Arc::ptr_eq(component, running)) {
+        let active = self.active();
+        if !active.handlers.components().any(|component| Arc::ptr_eq(component, running)) {
             return Ok(None);
         }
-        let handlers = serving.handlers.with_component(running, loaded)?;
+        let handlers = active.handlers.with_component(running, loaded)?;
         Ok(Some(self.put(observers, handlers)))
     }
 
     /// Lets a set serve, and tells the sessions.
     fn put(&self, mut observers: MutexGuard<'_, Observers>, handlers: Handlers) -> Change {
-        let before = self.serving();
-        let after = Serving::new(handlers, before.version.wrapping_add(1));
+        let before = self.active();
+        let after = ActiveHandlers::new(handlers, before.version.wrapping_add(1));
         let change = Change::between(&before.handlers, &after.handlers);
-        *self.0.serving.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&after);
+        *self.0.active.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&after);
         observers.retain(|observer| observer.strong_count() > 0);
         let following: Vec<_> = observers.iter().filter_map(Weak::upgrade).collect();
         for observer in &following {

@@ -34,16 +34,16 @@ const MOST: u32 = LONG * CALLS / 2;
 
 /// The turns of an engine.
 #[derive(Debug, Default)]
-pub(crate) struct Turns(OnceLock<Semaphore>);
+pub(crate) struct CpuScheduler(OnceLock<Semaphore>);
 
-impl Turns {
+impl CpuScheduler {
     /// Polls a cell, in its turn once it has computed for long: `computed` is what it has before; none for who takes turns
     /// at once. Gives also the turn of the last slice.
-    pub(crate) fn taking<'a, F: Future>(
+    pub(crate) fn run<'a, F: Future>(
         &'a self,
         computed: Option<Duration>,
         mut cell: Pin<&mut F>,
-    ) -> impl Future<Output = (F::Output, Turn<'a>)> {
+    ) -> impl Future<Output = (F::Output, CpuPermit<'a>)> {
         let (at_once, mut computed, mut next) = (computed.is_none(), computed.unwrap_or_default(), None);
         std::future::poll_fn(move |context| {
             let permit = match !at_once && computed < SHORT {
@@ -57,12 +57,16 @@ impl Turns {
             let poll = cell.as_mut().poll(context);
             let end = Instant::now();
             computed = computed.saturating_add(end.saturating_duration_since(start));
-            poll.map(|output| (output, Turn { computed, end, permit }))
+            poll.map(|output| (output, CpuPermit { computed, end, permit }))
         })
     }
 
     /// Waits for a turn, up to [`PATIENCE`]; none then.
-    fn turn<'a>(&'a self, next: &mut Option<Next<'a>>, context: &mut Context<'_>) -> Poll<Option<SemaphorePermit<'a>>> {
+    fn turn<'a>(
+        &'a self,
+        next: &mut Option<PendingPermit<'a>>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<SemaphorePermit<'a>>> {
         let turn = next.get_or_insert_with(|| {
             let turns = self.0.get_or_init(|| Semaphore::new(threads().saturating_sub(1).max(1)));
             // Nobody closes it.
@@ -77,13 +81,13 @@ impl Turns {
 }
 
 /// What a cell has computed until when, and the turn of its last slice, if it needed one.
-pub(crate) struct Turn<'a> {
+pub(crate) struct CpuPermit<'a> {
     computed: Duration,
     end: Instant,
     permit: Option<SemaphorePermit<'a>>,
 }
 
-impl Turn<'_> {
+impl CpuPermit<'_> {
     /// Of a cell that needed none and computed in one piece.
     pub(crate) fn none(start: Instant, end: Instant) -> Self {
         Self { computed: end.saturating_duration_since(start), end, permit: None }
@@ -92,21 +96,21 @@ impl Turn<'_> {
 
 /// What a call computes after its cell's last poll, until this is dropped: in the same turn, and counted for the handler.
 #[must_use]
-pub(crate) struct Slice<'a> {
-    lately: &'a Lately,
-    turn: Turn<'a>,
+pub(crate) struct TimeSlice<'a> {
+    average: &'a CpuAverage,
+    permit: CpuPermit<'a>,
 }
 
-impl<'a> Slice<'a> {
-    pub(crate) fn new(lately: &'a Lately, turn: Turn<'a>) -> Self {
-        Self { lately, turn }
+impl<'a> TimeSlice<'a> {
+    pub(crate) fn new(average: &'a CpuAverage, permit: CpuPermit<'a>) -> Self {
+        Self { average, permit }
     }
 }
 
-impl Drop for Slice<'_> {
+impl Drop for TimeSlice<'_> {
     fn drop(&mut self) {
-        self.lately.add(self.turn.computed.saturating_add(self.turn.end.elapsed()));
-        self.turn.permit = None;
+        self.average.add(self.permit.computed.saturating_add(self.permit.end.elapsed()));
+        self.permit.permit = None;
     }
 }
 
@@ -115,9 +119,9 @@ impl Drop for Slice<'_> {
 /// A call shorter than a unit counts as nothing: where all are, nothing is written, and processors share the value. Calls
 /// that end at the same moment may overwrite each other's: the next ones tell the same.
 #[derive(Debug, Default)]
-pub(crate) struct Lately(AtomicU32);
+pub(crate) struct CpuAverage(AtomicU32);
 
-impl Lately {
+impl CpuAverage {
     /// Whether the next call takes turns at once.
     pub(crate) fn is_long(&self) -> bool {
         self.0.load(Relaxed) >= LONG.saturating_mul(CALLS)
@@ -137,7 +141,7 @@ impl Lately {
 }
 
 /// A turn that is waited for.
-type Next<'a> = Pin<Box<dyn Future<Output = Option<SemaphorePermit<'a>>> + Send + 'a>>;
+type PendingPermit<'a> = Pin<Box<dyn Future<Output = Option<SemaphorePermit<'a>>> + Send + 'a>>;
 
 /// Threads that poll cells at the same time: the runtime's, of which no more run than there are processors.
 fn threads() -> usize {
@@ -155,7 +159,7 @@ mod tests {
     use super::*;
 
     /// Computes in slices, and counts how many do so at the same time once they have computed for long.
-    async fn computes(turns: Arc<Turns>, inside: Arc<[AtomicUsize; 2]>) {
+    async fn computes(scheduler: Arc<CpuScheduler>, inside: Arc<[AtomicUsize; 2]>) {
         let mut slices = 0;
         let computes = std::future::poll_fn(|context| {
             let [now, most] = &*inside;
@@ -171,15 +175,16 @@ mod tests {
             context.waker().wake_by_ref();
             if slices == 20 { Poll::Ready(()) } else { Poll::Pending }
         });
-        turns.taking(Some(Duration::ZERO), pin!(computes)).await;
+        scheduler.run(Some(Duration::ZERO), pin!(computes)).await;
     }
 
     /// However many compute, one thread is free of them.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn one_thread_is_left_to_others() {
-        let (turns, inside) = (Arc::new(Turns::default()), Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]));
+        let (scheduler, inside) =
+            (Arc::new(CpuScheduler::default()), Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]));
         let computing: Vec<_> =
-            (0..8).map(|_| tokio::spawn(computes(Arc::clone(&turns), Arc::clone(&inside)))).collect();
+            (0..8).map(|_| tokio::spawn(computes(Arc::clone(&scheduler), Arc::clone(&inside)))).collect();
         for computing in computing {
             assert!(computing.await.is_ok());
         }
@@ -189,13 +194,13 @@ mod tests {
     /// Who takes turns at once does not begin without one, and keeps the last for what is made of the answer.
     #[tokio::test]
     async fn a_turn_is_waited_for_and_kept() {
-        let (turns, lately) = (Turns::default(), Lately::default());
-        let short = turns.taking(Some(Duration::ZERO), pin!(async {})).await.1;
+        let (scheduler, average) = (CpuScheduler::default(), CpuAverage::default());
+        let short = scheduler.run(Some(Duration::ZERO), pin!(async {})).await.1;
         assert!(short.permit.is_none(), "who is short needs no turn");
-        let first = turns.taking(None, pin!(async {})).await.1;
-        let slice = Slice::new(&lately, first);
+        let first = scheduler.run(None, pin!(async {})).await.1;
+        let slice = TimeSlice::new(&average, first);
         let mut second = pin!(async {});
-        let mut second = pin!(turns.taking(None, second.as_mut()));
+        let mut second = pin!(scheduler.run(None, second.as_mut()));
         let begun = std::future::poll_fn(|context| Poll::Ready(second.as_mut().poll(context).is_ready())).await;
         assert!(!begun, "the only turn is taken");
         drop(slice);
@@ -218,55 +223,55 @@ mod tests {
             ("one short one after long ones", &[(100, long), (1, short)], true),
         ];
         for (name, calls, is_long) in cases {
-            let lately = Lately::default();
+            let average = CpuAverage::default();
             for (count, computed) in calls {
-                (0..*count).for_each(|_| lately.add(*computed));
+                (0..*count).for_each(|_| average.add(*computed));
             }
-            assert_eq!(lately.is_long(), is_long, "{name}: {lately:?}");
+            assert_eq!(average.is_long(), is_long, "{name}: {average:?}");
         }
     }
 
     /// Short calls write nothing.
     #[test]
     fn short_calls_leave_the_value_alone() {
-        let lately = Lately::default();
-        (0..100).for_each(|_| lately.add(Duration::from_micros(63)));
-        assert_eq!(lately.0.load(Relaxed), 0);
+        let average = CpuAverage::default();
+        (0..100).for_each(|_| average.add(Duration::from_micros(63)));
+        assert_eq!(average.0.load(Relaxed), 0);
     }
 
     /// A turn that falls to who is not polled holds nobody up for good.
     #[tokio::test]
     async fn a_turn_that_nobody_takes_is_not_waited_for() {
-        let turns = Turns::default();
-        let held = taken(&turns).await;
-        let next = waits(&turns).await;
+        let scheduler = CpuScheduler::default();
+        let held = taken(&scheduler).await;
+        let next = waits(&scheduler).await;
         // It is the other's now, who does not look.
         drop(held);
-        assert!(taken(&turns).await.is_none(), "who waited long enough goes on without");
+        assert!(taken(&scheduler).await.is_none(), "who waited long enough goes on without");
         drop(next);
-        assert!(taken(&turns).await.is_some());
+        assert!(taken(&scheduler).await.is_some());
     }
 
     /// One who waits: the only turn is taken.
-    async fn waits(turns: &Turns) -> Option<Next<'_>> {
+    async fn waits(scheduler: &CpuScheduler) -> Option<PendingPermit<'_>> {
         let mut next = None;
-        let turn = std::future::poll_fn(|context| Poll::Ready(turns.turn(&mut next, context))).await;
+        let turn = std::future::poll_fn(|context| Poll::Ready(scheduler.turn(&mut next, context))).await;
         assert!(turn.is_pending(), "the only turn is taken");
         next
     }
 
-    async fn taken(turns: &Turns) -> Option<SemaphorePermit<'_>> {
+    async fn taken(scheduler: &CpuScheduler) -> Option<SemaphorePermit<'_>> {
         let mut next = None;
-        std::future::poll_fn(|context| turns.turn(&mut next, context)).await
+        std::future::poll_fn(|context| scheduler.turn(&mut next, context)).await
     }
 
     /// Who gives up waiting for its turn keeps nobody else from one.
     #[tokio::test]
     async fn a_turn_that_is_not_taken_goes_on() {
-        let turns = Turns::default();
-        let held = taken(&turns).await;
-        drop(waits(&turns).await);
+        let scheduler = CpuScheduler::default();
+        let held = taken(&scheduler).await;
+        drop(waits(&scheduler).await);
         drop(held);
-        assert!(taken(&turns).await.is_some());
+        assert!(taken(&scheduler).await.is_some());
     }
 }
