@@ -1,5 +1,5 @@
-//! An application that uses rmcp, with a `ClientHandler` of its own and handlers beside it: calls a tool of a server, and
-//! what the server asks meanwhile is answered by a component, or by the application.
+//! An application that uses rmcp, with a `ClientHandler` of its own and handlers beside it. It calls a tool of a
+//! server. A component or the application answers the server's requests meanwhile.
 //!
 //!     rmcp HANDLER.wasm TOOL ARGUMENTS http://127.0.0.1:3001/mcp
 //!     rmcp HANDLER.wasm trigger-sampling-request '{"prompt":"hi"}' -- npx -y @modelcontextprotocol/server-everything stdio
@@ -19,7 +19,7 @@ use taskcell::{Engine, EngineOptions, Grants, Handler, Handlers};
 use taskcell_rmcp::Adapter;
 use tokio::process::Command;
 
-/// What the application answers itself: whatever the component does not export.
+/// Answers of the application itself, to the requests that the component does not export.
 struct Application;
 
 impl ClientHandler for Application {
@@ -32,7 +32,7 @@ impl ClientHandler for Application {
     }
 
     fn get_info(&self) -> ClientConfig {
-        // What the component can do is added to this.
+        // The adapter adds the component's capabilities.
         ClientConfig::new(ClientCapabilities::default(), Implementation::new("example", "1"))
     }
 }
@@ -55,22 +55,22 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Where the server is.
+/// Address of the server.
 enum Server<'a> {
     Url(&'a str),
     Command(&'a [String]),
 }
 
-/// Calls a tool and gives its result.
+/// Calls a tool and returns its result.
 async fn call(component: &Path, (tool, with): (&str, &str), server: Server<'_>) -> Result<String, Box<dyn Error>> {
     let request = CallToolRequestParams::new(tool.to_owned()).with_arguments(serde_json::from_str(with)?);
-    // These lines are what an application adds; the transport would be rmcp's own otherwise.
+    // An application adds these lines; otherwise the transport would be rmcp's own.
     let engine = Engine::new(EngineOptions::default())?;
     let handler = Handler::from_file(&engine, component, Grants::default()).await?;
     let adapter = Adapter::new(Handlers::new([handler])?);
     let client = match server {
         Server::Url(url) => {
-            // reqwest is built here without a provider of cryptography; an error means that there is one.
+            // reqwest is built here without a cryptography provider; an error means that there is one.
             let _ = rustls::crypto::ring::default_provider().install_default();
             let config = StreamableHttpClientTransportConfig::with_uri(url);
             Application.serve(adapter.http(reqwest::Client::new(), config)).await?
@@ -80,7 +80,7 @@ async fn call(component: &Path, (tool, with): (&str, &str), server: Server<'_>) 
             let mut command = Command::new(program);
             command.args(arguments);
             let mut command = CommandWrap::from(command);
-            // What a launcher starts ends with it.
+            // The processes that a launcher starts end with it.
             command.wrap(ProcessGroup::leader());
             Application.serve(adapter.child_process(command)?).await?
         }
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
     use taskcell_test_support::{guests::build_guest, provision::repository};
 
-    /// A server in the words of a shell: it asks for a message and for a greeting before it answers a call.
+    /// A server as a shell script: it asks for a message and for a greeting before it answers a call.
     const SERVER: &str = r#"
         say() { printf '%s\n' "{\"jsonrpc\":\"2.0\",$1}"; }
         read -r initialize

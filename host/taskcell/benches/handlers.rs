@@ -1,10 +1,11 @@
-//! What the handlers cost that `taskcell new` writes, one row a language, beside others that the command line names:
+//! Cost of the handlers that `taskcell new` writes, one row per language, beside others that the command line names:
 //!
 //!     cargo bench -p taskcell --bench handlers -- rust c before=old/handler.wasm
 //!
-//! A word is a language to measure, all if none is given; a word with `=` is the name and the file of another handler of
-//! sampling and elicitation. All take turns in one run, so that a noisy machine slows them alike. The program that writes
-//! and builds the projects must be there: `cargo build --release -p taskcell-tests --bin taskcell-cli`.
+//! A word is a language to measure; without words all are measured. A word with `=` is the name and the file of another
+//! handler of sampling and elicitation. All take turns in one run, so that a noisy machine slows them alike. The
+//! program that writes and builds the projects must exist: `cargo build --release -p taskcell-tests --bin
+//! taskcell-cli`.
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a bench fails by panicking")]
 
 mod common;
@@ -26,25 +27,25 @@ const REQUESTS: [&str; 2] = [ELICITATION, SAMPLING];
 
 const LANGUAGES: [&str; 7] = ["rust", "c", "cpp", "javascript", "typescript", "go", "python"];
 const ROUNDS: usize = 15;
-/// How long a contender has its turn, in seconds of CPU, so that slow ones do fewer requests.
+/// Turn of a contender in seconds of CPU time, so that slow contenders do fewer requests.
 const TURN: f64 = 0.02;
 
 struct Contender {
     name: String,
     session: Arc<Session>,
-    /// Held, for a session ends with it.
+    /// Kept, because the session ends with its outbox.
     _outbox: Outbox,
     per_turn: u32,
-    /// Of each request, in µs.
+    /// Cost of each request in µs.
     costs: [Vec<f64>; 2],
     faults: Vec<f64>,
-    /// CPU of a request with two threads, to that with one.
+    /// CPU time of a request with two threads relative to one.
     two: Vec<f64>,
 }
 
 fn main() {
     let words: Vec<_> = std::env::args().skip(1).collect();
-    // Run by `cargo test` too, which passes no `--bench`; there is nothing to test here.
+    // `cargo test` also runs this program, without `--bench`; there is nothing to test here.
     if !words.iter().any(|word| word == "--bench") {
         return;
     }
@@ -99,7 +100,7 @@ async fn load(engine: &Engine, name: &str, file: PathBuf) -> Contender {
     Contender { name: name.to_owned(), session: Arc::new(session), _outbox: outbox, per_turn, costs, faults, two }
 }
 
-/// One thread's CPU time of each request, and the page faults of both.
+/// Measures one thread's CPU time of each request, and the page faults of both.
 async fn turn(contender: &mut Contender) {
     let before = faults();
     for (request, costs) in REQUESTS.iter().zip(&mut contender.costs) {
@@ -112,7 +113,7 @@ async fn turn(contender: &mut Contender) {
     contender.faults.push((faults() - before) / f64::from(2 * contender.per_turn));
 }
 
-/// The CPU time of an elicitation where so many threads ask at once.
+/// Measures the CPU time of an elicitation while `count` threads ask at once.
 fn with_threads(contender: &Contender, count: u32) -> f64 {
     let ask = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

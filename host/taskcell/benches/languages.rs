@@ -1,7 +1,7 @@
-//! What a handler costs in each language: the examples of all kinds, side by side, for `docs/languages/README.md`.
+//! Cost of a handler in each language: the examples of all kinds, side by side, for `docs/languages/README.md`.
 //!
-//! One row a language. The calls are taken in turns, fresh instances and ones that go on, so that a noisy machine slows
-//! all of them alike. `TASKCELL_SKIP_LANGUAGES=c,go` leaves languages out.
+//! The table has one row per language. Calls to fresh instances and to reused ones take turns, so that a noisy machine
+//! slows all of them alike. `TASKCELL_SKIP_LANGUAGES=c,go` leaves languages out.
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a bench fails by panicking")]
 
 mod common;
@@ -26,7 +26,7 @@ const LOADS: usize = 5;
 const ROUNDS: usize = 9;
 const PER_ROUND: u32 = 40;
 const WAITING: usize = 32;
-/// Requests that one instance answers, where it goes on.
+/// Requests that a reused instance answers.
 const REUSE: u32 = 1_000;
 
 fn engine(cache: Option<PathBuf>) -> Engine {

@@ -1,9 +1,10 @@
-//! What a well-behaved neighbor notices of an attack: how long its requests take while another handler of the same engine
-//! does its worst, to how long they take when nothing else runs.
+//! Effect of an attack on a well-behaved neighbor: the time of its requests while another handler of the same engine
+//! does its worst, relative to the time when nothing else runs.
 //!
-//! The neighbor answers a sampling request of 4 KiB, handed in from a thread outside of the runtime as a transport does, one
-//! after the other with a pause. The attackers have a session of their own, which begins an attack again whenever a limit has
-//! ended it. Each attack has a quiet time of its own before it. The bar: the median stays within 3 times the quiet one.
+//! The neighbor answers a sampling request of 4 KiB. A thread outside of the runtime hands the requests in, as a
+//! transport does, one after the other with a pause. The attackers have their own session, which starts an attack again
+//! whenever a limit has ended it. Each attack is preceded by its own quiet time. The bar: the median stays within 3
+//! times the quiet one.
 #![allow(clippy::indexing_slicing, reason = "a bench fails by panicking")]
 
 mod common;
@@ -21,18 +22,18 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::task::JoinSet;
 use wasmtime::Result;
 
-/// How long each attack is watched, and the quiet before it.
+/// Time for which each attack is watched, and the quiet before it.
 const WATCHED: Duration = Duration::from_secs(2);
-/// Between two requests of the neighbor.
+/// Pause between two requests of the neighbor.
 const PAUSE: Duration = Duration::from_millis(1);
-/// Attacks of one kind at once.
+/// Number of concurrent attacks of one kind.
 const ATTACKERS: usize = 16;
-/// The bar.
+/// Highest allowed ratio of the medians.
 const MOST: f64 = 3.0;
 
 type Attack = fn(Arc<Attacker>) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// What is done to the neighbor. Each is begun by [`ATTACKERS`] at once.
+/// Attacks on the neighbor, each made by [`ATTACKERS`] at once.
 const ATTACKS: [(&str, Attack); 12] = [
     ("infinite loop", |attacker| Box::pin(asks(attacker, "loop"))),
     ("loop of host calls", |attacker| Box::pin(asks(attacker, "loop-host"))),
@@ -48,7 +49,7 @@ const ATTACKS: [(&str, Attack); 12] = [
     ("compile bombs", |attacker| Box::pin(loads(attacker))),
 ];
 
-/// What attackers attack with.
+/// Means of the attackers.
 struct Attacker {
     engine: Engine,
     hostile: Arc<Session>,
@@ -60,7 +61,7 @@ fn main() -> Result<()> {
     if !std::env::args().any(|argument| argument == "--bench") {
         return Ok(());
     }
-    // As `docs/embedding.md` advises a host to be set up.
+    // The host is set up as `docs/embedding.md` advises.
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().event_interval(7).build()?;
     let (neighbor, attacker) = runtime.block_on(async {
@@ -77,7 +78,7 @@ fn main() -> Result<()> {
     for (name, attack) in ATTACKS {
         let quiet = watch(&runtime, &neighbor);
         let attackers: Vec<_> = (0..ATTACKERS).map(|_| runtime.spawn(attack(Arc::clone(&attacker)))).collect();
-        // The attack is under way when its first requests are.
+        // The attack has started when its first requests run.
         std::thread::sleep(Duration::from_millis(200));
         let attacked = watch(&runtime, &neighbor);
         attackers.iter().for_each(tokio::task::JoinHandle::abort);
@@ -100,7 +101,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The median and the 99th percentile of what the neighbor's requests take, in microseconds.
+/// Measures the median and the 99th percentile of the neighbor's request times, in microseconds.
 fn watch(runtime: &Runtime, neighbor: &Arc<Session>) -> [f64; 2] {
     let start = Instant::now();
     let mut taken = Vec::new();
@@ -119,7 +120,7 @@ fn watch(runtime: &Runtime, neighbor: &Arc<Session>) -> [f64; 2] {
 
 fn options() -> SessionOptions {
     let mut options = SessionOptions::new(common::server());
-    // The attackers and a bench ask more often than any server may.
+    // The attackers, and a bench, ask more often than any server may.
     options.tasks.rate = RateLimit::none();
     options
 }
@@ -129,7 +130,7 @@ async fn session(engine: &Engine, guest: &str) -> Result<Arc<Session>> {
     Ok(drained(Handlers::new([handler])?))
 }
 
-/// A session whose messages are taken, as a transport does.
+/// Creates a session whose messages are taken, as by a transport.
 fn drained(handlers: Handlers) -> Arc<Session> {
     let (session, mut outbox) = Session::new(handlers, options());
     Handle::current().spawn(async move { while outbox.recv().await.is_some() {} });
@@ -150,7 +151,7 @@ async fn attacker(engine: &Engine) -> Result<Arc<Attacker>> {
     Ok(Arc::new(Attacker { engine: engine.clone(), hostile, stdio, bomb }))
 }
 
-/// Waits until an attack is over: its cells are gone, and what it compiles is compiled.
+/// Waits until an attack is over: its cells are gone and its compilations are done.
 async fn rest(attacker: &Attacker) {
     let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tasks/list" }).to_string();
     let _ = attacker.hostile.answer(list.as_bytes()).await;
@@ -166,9 +167,9 @@ fn sampling(behavior: &str, task: bool) -> Vec<u8> {
     json!({ "jsonrpc": "2.0", "id": 1, "method": "sampling/createMessage", "params": params }).to_string().into_bytes()
 }
 
-/// Has a request answered as often as can be, each in a task of its own, as a transport does.
+/// Sends a request as often as possible, each in its own task, as a transport does.
 async fn again_and_again(session: &Arc<Session>, request: &[u8]) {
-    // Ends what it began when the attack ends.
+    // The requests end with the attack.
     let mut running = JoinSet::new();
     loop {
         let (session, request) = (Arc::clone(session), request.to_vec());
@@ -177,17 +178,17 @@ async fn again_and_again(session: &Arc<Session>, request: &[u8]) {
     }
 }
 
-/// Has the hostile guest do this again and again.
+/// Repeats this behavior of the hostile guest.
 async fn asks(attacker: Arc<Attacker>, behavior: &str) {
     again_and_again(&attacker.hostile, &sampling(behavior, false)).await;
 }
 
-/// Prints a hundred thousand lines a request.
+/// Prints a hundred thousand lines per request.
 async fn floods(attacker: Arc<Attacker>) {
     again_and_again(&attacker.stdio, br#"{"jsonrpc":"2.0","id":1,"method":"roots/list"}"#).await;
 }
 
-/// Leaves work behind that loops, and takes it back when the attack ends.
+/// Leaves looping work behind, and cancels it when the attack ends.
 async fn leaves_work(attacker: Arc<Attacker>) {
     let mut left = Left { attacker, tasks: Vec::new() };
     for _ in 0..20 {
@@ -198,7 +199,7 @@ async fn leaves_work(attacker: Arc<Attacker>) {
     std::future::pending().await
 }
 
-/// Work that is cancelled when this is dropped.
+/// Guard that cancels work when dropped.
 struct Left {
     attacker: Arc<Attacker>,
     tasks: Vec<Value>,
@@ -216,12 +217,12 @@ impl Drop for Left {
     }
 }
 
-/// Makes as many tasks with work as are to be had, at once, again and again.
+/// Repeatedly creates as many tasks with work as the limits allow, at once.
 async fn spawns(attacker: Arc<Attacker>) {
     again_and_again(&attacker.hostile, &sampling("spawn-thousands", true)).await;
 }
 
-/// Loads what takes long to compile, each time another.
+/// Loads components that take long to compile, a different one each time.
 async fn loads(attacker: Arc<Attacker>) {
     for number in 0_u64.. {
         let mut bomb = attacker.bomb.clone();

@@ -1,7 +1,8 @@
-//! The same two requests through the SDKs' own clients, beside taskcell: one table with the ratios.
+//! Comparison with the SDKs: the same two requests through their own clients, beside taskcell, in one table with the
+//! ratios.
 //!
-//! The peers run in processes of their own and measure their own CPU time; what each measures is said in
-//! `peers/bench.py` and `peers/bench.mjs`. Their packages come from the lock files of `tests/peers`.
+//! The peers run in their own processes and measure their own CPU time; `peers/bench.py` and `peers/bench.mjs` say what
+//! each measures. Their packages come from the lock files of `tests/peers`.
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a bench fails by panicking")]
 
 mod common;
@@ -38,7 +39,7 @@ fn main() {
     }
 }
 
-/// Runs a peer's bench, which prints a JSON object a line.
+/// Runs a peer's bench, which prints one JSON object per line.
 fn measured(command: &mut Command) -> Vec<Value> {
     let output = command.output().expect("the peer's bench runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -46,7 +47,7 @@ fn measured(command: &mut Command) -> Vec<Value> {
     lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
-/// taskcell, a fresh cell for each request.
+/// Measures taskcell with a fresh cell for each request.
 fn taskcell(case: &str, request: &str) -> Value {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let samples = runtime.block_on(async {

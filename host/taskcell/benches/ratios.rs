@@ -1,7 +1,7 @@
-//! The bars of `docs/performance.md`: what taskcell costs beside its floor and beside native code, in one run.
+//! Bars of `docs/performance.md`: the cost of taskcell relative to its floor and to native code, in one run.
 //!
-//! The contenders take turns in short rounds and each is judged by its median CPU time, so that a noisy machine
-//! slows all of them alike. Then the same session serves from one thread and from two.
+//! The contenders take turns in short rounds, and each is judged by its median CPU time, so that a noisy machine slows
+//! all of them alike. Then the same session serves from one thread and from two.
 #![allow(clippy::indexing_slicing, reason = "a bench fails by panicking")]
 
 mod common;
@@ -19,7 +19,7 @@ const ROUNDS: usize = 41;
 const PER_ROUND: u32 = 400;
 
 fn main() -> Result<()> {
-    // Run by `cargo test` too, which passes no `--bench`; there is nothing to test here.
+    // `cargo test` also runs this program, without `--bench`; there is nothing to test here.
     if !std::env::args().any(|argument| argument == "--bench") {
         return Ok(());
     }
@@ -54,7 +54,7 @@ async fn costs() -> Result<()> {
                     .push((cpu(ClockId::ThreadCPUTime) - start).as_secs_f64() * 1e6 / f64::from(PER_ROUND));
             }
         }
-        // The guest frees nothing, so the warm instance is made anew before its memory runs out.
+        // The guest frees nothing, so the warm instance is renewed before its memory runs out.
         (store, instance) = lasting.warm().await?;
     }
     println!("µs of CPU, median of {ROUNDS} rounds of {PER_ROUND}:");
@@ -71,7 +71,7 @@ async fn costs() -> Result<()> {
     Ok(())
 }
 
-/// Requests in a second, from one worker and from two.
+/// Measures requests per second, from one worker and from two.
 fn throughput() -> Result<()> {
     let run = |workers: usize| -> Result<f64> {
         let runtime = tokio::runtime::Builder::new_multi_thread()

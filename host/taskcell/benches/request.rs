@@ -1,4 +1,4 @@
-//! One request, JSON in to JSON out, beside native code, a warm instance and wasmtime alone.
+//! Bench of one request, JSON in to JSON out, beside native code, a warm instance and wasmtime alone.
 #![allow(clippy::expect_used, missing_docs, reason = "a bench fails by panicking, and criterion makes public items")]
 
 mod common;
@@ -9,7 +9,7 @@ use common::{Floor, SAMPLING, TASKS_GET, native};
 use criterion::{Criterion, criterion_group, criterion_main};
 use tokio::runtime::Runtime;
 
-/// Calls into one instance before it is made anew: the guest frees nothing.
+/// Calls into one instance before it is renewed, because the guest frees nothing.
 const WARM_CALLS: u64 = 400;
 
 fn requests(criterion: &mut Criterion) {
@@ -33,7 +33,7 @@ fn requests(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// The time of so many calls into instances that live on.
+/// Measures the time of `calls` calls into instances that stay alive.
 fn warm(runtime: &Runtime, floor: &Floor, calls: u64, sampling: bool) -> Duration {
     runtime.block_on(async {
         let mut total = Duration::ZERO;

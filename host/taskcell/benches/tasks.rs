@@ -1,7 +1,8 @@
-//! Tasks through the stores: create, get and result, with few and with many live tasks, and durable creations a second.
+//! Bench of tasks in the stores: create, get and result, with few and with many live tasks, and durable creations per
+//! second.
 //!
-//! The stores take turns in short rounds and each is judged by its median. What must hold: the cost of an operation
-//! does not grow with the number of live tasks, and SQLite takes 2,000 durable creations a second.
+//! The stores take turns in short rounds, and each is judged by its median. The bars: the cost of an operation does not
+//! grow with the number of live tasks, and SQLite makes 2,000 durable creations per second.
 #![allow(clippy::indexing_slicing, reason = "a bench fails by panicking")]
 
 mod common;
@@ -24,7 +25,7 @@ const CREATIONS: usize = 4_000;
 const CALLERS: [usize; 3] = [1, 8, 64];
 
 fn main() -> Result<()> {
-    // Run by `cargo test` too, which passes no `--bench`; there is nothing to test here.
+    // `cargo test` also runs this program, without `--bench`; there is nothing to test here.
     if !std::env::args().any(|argument| argument == "--bench") {
         return Ok(());
     }
@@ -87,7 +88,7 @@ fn tasks_of(store: &Arc<dyn TaskStore>, principal: &str) -> Arc<Tasks> {
     Arc::new(Tasks::new(Arc::clone(store), principal, limits, Box::new(|_| {})))
 }
 
-/// Makes as many live tasks, from many callers at once.
+/// Creates `live` tasks, from many callers at once.
 async fn fill(tasks: &Arc<Tasks>, live: usize) -> Result<()> {
     let mut running = JoinSet::new();
     for part in 0..64 {
@@ -103,7 +104,7 @@ async fn fill(tasks: &Arc<Tasks>, live: usize) -> Result<()> {
     Ok(())
 }
 
-/// The microseconds that each step of a task's life takes.
+/// Measures each step of a task's life, in microseconds.
 async fn round(tasks: &Arc<Tasks>) -> Result<[f64; 5]> {
     let mut took = [0.0; 5];
     let mut ids = Vec::new();

@@ -1,7 +1,6 @@
-//! Ten thousand cells that wait in a host call: held, woken, finished, and what they cost.
+//! Bench of ten thousand cells that wait in a host call: held, woken, finished, and their cost.
 //!
-//! Each is a `tasks/result` for one task that is still being worked on. One more than the configured maximum is
-//! refused.
+//! Each waits in a `tasks/result` for the same unfinished task. One cell above the configured maximum is refused.
 #![allow(clippy::indexing_slicing, reason = "a bench fails by panicking")]
 
 mod common;

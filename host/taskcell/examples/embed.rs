@@ -1,9 +1,9 @@
-//! An MCP client with its server's messages made up: a component answers sampling, a closure lists the roots, and the
+//! An MCP client with made-up server messages: a component answers sampling, a closure lists the roots, and the
 //! application answers a method of its own.
 //!
 //!     cargo run -p taskcell --example embed -- HANDLER.wasm
 //!
-//! HANDLER.wasm is any component that takes sampling and not roots, such as `guest-examples/rust-minimal`.
+//! HANDLER.wasm is any component that exports sampling and not roots, such as `guest-examples/rust-minimal`.
 
 use std::error::Error;
 use std::path::Path;
@@ -15,7 +15,7 @@ use taskcell::protocol::types::{Implementation, ListRootsResult, Root};
 use taskcell::{Engine, EngineOptions, Grants, Handler, Handlers, NativeHandler, Session, SessionOptions};
 use tokio::task::JoinSet;
 
-/// What the server asks, as a transport hands it over.
+/// Requests of the server, as a transport hands them over.
 const ASKED: [&str; 4] = [
     r#"{"jsonrpc":"2.0","id":1,"method":"sampling/createMessage","params":{"messages":[{"role":"user","content":{"type":"text","text":"hi"}}],"maxTokens":10}}"#,
     r#"{"jsonrpc":"2.0","id":2,"method":"roots/list"}"#,
@@ -32,7 +32,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Answers everything that is asked, in whichever order it is done.
+/// Answers all requests, in the order in which they finish.
 async fn answers(component: &Path) -> Result<Vec<Value>, Box<dyn Error>> {
     let engine = Engine::new(EngineOptions::default())?;
     let handler = Handler::from_file(&engine, component, Grants::default()).await?;
@@ -68,7 +68,7 @@ async fn answers(component: &Path) -> Result<Vec<Value>, Box<dyn Error>> {
     Ok(all)
 }
 
-/// What the application answers itself; the handlers have the first word.
+/// Answers a request that no handler takes.
 fn own_answer(session: &Session, text: &str) -> Option<Value> {
     let message = Message::read(text.as_bytes()).ok()?;
     let own = !session.handles(&message) && message.method.as_deref() == Some("example/greet");

@@ -1,10 +1,10 @@
-//! What the benches measure with.
+//! Measurements of the benches.
 
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// What was computed so far, by this thread or this process.
+/// CPU time used so far by this thread or this process.
 pub fn cpu(of: ClockId) -> Duration {
     let now = clock_gettime(of);
     Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or_default())
@@ -26,7 +26,7 @@ pub fn resident() -> f64 {
 /// Page faults of this thread so far that needed no disk.
 pub fn faults() -> f64 {
     let stat = std::fs::read_to_string("/proc/thread-self/stat").expect("Linux");
-    // The name of the thread, the second field, may hold spaces; the tenth counts the faults.
+    // The second field, the thread's name, may hold spaces; the tenth counts the faults.
     let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
     fields.split_whitespace().nth(7).and_then(|field| field.parse().ok()).expect("a number of faults")
 }

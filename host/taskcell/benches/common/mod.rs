@@ -1,4 +1,4 @@
-//! What the benches compare: the same two requests, answered by native code, by wasmtime alone, and by taskcell.
+//! Contenders of the benches: the same two requests, answered by native code, by wasmtime alone, and by taskcell.
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -32,7 +32,7 @@ pub fn guest(name: &str) -> Result<Vec<u8>> {
     guest_for(name, "wasm32-unknown-unknown")
 }
 
-/// The same, built for another wasm target.
+/// A guest of the benches, built for another wasm target.
 pub fn guest_for(name: &str, wasm: &str) -> Result<Vec<u8>> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/guests").join(name);
     let file = taskcell_test_support::guests::build_guest_for(&folder, wasm);
@@ -43,7 +43,7 @@ pub fn server() -> Implementation {
     Implementation::new("bench", "1")
 }
 
-/// taskcell with every limit on.
+/// A session of taskcell with every limit on.
 pub async fn session() -> Result<(Session, Outbox)> {
     let engine = Engine::new(EngineOptions::default())?;
     let handler = Handler::from_bytes(&engine, "bench", guest("bench")?, Grants::default()).await?;
@@ -53,7 +53,7 @@ pub async fn session() -> Result<(Session, Outbox)> {
     Ok(Session::new(Handlers::new([handler])?, options))
 }
 
-/// The same answers in Rust: parse, answer, serialize.
+/// Native contender: parses, answers and serializes in Rust.
 pub mod native {
     use super::*;
 
@@ -116,7 +116,7 @@ fn task(task_id: String) -> Task {
 
 type Answer<T> = (Result<T, RpcError>,);
 
-/// wasmtime alone: the same component and engine settings; no JSON, no limits, no session.
+/// Floor: the same component and engine settings with wasmtime alone; no JSON, no limits, no session.
 pub struct Floor {
     engine: wasmtime::Engine,
     pre: InstancePre<()>,
@@ -174,7 +174,7 @@ impl Floor {
         self.warm_sampling(&mut store, &instance).await
     }
 
-    /// An instance that lives on.
+    /// Creates an instance that stays alive.
     pub async fn warm(&self) -> Result<(Store<()>, Instance)> {
         let mut store = self.store();
         let instance = self.pre.instantiate_async(&mut store).await?;
