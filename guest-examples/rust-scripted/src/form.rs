@@ -10,8 +10,8 @@ use crate::bindings::taskcell::handlers::types::{
 use crate::candidates;
 use crate::script::Value;
 
-/// Answers every field: from the script, else with a value that the field's schema allows. A field that no value fits is
-/// left out; none when it is required, for then no answer fits the form.
+/// Answers every field: from the script, else with a value that the field's schema allows. A field that no value fits
+/// is left out; none when it is required, for then no answer fits the form.
 pub(crate) fn fill(schema: RequestedSchema, content: Option<&BTreeMap<String, Value>>) -> Option<Vec<ElicitEntry>> {
     let required = schema.required.unwrap_or_default();
     let mut entries = Vec::new();

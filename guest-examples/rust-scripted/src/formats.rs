@@ -68,8 +68,8 @@ pub(crate) fn values(format: &str) -> &'static [&'static str] {
 
 /// Whether a text has a format of JSON Schema. A format that is not known refuses nothing.
 ///
-/// Readers differ, so what is made up is held against the strictest of them, and what the server `named` against the most
-/// lenient.
+/// Readers differ, so what is made up is held against the strictest of them, and what the server `named` against the
+/// most lenient.
 pub(crate) fn has(format: &str, text: &str, named: bool) -> bool {
     match format {
         "email" | "idn-email" if named => text

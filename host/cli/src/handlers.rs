@@ -121,8 +121,8 @@ impl CacheArgs {
 
     /// An engine with the limits and settings of a configuration.
     ///
-    /// A cache that was asked for must be usable. The user's own cache folder is a convenience: without it compiled components
-    /// are not kept, and a warning says so.
+    /// A cache that was asked for must be usable. The user's own cache folder is a convenience: without it compiled
+    /// components are not kept, and a warning says so.
     pub(super) fn engine(&self, config: &Config) -> anyhow::Result<Engine> {
         let mut options = EngineOptions::default();
         options.limits = config.limits.clone();

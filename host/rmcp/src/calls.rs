@@ -1,8 +1,8 @@
 //! Calls of revision 2026-07-28: what rmcp asked for, and what goes on when the server wants something first.
 //!
-//! rmcp sends the first request itself, so calls of which the server wants nothing are untouched, and progress and cancellation
-//! are as ever. Only a result that asks for input, or is a task, does not get to rmcp: a [`Caller`] goes on from it, and
-//! rmcp gets what that ends with, as the answer to its request.
+//! rmcp sends the first request itself, so calls of which the server wants nothing are untouched, and progress and
+//! cancellation are as ever. Only a result that asks for input, or is a task, does not get to rmcp: a [`Caller`] goes
+//! on from it, and rmcp gets what that ends with, as the answer to its request.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -63,7 +63,8 @@ impl OutgoingCalls {
                 {
                     self.requests.remove(id);
                     if let Some(going_on) = self.going_on.remove(id) {
-                        // The server has answered this request long ago; what is under way is cancelled by being dropped.
+                        // The server has answered this request long ago; what is under way is cancelled by being
+                        // dropped.
                         going_on.abort();
                         return false;
                     }

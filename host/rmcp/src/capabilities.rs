@@ -8,8 +8,8 @@ use taskcell::handlers::merge_capabilities;
 use taskcell::mrtr::{CLIENT_CAPABILITIES, CLIENT_INFO};
 use taskcell::protocol::types::Implementation;
 
-/// Adds what the handlers can do to a request for `initialize`. rmcp's type has no `tasks`, so it becomes one of another
-/// type with the same text.
+/// Adds what the handlers can do to a request for `initialize`. rmcp's type has no `tasks`, so it becomes one of
+/// another type with the same text.
 pub(super) fn into_initialize(request: &mut ClientRequest, handlers: impl FnOnce() -> Handlers) {
     if let ClientRequest::InitializeRequest(initialize) = request
         // A type of rmcp's can be written.

@@ -1,10 +1,10 @@
 //! What a message is, by its beginning.
 //!
-//! Most of what a server sends are answers, and some are large. They are rmcp's, so nothing of them has to be read but what
-//! stands before their result.
+//! Most of what a server sends are answers, and some are large. They are rmcp's, so nothing of them has to be read but
+//! what stands before their result.
 
-/// Whether a message is a response: a `result` or an `error` stands in it before any `method`. No where the beginning does not
-/// say, as when it is not complete. What has a `method` all the same is no message, and rmcp says so.
+/// Whether a message is a response: a `result` or an `error` stands in it before any `method`. No where the beginning
+/// does not say, as when it is not complete. What has a `method` all the same is no message, and rmcp says so.
 pub(super) fn is_response(beginning: &[u8]) -> bool {
     first_that_says(beginning).unwrap_or_default()
 }

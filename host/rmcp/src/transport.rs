@@ -12,9 +12,9 @@ use tokio::sync::mpsc;
 use super::connection::Connection;
 use super::sink::Sink;
 
-/// A transport of rmcp whose server is answered by handlers, too. Made by an [`Adapter`](super::Adapter), to be given to
-/// `serve`. Dropping it, or the service that has it, ends what the handlers do for the server; closing the service waits until
-/// work that is kept in a store is given back.
+/// A transport of rmcp whose server is answered by handlers, too. Made by an [`Adapter`](super::Adapter), to be given
+/// to `serve`. Dropping it, or the service that has it, ends what the handlers do for the server; closing the service
+/// waits until work that is kept in a store is given back.
 pub struct Transport<T> {
     inner: T,
     connection: Arc<Connection>,

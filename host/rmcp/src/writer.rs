@@ -25,8 +25,8 @@ pub(super) async fn write_line<W: AsyncWrite + Unpin>(to: &SharedWriter<W>, mut 
     to.flush().await
 }
 
-/// The part that rmcp writes to. It holds the stream from the first byte of a line to its last, also when a write of rmcp's
-/// is given up in between: rmcp goes on with the rest of the line then.
+/// The part that rmcp writes to. It holds the stream from the first byte of a line to its last, also when a write of
+/// rmcp's is given up in between: rmcp goes on with the rest of the line then.
 pub(super) struct Writer<W> {
     to: SharedWriter<W>,
     held: Option<OwnedMutexGuard<Option<W>>>,

@@ -1,5 +1,5 @@
-//! Measures the program beside hostile servers: `hostile-figures [BINARY]`, the program of this workspace by default. Exit
-//! code 1 where a figure is above its bound.
+//! Measures the program beside hostile servers: `hostile-figures [BINARY]`, the program of this workspace by default.
+//! Exit code 1 where a figure is above its bound.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 //! A server of revision 2026-07-28 that behaves as its argument says, for what no SDK's server does.
 //!
-//! Its tools: `roots` wants the client's roots and says what it was given, `task` runs as a task that wants them, too, and
-//! `endless` runs as a task until it is cancelled. What the client has to be told of is said on stderr.
+//! Its tools: `roots` wants the client's roots and says what it was given, `task` runs as a task that wants them, too,
+//! and `endless` runs as a task until it is cancelled. What the client has to be told of is said on stderr.
 
 use std::io::BufRead;
 

@@ -1,7 +1,7 @@
 //! Holds the public interface of the library against `host/taskcell/public-api.txt`; `.ci/public-api` runs it.
 //!
-//! Reads what rustdoc writes as JSON, from the file that is named. With `--bless` the list is renewed, and its change is then
-//! a part of the commit: who reads it sees what users of the library will have to change.
+//! Reads what rustdoc writes as JSON, from the file that is named. With `--bless` the list is renewed, and its change
+//! is then a part of the commit: who reads it sees what users of the library will have to change.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -1,9 +1,9 @@
 //! An MCP server of revision 2026-07-28 whose tools ask the client: the Rust SDK's part of the tests of that revision.
 //!
-//! It speaks over stdio, or streamable HTTP on the port that the environment names as PORT (with the argument `json` its
-//! answers are plain JSON where they can be), and an earlier revision, too, when the client begins with one. What a tool says at its end holds
-//! what the client gave. server.py in python-2026 and server.mjs in node-2026 have the same tools; `task` is this one's
-//! own: it runs as a task that asks twice.
+//! It speaks over stdio, or streamable HTTP on the port that the environment names as PORT (with the argument `json`
+//! its answers are plain JSON where they can be), and an earlier revision, too, when the client begins with one. What a
+//! tool says at its end holds what the client gave. server.py in python-2026 and server.mjs in node-2026 have the same
+//! tools; `task` is this one's own: it runs as a task that asks twice.
 #![allow(clippy::indexing_slicing, reason = "in a JSON value, what is not there is null")]
 
 use std::sync::Arc;

@@ -172,8 +172,8 @@ fn what_is_meant_is_no_warning() {
     assert!(warned.iter().all(|(_, name)| name != "tools") && !warned.is_empty(), "{warned:?}");
 }
 
-/// Handlers of the reference's 64 combinations, alone and beside the plain kinds: a server on the TypeScript SDK does not ask
-/// for what is declared for tasks alone, which `inspect` and `check` say.
+/// Handlers of the reference's 64 combinations, alone and beside the plain kinds: a server on the TypeScript SDK does
+/// not ask for what is declared for tasks alone, which `inspect` and `check` say.
 #[test]
 fn what_servers_will_not_ask_for_is_a_warning() {
     let folder = tempfile::tempdir().unwrap();

@@ -161,8 +161,8 @@ fn inspect_tells_what_a_component_is() {
     }
 }
 
-/// In managed mode the host supplies what a component lacks of the kinds of tasks, and the capabilities follow; what the
-/// component exports stays its own.
+/// In managed mode the host supplies what a component lacks of the kinds of tasks, and the capabilities follow; what
+/// the component exports stays its own.
 #[test]
 fn inspect_tells_what_is_managed() {
     let folder = tempfile::tempdir().unwrap();

@@ -363,8 +363,8 @@ fn begin_anew(store: &Path) {
     });
 }
 
-/// Build 6887b39 took the words of the command line alone for whose tasks they are. They are not given away by that: a run
-/// names them, and the command that moves them, after which it finds them.
+/// Build 6887b39 took the words of the command line alone for whose tasks they are. They are not given away by that: a
+/// run names them, and the command that moves them, after which it finds them.
 #[test]
 fn tasks_of_an_earlier_version_are_named_and_moved() {
     let folder = tempfile::tempdir().unwrap();
@@ -433,8 +433,8 @@ fn the_same_words_in_another_folder_are_another_server() {
     }
 }
 
-/// Handlers that have nothing to do with tasks need no file: none is made, and a home that cannot be written is none of their
-/// business. For others the error names what to do.
+/// Handlers that have nothing to do with tasks need no file: none is made, and a home that cannot be written is none of
+/// their business. For others the error names what to do.
 #[test]
 fn what_needs_no_tasks_needs_no_store() {
     let plain = build_guest_for(&repository().join("tests/guests/plain_kinds"), "wasm32-unknown-unknown").unwrap();

@@ -271,7 +271,8 @@ fn progress_at_a_terminal_is_one_line() {
     assert!(rows.iter().any(|row| row.contains("half way")), "{rows:?}");
 }
 
-/// A server that wants to sample with tools is answered with the flag that declares it, whether it asks or only says so.
+/// A server that wants to sample with tools is answered with the flag that declares it, whether it asks or only says
+/// so.
 #[test]
 fn sampling_with_tools_names_its_flag() {
     for arguments in [json!({}), json!({ "anyway": true })] {

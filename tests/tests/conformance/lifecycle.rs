@@ -9,8 +9,8 @@ use taskcell_test_support::cli::{Ran, run};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_taskcell-cli");
 const SERVER: &str = env!("CARGO_BIN_EXE_fake-server");
 
-/// Runs the program against the fake server in a mode, and gives what it sent, a message a line. It speaks this revision and
-/// does not ask for the next one.
+/// Runs the program against the fake server in a mode, and gives what it sent, a message a line. It speaks this
+/// revision and does not ask for the next one.
 fn sent(mode: &str, options: &[&str]) -> (Ran, Vec<Value>) {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("sent");

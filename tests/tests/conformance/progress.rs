@@ -11,8 +11,8 @@ fn with_token(params: Value, token: &Value) -> Value {
     and(params, json!({ "_meta": { "progressToken": token } }))
 }
 
-/// Strings and numbers are tokens, and come back as they were written. Some JSON libraries write a whole number with a fraction,
-/// and some have larger ones than others; what is no token refuses no request, and gets no progress.
+/// Strings and numbers are tokens, and come back as they were written. Some JSON libraries write a whole number with a
+/// fraction, and some have larger ones than others; what is no token refuses no request, and gets no progress.
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_come_back_as_they_were_written() {
     let long = format!("\"{}\"", "x".repeat(2_000));

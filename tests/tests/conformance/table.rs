@@ -1,5 +1,5 @@
-//! `docs/conformance.md` and `docs/revisions.md` are complete and true: each row names tests that exist, or says whose the rule is, and each
-//! test of this folder has its row.
+//! `docs/conformance.md` and `docs/revisions.md` are complete and true: each row names tests that exist, or says whose
+//! the rule is, and each test of this folder has its row.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

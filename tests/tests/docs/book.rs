@@ -45,8 +45,8 @@ fn with_code(text: &str) -> (String, usize) {
     (renewed, blocks)
 }
 
-/// The code that a page shows is that of the examples, which other tests build and run. It stands in the page itself, for
-/// whoever reads the page where no book is made of it.
+/// The code that a page shows is that of the examples, which other tests build and run. It stands in the page itself,
+/// for whoever reads the page where no book is made of it.
 /// Set TASKCELL_BLESS to write the code of the examples into the pages.
 #[test]
 fn code_in_pages_is_that_of_the_examples() {

@@ -1,5 +1,5 @@
-//! What the program embeds for Go: the adapter is what its source is assembled to, and the runtime package is that of the
-//! crate that makes the bindings.
+//! What the program embeds for Go: the adapter is what its source is assembled to, and the runtime package is that of
+//! the crate that makes the bindings.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -43,8 +43,8 @@ fn the_embedded_runtime_package_is_that_of_the_bindings() {
 
 /// The runtime package in the sources of the crate that cargo uses.
 ///
-/// Asks for the packages of this platform only, and without `--offline`: the build of this test fetched those, and a fresh
-/// machine has never seen the packages of other platforms.
+/// Asks for the packages of this platform only, and without `--offline`: the build of this test fetched those, and a
+/// fresh machine has never seen the packages of other platforms.
 fn bindings_package() -> PathBuf {
     let cargo = || Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     let version = said(cargo().arg("-vV"));

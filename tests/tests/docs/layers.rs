@@ -1,6 +1,7 @@
 //! The layers of the crates under `host/`, read from the paths that their files name.
 //!
-//! A path is followed through re-exports to the file that defines the item. Tests inside of a crate may use what they like.
+//! A path is followed through re-exports to the file that defines the item. Tests inside of a crate may use what they
+//! like.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
@@ -11,8 +12,8 @@ use syn::visit::{self, Visit};
 use syn::{Attribute, Item, ItemMod, ItemUse, Macro, UseTree};
 use taskcell_test_support::provision::repository;
 
-/// The top modules of the library, the lowest layer first. A module imports only modules of lower layers; the modules of one
-/// layer know nothing of one another.
+/// The top modules of the library, the lowest layer first. A module imports only modules of lower layers; the modules
+/// of one layer know nothing of one another.
 const LAYERS: &[&[&str]] = &[
     &["protocol", "text"],
     &["support"],

@@ -39,7 +39,8 @@ impl Target {
     }
 }
 
-/// Whether a line is the heading of this anchor: its letters, digits and hyphens, in lower case, with hyphens for blanks.
+/// Whether a line is the heading of this anchor: its letters, digits and hyphens, in lower case, with hyphens for
+/// blanks.
 fn is_anchor(line: &str, anchor: &str) -> bool {
     let Some(heading) = line.strip_prefix('#') else { return false };
     let words = heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");

@@ -31,8 +31,8 @@ fn the_promised_compiler_is_the_one_in_use() {
     }
 }
 
-/// Sections of CONTRIBUTING.md that list what an extension touches, and the names by which the code knows the one that the
-/// section takes as its example.
+/// Sections of CONTRIBUTING.md that list what an extension touches, and the names by which the code knows the one that
+/// the section takes as its example.
 const EXTENSIONS: [(&str, &[&str]); 4] = [
     ("A grant", &["keyvalue", "key_value", "Keyvalue", "KeyValue"]),
     ("A request kind", &["Roots", "ListRootsResult", "\"roots\""]),

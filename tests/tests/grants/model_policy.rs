@@ -1,4 +1,5 @@
-//! `[handler.model]` of `taskcell.toml`: what the program grants by it, what it says of it, and that nobody sees the key.
+//! `[handler.model]` of `taskcell.toml`: what the program grants by it, what it says of it, and that nobody sees the
+//! key.
 
 use std::fs;
 use std::path::{Path, PathBuf};

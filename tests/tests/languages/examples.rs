@@ -346,7 +346,8 @@ fn code_that_does_not_fit_the_wit_does_not_build() {
     }
 }
 
-/// The tools of the examples, and of what `taskcell new` writes, are those that the tests install, in the same versions.
+/// The tools of the examples, and of what `taskcell new` writes, are those that the tests install, in the same
+/// versions.
 #[test]
 fn the_examples_lock_the_same_tools() {
     let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();

@@ -1,4 +1,5 @@
-//! `taskcell new` and `taskcell build` in Python, JavaScript and TypeScript: what is written builds and passes `taskcell check`.
+//! `taskcell new` and `taskcell build` in Python, JavaScript and TypeScript: what is written builds and passes
+//! `taskcell check`.
 
 use std::env;
 use std::ffi::OsString;
@@ -147,8 +148,8 @@ fn javascript_has_a_console() {
     }
 }
 
-/// A handler whose work lies behind a setting: without the setting the check says that it has seen errors alone, and with it,
-/// by a flag or a configuration, it finds what is wrong behind.
+/// A handler whose work lies behind a setting: without the setting the check says that it has seen errors alone, and
+/// with it, by a flag or a configuration, it finds what is wrong behind.
 #[test]
 fn build_checks_what_a_setting_opens() {
     if language_skipped("javascript", "settings") {

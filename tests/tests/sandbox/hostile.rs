@@ -1,5 +1,5 @@
-//! Guests that no tool chain would make, and what bounds them, where a number matters: what may be is taken, and one more is
-//! not. What hostile guests can do otherwise is in `attacks/main.rs`.
+//! Guests that no tool chain would make, and what bounds them, where a number matters: what may be is taken, and one
+//! more is not. What hostile guests can do otherwise is in `attacks/main.rs`.
 
 use std::time::Duration;
 

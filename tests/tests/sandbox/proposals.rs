@@ -1,5 +1,5 @@
-//! Proposals of WebAssembly that the engine leaves out: a component that needs one is refused when it is loaded, and never
-//! runs. This build of wasmtime has no garbage collector, so what needs one must not come near its code.
+//! Proposals of WebAssembly that the engine leaves out: a component that needs one is refused when it is loaded, and
+//! never runs. This build of wasmtime has no garbage collector, so what needs one must not come near its code.
 
 use taskcell::{Grants, Handler};
 use taskcell_test_support::compose::component_text;
@@ -96,8 +96,8 @@ async fn another_version_of_wasi_is_named() {
     }
 }
 
-/// Typed references to functions cannot be turned off in a build without the collector. They need none: what a guest does with
-/// them ends in a trap at worst.
+/// Typed references to functions cannot be turned off in a build without the collector. They need none: what a guest
+/// does with them ends in a trap at worst.
 #[tokio::test]
 async fn typed_references_to_functions_harm_nothing() {
     let t = "(type $t (func)) (elem declare func $g) (func $g)";

@@ -1,7 +1,8 @@
 //! The requests that a handler is driven with: a table of data for each method.
 //!
 //! They are what servers send (well-formed), what they may send and seldom do (edge), and what no handler must ever see
-//! (malformed). A request for a task is the plain one with `task`, so the augmented kinds have the rows of the plain ones.
+//! (malformed). A request for a task is the plain one with `task`, so the augmented kinds have the rows of the plain
+//! ones.
 
 mod elicitation;
 mod roots;
@@ -29,7 +30,8 @@ pub(super) enum Class {
 pub(super) enum Holds {
     /// A result that keeps the rules, or an error that the handler returned itself.
     Answer,
-    /// The same. A handler that does not manage is warned, for its answer is lost, and yet declining would have been one.
+    /// The same. A handler that does not manage is warned, for its answer is lost, and yet declining would have been
+    /// one.
     AnswerOrWarning,
     /// -32602, by the handler: nobody has such a task or such a cursor.
     Unknown,

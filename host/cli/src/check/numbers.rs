@@ -1,7 +1,8 @@
-//! Whether numbers reach the host as the handler got them: a tool that makes components may change large ones on the way.
+//! Whether numbers reach the host as the handler got them: a tool that makes components may change large ones on the
+//! way.
 //!
-//! componentize-qjs 0.4 gives a `u32` of 2^31 and more to JavaScript as a negative number, and takes a positive one of that
-//! size as 2147483647.
+//! componentize-qjs 0.4 gives a `u32` of 2^31 and more to JavaScript as a negative number, and takes a positive one of
+//! that size as 2147483647.
 
 use serde_json::{Value, json};
 
@@ -12,11 +13,12 @@ use super::verdict::{Fault, Verdict, see};
 use taskcell::handlers::Features;
 use taskcell::kinds::Kind;
 
-/// Times to live in milliseconds: the largest that fits into 31 bits, then those that do not: the next, 30 days, the largest.
+/// Times to live in milliseconds: the largest that fits into 31 bits, then those that do not: the next, 30 days, the
+/// largest.
 const TTLS: [u32; 4] = [i32::MAX.unsigned_abs(), 1 << 31, 2_592_000_000, u32::MAX];
 
-/// A row on whether tasks that the handler makes live as long as was asked; none where it makes none, or where the handler
-/// has times of its own, as it may. [basic/utilities/tasks, TTL and Resource Management]
+/// A row on whether tasks that the handler makes live as long as was asked; none where it makes none, or where the
+/// handler has times of its own, as it may. [basic/utilities/tasks, TTL and Resource Management]
 pub(super) async fn ttl_is_kept(bench: &Bench<'_>, kind: Kind) -> anyhow::Result<Option<Row>> {
     let mut changed = None;
     for (index, ttl) in TTLS.into_iter().enumerate() {

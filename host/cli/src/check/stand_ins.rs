@@ -35,8 +35,8 @@ pub(super) fn model(answer: CreateMessageResult) -> Arc<dyn Model> {
     Arc::new(Canned(answer))
 }
 
-/// A user who does this, whatever they are asked. Where nothing is said: who says yes, fills in each form, and declines the
-/// few forms that they cannot.
+/// A user who does this, whatever they are asked. Where nothing is said: who says yes, fills in each form, and declines
+/// the few forms that they cannot.
 pub(super) fn user(elicited: Option<ElicitResult>, confirmed: Option<bool>) -> Arc<dyn User> {
     Arc::new(Willing { elicited, confirmed: confirmed.unwrap_or(true) })
 }

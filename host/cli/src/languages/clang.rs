@@ -1,5 +1,5 @@
-//! C and C++, by make and a compiler: clang with a C library for WASI, or zig, which brings both. The project's Makefile has
-//! the flags; this program stands in for the two tools that the Makefile calls beside the compiler.
+//! C and C++, by make and a compiler: clang with a C library for WASI, or zig, which brings both. The project's
+//! Makefile has the flags; this program stands in for the two tools that the Makefile calls beside the compiler.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -16,8 +16,8 @@ const COMPONENT: &str = "build/handler.wasm";
 const MAKE: Tool =
     Tool { what: "make", command: &["make", "--version"], accepts: |_| true, install: "apt-get install make" };
 
-/// The compilers of a language, in the order of preference: the one that the author names, clang, and zig wherever it is.
-/// Clang stands before zig, because a Makefile of an author may have flags that only clang knows.
+/// The compilers of a language, in the order of preference: the one that the author names, clang, and zig wherever it
+/// is. Clang stands before zig, because a Makefile of an author may have flags that only clang knows.
 macro_rules! compilers {
     ($variable:literal, $clang:expr) => {
         &[

@@ -1,9 +1,9 @@
 //! JavaScript and TypeScript, by the `build` script of package.json: componentize-qjs puts the engine QuickJS and the
 //! author's modules into a component, which tsc has checked before where they are TypeScript.
 //!
-//! QuickJS for both, because its components are an eighth of those on SpiderMonkey in size and take a seventh of the time to
-//! compile, and because there an error that the author did not expect ends the call, with its stack in the log; on SpiderMonkey
-//! it goes to the server as an error of code 0.
+//! QuickJS for both, because its components are an eighth of those on SpiderMonkey in size and take a seventh of the
+//! time to compile, and because there an error that the author did not expect ends the call, with its stack in the log;
+//! on SpiderMonkey it goes to the server as an error of code 0.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -107,8 +107,8 @@ fn make(title: &str, dir: &Path) -> anyhow::Result<PathBuf> {
     Ok(dir.join(component))
 }
 
-/// What the project's modules import or export that its world does not: the first such thing, where the script `build` says
-/// which modules and which world there are.
+/// What the project's modules import or export that its world does not: the first such thing, where the script `build`
+/// says which modules and which world there are.
 fn wrong_modules(dir: &Path, package: &Value, is_built: bool) -> Option<String> {
     let (entry, wit) = (option(package, &["-j", "--js"])?, option(package, &["-w", "--wit"])?);
     // What is wrong with the WIT is said already, by the tool.

@@ -1,5 +1,5 @@
-//! What a project's JavaScript modules import and export, held against its world: componentize-qjs makes a component that
-//! has all exports of the world, whether the modules have them or not, and each call of one that is missing traps.
+//! What a project's JavaScript modules import and export, held against its world: componentize-qjs makes a component
+//! that has all exports of the world, whether the modules have them or not, and each call of one that is missing traps.
 //!
 //! No parser: imports and exports are statements at the outermost level of a module, so words, texts and brackets are
 //! enough, once comments, regular expressions and templates are out of the way.
@@ -24,8 +24,8 @@ struct Module {
     imports: Vec<(String, usize)>,
 }
 
-/// What a module imports of the host that the world does not: the place, and what to do. Looks into all modules that can be
-/// reached by relative paths.
+/// What a module imports of the host that the world does not: the place, and what to do. Looks into all modules that
+/// can be reached by relative paths.
 pub(super) fn unknown_import(dir: &Path, entry: &str, world: &Names) -> Option<String> {
     let mut waiting = VecDeque::from([dir.join(entry)]);
     let mut seen = BTreeSet::new();

@@ -1,7 +1,7 @@
 //! Reads the world of a project from its WIT, and says where the WIT is wrong.
 //!
-//! Each language's tool reads the WIT itself and says something else of the same mistake, or not where it is. So a build
-//! reads it first.
+//! Each language's tool reads the WIT itself and says something else of the same mistake, or not where it is. So a
+//! build reads it first.
 
 use std::fs;
 use std::path::{Path, PathBuf};

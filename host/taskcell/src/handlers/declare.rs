@@ -1,10 +1,11 @@
-//! What a client declares whose application answers some requests itself: its word and that of the handlers, in one object.
+//! What a client declares whose application answers some requests itself: its word and that of the handlers, in one
+//! object.
 
 use serde_json::{Map, Value};
 
-/// Adds capabilities to what is declared already. Where both declare one, the word of the handlers counts, for they answer
-/// such requests. What stays is `roots.listChanged`, which says of the application that it tells of changes, and the
-/// application's extensions.
+/// Adds capabilities to what is declared already. Where both declare one, the word of the handlers counts, for they
+/// answer such requests. What stays is `roots.listChanged`, which says of the application that it tells of changes, and
+/// the application's extensions.
 pub fn merge(declared: &mut Map<String, Value>, handlers: Value) {
     let Value::Object(handlers) = handlers else { return };
     for (name, mut word) in handlers {

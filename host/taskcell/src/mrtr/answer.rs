@@ -28,8 +28,8 @@ pub(super) struct InputRequired {
 }
 
 impl Answer {
-    /// Reads a result. What asks for input is bounded in bytes, as a message is; each input is bounded again as a request.
-    /// The final result is the application's.
+    /// Reads a result. What asks for input is bounded in bytes, as a message is; each input is bounded again as a
+    /// request. The final result is the application's.
     pub(super) fn read(result: Box<RawValue>, bounds: Bounds) -> Result<Self, String> {
         let Some(name) = type_of(&result)? else { return Ok(Self::Complete(result)) };
         match name.as_str() {

@@ -37,8 +37,8 @@ pub enum Discovered {
     },
 }
 
-/// The parameters of `server/discover`, with which a client of both eras begins. The request goes out before the session is,
-/// for who serves is not known yet.
+/// The parameters of `server/discover`, with which a client of both eras begins. The request goes out before the
+/// session is, for who serves is not known yet.
 #[must_use]
 pub fn discover(handlers: &Handlers, options: &Options) -> Box<RawValue> {
     let mut params = Members::default();

@@ -1,4 +1,5 @@
-//! The files of the cache: made for this user alone, used only where nobody else may write, and removed when they are many.
+//! The files of the cache: made for this user alone, used only where nobody else may write, and removed when they are
+//! many.
 
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
@@ -89,8 +90,8 @@ pub(super) fn own_path(_: &File, path: &Path) -> PathBuf {
     path.to_owned()
 }
 
-/// Removes the files that were not used for longest until the others have `size` bytes together, and what a process that was
-/// killed left half written. `keep` stays.
+/// Removes the files that were not used for longest until the others have `size` bytes together, and what a process
+/// that was killed left half written. `keep` stays.
 pub(super) fn tidy(folder: &Path, size: u64, keep: Option<&Path>) -> Result<()> {
     let mut kept = Vec::new();
     let mut total = 0u64;

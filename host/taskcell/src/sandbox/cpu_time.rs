@@ -4,12 +4,12 @@
 //! the polling thread, which stands while another thread has the processor: on a busy machine nobody pays for others.
 //! Within a poll the epoch callback asks whether the rest of the allowance is used up; the deadline is handed to it
 //! through a thread-local, because the callback runs on the polling thread and the future's own state is out of its
-//! reach. Between polls the sum tells by itself: who computes a little and waits in turn is ended by it however late the
-//! ticker is.
+//! reach. Between polls the sum tells by itself: who computes a little and waits in turn is ended by it however late
+//! the ticker is.
 //!
-//! To ask for the time of a thread is a call of the system, a twentieth of a short request. So nobody asks before the first
-//! tick, which most requests do not live to see: what is computed until then, or until the cell first waits, counts a tick.
-//! Only who listens has it exactly, at the price of that.
+//! To ask for the time of a thread is a call of the system, a twentieth of a short request. So nobody asks before the
+//! first tick, which most requests do not live to see: what is computed until then, or until the cell first waits,
+//! counts a tick. Only who listens has it exactly, at the price of that.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -37,9 +37,11 @@ thread_local! {
     static DEADLINE: Cell<Deadline> = const { Cell::new(Deadline::None) };
 }
 
-/// Runs a cell's future with `allowance` to compute in; `started` is called before each poll, and `measured` told after each.
+/// Runs a cell's future with `allowance` to compute in; `started` is called before each poll, and `measured` told after
+/// each.
 ///
-/// An error is what it has computed, when that is more: it is not polled again. The future is taken pinned: moving it in would copy a kilobyte on each request.
+/// An error is what it has computed, when that is more: it is not polled again. The future is taken pinned: moving it
+/// in would copy a kilobyte on each request.
 pub(crate) fn metered<'a, F: Future>(
     allowance: Duration,
     started: impl Fn() + 'a,
@@ -72,7 +74,8 @@ pub(crate) fn metered<'a, F: Future>(
     })
 }
 
-/// By how much the cell being polled on this thread has overdrawn its time; none while it has some left. Asked at each tick.
+/// By how much the cell being polled on this thread has overdrawn its time; none while it has some left. Asked at each
+/// tick.
 pub(crate) fn overdrawn() -> Option<Duration> {
     match DEADLINE.get() {
         Deadline::None => None,

@@ -1,10 +1,10 @@
 //! Which component a file was when it was last read, so that loading it again need not read it.
 //!
-//! A component of Python has 18 MB: reading them and taking their digest is four fifths of loading it, when the compiled code
-//! is mapped from the cache. So the cache keeps the digest beside what the system says of the file: where it is, its size, and
-//! when it was last written and last changed in any way. The last of these nobody can set, so a file of which all are the same is
-//! the same file. A file that changed a moment ago is not kept: the clocks of file systems are coarse, and it could
-//! change again in the same moment.
+//! A component of Python has 18 MB: reading them and taking their digest is four fifths of loading it, when the
+//! compiled code is mapped from the cache. So the cache keeps the digest beside what the system says of the file: where
+//! it is, its size, and when it was last written and last changed in any way. The last of these nobody can set, so a
+//! file of which all are the same is the same file. A file that changed a moment ago is not kept: the clocks of file
+//! systems are coarse, and it could change again in the same moment.
 //!
 //! A digest that somebody asks for by a policy is not taken from here.
 

@@ -1,9 +1,9 @@
 //! Whether the pool finds the pages that a cell wrote by a scan of the page map, or clears memory without it.
 //!
-//! The scan (`PAGEMAP_SCAN`, Linux 6.7) is what makes a small cell cheap. In wasmtime before 50.0.1 it asks for pages that are
-//! written *and present*. A written page that the kernel moved to swap is not present: it is not cleared, and a later cell in
-//! the same slot may read what an earlier one wrote (wasmtime's pull request 14357). So the scan is used only where the
-//! kernel has nowhere to move a page to.
+//! The scan (`PAGEMAP_SCAN`, Linux 6.7) is what makes a small cell cheap. In wasmtime before 50.0.1 it asks for pages
+//! that are written *and present*. A written page that the kernel moved to swap is not present: it is not cleared, and
+//! a later cell in the same slot may read what an earlier one wrote (wasmtime's pull request 14357). So the scan is
+//! used only where the kernel has nowhere to move a page to.
 
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
@@ -13,7 +13,8 @@ use wasmtime::{Enabled, PoolingAllocationConfig};
 
 /// The first version of wasmtime whose scan sees pages in swap.
 const MENDED: [u64; 3] = [50, 0, 1];
-/// What version 1 of control groups says where there is no limit: the largest number of whole pages. Larger pages leave less.
+/// What version 1 of control groups says where there is no limit: the largest number of whole pages. Larger pages leave
+/// less.
 const UNLIMITED: u64 = 1 << 62;
 
 /// Whether the pool scans the page map for the pages that a cell wrote.
@@ -21,8 +22,8 @@ const UNLIMITED: u64 = 1 << 62;
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum PagemapScan {
-    /// Where it is safe: with a wasmtime that sees pages in swap, or on a machine without swap. What was decided is in the
-    /// log.
+    /// Where it is safe: with a wasmtime that sees pages in swap, or on a machine without swap. What was decided is in
+    /// the log.
     #[default]
     Auto,
     /// Wherever the kernel can, for an operator who knows that no page of this process goes to swap, ever.
@@ -106,8 +107,8 @@ impl Swap {
 
     /// Where a page could go; none when there is nowhere.
     ///
-    /// A group without a limit gives nothing where there is no area. A group with a limit of some bytes was told to expect
-    /// swap, which may be added at any time, so it counts.
+    /// A group without a limit gives nothing where there is no area. A group with a limit of some bytes was told to
+    /// expect swap, which may be added at any time, so it counts.
     fn found(&self) -> Option<&'static str> {
         let Some(areas) = &self.areas else { return Some("/proc/swaps cannot be read") };
         // The first line is a heading.
@@ -121,7 +122,8 @@ impl Swap {
     }
 }
 
-/// The swap that the groups of a process may use: the least of what each level allows. `groups` is its `/proc/self/cgroup`.
+/// The swap that the groups of a process may use: the least of what each level allows. `groups` is its
+/// `/proc/self/cgroup`.
 fn room(root: &Path, groups: &str) -> Option<Room> {
     let rooms = groups.lines().filter_map(|line| {
         let mut parts = line.splitn(3, ':');
@@ -136,8 +138,8 @@ fn room(root: &Path, groups: &str) -> Option<Room> {
     rooms.min()
 }
 
-/// The least that the levels of a group allow, from its own folder to the root. Within a container the folder of the group may
-/// not be there, and the root is the group's own.
+/// The least that the levels of a group allow, from its own folder to the root. Within a container the folder of the
+/// group may not be there, and the root is the group's own.
 fn least(root: &Path, group: &str, read: fn(&Path) -> Option<Room>) -> Option<Room> {
     let inside: PathBuf = Path::new(group).components().filter(|part| matches!(part, Component::Normal(_))).collect();
     inside.ancestors().filter_map(|level| read(&root.join(level))).min()

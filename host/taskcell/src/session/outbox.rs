@@ -1,8 +1,8 @@
 //! What a session has to send: a queue that is bounded in messages and in bytes.
 //!
-//! A server that asks and does not read its answers must not fill this host's memory. So a message takes room when it is
-//! queued and gives it back when the application takes it out; who has no room waits. Answers that wait for room are held in
-//! memory as well, so they are bounded, too.
+//! A server that asks and does not read its answers must not fill this host's memory. So a message takes room when it
+//! is queued and gives it back when the application takes it out; who has no room waits. Answers that wait for room are
+//! held in memory as well, so they are bounded, too.
 
 use std::fmt;
 use std::sync::Arc;
@@ -39,8 +39,9 @@ struct Queued {
 
 /// What a session has to send, a message at a time: one JSON text without a line break. Ends with the session.
 ///
-/// It holds 1,024 messages of 10 MiB together at most. What does not fit waits in [`Session::handle`](super::Session::handle),
-/// which begins no request either while the queue is full; notifications that do not fit are dropped.
+/// It holds 1,024 messages of 10 MiB together at most. What does not fit waits in
+/// [`Session::handle`](super::Session::handle), which begins no request either while the queue is full; notifications
+/// that do not fit are dropped.
 pub struct Outbox {
     queue: mpsc::Receiver<Queued>,
 }
@@ -52,8 +53,8 @@ impl fmt::Debug for Outbox {
 }
 
 impl Outbox {
-    /// Takes the next message, and waits where there is none; none when the session has ended. Nothing is lost when it is given
-    /// up.
+    /// Takes the next message, and waits where there is none; none when the session has ended. Nothing is lost when it
+    /// is given up.
     pub async fn recv(&mut self) -> Option<Vec<u8>> {
         self.queue.recv().await.map(|queued| queued.message)
     }
@@ -115,8 +116,8 @@ impl Sender {
         self.room.available_permits() == 0 && !self.queue.is_closed()
     }
 
-    /// Waits until something more can be queued, and few others begin that waited for the same: all at once would make more
-    /// answers than there is room for. The place is kept until the answer is queued, or for as long as [`HELD`].
+    /// Waits until something more can be queued, and few others begin that waited for the same: all at once would make
+    /// more answers than there is room for. The place is kept until the answer is queued, or for as long as [`HELD`].
     pub(super) async fn ready(&self) -> Option<SemaphorePermit<'_>> {
         // They are never closed. Where nobody takes messages any more, sending the answer says so.
         let begin = async {

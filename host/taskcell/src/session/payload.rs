@@ -1,4 +1,5 @@
-//! The answer to `tasks/result`: what the task gave, marked with the task. [basic/utilities/tasks, Associating Task-Related Messages]
+//! The answer to `tasks/result`: what the task gave, marked with the task. [basic/utilities/tasks, Associating
+//! Task-Related Messages]
 
 use std::collections::BTreeMap;
 

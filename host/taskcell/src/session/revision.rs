@@ -1,9 +1,9 @@
 //! What an answer may hold in the revision that was negotiated.
 //!
-//! A handler knows the newest revision alone. A server of an older one refuses what its revision does not have, often with an
-//! error that names neither the answer nor the handler, so an answer is brought into the older form where nothing is lost by
-//! that, and refused otherwise. What a server itself writes in its request it can read in the answer, whatever revision it
-//! named: many servers negotiate an older one than their SDK speaks.
+//! A handler knows the newest revision alone. A server of an older one refuses what its revision does not have, often
+//! with an error that names neither the answer nor the handler, so an answer is brought into the older form where
+//! nothing is lost by that, and refused otherwise. What a server itself writes in its request it can read in the
+//! answer, whatever revision it named: many servers negotiate an older one than their SDK speaks.
 
 use crate::protocol::types::{CreateMessageRequest, CreateMessageResult, SamplingContent, TextContent};
 
@@ -59,7 +59,8 @@ pub(super) fn sampling(
     }
 }
 
-/// Texts that follow each other become one, with a line break between them. One with hints or with `_meta` stays as it is.
+/// Texts that follow each other become one, with a line break between them. One with hints or with `_meta` stays as it
+/// is.
 fn folded(pieces: Vec<SamplingContent>) -> Vec<SamplingContent> {
     let is_plain = |text: &TextContent| text.annotations.is_none() && text.meta.is_none();
     let mut folded: Vec<SamplingContent> = Vec::with_capacity(pieces.len());

@@ -1,8 +1,9 @@
-//! What a poll of a request tells about it: whether it waits for something outside of the host, and how much its guest took.
+//! What a poll of a request tells about it: whether it waits for something outside of the host, and how much its guest
+//! took.
 //!
-//! Whoever bounds the requests in work has to tell one that is being answered, and may end in a large answer, from one that
-//! waits for a person or a task. Only the code far below knows, and it runs on the thread that polls. So it leaves word in a
-//! thread-local, which is read after the poll.
+//! Whoever bounds the requests in work has to tell one that is being answered, and may end in a large answer, from one
+//! that waits for a person or a task. Only the code far below knows, and it runs on the thread that polls. So it leaves
+//! word in a thread-local, which is read after the poll.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -43,8 +44,8 @@ pub(crate) fn grew(bytes: usize) {
     tell(|polled| polled.grown = polled.grown.saturating_add(bytes));
 }
 
-/// Says that the guest being polled computes, or waits for the host: the call of an import is not over that the host answers
-/// by itself.
+/// Says that the guest being polled computes, or waits for the host: the call of an import is not over that the host
+/// answers by itself.
 pub(crate) fn at_work() {
     tell(|polled| polled.at_work = true);
 }

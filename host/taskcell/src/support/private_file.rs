@@ -1,7 +1,7 @@
 //! Files with what is private in them: who may read and change them, and whether they are still in their place.
 //!
-//! Prompts, answers and what users typed stand in stores, key-value files and audit logs. A file that this program makes is
-//! its user's alone, with the folders that are made for it. A file that is there already may be anybody's:
+//! Prompts, answers and what users typed stand in stores, key-value files and audit logs. A file that this program
+//! makes is its user's alone, with the folders that are made for it. A file that is there already may be anybody's:
 //!
 //! | the file | is |
 //! |---|---|

@@ -1,5 +1,5 @@
-//! Work of the host's own that may take long: on a thread of its own, so that it keeps nobody waiting, and one piece of a
-//! conversation at a time, so that a conversation has one processor at most for it.
+//! Work of the host's own that may take long: on a thread of its own, so that it keeps nobody waiting, and one piece of
+//! a conversation at a time, so that a conversation has one processor at most for it.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! One call of a host function.
 //!
-//! Those of `taskcell:handlers`, `wasi:keyvalue` and `wasi:http` are seen. `wasi:config` and what every cell has of WASI
-//! answer at once, from memory, and are left out: a guest that reads a clock in a loop would make a million spans.
+//! Those of `taskcell:handlers`, `wasi:keyvalue` and `wasi:http` are seen. `wasi:config` and what every cell has of
+//! WASI answer at once, from memory, and are left out: a guest that reads a clock in a loop would make a million spans.
 
 use std::future::Future;
 use std::time::Instant;

@@ -1,7 +1,7 @@
 //! A limit that was hit: its line in the log, and its count.
 //!
-//! Both are made here, so that who watches a host finds the same word in the log, in the metric and in `data.kind` of the
-//! answer.
+//! Both are made here, so that who watches a host finds the same word in the log, in the metric and in `data.kind` of
+//! the answer.
 
 use std::fmt::Display;
 

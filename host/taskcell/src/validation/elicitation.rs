@@ -3,8 +3,8 @@
 //! The answer is the guest's, so it is held against the very constraints that the server sent, whose bounds are in
 //! [`super::form`]. What the user entered never gets into an error.
 //!
-//! A form is the list of its properties, so the schema to check against says `additionalProperties: false`: a key that the
-//! form does not have is data that the server did not ask for and the user did not see asked.
+//! A form is the list of its properties, so the schema to check against says `additionalProperties: false`: a key that
+//! the form does not have is data that the server did not ask for and the user did not see asked.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -48,12 +48,13 @@ struct Form<'a> {
     required: Option<Vec<String>>,
 }
 
-/// The JSON Schema that the answer to a request for a form must fit, as text to keep: with each constraint that the server
-/// wrote, also those that the typed fields of [`ElicitRequest`] do not have.
+/// The JSON Schema that the answer to a request for a form must fit, as text to keep: with each constraint that the
+/// server wrote, also those that the typed fields of [`ElicitRequest`] do not have.
 ///
 /// # Errors
-/// -32602 with the place, for a form that is no valid JSON Schema, that is of a dialect not in [`super::form::DIALECTS`]
-/// [basic, Implementation Requirements], that refers to another schema, or that is too large to be checked.
+/// -32602 with the place, for a form that is no valid JSON Schema, that is of a dialect not in
+/// [`super::form::DIALECTS`] [basic, Implementation Requirements], that refers to another schema, or that is too large
+/// to be checked.
 pub fn schema_in(message: &[u8]) -> Result<Json, RpcError> {
     // It was read as a form before.
     let read: Result<Message<'_>, _> = serde_json::from_slice(message);
@@ -139,7 +140,8 @@ pub fn size(result: &ElicitResult) -> usize {
 
 /// Refuses an answer that does not fit its form, and drops content that was not asked for.
 ///
-/// The content of an accepted form is always there, if only as `{}`; a page's never is. [client/elicitation, Response Actions]
+/// The content of an accepted form is always there, if only as `{}`; a page's never is. [client/elicitation, Response
+/// Actions]
 ///
 /// # Errors
 /// Says which field and why; without the value, which is the user's.
@@ -253,8 +255,8 @@ mod tests {
         json!({ "action": "accept", "content": content }).to_string()
     }
 
-    /// Checks an answer both ways, as the typed result and as a handler's own, which say the same. What the typed fields of
-    /// the form allow, the form does.
+    /// Checks an answer both ways, as the typed result and as a handler's own, which say the same. What the typed
+    /// fields of the form allow, the form does.
     fn answer(message: &str, content: &Value) -> Result<(), String> {
         let sent = schema_in(message.as_bytes()).unwrap();
         let own = check_custom(Some(&sent), &accept(content));

@@ -6,9 +6,9 @@
 //! A pattern with look-around or a back reference is the one constraint that is not checked: no engine runs those in
 //! linear time, and generators of schemas write such patterns for what `format` says already.
 //!
-//! To hold an answer against a form takes time by the product of the two: each constraint of a field looks at each byte of
-//! the field's answer. So the product is bounded, whichever the constraints are ([`MAX_WORK`]), and what would make a
-//! constraint cost more than that is refused or left out when the form comes.
+//! To hold an answer against a form takes time by the product of the two: each constraint of a field looks at each byte
+//! of the field's answer. So the product is bounded, whichever the constraints are ([`MAX_WORK`]), and what would make
+//! a constraint cost more than that is refused or left out when the form comes.
 
 use jsonschema::{Draft, EmailOptions, PatternOptions, Validator};
 use serde_json::{Map, Value, json};
@@ -32,7 +32,8 @@ const PATTERN_WORK: usize = 100;
 /// What a value counts beside its bytes.
 const VALUE_WORK: usize = 16;
 
-/// The dialects that are checked [basic, Schema Dialect]; without `$schema` it is the first. A `#` at the end does not count.
+/// The dialects that are checked [basic, Schema Dialect]; without `$schema` it is the first. A `#` at the end does not
+/// count.
 pub(super) const DIALECTS: [(&str, Draft); 8] = [
     ("https://json-schema.org/draft/2020-12/schema", Draft::Draft202012),
     ("https://json-schema.org/draft/2019-09/schema", Draft::Draft201909),
@@ -168,8 +169,8 @@ fn size(value: &Value) -> usize {
     }
 }
 
-/// Leaves out the patterns that say once more what the `format` beside them says, as zod writes them. Says whether there
-/// was one.
+/// Leaves out the patterns that say once more what the `format` beside them says, as zod writes them. Says whether
+/// there was one.
 pub(super) fn drop_spelled_formats(schema: &mut Value) -> bool {
     match schema {
         Value::Object(members) => {

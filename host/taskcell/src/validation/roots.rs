@@ -1,7 +1,7 @@
 //! Roots as they may go out: `file://` URIs that name one place however they are read. [client/roots]
 //!
-//! A server resolves a root and compares paths with it. A `..` in one, plain or percent-encoded, reaches out of the folder
-//! that its beginning names, and a control character ends the path early for some readers.
+//! A server resolves a root and compares paths with it. A `..` in one, plain or percent-encoded, reaches out of the
+//! folder that its beginning names, and a control character ends the path early for some readers.
 
 use crate::protocol::types::ListRootsResult;
 

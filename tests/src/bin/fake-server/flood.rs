@@ -44,7 +44,8 @@ pub(crate) fn play(kind: &str, numbers: &[usize]) -> Result<()> {
             }
             std::thread::sleep(Duration::from_secs(600));
         }
-        // One task with a result of SIZE bytes that is asked for COUNT times, the answers of which nobody reads for SECONDS.
+        // One task with a result of SIZE bytes that is asked for COUNT times, the answers of which nobody reads for
+        // SECONDS.
         "results" => {
             let (size, count, seconds) = (number(0)?, number(1)?, number(2)?);
             let task = make_task(&mut stdin, &mut stdout, &"x".repeat(size))?;
@@ -161,8 +162,8 @@ pub(crate) fn play(kind: &str, numbers: &[usize]) -> Result<()> {
             });
             std::fs::write(std::env::var("FAKE_SERVER_LOG")?, format!("{said:?}"))?;
         }
-        // Writes into a file that the environment names that it saves when stdin has ended, and MILLISECONDS later that it
-        // has.
+        // Writes into a file that the environment names that it saves when stdin has ended, and MILLISECONDS later that
+        // it has.
         "saves-at-the-end" => {
             eprintln!("holding {}", std::process::id());
             while read(&mut stdin)?.is_some() {}

@@ -1,7 +1,7 @@
 //! A server whose every line is written by a test: what real servers and hostile ones put on their pipes.
 //!
-//! A script is `{ "version": .., "start": [step..], "on": { METHOD: [step..] }, "then": { METHOD: [step..] } }`, where `then`
-//! is for each request of a method but the first. A step is one of
+//! A script is `{ "version": .., "start": [step..], "on": { METHOD: [step..] }, "then": { METHOD: [step..] } }`, where
+//! `then` is for each request of a method but the first. A step is one of
 //! - a text: a line on stdout, in which `$ID` is the id of the request that is answered;
 //! - `{ "out": HEX }`, `{ "err": HEX, "times": N }`: bytes on stdout or stderr as they are;
 //! - `{ "repeat": N, "line": TEXT }`: a line many times, in which `$N` counts;

@@ -19,8 +19,9 @@ const COLUMNS: [(&str, f64); 5] = [
     ("p50 ms", 1.0),
 ];
 
-/// How much the bytes in use may rise in the second half, in MB: they are exact, but for tasks that are kept and for what is
-/// under way, which moved them by 0.1 MB as the machine was busy or not. Of fifteen minutes' conversations it is some 25 bytes each.
+/// How much the bytes in use may rise in the second half, in MB: they are exact, but for tasks that are kept and for
+/// what is under way, which moved them by 0.1 MB as the machine was busy or not. Of fifteen minutes' conversations it
+/// is some 25 bytes each.
 const RISE: f64 = 0.25;
 const MB: f64 = 1_048_576.0;
 
@@ -171,7 +172,8 @@ impl Display for Rise {
     }
 }
 
-/// The slope of the bytes in use over the second half: the median of those between any two rows, which no single row moves.
+/// The slope of the bytes in use over the second half: the median of those between any two rows, which no single row
+/// moves.
 pub(crate) fn rise(rows: &[Row]) -> Rise {
     let half = rows.split_at(rows.len() / 2).1;
     let slopes = half.iter().enumerate().flat_map(|(place, from)| {

@@ -54,7 +54,8 @@ async fn a_result_waits_until_the_task_has_ended() {
     .await;
 }
 
-/// Whoever has the result finds the task ended, and not before: a result that comes early would be seen by an open task.
+/// Whoever has the result finds the task ended, and not before: a result that comes early would be seen by an open
+/// task.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_result_comes_after_the_end() {
     each(async |handlers| {

@@ -1,8 +1,8 @@
 //! Servers of our own on the Python and the TypeScript SDK: the same tools, each sending what its SDK sends.
 //!
-//! The two differ where the SDKs do. That of TypeScript repeats `task` in `tasks/get` and `tasks/result`, and takes a task
-//! that is not `completed` for an error of its own without asking for the result; that of Python always asks for it.
-//! Both count their requests from 0, which is the first progress token, too.
+//! The two differ where the SDKs do. That of TypeScript repeats `task` in `tasks/get` and `tasks/result`, and takes a
+//! task that is not `completed` for an error of its own without asking for the result; that of Python always asks for
+//! it. Both count their requests from 0, which is the first progress token, too.
 
 use std::path::Path;
 
@@ -162,7 +162,8 @@ fn rows() -> Vec<Row> {
     ]
 }
 
-/// A task that fails, followed by the SDK itself: Python's asks for the result all the same and gets the handler's error.
+/// A task that fails, followed by the SDK itself: Python's asks for the result all the same and gets the handler's
+/// error.
 fn python_rows() -> Vec<Row> {
     let row = |tool, text, message| {
         let kind: &[_] = if tool == "sample_as_task" {

@@ -1,7 +1,8 @@
 //! `@modelcontextprotocol/server-everything`, with the tools that it has.
 //!
 //! Two things it cannot drive. It never sends `tasks/list` nor `tasks/cancel`. And its tasks live for minutes, whatever
-//! the tool is told, while the tool ends when the task does: none expires in its sight. The servers of `sdk.rs` do these.
+//! the tool is told, while the tool ends when the task does: none expires in its sight. The servers of `sdk.rs` do
+//! these.
 
 use std::path::Path;
 use std::thread;

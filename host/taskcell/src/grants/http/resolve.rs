@@ -26,8 +26,9 @@ pub trait Resolver: Send + Sync + 'static {
 /// That of the system.
 pub(super) struct System;
 
-/// Look-ups of the process at once. Each takes a thread for blocking work, of which the runtime has 512 by default, until the
-/// system has answered, however long nobody waits for that any more. Files and databases need such threads, too.
+/// Look-ups of the process at once. Each takes a thread for blocking work, of which the runtime has 512 by default,
+/// until the system has answered, however long nobody waits for that any more. Files and databases need such threads,
+/// too.
 const AT_ONCE: usize = 32;
 
 static PLACES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(AT_ONCE)));
@@ -99,7 +100,8 @@ mod tests {
 
     use super::*;
 
-    /// A system that does not answer holds a few threads, though requests give up, and leaves the others for whoever needs one.
+    /// A system that does not answer holds a few threads, though requests give up, and leaves the others for whoever
+    /// needs one.
     #[tokio::test]
     async fn a_slow_system_holds_few_threads() {
         let (answers, asked) = (Arc::new((Mutex::new(false), Condvar::new())), Arc::new(AtomicUsize::new(0)));

@@ -17,7 +17,8 @@ use crate::support::private_file::Identity;
 use crate::support::sqlite_file::{self, Failure, Shape, Use, Version};
 use crate::text::one_line;
 
-/// A file of keys and values. The mark is `tckv` in ASCII. A version that was released is never edited: a change is a new one.
+/// A file of keys and values. The mark is `tckv` in ASCII. A version that was released is never edited: a change is a
+/// new one.
 const SHAPE: Shape = Shape {
     name: "keys and values",
     application_id: 0x7463_6b76,
@@ -50,14 +51,15 @@ struct Space {
 }
 
 impl SqliteKeyValue {
-    /// Opens a handler's space in the file at `path`. Where there is no file it is made, with its folder; only its owner
-    /// may read it. Handlers that are given the same name in the same file share keys and values.
+    /// Opens a handler's space in the file at `path`. Where there is no file it is made, with its folder; only its
+    /// owner may read it. Handlers that are given the same name in the same file share keys and values.
     ///
     /// # Errors
     /// [`KeyValueError::Store`]: a file that is none of keys and values, that a newer version wrote, that is damaged or
     /// cannot be written. Nothing of such a file is changed.
     pub async fn open(path: &Path, name: &str, quota: Quota) -> Result<Self, KeyValueError> {
-        // SQLite takes some names for something else than a file (`:memory:`, `file:...`, none at all), but no such path.
+        // SQLite takes some names for something else than a file (`:memory:`, `file:...`, none at all), but no such
+        // path.
         let file = std::path::absolute(path).map_err(|error| about(path, &format!("is not to be found: {error}")))?;
         sqlite_file::make(&file).await.map_err(|what| about(path, &what))?;
         let identity = match tokio::fs::metadata(&file).await {

@@ -28,8 +28,8 @@ thread_local! {
     static DEPTH: Cell<Depth> = const { Cell::new(Depth { limit: MAX_DEPTH, exceeded: false }) };
 }
 
-/// Reads or writes messages in which JSON text may nest so deeply, [`MAX_DEPTH`] at most. Says besides whether some nested
-/// deeper, which is an error of what was read or written.
+/// Reads or writes messages in which JSON text may nest so deeply, [`MAX_DEPTH`] at most. Says besides whether some
+/// nested deeper, which is an error of what was read or written.
 pub(crate) fn within<T>(limit: usize, work: impl FnOnce() -> T) -> (T, bool) {
     let outer = DEPTH.replace(Depth { limit: limit.min(MAX_DEPTH), exceeded: false });
     let done = work();
@@ -131,8 +131,8 @@ fn check_object(text: &str) -> Result<(), String> {
     Err("expected a JSON object".to_owned())
 }
 
-/// Refuses text that nests deeper than it may here: see [`within`]. Counts brackets outside of strings; whether the text is
-/// JSON at all is the parser's to say.
+/// Refuses text that nests deeper than it may here: see [`within`]. Counts brackets outside of strings; whether the
+/// text is JSON at all is the parser's to say.
 pub(crate) fn check_depth(text: &str) -> Result<(), String> {
     let limit = DEPTH.get().limit;
     let mut depth = 0usize;

@@ -30,7 +30,8 @@ pub(crate) fn within(path: &str, message: &str) -> String {
     format!(".{path}{end}{message}")
 }
 
-/// What serde expects, in its words and in JSON's. The first say how this host keeps a value, which is nothing to a peer.
+/// What serde expects, in its words and in JSON's. The first say how this host keeps a value, which is nothing to a
+/// peer.
 #[rustfmt::skip]
 const EXPECTED: &[(&str, &str)] = &[
     ("i8",  "a whole number"), ("i16", "a whole number"), ("i32",   "a whole number"), ("i64",   "a whole number"),

@@ -24,7 +24,8 @@ pub struct RequestParams<T> {
     pub task: Option<TaskMetadata>,
     /// `_meta`, as it came. MCP: `RequestParams`.
     pub meta: Option<Json>,
-    /// `_meta.progressToken`. MCP: `ProgressToken`. None where it is no string and no whole number that a handler can be told.
+    /// `_meta.progressToken`. MCP: `ProgressToken`. None where it is no string and no whole number that a handler can
+    /// be told.
     pub progress_token: Option<ProgressToken>,
     /// The same as it was written; none where nobody could find it again in a notification.
     pub(crate) token: Option<Box<RawValue>>,

@@ -77,8 +77,8 @@ impl Failure {
 }
 
 impl Shape {
-    /// Makes sure, in a transaction under way, that the file is of this kind and of a version that is known. Marks one that
-    /// is empty, and makes or renews its tables, where it is opened for that.
+    /// Makes sure, in a transaction under way, that the file is of this kind and of a version that is known. Marks one
+    /// that is empty, and makes or renews its tables, where it is opened for that.
     ///
     /// # Errors
     /// What is wrong with the file. Nothing of it is changed then.

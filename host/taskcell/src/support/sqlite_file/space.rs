@@ -1,8 +1,8 @@
 //! Giving free space back, with the text in it.
 //!
-//! SQLite keeps the pages of what was removed for what comes next. With `auto_vacuum = INCREMENTAL` they can be given back to
-//! the file system at any time. A file that was made before this was set, by build 6887b39, gets it by one `VACUUM`, which
-//! writes the file anew. That also ends what was removed before `secure_delete` was on.
+//! SQLite keeps the pages of what was removed for what comes next. With `auto_vacuum = INCREMENTAL` they can be given
+//! back to the file system at any time. A file that was made before this was set, by build 6887b39, gets it by one
+//! `VACUUM`, which writes the file anew. That also ends what was removed before `secure_delete` was on.
 
 use sqlx::SqliteConnection;
 
@@ -24,8 +24,8 @@ pub(crate) async fn give_back(connection: &mut SqliteConnection) -> Result<(), s
     Ok(())
 }
 
-/// Writes a small file of an older version anew, so that its free pages can be given back from now on. Gives how large a file
-/// is that was too large for that; none where there is nothing to do any more.
+/// Writes a small file of an older version anew, so that its free pages can be given back from now on. Gives how large
+/// a file is that was too large for that; none where there is nothing to do any more.
 pub(crate) async fn convert(connection: &mut SqliteConnection) -> Result<Option<i64>, sqlx::Error> {
     if is_incremental(connection).await? {
         return Ok(None);
@@ -47,8 +47,8 @@ async fn write_anew(connection: &mut SqliteConnection) -> Result<(), sqlx::Error
     Ok(())
 }
 
-/// Gives all free space back, and leaves nothing of what was removed in the file or beside it. False where another process
-/// that uses the file kept some of it from being wiped.
+/// Gives all free space back, and leaves nothing of what was removed in the file or beside it. False where another
+/// process that uses the file kept some of it from being wiped.
 pub(crate) async fn wipe(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
     if is_incremental(connection).await? {
         give_back(connection).await?;

@@ -1,8 +1,8 @@
 //! Removing many tasks, and giving their space back: also on a full disk, where nothing else can be written.
 //!
-//! SQLite writes what it changes beside the file first, so a full disk keeps it even from removing. There the file is taken
-//! for this process alone, and what undoes a step that fails is kept in memory. It is the one thing here that a power cut, or
-//! a kill in the middle of a step, can do harm to, so it is done only where there is no other way.
+//! SQLite writes what it changes beside the file first, so a full disk keeps it even from removing. There the file is
+//! taken for this process alone, and what undoes a step that fails is kept in memory. It is the one thing here that a
+//! power cut, or a kill in the middle of a step, can do harm to, so it is done only where there is no other way.
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,7 +16,8 @@ use super::{SqliteStore, operations, rows, sql};
 use crate::support::sqlite_file::{self, Failure, Use};
 use crate::tasks::{StoreError, TaskRecord};
 
-/// Tasks that are removed in one step where the disk has room: what is written over for them stands beside the file first.
+/// Tasks that are removed in one step where the disk has room: what is written over for them stands beside the file
+/// first.
 const AT_ONCE: i64 = 16;
 
 /// How long is waited for others who use a file that is to be taken alone.
@@ -47,8 +48,8 @@ pub struct Cleared {
 }
 
 impl SqliteStore {
-    /// Removes tasks of the store at `path`, and gives their space back to the file system. The tables of an older version
-    /// stay as they are.
+    /// Removes tasks of the store at `path`, and gives their space back to the file system. The tables of an older
+    /// version stay as they are.
     ///
     /// # Errors
     /// As [`SqliteStore::open_existing`], and a failing store. What was removed by then stays removed.

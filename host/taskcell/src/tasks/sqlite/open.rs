@@ -112,8 +112,8 @@ async fn shared(
     }
 }
 
-/// Opens a file to look into it without a file beside it. It must not be written meanwhile: a file whose log is empty is
-/// taken as it is, another one is locked.
+/// Opens a file to look into it without a file beside it. It must not be written meanwhile: a file whose log is empty
+/// is taken as it is, another one is locked.
 async fn alone(file: &Path, path: &Path) -> Result<(SqlitePool, [u8; 32]), Failure> {
     let mut log = file.as_os_str().to_owned();
     log.push("-wal");

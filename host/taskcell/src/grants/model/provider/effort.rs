@@ -1,8 +1,8 @@
 //! How much a model is to reason, which an operator says; the end of a model's name says nothing of it.
 //!
-//! genai 0.7 takes a last word such as `-max` or `-medium` off nearly every model's name and asks for that effort, unless
-//! an effort is given. Many models are really named so (`qwen-max`, `mistral-medium`). So where an operator gives none, a
-//! model of such a name gets the effort of which genai's adapter sends nothing.
+//! genai 0.7 takes a last word such as `-max` or `-medium` off nearly every model's name and asks for that effort,
+//! unless an effort is given. Many models are really named so (`qwen-max`, `mistral-medium`). So where an operator
+//! gives none, a model of such a name gets the effort of which genai's adapter sends nothing.
 
 use genai::adapter::AdapterKind;
 use genai::chat::ReasoningEffort;

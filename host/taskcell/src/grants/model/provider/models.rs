@@ -26,8 +26,9 @@ impl Models {
         if self.allowed.is_empty() { name == self.default } else { self.allowed.iter().any(allows) }
     }
 
-    /// The model for a request: the first hint that is part of an allowed name, or that is allowed as it stands. Without
-    /// one the default: hints are advice. The priorities are not used, for nothing here knows what a model costs.
+    /// The model for a request: the first hint that is part of an allowed name, or that is allowed as it stands.
+    /// Without one the default: hints are advice. The priorities are not used, for nothing here knows what a model
+    /// costs.
     pub(super) fn choose(&self, preferences: Option<&ModelPreferences>) -> String {
         let hints = preferences.and_then(|preferences| preferences.hints.as_ref()).into_iter().flatten();
         let hints = hints.filter_map(|hint| hint.name.as_deref()).filter(|hint| !hint.is_empty());
@@ -41,8 +42,8 @@ impl Models {
     }
 }
 
-/// Whether text of a stranger can be a model's name: it goes into addresses, and genai takes what stands before `::` for
-/// a provider.
+/// Whether text of a stranger can be a model's name: it goes into addresses, and genai takes what stands before `::`
+/// for a provider.
 pub(super) fn is_name(text: &str) -> bool {
     text.len() <= MAX_NAME
         && text.starts_with(|c: char| c.is_ascii_alphanumeric())

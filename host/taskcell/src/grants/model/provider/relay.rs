@@ -1,9 +1,9 @@
 //! The way of a call to its provider: one that carries so many bytes of an answer and no more.
 //!
-//! genai reads an answer whole and has no bound for it. So its HTTP client is given a socket of the host's own instead of
-//! the network, and what comes from the provider is counted on its way in. With TLS, what passes here is encrypted: the
-//! client speaks TLS through it and checks the provider's certificate. A connection is for one call; dropping the relay
-//! ends both of its sides.
+//! genai reads an answer whole and has no bound for it. So its HTTP client is given a socket of the host's own instead
+//! of the network, and what comes from the provider is counted on its way in. With TLS, what passes here is encrypted:
+//! the client speaks TLS through it and checks the provider's certificate. A connection is for one call; dropping the
+//! relay ends both of its sides.
 
 use std::path::{Path, PathBuf};
 
