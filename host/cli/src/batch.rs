@@ -70,7 +70,7 @@ pub(super) async fn answer(session: Arc<Session>, requests: Vec<Box<RawValue>>) 
     while let Some(answer) = answers.next().await {
         let Some((request, mut answer)) = answer else { continue };
         if array.len().saturating_add(answer.len()) > MAX_ANSWERS {
-            let error = RpcError::new(code::INTERNAL_ERROR, "The answers to the batch are too large together");
+            let error = RpcError::new(code::INTERNAL_ERROR, "The responses to the batch are too large in total");
             let id = Message::read_text(request.get()).ok().and_then(|message| message.id);
             answer = jsonrpc::response::<()>(id, Err(&error)).ok()?;
         }

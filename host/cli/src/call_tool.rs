@@ -111,7 +111,7 @@ impl Call {
             None if takes_tasks && support == TaskSupport::Required => None,
             None => return Ok(None),
             Some(_) if rounds => {
-                bail!("--task: in revision {} the server says what becomes a task", mrtr::PROTOCOL_VERSION)
+                bail!("--task: in revision {} the server decides which calls become tasks", mrtr::PROTOCOL_VERSION)
             }
             Some(_) if !takes_tasks => bail!("--task: the server runs no tools as tasks"),
             Some(_) if support == TaskSupport::Forbidden => {

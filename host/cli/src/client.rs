@@ -358,5 +358,5 @@ async fn read(
 /// Reads the server's identity from its `initialize` result.
 fn identity(server: &Value) -> anyhow::Result<Implementation> {
     let info = server.get("serverInfo").context("the server's initialize result has no serverInfo")?;
-    serde_json::from_value(info.clone()).context("the server's serverInfo is not what MCP says")
+    serde_json::from_value(info.clone()).context("the server's serverInfo does not follow MCP's schema")
 }

@@ -33,9 +33,10 @@ pub(super) fn of(outcome: &Value, revision: &str) -> Option<String> {
         mrtr::PROTOCOL_VERSION => (&ASKS_BY_SENDING, PROTOCOL_VERSION),
         _ => (&ASKS_BY_RESULTS, mrtr::PROTOCOL_VERSION),
     };
-    texts.iter().any(|known| text.contains(known)).then(|| {
-        format!("hint: the tool asks in a way that MCP {revision} does not have; --protocol {other} may serve it")
-    })
+    texts
+        .iter()
+        .any(|known| text.contains(known))
+        .then(|| format!("hint: the tool asks in a way that MCP {revision} does not support; try --protocol {other}"))
 }
 
 #[cfg(test)]

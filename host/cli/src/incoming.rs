@@ -116,13 +116,15 @@ impl Incoming {
     fn unreadable(&mut self, line: &str, why: &str) -> anyhow::Result<Option<Sent>> {
         let quoted = format!("{:?}", terminal::one_line(line));
         if self.strict {
-            bail!("the server's stdout has what is no MCP (a server logs on stderr): not a JSON-RPC message: {quoted}");
+            bail!(
+                "the server's stdout has a line that is not MCP (a server logs on stderr): not a JSON-RPC message: {quoted}"
+            );
         }
         if self.is_response(line) {
             bail!("the server's answer cannot be read: {}: {quoted}", terminal::one_line(why));
         }
         self.skipped = self.skipped.saturating_add(1);
-        self.peer.note(|| format!("the server's stdout has what is no MCP: {quoted}"));
+        self.peer.note(|| format!("the server's stdout has a line that is not MCP: {quoted}"));
         if self.skipped <= SHOWN {
             self.progress.line(format!(
                 "not MCP      skipped a line of the server's stdout (a server logs on stderr): {quoted}"

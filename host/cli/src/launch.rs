@@ -37,7 +37,7 @@ pub(super) fn command(program: &OsStr, arguments: &[OsString]) -> io::Result<(Os
 pub(super) fn hide() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable) {
-        tracing::debug!(%error, "the program stays readable for other processes of this user");
+        tracing::debug!(%error, "other processes of this user can read the program's memory");
     }
 }
 
@@ -68,14 +68,14 @@ fn exec(mut arguments: impl Iterator<Item = OsString>) -> io::Error {
     }
     // The parent may have died before the signal was requested.
     if getppid().map(rustix::process::Pid::as_raw_pid) != parent {
-        return io::Error::other("whoever started this has ended");
+        return io::Error::other("the parent process has ended");
     }
     std::process::Command::new(program).args(arguments).exec()
 }
 
 #[cfg(not(target_os = "linux"))]
 fn exec(_: impl Iterator<Item = OsString>) -> io::Error {
-    io::Error::new(io::ErrorKind::Unsupported, "not on this system")
+    io::Error::new(io::ErrorKind::Unsupported, "a program becomes a server only on Linux")
 }
 
 /// Path of this program's executable, even if the file has been replaced since.

@@ -75,7 +75,10 @@ pub(super) async fn agree(
             Discovered::Modern { server, .. } => Ok(Agreed::Modern(server)),
             Discovered::Incompatible { supported } => Err(incompatible(&supported)),
             Discovered::Legacy => {
-                bail!("the server does not speak MCP {}; --protocol auto speaks others, too", mrtr::PROTOCOL_VERSION)
+                bail!(
+                    "the server does not speak MCP {}; --protocol auto tries other revisions, too",
+                    mrtr::PROTOCOL_VERSION
+                )
             }
         };
     }
@@ -157,7 +160,7 @@ fn newest(supported: &[String]) -> Option<&'static str> {
 
 fn incompatible(supported: &[String]) -> anyhow::Error {
     let supported = terminal::one_line(&supported.join(", "));
-    anyhow::anyhow!("the server speaks MCP {supported}, this client {} and those before", mrtr::PROTOCOL_VERSION)
+    anyhow::anyhow!("the server speaks MCP {supported}, this client {} and earlier revisions", mrtr::PROTOCOL_VERSION)
 }
 
 #[cfg(test)]

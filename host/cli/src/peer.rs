@@ -80,7 +80,7 @@ impl Peer {
             Ok(answer) => Ok(answer?),
             Err(_) => {
                 let strange = self.strange().as_ref().map(|strange| format!("; {strange}")).unwrap_or_default();
-                bail!("no answer to {method} within {} s; --timeout gives it longer{strange}", timeout.as_secs())
+                bail!("no answer to {method} within {} s; --timeout allows more time{strange}", timeout.as_secs())
             }
         }
     }

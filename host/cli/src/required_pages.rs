@@ -99,7 +99,7 @@ impl<'a> Pages<'a> {
             return Ok(false);
         }
         if client.capabilities.pointer("/elicitation/url").is_none() {
-            self.progress.line("the server wants a page to be visited, and no handler takes pages");
+            self.progress.line("the server wants a page to be visited, but no handler accepts pages");
             return Ok(false);
         }
         if self.calls >= MAX_CALLS {
@@ -111,16 +111,16 @@ impl<'a> Pages<'a> {
                 continue;
             }
             let answer = client.answer(&page.request(self.accepted.len())).await?;
-            let action = answer.pointer("/result/action").and_then(Value::as_str).unwrap_or("not taken");
+            let action = answer.pointer("/result/action").and_then(Value::as_str).unwrap_or("refused");
             if action != "accept" {
-                self.progress.line(format!("the page is {}: the call is not made again", one_line(&past(action))));
+                self.progress.line(format!("the page was {}; the call is not repeated", one_line(&past(action))));
                 return Ok(false);
             }
             self.accepted.insert(page.id.clone());
         }
         let left = self.until.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            self.progress.line("the server still wants the pages, and the time for the call is over");
+            self.progress.line("the server still wants the pages, but the time for the call is up");
             return Ok(false);
         }
         let ids: Vec<_> = pages.iter().map(|page| page.id.as_str()).collect();

@@ -142,7 +142,7 @@ fn change(change: impl FnOnce(&mut Screen)) {
         let writer = std::thread::Builder::new().name("stderr".to_owned()).spawn(write);
         if let Err(error) = writer {
             // Writing directly is the only way left.
-            let _ = writeln!(stderr(), "taskcell: nothing more is shown: {error}");
+            let _ = writeln!(stderr(), "taskcell: the output stops here: {error}");
         }
     });
     change(&mut screen());

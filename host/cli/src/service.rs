@@ -188,7 +188,7 @@ impl Service {
             (Some(_), Asks::BySending) if method == "ping" => return Routed::Ping,
             (Some(id), Asks::BySending) => return Routed::Request(id.to_owned()),
             (Some(_), Asks::ByResults) => {
-                let said = "which it must not in this revision: there is no answer";
+                let said = "which this revision does not allow: there is no response";
                 self.progress.line(format!("server asked {method}, {said}"));
             }
         }
@@ -209,7 +209,7 @@ impl Service {
         let Some(place) = self.place(text.len()) else {
             return self.refuse(Some(id), &overloaded()).await;
         };
-        let over = RpcError::new(code::INTERNAL_ERROR, "The client has what it wanted and ends the connection");
+        let over = RpcError::new(code::INTERNAL_ERROR, "The client is done and closes the connection");
         let refusal = jsonrpc::response::<()>(Some(id), Err(&over));
         let (session, outgoing) = (Arc::clone(&self.session), self.outgoing.clone());
         let answers = outgoing.clone();

@@ -55,7 +55,7 @@ pub(super) fn tool(args: Args) -> anyhow::Result<Ended> {
         Tool::ComponentNew { core, output } => {
             let module = fs::read(&core).with_context(|| format!("cannot read {}", core.display()))?;
             let component =
-                component(&module).with_context(|| format!("no component can be made of {}", core.display()))?;
+                component(&module).with_context(|| format!("cannot make a component from {}", core.display()))?;
             fs::write(&output, component).with_context(|| format!("cannot write {}", output.display()))?;
         }
     }

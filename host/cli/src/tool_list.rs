@@ -61,7 +61,7 @@ impl Client {
             // Each page also has the time limit of a request, so a missing page is reported like any other missing
             // response.
             if start.elapsed() >= time {
-                bail!("the server's list of tools did not end within {} s; --timeout gives it longer", time.as_secs());
+                bail!("the server's list of tools did not end within {} s; --timeout allows more time", time.as_secs());
             }
             let page = match self.request_raw("tools/list", params, self.timeout()).await? {
                 Ok(page) => page,
@@ -71,7 +71,7 @@ impl Client {
             if !listed.cursors.insert(cursor.get().to_owned()) {
                 let cursor = terminal::one_line(cursor.get());
                 self.progress.line(format!(
-                    "warning      the server's list of tools leads in a circle: the cursor {cursor} came before"
+                    "warning      the server's list of tools is circular: the cursor {cursor} came before"
                 ));
                 return Ok(Ok(listed.once()));
             }
@@ -148,7 +148,7 @@ impl<'de> Visitor<'de> for Tools<'_> {
         while let Some(tool) = tools.next_element::<Value>()? {
             if !tool.is_object() {
                 return Err(A::Error::custom(format!(
-                    "a tool is no object: {}",
+                    "a tool is not an object: {}",
                     terminal::one_line(&tool.to_string())
                 )));
             }
@@ -187,7 +187,7 @@ mod tests {
             (r#"[]"#,                                    Err("no list `tools`")),
             (r#"{"tools":{}}"#,                          Err("a list of tools")),
             (r#"{"tools":null}"#,                        Err("a list of tools")),
-            (r#"{"tools":[[]]}"#,                        Err("a tool is no object")),
+            (r#"{"tools":[[]]}"#,                        Err("a tool is not an object")),
             (&tools(MAX_TOOLS + 1),                      Err("more than 10000 tools")),
             (&large,                                     Err("bytes")),
             (&tiny,                                      Err("members and elements")),

@@ -107,7 +107,7 @@ impl ToolTask {
             if made.get("content").is_some() {
                 return Ok(Ok(made));
             }
-            bail!("the server answered a call as a task without a task");
+            bail!("the server's response to a call as a task has no task");
         };
         let mut state = self.see(task)?;
         let id = state.id.clone();
@@ -128,7 +128,7 @@ impl ToolTask {
                 Err(error) => return Ok(Err(error)),
             }
             if state.id != id {
-                bail!("tasks/get of {} gave the task {}", one_line(&id), one_line(&state.id));
+                bail!("tasks/get of {} returned the task {}", one_line(&id), one_line(&state.id));
             }
         }
         let result = client.request_within("tasks/result", about.clone(), MAX_TIME).await?;

@@ -68,7 +68,10 @@ impl TerminalUser {
         for (name, is_terminal) in
             [("stdin", std::io::stdin().is_terminal()), ("stderr", std::io::stderr().is_terminal())]
         {
-            anyhow::ensure!(is_terminal, "asking you (--ask, --grant user) needs a terminal, and {name} is none");
+            anyhow::ensure!(
+                is_terminal,
+                "asking you (--ask, --grant user) needs a terminal, but {name} is not a terminal"
+            );
         }
         Ok(Self { turn: Arc::default(), interrupts: Arc::default() })
     }
@@ -218,7 +221,7 @@ impl Conversation {
     /// Offers a page to visit.
     fn page(&mut self, request: &ElicitUrl) -> Result<ElicitAction, Stop> {
         const OPEN: &str = "Open it";
-        const SELF: &str = "Do not open it, I go there myself";
+        const SELF: &str = "Do not open it, I will go there myself";
         const DECLINE: &str = "Decline";
 
         let page = Page::new(&request.url)?;
@@ -231,7 +234,7 @@ impl Conversation {
             DECLINE => ElicitAction::Decline,
             OPEN => {
                 match page.open() {
-                    Ok(()) => self.say("It was given to your browser. If it does not appear, go there yourself.")?,
+                    Ok(()) => self.say("Passed to your browser. If the page does not appear, go there yourself.")?,
                     Err(error) => self.say(&format!("It could not be opened ({error}); go there yourself."))?,
                 }
                 ElicitAction::Accept(None)

@@ -117,7 +117,7 @@ fn every_kind_of_field_is_asked() {
             ("[taskcell] Mail", "@\r"),
             ("email", &format!("{}\r", rub(1))),
             ("[taskcell] Age", "old\r"),
-            ("this is no whole number", &format!("{}1.5\r", rub(3))),
+            ("this is not a whole number", &format!("{}1.5\r", rub(3))),
             ("integer", &format!("{}200\r", rub(3))),
             ("maximum of 150", &format!("{}36\r", rub(3))),
             ("[taskcell] Ratio", "0.5\r"),

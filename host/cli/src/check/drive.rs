@@ -110,7 +110,7 @@ async fn work(
 /// A task that nobody ends.
 pub(super) const NOT_ENDED: &str = "a task that does not end";
 pub(super) const END_IT: &str = "hand the work to `tasks.spawn`, whose `background.run` ends the task by returning, or end it with `tasks.complete` \
-                                 or `tasks.fail`; --timeout gives it longer";
+                                 or `tasks.fail`; --timeout allows more time";
 
 /// A task that the host does not have.
 pub(super) fn unknown_task(kind: Kind) -> Verdict {

@@ -144,7 +144,7 @@ pub(super) fn several_pieces(kind: Kind, pieces: usize) -> Option<Fault> {
 
 /// Nothing came in time.
 pub(super) fn late(kind: Kind) -> Verdict {
-    let fix = "answer sooner: waiting belongs into `background.run`; --timeout gives it longer";
+    let fix = "answer sooner: waiting belongs into `background.run`; --timeout allows more time";
     Verdict::failed(kind, "nothing in time", fix)
 }
 

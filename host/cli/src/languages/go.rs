@@ -90,7 +90,7 @@ fn make(dir: &Path) -> anyhow::Result<PathBuf> {
     let mut module = fs::read(&core).with_context(|| format!("`go` made no {}", core.display()))?;
     embed(&mut module, &wit, world.as_deref())?;
     let made = build.join(COMPONENT);
-    let bytes = component(&module).context("no component can be made of what `go` built")?;
+    let bytes = component(&module).context("cannot make a component from the output of `go`")?;
     fs::write(&made, bytes).with_context(|| format!("cannot write {}", made.display()))?;
     Ok(made)
 }

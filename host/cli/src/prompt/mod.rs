@@ -101,7 +101,7 @@ impl Terminal {
     }
 
     /// Shows rows that fit the terminal.
-    #[allow(clippy::unused_self, reason = "in raw mode alone are rows ended so")]
+    #[allow(clippy::unused_self, reason = "rows end in CR LF only in raw mode, which `self` proves")]
     pub(super) fn show(&self, rows: &[String]) {
         let text: String = rows.iter().flat_map(|row| [row.as_str(), "\r\n"]).collect();
         // There is nowhere to report that the terminal is gone; the next question fails.

@@ -297,7 +297,7 @@ fn answer_of(value: &Value) -> Option<ElicitValue> {
 fn number(text: &str, whole: bool) -> Result<ElicitValue, String> {
     let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
     match number {
-        None => Err(format!("this is no {}", if whole { "whole number" } else { "number" })),
+        None => Err(format!("this is not a {}", if whole { "whole number" } else { "number" })),
         Some(number) if whole && number.abs() > MAX_EXACT => Err("the number has too many digits".to_owned()),
         Some(number) => Ok(ElicitValue::Number(number)),
     }
