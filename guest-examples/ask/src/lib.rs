@@ -1,5 +1,5 @@
-//! A handler that passes on to the person at the client whatever a server asks: forms and pages as they are, and a prompt
-//! for a model as a form for the answer. It makes up nothing.
+//! Passes every request of a server on to the person at the client: forms and pages as they are, a prompt for a model
+//! as a form for its answer. It makes up nothing.
 
 mod bindings;
 mod prompt;

@@ -1,5 +1,5 @@
-//! Lets a server's prompts reach a model under the rules of the client: some are refused, in others words are blotted out,
-//! and none may ask for more tokens than a cap. Works plain and as a task.
+//! Lets a server's prompts reach a model under the rules of the client: it refuses some, blots out words in others, and
+//! caps the tokens of all. Works plain and as a task.
 
 wit_bindgen::generate!({ world: "policy-sampler", path: "../../wit", generate_all });
 

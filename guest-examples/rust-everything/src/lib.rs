@@ -1,5 +1,5 @@
-//! Answers all nine kinds of request, and works on tasks in the background. What it says depends on the request alone, and
-//! is the same in each language that has an example `*-everything`.
+//! Answers all nine kinds of request, and works on tasks in the background. Its answers depend on the request alone and
+//! are the same in each language that has an example `*-everything`.
 
 wit_bindgen::generate!({ world: "everything", path: "../../wit", generate_all });
 

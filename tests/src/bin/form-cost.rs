@@ -1,6 +1,6 @@
-//! What it costs at most to hold an answer against a form: CPU time of a request for many kinds of costly schemas, without
-//! what the answer costs in a form without constraints, and how long pings of other sessions take meanwhile. Ends with 1
-//! when a form and its check take more than they may.
+//! What it costs at most to hold an answer against a form: CPU time of a request for many kinds of costly schemas,
+//! without what the answer costs in a form without constraints, and how long pings of other sessions take meanwhile.
+//! Ends with 1 when a form and its check take more than they may.
 
 #![allow(clippy::print_stdout, reason = "a program")]
 

@@ -29,7 +29,8 @@ fn large() -> Vec<u8> {
     component_of(module, &[], &[], &[]).unwrap()
 }
 
-/// Compiled once, found the next time by whatever command; a terminal sees that it takes a while, and nothing else does.
+/// Compiled once, found the next time by whatever command; a terminal sees that it takes a while, and nothing else
+/// does.
 #[test]
 fn compiling_ahead_of_time() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! What `taskcell new` writes builds with `taskcell build` and passes `taskcell check`, in Rust for every kind, in C and
-//! C++ for the sets of kinds that differ; and both commands say what is wrong where something is.
+//! What `taskcell new` writes builds with `taskcell build` and passes `taskcell check`, in Rust for every kind, in C
+//! and C++ for the sets of kinds that differ; and both commands say what is wrong where something is.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -56,8 +56,8 @@ impl Project {
     fn build_with(&self, change: impl FnOnce(&mut Command)) -> Ran {
         let mut command = cli::command(PROGRAM);
         command.arg("build").arg(&self.folder);
-        // One target directory for all projects, so that what they depend on is compiled once. What the cargo of the tests
-        // was told is not meant for that of the project.
+        // One target directory for all projects, so that what they depend on is compiled once. What the cargo of the
+        // tests was told is not meant for that of the project.
         command.env("CARGO_TARGET_DIR", repository().join("target/guests/new"));
         for variable in ["RUSTC_WORKSPACE_WRAPPER", "RUSTC_WRAPPER", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
             command.env_remove(variable);
@@ -212,7 +212,8 @@ fn new_says_all_that_is_to_be_done() {
     }
 }
 
-/// The project is called like its folder, in the files of the language that name it; the component stays `handler.wasm`.
+/// The project is called like its folder, in the files of the language that name it; the component stays
+/// `handler.wasm`.
 #[test]
 fn a_project_is_called_like_its_folder() {
     let parent = tempfile::tempdir().unwrap();
@@ -233,8 +234,8 @@ fn a_project_is_called_like_its_folder() {
     }
 }
 
-/// A mistake in the WIT is said alike for each language, before its tools run: in the last line the place and what may have
-/// been meant, above it the line of the file with a mark.
+/// A mistake in the WIT is said alike for each language, before its tools run: in the last line the place and what may
+/// have been meant, above it the line of the file with a mark.
 #[test]
 fn what_is_wrong_in_wit_is_said_once_and_alike() {
     // What is written in place of the export, the words of the line, and what the excerpt marks.
@@ -389,7 +390,8 @@ fn each_compiler_that_will_not_do_has_its_own_reason() {
     }
 }
 
-/// Clang is taken where its library is, as before there was a choice; zig wherever it is; what the author names above both.
+/// Clang is taken where its library is, as before there was a choice; zig wherever it is; what the author names above
+/// both.
 #[test]
 fn the_compiler_is_the_named_one_then_clang_then_zig() {
     let library = tempfile::NamedTempFile::new().unwrap();

@@ -207,8 +207,8 @@ fn deep() -> String {
     result(&format!("{DEEP}{}{}}}}}", "[".repeat(140), "]".repeat(140)))
 }
 
-/// A result that the program cannot hold is an error, and never an empty result with exit code 0; half a surrogate pair is
-/// U+FFFD.
+/// A result that the program cannot hold is an error, and never an empty result with exit code 0; half a surrogate pair
+/// is U+FFFD.
 #[test]
 fn what_cannot_be_held_is_no_empty_result() {
     let number = result(r#"{"content":[{"type":"text","text":"ok"}],"structuredContent":{"x":1e400}}"#);
@@ -546,8 +546,8 @@ fn a_stderr_that_nobody_reads_stops_nothing() {
     assert_eq!(timed_out.wait().unwrap().code(), Some(2));
 }
 
-/// Starts the program with a server that heeds neither the end of its stdin nor a signal; gives the program, the lines that
-/// follow on its stderr, and the number of the server's process.
+/// Starts the program with a server that heeds neither the end of its stdin nor a signal; gives the program, the lines
+/// that follow on its stderr, and the number of the server's process.
 #[cfg(unix)]
 fn beside_a_stubborn_server() -> (Child, impl Iterator<Item = String>, u32) {
     use std::io::{BufRead, BufReader};

@@ -34,8 +34,8 @@ fn failed(fixtures: &Path, arguments: &[&str], expected: &[&str]) {
     assert_eq!(found, expected, "{ran:?}");
 }
 
-/// What is recorded of a run passes with the same handler, fails with one that answers otherwise, and stays as it is when
-/// more is recorded. Nobody else can read it.
+/// What is recorded of a run passes with the same handler, fails with one that answers otherwise, and stays as it is
+/// when more is recorded. Nobody else can read it.
 #[test]
 fn what_is_recorded_can_be_checked() {
     let folder = tempfile::tempdir().unwrap();

@@ -367,8 +367,8 @@ impl Drop for Running {
     }
 }
 
-/// `run --watch` with a server that asks all the time: a broken file is said once and changes nothing, another component
-/// takes over, and the server is told of other roots.
+/// `run --watch` with a server that asks all the time: a broken file is said once and changes nothing, another
+/// component takes over, and the server is told of other roots.
 #[test]
 fn the_program_replaces_a_handler_while_it_runs() {
     let (_outer, file) = place(1);

@@ -48,7 +48,8 @@ const CELLS: u32 = 64;
 /// Runs a test with a component that exports the task kinds itself, with one that has them supplied, and with the one
 /// of all kinds in each language.
 ///
-/// The first two answer from the [script]; those of the languages ask the [`FakeApplication`], which knows the same words.
+/// The first two answer from the [script]; those of the languages ask the [`FakeApplication`], which knows the same
+/// words.
 async fn each(test: impl AsyncFn(Handlers)) {
     for (mode, handlers) in [("own handlers", own().await), ("managed", managed().await)] {
         // Shown when the test fails.

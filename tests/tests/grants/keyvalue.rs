@@ -370,7 +370,8 @@ fn contains(path: &Path, word: &str) -> bool {
     std::fs::read(path).unwrap().windows(word.len()).any(|found| found == word.as_bytes())
 }
 
-/// What an earlier version kept is there, and what it removed is gone at last. What is removed from now on is gone at once.
+/// What an earlier version kept is there, and what it removed is gone at last. What is removed from now on is gone at
+/// once.
 #[tokio::test]
 async fn a_file_of_an_earlier_version_goes_on() {
     let folder = TempDir::new().unwrap();
@@ -388,8 +389,8 @@ async fn a_file_of_an_earlier_version_goes_on() {
     assert!(path.metadata().unwrap().len() <= 49_152, "{}", path.metadata().unwrap().len());
 }
 
-/// What is set in a file that is not in its place any more would be lost, so it is refused; so is a file that everybody may
-/// change.
+/// What is set in a file that is not in its place any more would be lost, so it is refused; so is a file that everybody
+/// may change.
 #[cfg(unix)]
 #[tokio::test]
 async fn a_file_that_is_not_in_its_place_is_refused() {

@@ -155,8 +155,8 @@ async fn requests_are_mapped() {
     }
 }
 
-/// A model's name goes out as it stands, also where it ends in a word for an effort; the operator's effort goes beside it,
-/// and a hint changes nothing of it.
+/// A model's name goes out as it stands, also where it ends in a word for an effort; the operator's effort goes beside
+/// it, and a hint changes nothing of it.
 #[tokio::test]
 async fn a_name_goes_out_as_it_stands() {
     let server = ModelServer::start(Answer::text("hello")).await.unwrap();

@@ -419,8 +419,8 @@ fn keys_typed_ahead_answer_nothing() {
     }
 }
 
-/// A required field says that it is, and what fits is told before it is asked for; a default is what Enter takes and what
-/// typing replaces.
+/// A required field says that it is, and what fits is told before it is asked for; a default is what Enter takes and
+/// what typing replaces.
 #[test]
 fn a_field_tells_what_it_wants() {
     let request = form(

@@ -1,9 +1,9 @@
 //! Forms as real libraries write them, answered by handlers; the libraries themselves judge the answers.
 //!
 //! `data/forms` holds what each library writes, a form a line, with the library's version. The libraries that the
-//! registries have write the same again here, and their own validation must take each answer: pydantic, the Python SDK and
-//! fastmcp by `peers/forms/forms.py`, zod and the TypeScript SDK by `peers/forms/zod.mjs`, schemars in this file. The forms
-//! of others are those that their own tests expect, with the source named.
+//! registries have write the same again here, and their own validation must take each answer: pydantic, the Python SDK
+//! and fastmcp by `peers/forms/forms.py`, zod and the TypeScript SDK by `peers/forms/zod.mjs`, schemars in this file.
+//! The forms of others are those that their own tests expect, with the source named.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -21,7 +21,8 @@ use taskcell_test_support::handlers::{cells, guest, stock};
 use taskcell_test_support::provision::{node_peers, peers_skipped, python_fastmcp, repository};
 use taskcell_test_support::server::{Server, options};
 
-/// Forms that are refused because they refer to parts of themselves, by generator and name. The SDKs refuse to send them.
+/// Forms that are refused because they refer to parts of themselves, by generator and name. The SDKs refuse to send
+/// them.
 const REFUSED: [(&str, &str); 1] = [("pydantic", "profile")];
 
 /// A form that a library writes.
@@ -87,7 +88,8 @@ async fn the_stock_handler_fills_each_form() {
     }
 }
 
-/// A handler that knows MCP's own fields alone never breaks a form: it fills in those that are all typed, and declines others.
+/// A handler that knows MCP's own fields alone never breaks a form: it fills in those that are all typed, and declines
+/// others.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_typed_handler_fills_each_form_of_typed_fields() {
     let forms: Vec<_> = all().into_iter().filter(|form| !form.is_refused()).collect();

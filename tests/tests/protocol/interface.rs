@@ -1,5 +1,5 @@
-//! What the types of the library promise to the compiler of an application: they go to other threads, and so do the futures
-//! that they give.
+//! What the types of the library promise to the compiler of an application: they go to other threads, and so do the
+//! futures that they give.
 
 use taskcell::mrtr::{CallError, Caller};
 use taskcell::protocol::jsonrpc::Message;

@@ -571,7 +571,8 @@ async fn the_audit_log_names_it() {
     assert_eq!(named("request", Some("tasks/result")), Value::Null, "the host answers");
 }
 
-/// A server of an older revision gets what its revision has: a text instead of several, or an error that names the revision.
+/// A server of an older revision gets what its revision has: a text instead of several, or an error that names the
+/// revision.
 #[tokio::test]
 async fn an_answer_has_the_form_of_the_negotiated_revision() {
     let pieces = || {

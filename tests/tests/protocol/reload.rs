@@ -157,7 +157,8 @@ async fn the_next_request_is_answered_by_the_new_one() {
     assert_eq!(told.lock().unwrap().len(), 1);
 }
 
-/// What runs finishes on the component that it began with, which is dropped then; what is asked meanwhile has the new one.
+/// What runs finishes on the component that it began with, which is dropped then; what is asked meanwhile has the new
+/// one.
 #[tokio::test]
 async fn what_runs_finishes_on_the_old_one() {
     let engine = engine(cells(8)).unwrap();
@@ -342,8 +343,8 @@ fn a_reload_keeps_to_the_grants_of_now() {
     });
 }
 
-/// Many requests during many reloads: each is answered, whole, by one of the components, and never by an earlier one than
-/// the request before.
+/// Many requests during many reloads: each is answered, whole, by one of the components, and never by an earlier one
+/// than the request before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_request_is_lost_or_mixed() {
     const RELOADS: i32 = 25;

@@ -85,8 +85,8 @@ fn natives() -> Handlers {
 
 // ---- Rounds ----
 
-/// A call, what the server answers to its requests, and what these and the outcome are. Parameters are compared as JSON;
-/// the outcome, and what has to stay as it was written, as text.
+/// A call, what the server answers to its requests, and what these and the outcome are. Parameters are compared as
+/// JSON; the outcome, and what has to stay as it was written, as text.
 struct Row {
     what: &'static str,
     method: &'static str,
@@ -470,8 +470,8 @@ async fn parameters_that_are_no_object_are_not_sent() {
 
 // ---- Tasks of the server ----
 
-/// What the server answers to the call, to polls, updates and cancellations in turn; what is asked after the call, as method
-/// and inputs given; and the outcome.
+/// What the server answers to the call, to polls, updates and cancellations in turn; what is asked after the call, as
+/// method and inputs given; and the outcome.
 struct TaskRow {
     what: &'static str,
     answers: &'static [&'static str],

@@ -715,8 +715,8 @@ async fn settled(count: impl Fn() -> usize) -> usize {
     before
 }
 
-/// A server that asks and does not read is not answered for ever: answers wait up to a bound in bytes, a few more are held, and
-/// then there is a short error in their place. What comes while the queue is full is not begun.
+/// A server that asks and does not read is not answered for ever: answers wait up to a bound in bytes, a few more are
+/// held, and then there is a short error in their place. What comes while the queue is full is not begun.
 #[tokio::test]
 async fn answers_that_nobody_reads_are_bounded() {
     let gate = Arc::new(Semaphore::new(0));
@@ -758,8 +758,8 @@ async fn answers_that_nobody_reads_are_bounded() {
     assert_eq!(called.load(Ordering::SeqCst), 70);
 }
 
-/// The result of a task can be asked for very often by very short requests. However many wait for it, few are read at once,
-/// and none is lost.
+/// The result of a task can be asked for very often by very short requests. However many wait for it, few are read at
+/// once, and none is lost.
 #[tokio::test]
 async fn results_that_nobody_reads_are_bounded() {
     let (handlers, _) = large(2 << 20, &Arc::new(Semaphore::new(1)));

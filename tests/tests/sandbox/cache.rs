@@ -120,8 +120,8 @@ async fn a_cache_that_others_may_write_to_is_refused() {
     }
 }
 
-/// A file that others may write to, or that is another's, is compiled code that somebody else may have put there. It is replaced
-/// by one of this user's alone.
+/// A file that others may write to, or that is another's, is compiled code that somebody else may have put there. It is
+/// replaced by one of this user's alone.
 #[tokio::test]
 async fn a_file_that_others_may_write_to_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
@@ -189,7 +189,8 @@ fn a_file_is_made_for_its_owner_alone() {
     }
 }
 
-/// The files that were not used for longest go when there are too many bytes of them, and the last that was compiled stays.
+/// The files that were not used for longest go when there are too many bytes of them, and the last that was compiled
+/// stays.
 #[tokio::test]
 async fn the_cache_has_a_size() {
     let folder = tempfile::tempdir().unwrap();
@@ -259,8 +260,8 @@ async fn a_cache_of_the_first_version_opens() {
     }
 }
 
-/// The user's own cache folder is a convenience, so commands go on without it and say so once. A folder that was asked for has to
-/// be usable.
+/// The user's own cache folder is a convenience, so commands go on without it and say so once. A folder that was asked
+/// for has to be usable.
 #[test]
 fn a_home_that_cannot_be_written_stops_nothing() {
     let folder = tempfile::tempdir().unwrap();

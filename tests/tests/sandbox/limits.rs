@@ -55,8 +55,8 @@ async fn ask_as_task(session: &Session, behavior: &str) -> (Value, Value) {
     (ask(session, "tasks/result", &id).await, ask(session, "tasks/get", &id).await)
 }
 
-/// Has a behavior done as the work of a task, and gives the answer to `tasks/result` once the task has ended: to wait for
-/// it there takes a cell, which is bounded as the work is.
+/// Has a behavior done as the work of a task, and gives the answer to `tasks/result` once the task has ended: to wait
+/// for it there takes a cell, which is bounded as the work is.
 async fn ask_ended_task(session: &Session, behavior: &str) -> Value {
     let created = ask(session, SAMPLING, &task_prompt(behavior)).await;
     let id = json!({ "taskId": created["result"]["task"]["taskId"] });
@@ -187,8 +187,8 @@ async fn host_calls_are_bounded() {
     assert!(outbox.try_recv().is_err(), "the call had an effect");
 }
 
-/// What WASI makes at a guest's word is bounded as well: random numbers are made at once, and a socket would be a file of
-/// the host's for as long as the cell lives.
+/// What WASI makes at a guest's word is bounded as well: random numbers are made at once, and a socket would be a file
+/// of the host's for as long as the cell lives.
 #[tokio::test]
 async fn what_wasi_makes_is_bounded() {
     const RANDOM: &str = "package wasi:random@0.2.6;
@@ -578,8 +578,8 @@ fn a_limit_has_its_line_in_the_log() {
     }
 }
 
-/// What a cell printed last goes to the observer when the cell ends without an answer, and nowhere else: bounded, on one line
-/// each, and without the handler's secrets.
+/// What a cell printed last goes to the observer when the cell ends without an answer, and nowhere else: bounded, on
+/// one line each, and without the handler's secrets.
 #[tokio::test]
 async fn the_last_words_of_a_cell_are_told() {
     let said: Arc<Mutex<Vec<Vec<String>>>> = Arc::default();

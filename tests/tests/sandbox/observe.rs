@@ -1,5 +1,5 @@
-//! What a listener sees: a span for each session, request, cell and call of an import, with how it ended and what it used;
-//! and the metrics. Both are held against the tables of the crate, and those against `docs/observability.md`.
+//! What a listener sees: a span for each session, request, cell and call of an import, with how it ended and what it
+//! used; and the metrics. Both are held against the tables of the crate, and those against `docs/observability.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -233,8 +233,8 @@ fn a_request_without_an_answer_says_why() {
     }
 }
 
-/// Each kind has its request, its cell and its metrics; the work of a task has a span of its own; the imports that a cell
-/// calls stand under it.
+/// Each kind has its request, its cell and its metrics; the work of a task has a span of its own; the imports that a
+/// cell calls stand under it.
 #[test]
 fn each_kind_is_seen() {
     let (tasks, Listener { spans, metrics }) = heard(async |_| {

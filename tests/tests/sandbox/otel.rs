@@ -1,5 +1,5 @@
-//! OpenTelemetry: traces that a server began go on here, calls to a server carry theirs, and the program exports what is seen
-//! to a collector, if there is one.
+//! OpenTelemetry: traces that a server began go on here, calls to a server carry theirs, and the program exports what
+//! is seen to a collector, if there is one.
 
 use std::net::TcpListener;
 use std::process::{Command, Output};
@@ -68,8 +68,8 @@ fn parent(flags: &str) -> String {
     format!("00-{TRACE}-{SPAN}-{flags}")
 }
 
-/// The span of a request goes on with the trace of the server, its cell with that, and the work of its task, too; the session
-/// is a link. The handler sees `_meta` as it was.
+/// The span of a request goes on with the trace of the server, its cell with that, and the work of its task, too; the
+/// session is a link. The handler sees `_meta` as it was.
 #[test]
 fn the_trace_of_the_server_goes_on() {
     let meta = json!({ "traceparent": parent("01"), "tracestate": "a=1", "baggage": "user=me" });
@@ -288,7 +288,8 @@ async fn variables_say_what_is_exported() {
     }
 }
 
-/// A collector that is not there, does not answer, or cannot be: the program does what it was asked, and says so at its end.
+/// A collector that is not there, does not answer, or cannot be: the program does what it was asked, and says so at its
+/// end.
 #[test]
 fn a_collector_that_is_not_there_holds_up_nobody() {
     // Takes connections into its queue and never looks at them.

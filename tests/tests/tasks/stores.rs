@@ -249,8 +249,8 @@ const EARLIER: [(&str, TaskStatus); 9] = [
     ("killed", TaskStatus::Working),
 ];
 
-/// A store of an earlier version is looked into, and tasks of it are ended and removed, with its tables as they are: the
-/// earlier program may be using them.
+/// A store of an earlier version is looked into, and tasks of it are ended and removed, with its tables as they are:
+/// the earlier program may be using them.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_of_an_earlier_version_is_looked_into() {
     let folder = TempDir::new().unwrap();
@@ -282,8 +282,8 @@ async fn connect(path: &Path) -> i64 {
     version.unwrap()
 }
 
-/// The same store is brought up to this version: its work is claimed, what it keeps is counted, and a task that a kill left
-/// without work ends.
+/// The same store is brought up to this version: its work is claimed, what it keeps is counted, and a task that a kill
+/// left without work ends.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_of_an_earlier_version_is_brought_up() {
     let folder = TempDir::new().unwrap();
@@ -410,8 +410,8 @@ async fn a_store_is_looked_into_where_nothing_can_be_written() {
     store.close().await;
 }
 
-/// A purge gives the disk back and leaves nothing of what it removed, in the file or beside it; of a store of an earlier
-/// version, too, which kept its free pages and what stood in them.
+/// A purge gives the disk back and leaves nothing of what it removed, in the file or beside it; of a store of an
+/// earlier version, too, which kept its free pages and what stood in them.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_purge_gives_the_disk_back_and_leaves_nothing() {
     let word = "a-word-that-stands-nowhere-else";

@@ -1,4 +1,5 @@
-//! A guest with the mistakes that authors make, one at a time: the setting `mistake` says which. Without one it makes none.
+//! A guest with the mistakes that authors make, one at a time: the setting `mistake` says which. Without one it makes
+//! none.
 
 use exports::taskcell::handlers::{
     augmented_elicitation, augmented_sampling, background, cancel_task, elicitation, get_task, get_task_result,

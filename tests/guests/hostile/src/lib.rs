@@ -1,8 +1,8 @@
 //! A guest that does what hosts fear, and what is hard to see from outside. The text of the last message says which
 //! of it; any other text gets a good answer.
 //!
-//! Each behavior is a file in `behaviors`: `answers` are to a request, and what the work of a task does; `beginnings` is how
-//! a request becomes a task; `work` is what only the work of a task does.
+//! Each behavior is a file in `behaviors`: `answers` are to a request, and what the work of a task does; `beginnings`
+//! is how a request becomes a task; `work` is what only the work of a task does.
 
 use exports::taskcell::handlers::{augmented_sampling, background, cancel_task, get_task, get_task_result, sampling};
 use prelude::{Answer, Cell, create, error, said};

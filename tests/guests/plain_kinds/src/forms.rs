@@ -1,5 +1,5 @@
-// Modules of the example `rust-scripted` that fill in a form. They name one another from the root of the crate, so a guest
-// includes this file there.
+// Modules of the example `rust-scripted` that fill in a form. They name one another from the root of the crate, so a
+// guest includes this file there.
 
 #[cfg(target_arch = "wasm32")]
 #[path = "../../../../guest-examples/rust-scripted/src/alloc.rs"]

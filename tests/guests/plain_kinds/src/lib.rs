@@ -1,7 +1,7 @@
 //! A guest that knows nothing of tasks: it answers sampling and elicitation, takes its time, and tells how far it is.
 //!
-//! It reads the script of `guest-examples/rust-scripted`, so what is expected of that one's tasks can be expected of the
-//! tasks that a host makes of these plain answers.
+//! It reads the script of `guest-examples/rust-scripted`, so what is expected of that one's tasks can be expected of
+//! the tasks that a host makes of these plain answers.
 
 use bindings::exports::taskcell::handlers::{elicitation, sampling};
 use bindings::taskcell::handlers::progress;

@@ -99,7 +99,8 @@ fn main() -> Result<()> {
 }
 
 /// A call of a tool that asks the client something first: `make-task` for a message as a task, `use-task` the same and
-/// then for its result, `fetch-task` for the result of a task that is named. What the client answers is the tool's text.
+/// then for its result, `fetch-task` for the result of a task that is named. What the client answers is the tool's
+/// text.
 struct Asking {
     call: Value,
     tool: String,
@@ -141,8 +142,8 @@ fn fetch(task: &Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": "fetch", "method": "tasks/result", "params": { "taskId": task } })
 }
 
-/// A call of the tool `ask`, which asks with two forms at once. When somebody opens the pipe that `pipe` names, a message
-/// is logged, too. What the client answers is the tool's text.
+/// A call of the tool `ask`, which asks with two forms at once. When somebody opens the pipe that `pipe` names, a
+/// message is logged, too. What the client answers is the tool's text.
 struct Forms {
     call: Value,
     pipe: Option<String>,

@@ -1,8 +1,8 @@
 //! How many bytes of the heap are in use, counted where they are asked for and given back.
 //!
-//! Resident memory says little of a slow leak: the allocator keeps what was given back, in pieces that fit less and less, so it
-//! rises for a long time where nothing is kept. What is in use is exact. It leaves out what C code allocates (SQLite) and
-//! what is mapped (the memories of cells), which are in the resident memory.
+//! Resident memory says little of a slow leak: the allocator keeps what was given back, in pieces that fit less and
+//! less, so it rises for a long time where nothing is kept. What is in use is exact. It leaves out what C code
+//! allocates (SQLite) and what is mapped (the memories of cells), which are in the resident memory.
 #![allow(unsafe_code, reason = "a global allocator is an unsafe trait; all it does is to hand on and to count")]
 
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -1,12 +1,13 @@
 //! `soak MINUTES`: serves a mixed load, one tenth of it hostile, and watches whether anything grows.
 //!
-//! A leak is what no single test shows: each request gives everything back but a little. So the same conversations are held
-//! over and over, and what the process takes is written down at equal times. The rule: the median of the last quarter may not
-//! be above that of the second by more than a share of it and a fixed allowance for each column. The first quarter is
-//! left out, for pools and caches fill then; medians, because a column moves while hundreds of cells come and go.
+//! A leak is what no single test shows: each request gives everything back but a little. So the same conversations are
+//! held over and over, and what the process takes is written down at equal times. The rule: the median of the last
+//! quarter may not be above that of the second by more than a share of it and a fixed allowance for each column. The
+//! first quarter is left out, for pools and caches fill then; medians, because a column moves while hundreds of cells
+//! come and go.
 //!
-//! The bytes of the heap that are in use have a stricter one, for they are exact: they may not rise in the second half of the
-//! run. Each row has the fewest of its time, which leaves out what conversations hold that are under way.
+//! The bytes of the heap that are in use have a stricter one, for they are exact: they may not rise in the second half
+//! of the run. Each row has the fewest of its time, which leaves out what conversations hold that are under way.
 //!
 //! Exits with 1 when something grew, or when an answer was not the one that was due.
 #![allow(clippy::print_stdout, reason = "a program")]

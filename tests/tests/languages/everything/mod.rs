@@ -1,9 +1,9 @@
 //! The handlers of all kinds in each language do the same, to the last member: one table of requests and answers, and
 //! one course of a task, over each of them.
 //!
-//! A language is a row of [`LANGUAGES`](taskcell_test_support::languages::LANGUAGES) and a line in [`languages!`]. One whose
-//! toolchain cannot be had fails; `TASKCELL_SKIP_LANGUAGES` leaves it out, and says so. What MCP asks of a receiver is
-//! tested over the same handlers by `tests/tests/conformance`.
+//! A language is a row of [`LANGUAGES`](taskcell_test_support::languages::LANGUAGES) and a line in [`languages!`]. One
+//! whose toolchain cannot be had fails; `TASKCELL_SKIP_LANGUAGES` leaves it out, and says so. What MCP asks of a
+//! receiver is tested over the same handlers by `tests/tests/conformance`.
 
 mod cases;
 mod large;

@@ -1,5 +1,5 @@
-//! The rules of a receiver of tasks, over every store. Every rule is a function over a store: a new back end is one more
-//! line in `on_each_store!`.
+//! The rules of a receiver of tasks, over every store. Every rule is a function over a store: a new back end is one
+//! more line in `on_each_store!`.
 
 use std::future::Future;
 use std::path::Path;
