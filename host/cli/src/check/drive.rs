@@ -72,8 +72,8 @@ fn pieces(kind: Kind, result: &Value) -> usize {
     content.and_then(Value::as_array).map_or(0, Vec::len)
 }
 
-/// What becomes of the task that a request became: what the plain request would have been answered with, or an error. Also
-/// gives how many pieces of content a sampling result has.
+/// What becomes of the task that a request became: what the plain request would have been answered with, or an error.
+/// Also gives how many pieces of content a sampling result has.
 async fn work(
     bench: &Bench<'_>,
     kind: Kind,

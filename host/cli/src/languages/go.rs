@@ -81,7 +81,8 @@ fn make(dir: &Path) -> anyhow::Result<PathBuf> {
 
     let core = build.join("core.wasm");
     let mut go = Command::new("go");
-    // Without the folders of this machine in the component. The linker's flag lets the package reach Go's allocator, which takes memory before Go itself has begun.
+    // Without the folders of this machine in the component. The linker's flag lets the package reach Go's allocator,
+    // which takes memory before Go itself has begun.
     go.args(["build", "-modfile=build/go.mod", "-trimpath", "-buildmode=c-shared", "-ldflags=-checklinkname=0", "-o"]);
     go.arg(&core).arg(".").current_dir(dir);
     go.env("GOOS", "wasip1").env("GOARCH", "wasm").env("GOWORK", "off");

@@ -14,8 +14,8 @@ use crate::kinds::{KINDS, Kind};
 pub struct Change {
     /// The components that were replaced, came or went.
     pub components: Vec<ComponentChange>,
-    /// Kinds that were not served and are now. A server of revision 2025-11-25 was told at `initialize` what is served and
-    /// will not ask for them; one of 2026-07-28 is told with the next request.
+    /// Kinds that were not served and are now. A server of revision 2025-11-25 was told at `initialize` what is served
+    /// and will not ask for them; one of 2026-07-28 is told with the next request.
     pub added: Vec<Kind>,
     /// Kinds that were served and get their default error now.
     pub removed: Vec<Kind>,

@@ -1,7 +1,8 @@
 //! Handlers: what answers the requests of a server.
 //!
-//! A handler is a component, or a closure of the application. A component is checked and pre-linked when it is loaded, so
-//! that a call looks nothing up and checks no type. Which session asks, and what becomes of the answer, is not known here.
+//! A handler is a component, or a closure of the application. A component is checked and pre-linked when it is loaded,
+//! so that a call looks nothing up and checks no type. Which session asks, and what becomes of the answer, is not known
+//! here.
 //!
 //! | file | knows |
 //! |---|---|

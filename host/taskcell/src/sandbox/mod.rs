@@ -1,8 +1,8 @@
 //! The mechanisms of a sandbox: how components are compiled and kept, and what bounds their cells.
 //!
-//! An [`Engine`] compiles, and has the pool that cells come from; a cell is a fresh store with a fresh instance that lives
-//! for one call. What is in a cell's store, what its imports do and what it is called for, stands in other modules: here
-//! nothing is known of MCP but how deep its JSON may nest.
+//! An [`Engine`] compiles, and has the pool that cells come from; a cell is a fresh store with a fresh instance that
+//! lives for one call. What is in a cell's store, what its imports do and what it is called for, stands in other
+//! modules: here nothing is known of MCP but how deep its JSON may nest.
 
 mod cache;
 mod cache_files;

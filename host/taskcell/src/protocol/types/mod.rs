@@ -1,8 +1,8 @@
 //! MCP's data: the WIT interface `taskcell:handlers/types` in Rust.
 //!
 //! The documentation of each field is that of the WIT item of the same name in `wit/types.wit`; what
-//! stands behind "MCP:" are the entries of the MCP schema, revision 2025-11-25. On the wire absent fields are left out and
-//! unknown ones ignored.
+//! stands behind "MCP:" are the entries of the MCP schema, revision 2025-11-25. On the wire absent fields are left out
+//! and unknown ones ignored.
 
 mod common;
 mod content;

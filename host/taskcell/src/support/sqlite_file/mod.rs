@@ -72,8 +72,8 @@ pub(crate) fn options(file: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-/// The same for a file that may be empty: free pages of a file that is made can be given back. One of an older version gets
-/// this by `convert`. To say so of a file that has tables would write it.
+/// The same for a file that may be empty: free pages of a file that is made can be given back. One of an older version
+/// gets this by `convert`. To say so of a file that has tables would write it.
 pub(crate) fn options_to_make(file: &Path) -> SqliteConnectOptions {
     match std::fs::metadata(file) {
         Ok(found) if found.len() == 0 => options(file).auto_vacuum(SqliteAutoVacuum::Incremental),

@@ -53,8 +53,8 @@ pub struct Provider {
     pub key: Option<Secret>,
     /// The model that runs when no hint of a server names one that may.
     pub default_model: String,
-    /// How much the models are to reason: `none`, `minimal`, `low`, `medium`, `high`, `xhigh` or `max`. The provider's own
-    /// default without one. A model's name and a server's hints say nothing of it.
+    /// How much the models are to reason: `none`, `minimal`, `low`, `medium`, `high`, `xhigh` or `max`. The provider's
+    /// own default without one. A model's name and a server's hints say nothing of it.
     pub effort: Option<String>,
     /// Whether the key and the prompts may go in clear to another machine.
     pub insecure: bool,

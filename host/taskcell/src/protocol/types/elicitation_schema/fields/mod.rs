@@ -259,8 +259,8 @@ fn narrow_items(schema: &mut Schema) -> Option<()> {
     Some(())
 }
 
-/// Drops a default that the schema itself refuses, and what is no choice of one: a handler that offers it would break the
-/// form.
+/// Drops a default that the schema itself refuses, and what is no choice of one: a handler that offers it would break
+/// the form.
 fn drop_default(schema: &mut Schema) {
     let Some(mut default) = schema.remove("default") else { return };
     let bound = |name: &str| schema.get(name).and_then(Value::as_f64);
