@@ -3,75 +3,28 @@
 //! Results go to stdout, everything else to stderr. Exit codes: 0 for a good result, 1 for a result that is an
 //! error, 2 when the command could not be run, which a single line on stderr explains.
 
-mod arguments;
-mod asked;
-mod batch;
-mod build;
-mod call;
-mod call_progress;
-mod call_tool;
-mod chatter;
 mod check;
 mod client;
-mod color;
-mod compile;
-mod completions;
+mod commands;
 mod config;
-mod demo;
-mod demo_server;
-mod doctor;
-mod foreign;
-mod handlers;
-mod hints;
-mod incoming;
-mod inspect;
-mod keyvalue;
 mod languages;
-mod last_words;
-mod launch;
-mod lines;
-mod listing;
-mod nearest;
-mod negotiate;
-mod new;
-mod notices;
 mod outcome;
-mod outgoing;
-mod page;
-mod peer;
-mod policy;
-mod principal;
-mod process;
-mod progress_line;
-mod prompt;
-mod question;
-mod record;
-mod required_pages;
-mod run;
-mod schema;
-mod screen;
-mod service;
 mod signals;
-mod started;
-mod store;
-mod task_view;
-mod tasks;
-mod tasks_args;
 mod telemetry;
 mod terminal;
-mod tool;
-mod tool_list;
-mod tool_task;
-mod unasked;
-mod user;
-mod wrap;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use client::launch;
+use commands::{
+    build, call, compile, completions, demo, demo_server, doctor, inspect, keyvalue, new, record, run, tasks, tool,
+};
+use outcome::Outcome;
 use taskcell::text;
 use telemetry::Telemetry;
+use terminal::{screen, wrap};
 
 /// Runs the handlers with which an MCP client answers its server, as sandboxed WebAssembly components.
 #[derive(Parser)]
@@ -133,14 +86,6 @@ impl Command {
     }
 }
 
-/// How a command ended.
-enum Ended {
-    /// With a good result.
-    Well,
-    /// With a result that is an error.
-    WithError,
-}
-
 /// Characters of the error that ends the program: it may list all that would have been right.
 const MAX_ERROR: usize = 1_000;
 
@@ -158,8 +103,8 @@ pub fn main() -> ExitCode {
     screen::leave();
     telemetry.end();
     let code = match ended {
-        Ok(Ended::Well) => ExitCode::SUCCESS,
-        Ok(Ended::WithError) => ExitCode::from(1),
+        Ok(Outcome::Success) => ExitCode::SUCCESS,
+        Ok(Outcome::ErrorResult) => ExitCode::from(1),
         // Whoever read stdout has gone, such as `head`: there is nobody to tell.
         Err(error) if error.downcast_ref::<std::io::Error>().is_some_and(is_broken_pipe) => ExitCode::from(2),
         Err(error) => {
@@ -186,7 +131,7 @@ pub fn fuzz_config(file: &std::path::Path, bytes: &[u8]) -> Result<Vec<String>, 
     config::fuzz(file, bytes)
 }
 
-fn block_on(command: Command) -> anyhow::Result<Ended> {
+fn block_on(command: Command) -> anyhow::Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         // A guest that computes yields every millisecond; timers must get their turn between two yields.

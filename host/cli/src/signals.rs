@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::screen;
+use crate::terminal::screen;
 
 /// How long the program has to end in good order: within 3 seconds it is gone.
 const ORDERLY: Duration = Duration::from_millis(2_800);

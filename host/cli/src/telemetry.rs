@@ -5,8 +5,8 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use super::color;
-use super::wrap;
+use crate::terminal::color;
+use crate::terminal::wrap;
 
 #[cfg(feature = "otel")]
 pub(super) use exporting::Telemetry;

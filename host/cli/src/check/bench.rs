@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::super::started::this_program;
+use crate::client::child::this_program;
 use taskcell::protocol::types::RpcError;
 use taskcell::session::{Event, Outbox};
 use taskcell::tasks::{TaskLimits, Tasks};

@@ -11,12 +11,12 @@ use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::config::read_text;
 use super::bench::{Bench, Came, Conversation};
 use super::matching::{differences, resolved};
 use super::report::Row;
 use super::stand_ins;
 use super::verdict::{Fault, Verdict};
+use crate::config::read_text;
 use taskcell::Grants;
 use taskcell::protocol::types::{CreateMessageResult, ElicitResult};
 
@@ -27,8 +27,8 @@ const MAX_FIXTURES: usize = 10_000;
 /// Differences that are shown.
 const MAX_DIFFERENCES: usize = 20;
 
-pub(in super::super) const REQUEST: &str = "request.json";
-pub(in super::super) const EXPECTED: &str = "expected.json";
+pub(crate) const REQUEST: &str = "request.json";
+pub(crate) const EXPECTED: &str = "expected.json";
 const SETTINGS: &str = "settings.json";
 
 /// A fixture.

@@ -13,9 +13,9 @@ use serde_json::{Map, Value};
 use taskcell::text::one_line;
 
 /// Any one value.
-pub(in super::super) const ANY: &str = "*";
+pub(crate) const ANY: &str = "*";
 /// Further members or elements.
-pub(in super::super) const MORE: &str = "**";
+pub(crate) const MORE: &str = "**";
 
 /// Characters of a value that a difference shows.
 const MAX_SHOWN: usize = 200;
@@ -52,12 +52,12 @@ pub(super) fn resolved(request: &Value, answers: &[Value]) -> Result<Value, Stri
 }
 
 /// A value as a request has to have it to be sent as it is.
-pub(in super::super) fn request_literal(value: &Value) -> Value {
+pub(crate) fn request_literal(value: &Value) -> Value {
     map_texts(value, &|text| if is_reference(text) { format!("\\{text}") } else { text.to_owned() })
 }
 
 /// A value as what is expected has to have it to stand for itself.
-pub(in super::super) fn literal(value: &Value) -> Value {
+pub(crate) fn literal(value: &Value) -> Value {
     map_texts(value, &|text| if means_something(text) { format!("\\{text}") } else { text.to_owned() })
 }
 

@@ -33,13 +33,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::Ended;
-use super::config::Config;
-use super::handlers::{CacheArgs, key_and_value};
-use super::inspect::grants_needed;
-use super::policy::Policy;
-use super::progress_line::while_loading;
-use super::tasks_args::{ConfigArg, Declared, DeclaredArgs};
+use crate::commands::inspect::grants_needed;
+use crate::config::Config;
+use crate::config::handler::Policy;
+use crate::config::handler_args::{CacheArgs, key_and_value};
+use crate::config::task_args::{ConfigArg, Declared, DeclaredArgs};
+use crate::outcome::Outcome;
+use crate::terminal::progress_line::while_loading;
 use bench::Bench;
 pub(super) use report::Report;
 use taskcell::grants::Settings;
@@ -147,7 +147,7 @@ impl Checked<'_> {
     }
 }
 
-pub(super) async fn command(args: Args) -> anyhow::Result<Ended> {
+pub(super) async fn command(args: Args) -> anyhow::Result<Outcome> {
     let config = args.given.config()?;
     let engine = args.cache.engine(&config)?;
     let how = Checked {
@@ -163,7 +163,7 @@ pub(super) async fn command(args: Args) -> anyhow::Result<Ended> {
     } else {
         report.table(&mut out)?;
     }
-    Ok(if report.has_failed() { Ended::WithError } else { Ended::Well })
+    Ok(if report.has_failed() { Outcome::ErrorResult } else { Outcome::Success })
 }
 
 /// Checks a component that was loaded with stand-ins.

@@ -5,9 +5,9 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
-use super::super::color::{self, Tone};
-use super::super::terminal;
 use super::verdict::{Fault, Verdict};
+use crate::terminal;
+use crate::terminal::color::{self, Tone};
 use taskcell::kinds::{KINDS, Kind};
 
 /// Characters of a request that are shown; --json has it whole.
@@ -31,7 +31,7 @@ pub(super) struct Row {
 }
 
 /// What was found.
-pub(in super::super) struct Report {
+pub(crate) struct Report {
     pub(super) file: String,
     pub(super) digest: String,
     pub(super) size: usize,
@@ -44,7 +44,7 @@ pub(in super::super) struct Report {
 
 /// How many cases came to what.
 #[derive(Default)]
-pub(in super::super) struct Counts {
+pub(crate) struct Counts {
     /// Those that hold.
     passed: usize,
     /// Those of them where the handler gave an error of its own in place of a result.
@@ -77,7 +77,7 @@ impl Counts {
     }
 
     /// Whether there is nothing to say of any case.
-    pub(in super::super) fn is_clean(&self) -> bool {
+    pub(crate) fn is_clean(&self) -> bool {
         self.passed == self.all()
     }
 
@@ -96,17 +96,17 @@ impl fmt::Display for Counts {
 
 impl Report {
     /// How many cases came to what.
-    pub(in super::super) fn counts(&self) -> Counts {
+    pub(crate) fn counts(&self) -> Counts {
         Counts::of(self.rows.iter())
     }
 
     /// Whether any case failed; a warning is none.
-    pub(in super::super) fn has_failed(&self) -> bool {
+    pub(crate) fn has_failed(&self) -> bool {
         self.rows.iter().any(|row| matches!(row.verdict, Verdict::Failed(_)))
     }
 
     /// The document of --json; `docs/check.md` says what is in it.
-    pub(in super::super) fn document(&self) -> Value {
+    pub(crate) fn document(&self) -> Value {
         let Counts { passed, errors, warned, failed } = self.counts();
         let checks: Vec<_> = self.rows.iter().map(Row::document).collect();
         json!({
@@ -126,7 +126,7 @@ impl Report {
     }
 
     /// The table.
-    pub(in super::super) fn table(&self, out: &mut impl Write) -> std::io::Result<()> {
+    pub(crate) fn table(&self, out: &mut impl Write) -> std::io::Result<()> {
         let or_none = |words: Vec<&str>| if words.is_empty() { "none".to_owned() } else { words.join(", ") };
         writeln!(out, "file       {}", terminal::one_line(&self.file))?;
         writeln!(out, "sha256     {}", self.digest)?;
@@ -145,7 +145,7 @@ impl Report {
     }
 
     /// What is wrong, with what to change; at most so many faults.
-    pub(in super::super) fn faults(&self, out: &mut impl Write, most: usize) -> std::io::Result<()> {
+    pub(crate) fn faults(&self, out: &mut impl Write, most: usize) -> std::io::Result<()> {
         let mut told: Vec<&Row> = Vec::new();
         for row in &self.rows {
             // One mistake is often seen in many cases.

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::super::unasked::unasked;
 use super::report::Row;
 use super::verdict::{Fault, Verdict, see};
+use crate::client::unasked::unasked;
 use taskcell::kinds::Kind;
 
 /// What is wrong with these kinds being all that is served, and these capabilities all that is declared.

@@ -8,7 +8,7 @@ use toml::Spanned;
 
 use super::Wrong;
 use super::values::{Size, Time, Whole, set};
-use crate::lines::MAX_LINE;
+use crate::client::lines::MAX_LINE;
 use taskcell::Limits;
 use taskcell::protocol::MAX_DEPTH;
 

@@ -2,9 +2,15 @@
 //!
 //! The file is used only where it is named, so that a folder that somebody is in never changes what is served. What
 //! is wrong in it stops the program: an error names the file, the line and the column, and what would be right. A
-//! flag on the command line wins over the file; [`super::tasks_args`] puts the two together.
+//! flag on the command line wins over the file; [`crate::config::task_args`] puts the two together.
 
+pub(crate) mod arguments;
+pub(crate) mod handler;
+pub(crate) mod handler_args;
 mod limits;
+pub(crate) mod principal;
+pub(crate) mod store;
+pub(crate) mod task_args;
 mod task_limits;
 mod values;
 
@@ -20,10 +26,10 @@ use limits::LimitsTable;
 use task_limits::TaskLimitsTable;
 pub(super) use values::{Name, Size, TextOr, Time, Whole, set};
 
-use super::negotiate::Protocol;
-use super::policy::{self, HandlerTable, Policy};
-use super::store::Place;
-use super::tasks_args::TaskMode;
+use crate::client::negotiate::Protocol;
+use handler::{HandlerTable, Policy};
+use store::Place;
+use task_args::TaskMode;
 use taskcell::Limits;
 use taskcell::sandbox::PagemapScan;
 use taskcell::tasks::TaskLimits;
@@ -173,7 +179,7 @@ impl Config {
             let span = table.span();
             config.handlers.push(table.into_inner().check(span, &source).map_err(|wrong| source.wrong(wrong))?);
         }
-        policy::keep_apart(&config.handlers)?;
+        handler::keep_apart(&config.handlers)?;
         if let Some(Place::File(path)) = &mut config.store {
             *path = source.folder().join(&path);
         }
@@ -192,7 +198,7 @@ fn lone_table(text: &str) -> Option<Wrong> {
         |(at, _): &(usize, &str)| text.get(..*at).is_some_and(|before| before.is_empty() || before.ends_with('\n'));
     let (at, _) = text.match_indices("[handler").find(begins).filter(|_| is_table)?;
     let name: String = text.get(at..)?.chars().take_while(|letter| *letter != ']').collect();
-    let name = super::terminal::one_line(&name);
+    let name = crate::terminal::one_line(&name);
     let why = match name.as_str() {
         "[handler" => "write `[[handler]]`: there may be several handlers".to_owned(),
         _ => format!("write `[[handler]]` first, with the `path` of its component: `{name}]` is a part of a handler"),
@@ -204,7 +210,7 @@ fn lone_table(text: &str) -> Option<Wrong> {
 #[cfg(feature = "fuzzing")]
 pub(super) fn fuzz(file: &Path, bytes: &[u8]) -> Result<Vec<String>, String> {
     let config = text(file, bytes.to_vec()).and_then(|text| Config::parse(file, &text));
-    let config = config.map_err(|error| super::terminal::one_line(&format!("{error:#}")))?;
+    let config = config.map_err(|error| crate::terminal::one_line(&format!("{error:#}")))?;
     let settings = config.handlers.iter().flat_map(Policy::settings);
     Ok(settings.map(|(_, origin)| origin).collect())
 }

@@ -28,7 +28,7 @@ const GO_PAUSES: &[u8] = b"adapter_monotonic_clock_set_paused";
 
 /// A language to make bindings for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(in super::super) enum Generator {
+pub(crate) enum Generator {
     /// C, for C++ as well: a header, a source file and an object file with the world's type
     C,
     /// Go, in a package for each interface
@@ -36,15 +36,15 @@ pub(in super::super) enum Generator {
 }
 
 /// What bindings are to be made of, and where.
-pub(in super::super) struct Bindings<'a> {
+pub(crate) struct Bindings<'a> {
     /// A WIT file or a folder of one package with its `deps`.
-    pub(in super::super) wit: &'a Path,
+    pub(crate) wit: &'a Path,
     /// The world; none for the package's only one.
-    pub(in super::super) world: Option<&'a str>,
+    pub(crate) world: Option<&'a str>,
     /// Another name for the world in the bindings; only for C.
-    pub(in super::super) rename_world: Option<String>,
+    pub(crate) rename_world: Option<String>,
     /// The folder to write to; made if it is not there.
-    pub(in super::super) out: &'a Path,
+    pub(crate) out: &'a Path,
 }
 
 impl Bindings<'_> {
@@ -52,7 +52,7 @@ impl Bindings<'_> {
     ///
     /// # Errors
     /// When the WIT cannot be read or is wrong, has no such world, or a file cannot be written.
-    pub(in super::super) fn write(self, generator: Generator) -> anyhow::Result<()> {
+    pub(crate) fn write(self, generator: Generator) -> anyhow::Result<()> {
         let (mut resolve, world) = read(self.wit, self.world)?;
         let mut generator: Box<dyn WorldGenerator> = match generator {
             Generator::C => wit_bindgen_c::Opts { rename_world: self.rename_world, ..Default::default() }.build(),
@@ -74,7 +74,7 @@ impl Bindings<'_> {
 ///
 /// # Errors
 /// When the WIT cannot be read or is wrong, or has no such world.
-pub(in super::super) fn embed(core: &mut Vec<u8>, wit: &Path, world: Option<&str>) -> anyhow::Result<()> {
+pub(crate) fn embed(core: &mut Vec<u8>, wit: &Path, world: Option<&str>) -> anyhow::Result<()> {
     let (resolve, world) = read(wit, world)?;
     wit_component::embed_component_metadata(core, &resolve, world, StringEncoding::UTF8, false)
 }
@@ -84,7 +84,7 @@ pub(in super::super) fn embed(core: &mut Vec<u8>, wit: &Path, world: Option<&str
 ///
 /// # Errors
 /// When it is no such module, or imports what neither the world nor WASI has.
-pub(in super::super) fn component(core: &[u8]) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn component(core: &[u8]) -> anyhow::Result<Vec<u8>> {
     let mut encoder = ComponentEncoder::default();
     encoder.module(&without_debug_information(core)?)?.validate(true);
     let is_go = core.windows(GO_PAUSES.len()).any(|part| part == GO_PAUSES);

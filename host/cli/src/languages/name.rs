@@ -13,7 +13,7 @@ const UNNAMED: &str = "handler";
 const MAX_NAME: usize = 64;
 
 /// The name of a project of this language in a folder: lower case, with a hyphen for whatever else is no letter or digit.
-pub(in super::super) fn of(language: &Language, dir: &Path) -> String {
+pub(crate) fn of(language: &Language, dir: &Path) -> String {
     let folder = std::path::absolute(dir).unwrap_or_else(|_| dir.to_path_buf());
     let folder = folder.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     let words = folder.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
@@ -28,7 +28,7 @@ pub(in super::super) fn of(language: &Language, dir: &Path) -> String {
 }
 
 /// A template with the name of the project.
-pub(in super::super) fn fill(template: &str, name: &str) -> String {
+pub(crate) fn fill(template: &str, name: &str) -> String {
     let text = template.replace(PLACEHOLDER, name);
     if template.contains("\n[[package]]\n") { sorted(&text) } else { text }
 }

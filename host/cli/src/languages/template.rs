@@ -4,7 +4,7 @@
 //! ends with one that holds `]]`. It stays when one of the kinds was chosen, without the two lines. Regions nest.
 
 /// The template's text for the kinds that were chosen.
-pub(in super::super) fn fill(template: &str, chosen: impl Fn(&str) -> bool) -> String {
+pub(crate) fn fill(template: &str, chosen: impl Fn(&str) -> bool) -> String {
     let mut text = String::with_capacity(template.len());
     // Whether each open region stays; a line stays when all do.
     let mut open: Vec<bool> = Vec::new();

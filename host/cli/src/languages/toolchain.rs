@@ -46,11 +46,11 @@ pub(super) fn found<'a>(row: &'a [Tool], dir: &Path) -> Option<&'a Tool> {
 }
 
 /// A need that is not met.
-pub(in super::super) struct Unmet {
+pub(crate) struct Unmet {
     /// The tools of which one would do, with the reason why each will not.
-    pub(in super::super) what: String,
+    pub(crate) what: String,
     /// How to install each of them.
-    pub(in super::super) install: String,
+    pub(crate) install: String,
 }
 
 /// The needs that are not met for a project in a folder.

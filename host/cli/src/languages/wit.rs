@@ -10,11 +10,11 @@ macro_rules! files {
 }
 
 /// Where a project keeps them.
-pub(in super::super) const FOLDER: &str = "wit/deps";
+pub(crate) const FOLDER: &str = "wit/deps";
 
 /// Every package, by the path of its files in a project's [`FOLDER`].
 #[rustfmt::skip]
-pub(in super::super) const FILES: &[(&str, &str)] = files! {
+pub(crate) const FILES: &[(&str, &str)] = files! {
     "taskcell-handlers" in "":
         "augmented-elicitation" "augmented-sampling" "background" "cancel-task" "elicitation" "get-task"
         "get-task-result" "list-tasks" "model" "progress" "roots" "sampling" "tasks" "types" "user" "worlds";
@@ -28,7 +28,7 @@ pub(in super::super) const FILES: &[(&str, &str)] = files! {
 };
 
 /// The files of a project that are not what this program would have written; none where the project keeps no copy.
-pub(in super::super) fn changed(dir: &Path) -> Vec<&'static str> {
+pub(crate) fn changed(dir: &Path) -> Vec<&'static str> {
     let folder = dir.join(FOLDER);
     let is_changed = |(path, text): &&(&str, &str)| fs::read_to_string(folder.join(path)).ok().as_deref() != Some(text);
     if !folder.is_dir() {

@@ -1,0 +1,74 @@
+//! `taskcell demo`: a built-in MCP server, over real pipes, answered from cells.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use serde_json::{Value, json};
+
+use super::demo_server::TOOLS;
+use crate::client::negotiate::Protocol;
+use crate::client::notices::Notices;
+use crate::client::{Client, Options};
+use crate::config::handler_args::{HandlerArgs, Loaded};
+use crate::config::store::Place;
+use crate::config::task_args::{Defaults, TaskArgs};
+use crate::outcome::Outcome;
+use crate::terminal::color::{self, Tone};
+use crate::terminal::{self, Progress};
+use taskcell::session::Undeclared;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    handlers: HandlerArgs,
+    #[command(flatten)]
+    tasks: TaskArgs,
+    /// Show only the steps
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+pub(crate) async fn demo(args: Args) -> anyhow::Result<Outcome> {
+    let program = std::env::current_exe().context("this program's own file is not known")?;
+    let server = [program.into_os_string(), OsString::from("demo-server")];
+    let progress = Progress::new(args.quiet);
+    let config = args.tasks.config()?;
+    let tasks = args.tasks.settle(&config, Defaults { store: || Ok(Place::Memory), principal: "demo".into() })?;
+    let Loaded { handlers, secrets } = args.handlers.load(&config).await?;
+    let (handlers, tasks) = tasks.open(handlers).await?;
+    let options = Options {
+        // The demo's server makes tasks of the client's, which the next revision has not.
+        protocol: Protocol::Initialize,
+        handlers: handlers.into(),
+        secrets: &secrets,
+        tasks: &tasks,
+        timeout: Duration::from_secs(60),
+        progress,
+        observer: progress.observer(|_| {}),
+        undeclared: Undeclared::Refuse,
+        notices: Arc::new(Notices::new(progress)),
+        strict: true,
+    };
+    let mut client = Client::connect(&server, options).await?;
+    let mut failed = 0;
+    for (tool, does) in TOOLS {
+        let answer = client.request("tools/call", json!({ "name": tool })).await?;
+        let (good, text) = match answer {
+            Ok(result) => (result.get("isError") == Some(&Value::Bool(false)), terminal::tool_result(&result)),
+            Err(error) => (false, format!("{} {}", error.code, error.message)),
+        };
+        failed += usize::from(!good);
+        let (mark, tone) = if good { ("ok  ", Tone::Good) } else { ("FAIL", Tone::Bad) };
+        let mut out = std::io::stdout().lock();
+        let mark = color::painted(mark, tone, color::is_on(&out));
+        writeln!(out, "{mark} {does}: {}", terminal::one_line(&text))?;
+    }
+    client.close().await;
+    tasks.store.close().await?;
+    let steps = TOOLS.len();
+    writeln!(std::io::stdout().lock(), "{} of {steps} steps came out right", steps - failed)?;
+    Ok(if failed == 0 { Outcome::Success } else { Outcome::ErrorResult })
+}

@@ -1,0 +1,95 @@
+//! `[handler.http]`: which servers a handler may ask, and for how much.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::config::{Size, TextOr, Time, Whole, Wrong, set};
+use taskcell::grants::{Http, HttpLimits, HttpRule};
+
+/// `[handler.http]` as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct HttpTable {
+    allow: Vec<Spanned<TextOr<RuleTable>>>,
+    time: Option<Spanned<Time>>,
+    request_size: Option<Spanned<Size>>,
+    response_size: Option<Spanned<Size>>,
+    requests: Option<Spanned<Whole<u64>>>,
+    at_once: Option<Spanned<Whole<u32>>>,
+}
+
+/// A row of `allow`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RuleTable {
+    host: Spanned<String>,
+    scheme: Option<Scheme>,
+    port: Option<Spanned<Whole<u16>>>,
+    methods: Option<Spanned<Vec<String>>>,
+    #[serde(default)]
+    private: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Scheme {
+    Https,
+    Http,
+}
+
+impl HttpTable {
+    pub(super) fn check(self) -> Result<Http, Wrong> {
+        let rules: Vec<_> = self.allow.into_iter().map(rule).collect::<Result<_, _>>()?;
+        let mut limits = HttpLimits::default();
+        let times = Duration::from_millis(1)..=Duration::from_secs(60 * 60);
+        set(&mut limits.time, &self.time, times, "a server needs some time, and must come to its end")?;
+        set(&mut limits.request_size, &self.request_size, 0..=1 << 30, "a request must come to its end")?;
+        set(&mut limits.response_size, &self.response_size, 0..=1 << 30, "a response must come to its end")?;
+        set(&mut limits.requests, &self.requests, 1..=1_000_000, "some request must be possible, and a limit")?;
+        set(&mut limits.at_once, &self.at_once, 1..=1_000, "some request must be possible, and a limit")?;
+        Ok(Http::new(rules, limits))
+    }
+}
+
+/// What `inspect` says of it.
+pub(super) fn facts(http: &Http) -> Vec<(&'static str, String)> {
+    let allow: Vec<_> = http.rules().iter().map(ToString::to_string).collect();
+    let HttpLimits { time, request_size, response_size, requests, at_once, .. } = http.limits();
+    vec![
+        ("allow", allow.join("; ")),
+        ("time", format!("{time:?}")),
+        ("request-size", request_size.to_string()),
+        ("response-size", response_size.to_string()),
+        ("requests", requests.to_string()),
+        ("at-once", at_once.to_string()),
+    ]
+}
+
+fn rule(row: Spanned<TextOr<RuleTable>>) -> Result<HttpRule, Wrong> {
+    let at = row.span();
+    let row = match row.into_inner() {
+        TextOr::Text(host) => return HttpRule::new(&host).map_err(|why| Wrong { at, why }),
+        TextOr::Table(row) => row,
+    };
+    let mut rule = HttpRule::new(row.host.get_ref()).map_err(|why| Wrong { at: row.host.span(), why })?;
+    if let Some(methods) = row.methods {
+        let at = methods.span();
+        let names = methods.get_ref().iter().map(String::as_str);
+        rule = rule.methods(names).map_err(|why| Wrong { at: at.clone(), why })?;
+        if methods.get_ref().is_empty() {
+            return Err(Wrong { at, why: "a row without methods allows nothing: leave the row out".to_owned() });
+        }
+    }
+    if let Some(port) = row.port {
+        let Whole(number) = *port.get_ref();
+        if number == 0 {
+            return Err(Wrong { at: port.span(), why: "there is no port 0".to_owned() });
+        }
+        rule.port = Some(number);
+    }
+    rule.plain = row.scheme == Some(Scheme::Http);
+    rule.private = row.private;
+    Ok(rule)
+}

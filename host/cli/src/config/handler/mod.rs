@@ -1,0 +1,454 @@
+//! `[[handler]]` of the configuration: which components answer, and what each may reach.
+//!
+//! Nothing is granted that does not stand in the file, and each grant has a place there, which `inspect` and a refused
+//! load name. Secrets and files are read when a handler is loaded, not when the configuration is: a command that
+//! loads no handler needs none of them.
+
+mod http;
+mod keyvalue;
+mod model;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, ensure};
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::handler_args::Grant;
+use crate::config::{Source, TextOr, Whole, Wrong, read_text};
+use crate::terminal::user::TerminalUser;
+use model::{ModelPolicy, ModelTable};
+use taskcell::grants::{Clocks, Http, KeyValue, Random, Secret, Setting, Settings, User};
+use taskcell::sandbox::file;
+use taskcell::{Engine, Error, Grants, Handler};
+
+/// Bytes of a file that is a setting.
+pub(crate) const MAX_SETTING: u64 = 4 << 20;
+
+/// Requests that one instance may answer at most: what it leaks is bounded by its memory, and ends some time.
+const MAX_REUSE: u32 = 1_000_000;
+
+/// Grants that a table of their own gives, not the list.
+const BY_TABLE: &[Grant] = &[Grant::Http, Grant::Keyvalue, Grant::Model];
+
+/// A `[[handler]]` as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HandlerTable {
+    path: PathBuf,
+    sha256: Option<Spanned<String>>,
+    reuse: Option<Spanned<Whole<u32>>>,
+    grants: Option<Spanned<Vec<Spanned<Grant>>>>,
+    config: Option<Spanned<TextOr<SettingsTable>>>,
+    model: Option<Spanned<ModelTable>>,
+    keyvalue: Option<Spanned<keyvalue::KeyValueTable>>,
+    http: Option<Spanned<http::HttpTable>>,
+    clocks: Option<Spanned<TextOr<ClocksTable>>>,
+    random: Option<Spanned<TextOr<RandomTable>>>,
+}
+
+/// `[handler.config]`
+type SettingsTable = BTreeMap<String, Spanned<TextOr<SettingTable>>>;
+
+/// `{ env = "NAME" }` or `{ file = "PATH" }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SettingTable {
+    env: Option<TextOr<NoTable>>,
+    file: Option<PathBuf>,
+}
+
+/// What no table is: `env` is a text, and an error does not show what else stands there.
+#[derive(Debug)]
+enum NoTable {}
+
+impl<'de> Deserialize<'de> for NoTable {
+    fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Err(serde::de::Error::custom(NAME_OF_VARIABLE))
+    }
+}
+
+/// Why an `env` is none. Who writes the secret itself there must not find it in a log.
+const NAME_OF_VARIABLE: &str = "`env` takes the name of an environment variable: letters, digits and _, no digit first. What stands there is not \
+                                shown, for it may be a secret";
+
+/// `[handler.clocks]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClocksTable {
+    now: Spanned<String>,
+}
+
+/// `[handler.random]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RandomTable {
+    seed: Whole<u64>,
+}
+
+/// A handler of the configuration.
+#[derive(Debug)]
+pub(crate) struct Policy {
+    /// The component.
+    pub(crate) path: PathBuf,
+    /// Where its table is.
+    pub(crate) at: String,
+    /// The digest that it must have, and where that stands.
+    digest: Option<(String, String)>,
+    /// Requests of a session that one instance may answer.
+    pub(crate) reuse: u32,
+    /// What is granted, and where that stands.
+    grants: Vec<(Grant, String)>,
+    /// Where the list of grants is.
+    grants_at: Option<String>,
+    settings: Vec<Value>,
+    model: Option<ModelPolicy>,
+    /// Its keys and values.
+    pub(crate) keyvalue: Option<keyvalue::KeyValuePolicy>,
+    http: Option<Http>,
+    clocks: Clocks,
+    random: Random,
+}
+
+/// A setting, and where it stands.
+#[derive(Debug)]
+struct Value {
+    key: String,
+    origin: Origin,
+    at: String,
+}
+
+/// Where the value of a setting comes from.
+#[derive(Debug)]
+enum Origin {
+    Text(String),
+    Environment(String),
+    File(PathBuf),
+}
+
+impl HandlerTable {
+    /// Checks the table that stands at `span` of the configuration.
+    pub(crate) fn check(self, span: Range<usize>, source: &Source<'_>) -> Result<Policy, Wrong> {
+        let at = |span: Range<usize>| source.at(span.start);
+        let folder = source.folder();
+        let digest = self.sha256.map(|digest| {
+            let place = at(digest.span());
+            sha256(digest).map(|digest| (digest, place))
+        });
+        let grants_at = self.grants.as_ref().map(|grants| at(grants.span()));
+        let grants = self.grants.map(Spanned::into_inner).unwrap_or_default();
+        if let Some(grant) = grants.iter().find(|grant| BY_TABLE.contains(grant.get_ref())) {
+            let name = grant.get_ref().name();
+            let why = format!("{name} is granted by a table [handler.{name}], which says how much of it");
+            return Err(Wrong { at: grant.span(), why });
+        }
+        let mut grants: Vec<_> = grants.iter().map(|grant| (*grant.get_ref(), at(grant.span()))).collect();
+        let mut settings = Vec::new();
+        if let Some(config) = self.config {
+            grants.push((Grant::Config, at(config.span())));
+            let span = config.span();
+            let TextOr::Table(config) = config.into_inner() else {
+                let why = "`config` is a table of settings; what stands there is not shown, for it may be a secret";
+                return Err(Wrong { at: span, why: why.to_owned() });
+            };
+            for (key, value) in config {
+                let place = at(value.span());
+                settings.push(Value { key, origin: origin(value, folder)?, at: place });
+            }
+        }
+        let model = self.model.map(|model| {
+            grants.push((Grant::Model, at(model.span())));
+            model.into_inner().check(source)
+        });
+        let model = model.transpose()?;
+        let path = folder.join(self.path);
+        let keyvalue = self.keyvalue.map(|table| {
+            grants.push((Grant::Keyvalue, at(table.span())));
+            table.into_inner().check(folder, &path)
+        });
+        let http = self.http.map(|table| {
+            grants.push((Grant::Http, at(table.span())));
+            table.into_inner().check()
+        });
+        Ok(Policy {
+            path,
+            at: at(span),
+            digest: digest.transpose()?,
+            reuse: self.reuse.map_or(Ok(1), reuse)?,
+            grants,
+            grants_at,
+            settings,
+            model,
+            keyvalue: keyvalue.transpose()?,
+            http: http.transpose()?,
+            clocks: self.clocks.map_or(Ok(Clocks::Real), clocks)?,
+            random: self.random.map_or_else(|| Ok(Random::default()), random)?,
+        })
+    }
+}
+
+fn reuse(reuse: Spanned<Whole<u32>>) -> Result<u32, Wrong> {
+    let (at, Whole(reuse)) = (reuse.span(), reuse.into_inner());
+    if !(1..=MAX_REUSE).contains(&reuse) {
+        let why =
+            format!("{reuse} is not between 1 and {MAX_REUSE}: an instance answers a request, or so many, and ends");
+        return Err(Wrong { at, why });
+    }
+    Ok(reuse)
+}
+
+fn sha256(digest: Spanned<String>) -> Result<String, Wrong> {
+    let at = digest.span();
+    let digest = digest.into_inner();
+    if digest.len() != 64 || !digest.chars().all(|c| c.is_ascii_hexdigit()) {
+        let why = "a SHA-256 digest has 64 hexadecimal digits; `taskcell inspect FILE` shows a component's";
+        return Err(Wrong { at, why: why.to_owned() });
+    }
+    Ok(digest.to_ascii_lowercase())
+}
+
+fn origin(value: Spanned<TextOr<SettingTable>>, folder: &Path) -> Result<Origin, Wrong> {
+    let at = value.span();
+    match value.into_inner() {
+        TextOr::Text(text) => Ok(Origin::Text(text)),
+        TextOr::Table(SettingTable { env: Some(TextOr::Text(name)), file: None }) if is_variable(&name) => {
+            Ok(Origin::Environment(name))
+        }
+        TextOr::Table(SettingTable { env: Some(_), file: None }) => Err(Wrong { at, why: NAME_OF_VARIABLE.to_owned() }),
+        TextOr::Table(SettingTable { env: None, file: Some(file) }) => Ok(Origin::File(folder.join(file))),
+        TextOr::Table(_) => {
+            let why = "a setting is a text, { env = \"VARIABLE\" } or { file = \"PATH\" }";
+            Err(Wrong { at, why: why.to_owned() })
+        }
+    }
+}
+
+fn is_variable(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+fn clocks(clocks: Spanned<TextOr<ClocksTable>>) -> Result<Clocks, Wrong> {
+    let at = clocks.span();
+    let now = match clocks.into_inner() {
+        TextOr::Text(text) => return real(&text, at, "{ now = \"2026-01-01T00:00:00Z\" }").map(|()| Clocks::Real),
+        TextOr::Table(table) => table.now,
+    };
+    let time = now.get_ref().parse::<jiff::Timestamp>().ok();
+    let since_epoch = time.and_then(|time| Duration::try_from(time.duration_since(jiff::Timestamp::UNIX_EPOCH)).ok());
+    since_epoch.map(Clocks::Fixed).ok_or_else(|| Wrong {
+        at: now.span(),
+        why: "`now` is a time with its zone from 1970 on, such as \"2026-01-01T00:00:00Z\"".to_owned(),
+    })
+}
+
+fn random(random: Spanned<TextOr<RandomTable>>) -> Result<Random, Wrong> {
+    let at = random.span();
+    match random.into_inner() {
+        TextOr::Text(text) => real(&text, at, "{ seed = 7 }").map(|()| Random::default()),
+        TextOr::Table(RandomTable { seed: Whole(seed) }) => Ok(Random::fixed(seed)),
+    }
+}
+
+/// The only text that clocks and random numbers can be.
+fn real(text: &str, at: Range<usize>, fixed: &str) -> Result<(), Wrong> {
+    if text == "real" { Ok(()) } else { Err(Wrong { at, why: format!("this is either \"real\" or {fixed}") }) }
+}
+
+impl Policy {
+    /// Loads the component with what is granted.
+    pub(crate) async fn load(&self, engine: &Engine, user: Option<Arc<TerminalUser>>) -> anyhow::Result<Handler> {
+        let mut grants = self.grants(user)?;
+        if let Some(keyvalue) = &self.keyvalue {
+            let at = || self.granted_at(Grant::Keyvalue.name()).unwrap_or_default().to_owned();
+            grants.keyvalue = Some(keyvalue.open().await.with_context(at)? as Arc<dyn KeyValue>);
+        }
+        let handler = self.component(engine, &self.path, grants).await?.with_reuse(self.reuse);
+        Ok(if self.digest.is_some() { handler.pinned() } else { handler })
+    }
+
+    /// Loads the component by this path of it, with these grants. It must be the one that is meant.
+    pub(crate) async fn component(&self, engine: &Engine, path: &Path, grants: Grants) -> anyhow::Result<Handler> {
+        let loaded = match &self.digest {
+            None => Handler::from_file(engine, path, grants).await,
+            // What is run is what was compared, whatever happens to the file meanwhile.
+            Some((wanted, at)) => {
+                let bytes = file::read(engine, path).await.with_context(|| self.at.clone())?;
+                let found = file::digest(&bytes);
+                let name = path.display();
+                ensure!(
+                    found == *wanted,
+                    "{at}: {name} is another component: its sha256 is {found}, granted is {wanted}"
+                );
+                let loaded = Handler::from_bytes(engine, &name.to_string(), bytes, grants).await;
+                loaded.map(|handler| handler.read_from(path))
+            }
+        };
+        loaded.map_err(|error| match &error {
+            Error::NotGranted { missing, .. } => {
+                let remedies: Vec<_> = missing.iter().map(|grant| self.remedy(grant)).collect();
+                anyhow!("{error}; {}", remedies.join("; "))
+            }
+            Error::Read { .. } => anyhow::Error::from(error).context(self.at.clone()),
+            _ => error.into(),
+        })
+    }
+
+    /// Whether it is about the component of this path, which may be written in many ways.
+    pub(crate) fn is_of(&self, file: &Path) -> bool {
+        let (one, other) = (self.path.canonicalize(), file.canonicalize());
+        self.path == file || one.is_ok_and(|one| other.is_ok_and(|other| one == other))
+    }
+
+    /// Where a grant is given.
+    pub(crate) fn granted_at(&self, grant: &str) -> Option<&str> {
+        self.grants.iter().find(|(given, _)| given.name() == grant).map(|(_, at)| at.as_str())
+    }
+
+    /// What would give a grant.
+    pub(crate) fn remedy(&self, grant: &str) -> String {
+        match &self.grants_at {
+            _ if grant == Grant::Config.name() || BY_TABLE.iter().any(|by_table| by_table.name() == grant) => {
+                format!("add a table [handler.{grant}] to the handler at {}", self.at)
+            }
+            Some(at) => format!("add \"{grant}\" to the grants at {at}"),
+            None => format!("add grants = [\"{grant}\"] to the handler at {}", self.at),
+        }
+    }
+
+    /// The environment variables that hold its secrets.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
+        let of_settings = self.settings.iter().filter_map(|value| match &value.origin {
+            Origin::Environment(variable) => Some(variable.as_str()),
+            Origin::Text(_) | Origin::File(_) => None,
+        });
+        of_settings.chain(self.model.as_ref().and_then(ModelPolicy::secret))
+    }
+
+    /// The keys of its settings, each with where the value comes from, but not the value.
+    pub(crate) fn settings(&self) -> impl Iterator<Item = (&str, String)> {
+        self.settings.iter().map(|Value { key, origin, at }| (key.as_str(), origin.told(at)))
+    }
+
+    /// What the tables of grants say: each grant with its facts, in the order to show them.
+    pub(crate) fn facts(&self) -> impl Iterator<Item = (&'static str, Vec<(&'static str, String)>)> {
+        let model = self.model.as_ref().map(|model| (Grant::Model.name(), model.facts()));
+        let keyvalue = self.keyvalue.as_ref().map(|keyvalue| (Grant::Keyvalue.name(), keyvalue.facts()));
+        let http = self.http.as_ref().map(|http| (Grant::Http.name(), http::facts(http)));
+        [model, keyvalue, http].into_iter().flatten()
+    }
+
+    /// Whether the handler may ask the person at the terminal.
+    pub(crate) fn asks_the_user(&self) -> bool {
+        self.grants.iter().any(|(grant, _)| *grant == Grant::User)
+    }
+
+    fn has(&self, wanted: Grant) -> bool {
+        self.grants.iter().any(|(grant, _)| *grant == wanted)
+    }
+
+    /// Its settings, with what they take from the environment and from files.
+    pub(crate) fn read_settings(&self) -> anyhow::Result<Settings> {
+        let settings: anyhow::Result<Vec<_>> = self.settings.iter().map(Value::read).collect();
+        Ok(settings?.into_iter().collect())
+    }
+
+    /// What is wrong with the files that its settings and the key of its model come from.
+    pub(crate) fn unreadable_files(&self) -> Vec<anyhow::Error> {
+        let is_file = |origin: &Origin| matches!(origin, Origin::File(_));
+        let settings = self.settings.iter().filter(|value| is_file(&value.origin));
+        let key = self.model.as_ref().filter(|model| model.secret().is_none()).and_then(|model| model.model().err());
+        settings.filter_map(|value| value.read().err()).chain(key).collect()
+    }
+
+    /// Those of `all` that are granted, with its own clocks and random numbers.
+    pub(crate) fn of(&self, all: &Grants) -> Grants {
+        let mut granted = Grants::default();
+        granted.tasks = all.tasks && self.has(Grant::Tasks);
+        granted.progress = all.progress && self.has(Grant::Progress);
+        granted.config = all.config.clone().filter(|_| self.has(Grant::Config));
+        granted.model = all.model.clone().filter(|_| self.has(Grant::Model));
+        granted.user = all.user.clone().filter(|_| self.has(Grant::User));
+        granted.keyvalue = all.keyvalue.clone().filter(|_| self.has(Grant::Keyvalue));
+        granted.http = all.http.clone().filter(|_| self.has(Grant::Http));
+        granted.clocks = self.clocks;
+        granted.random = self.random.clone();
+        granted
+    }
+
+    fn grants(&self, user: Option<Arc<TerminalUser>>) -> anyhow::Result<Grants> {
+        let settings = self.read_settings()?;
+        let mut grants = Grants::default();
+        grants.tasks = self.has(Grant::Tasks);
+        grants.progress = self.has(Grant::Progress);
+        grants.config = Some(settings).filter(|_| self.has(Grant::Config));
+        grants.model = self.model.as_ref().map(ModelPolicy::model).transpose()?;
+        grants.user = user.filter(|_| self.asks_the_user()).map(|user| user as Arc<dyn User>);
+        grants.http = self.http.clone();
+        grants.clocks = self.clocks;
+        grants.random = self.random.clone();
+        Ok(grants)
+    }
+}
+
+/// Refuses two handlers with the same keys and values: each has its own.
+pub(crate) fn keep_apart(handlers: &[Policy]) -> anyhow::Result<()> {
+    let mut seen: Vec<(PathBuf, &str)> = Vec::new();
+    for policy in handlers {
+        let Some(keyvalue) = &policy.keyvalue else { continue };
+        let place = (std::path::absolute(keyvalue.file()?)?, keyvalue.name());
+        let at = policy.granted_at(Grant::Keyvalue.name()).unwrap_or_default();
+        anyhow::ensure!(
+            !seen.contains(&place),
+            "{at}: another handler has the same keys and values; give each a name of its own"
+        );
+        seen.push(place);
+    }
+    Ok(())
+}
+
+impl Value {
+    fn read(&self) -> anyhow::Result<(String, Setting)> {
+        let Self { key, origin, at } = self;
+        let value = origin.text(&format!("the setting {key}"), at)?;
+        let value = match origin {
+            Origin::Text(_) | Origin::File(_) => value.into(),
+            Origin::Environment(_) => Secret::new(value).into(),
+        };
+        Ok((key.clone(), value))
+    }
+}
+
+impl Origin {
+    /// The text from there, of `what` at a place of the file.
+    fn text(&self, what: &str, at: &str) -> anyhow::Result<String> {
+        match self {
+            Self::Text(text) => Ok(text.clone()),
+            Self::File(path) => read_text(path, MAX_SETTING).with_context(|| format!("{at}: {what}")),
+            Self::Environment(variable) => {
+                let value = std::env::var_os(variable).map(OsString::into_string);
+                let value = value.with_context(|| {
+                    format!("{at}: the environment variable {variable}, which {what} is from, is not set")
+                })?;
+                // The error of the conversion would show it.
+                let value = value.ok();
+                value.with_context(|| format!("{at}: the environment variable {variable} is no UTF-8"))
+            }
+        }
+    }
+
+    /// Where the text comes from, but not the text.
+    fn told(&self, at: &str) -> String {
+        match self {
+            Self::Text(_) => format!("text at {at}"),
+            Self::Environment(variable) => format!("secret from the environment variable {variable} at {at}"),
+            Self::File(path) => format!("file {} at {at}", path.display()),
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Which handlers a command uses, and what they are granted.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+
+use super::handler::{MAX_SETTING, Policy};
+use crate::check::stand_ins;
+use crate::config::{Config, read_text};
+use crate::terminal::progress_line::while_loading;
+use crate::terminal::user::TerminalUser;
+use taskcell::grants::User;
+use taskcell::{Engine, EngineOptions, Error, Grants, Handler, Handlers, sandbox};
+
+/// The stock handler, built from `guest-examples/rust-scripted`; a test compares the two.
+pub(crate) const STOCK: &[u8] = include_bytes!("../../assets/stock.wasm");
+/// The handler that passes requests on to the person, built from `guest-examples/ask`; the same test compares the two.
+const ASK: &[u8] = include_bytes!("../../assets/ask.wasm");
+/// Its name where the name of a file stands otherwise.
+const ASK_NAME: &str = "you";
+/// Which provider, which key, how many tokens: no flag says that much.
+const NO_MODEL: &str = "a model is granted by a configuration: --config FILE, with a table [handler.model]; \
+                        --model-answer TEXT stands in for one";
+/// Its name where the name of a file stands otherwise.
+const STOCK_NAME: &str = "the stock handler";
+
+#[derive(Args)]
+pub(crate) struct HandlerArgs {
+    /// A component that answers requests; may be given more than once. Without it, the handlers of the configuration;
+    /// without those, the embedded stock handler
+    #[arg(long = "handler", value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Answer yourself, at this terminal: forms, pages, and prompts for a model in its place. The same as --grant user
+    /// without a handler; beside --handler, for what those handlers do not take
+    #[arg(long)]
+    ask: bool,
+    /// What the handlers of --handler may use, separated by commas; may be given more than once
+    #[arg(long = "grant", value_name = "GRANT", value_delimiter = ',')]
+    grants: Vec<Grant>,
+    /// A setting for the handlers, from the value or, with @, from a file; gives the grant `config`
+    #[arg(long = "set", value_name = "KEY=VALUE|KEY=@FILE", value_parser = key_and_value)]
+    settings: Vec<(String, String)>,
+    /// Give the handlers of --handler a model that says this, whatever it is asked: to try one without a provider
+    #[arg(long, value_name = "TEXT")]
+    model_answer: Option<String>,
+    #[command(flatten)]
+    cache: CacheArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct CacheArgs {
+    /// Cache folder for compiled components; only you may have write access [default: the user's cache folder]
+    #[arg(long, value_name = "DIR", env = "TASKCELL_CACHE")]
+    cache: Option<PathBuf>,
+    /// Keep no compiled components, wherever a folder for them is named
+    #[arg(long)]
+    no_cache: bool,
+}
+
+/// The grants of this program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Grant {
+    /// The tasks of the conversation
+    Tasks,
+    /// Progress notifications to the server
+    Progress,
+    /// The settings of --set
+    Config,
+    /// A model, which only a configuration can name
+    Model,
+    /// You, at this terminal
+    User,
+    /// Keys and values, by a table of the configuration
+    #[value(skip)]
+    Keyvalue,
+    /// Servers, by a table of the configuration
+    #[value(skip)]
+    Http,
+}
+
+impl Grant {
+    /// Its name, which the library uses, too.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Tasks => "tasks",
+            Self::Progress => "progress",
+            Self::Config => "config",
+            Self::Model => "model",
+            Self::User => "user",
+            Self::Keyvalue => "keyvalue",
+            Self::Http => "http",
+        }
+    }
+}
+
+/// Handlers that were loaded.
+pub(crate) struct Loaded {
+    pub(crate) handlers: Handlers,
+    /// The environment variables that hold secrets of theirs, which nobody else is to have.
+    pub(crate) secrets: Vec<String>,
+}
+
+/// A setting of the command line.
+pub(crate) fn key_and_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
+    let value = match value.strip_prefix('@') {
+        Some(file) => read_text(Path::new(file), MAX_SETTING).map_err(|error| format!("{error:#}"))?,
+        None => value.to_owned(),
+    };
+    Ok((key.to_owned(), value))
+}
+
+impl CacheArgs {
+    /// Whether compiled components are not kept.
+    pub(crate) fn keeps_nothing(&self) -> bool {
+        self.no_cache
+    }
+
+    /// An engine with the limits and settings of a configuration.
+    ///
+    /// A cache that was asked for must be usable. The user's own cache folder is a convenience: without it compiled
+    /// components are not kept, and a warning says so.
+    pub(crate) fn engine(&self, config: &Config) -> anyhow::Result<Engine> {
+        let mut options = EngineOptions::default();
+        options.limits = config.limits.clone();
+        options.pagemap_scan = config.pagemap_scan;
+        match self.folder().filter(|_| !self.no_cache) {
+            Some(folder) => match sandbox::check_cache(&folder) {
+                Ok(()) => options.cache = Some(folder),
+                Err(error) => {
+                    let why = format!("{}: cannot be the cache: {error}; {REMEDY}", folder.display());
+                    anyhow::ensure!(self.cache.is_none(), why);
+                    tracing::warn!("{why}; compiled components are not kept");
+                }
+            },
+            None if self.no_cache => {}
+            None => tracing::warn!("this user has no folder for compiled components, which are not kept; {REMEDY}"),
+        }
+        Ok(Engine::new(options)?)
+    }
+
+    /// The folder of compiled components; none where this user has none.
+    pub(crate) fn folder(&self) -> Option<PathBuf> {
+        use etcetera::BaseStrategy;
+
+        let default = || Some(etcetera::choose_base_strategy().ok()?.cache_dir().join("taskcell"));
+        self.cache.clone().or_else(default)
+    }
+}
+
+/// What to do where compiled components cannot be kept.
+const REMEDY: &str = "name a folder with --cache or TASKCELL_CACHE, or say --no-cache";
+
+impl HandlerArgs {
+    /// Adds a component to those of --handler.
+    pub(crate) fn add(&mut self, file: PathBuf) {
+        self.files.push(file);
+    }
+
+    /// Loads the handlers: those of --handler, or else those of the configuration, or else the stock handler.
+    pub(crate) async fn load(&self, config: &Config) -> anyhow::Result<Loaded> {
+        anyhow::ensure!(!self.grants.contains(&Grant::Model), "--grant model: {NO_MODEL}");
+        // One person: whoever asks waits for their turn.
+        let user = self.asks_the_user(config).then(TerminalUser::new).transpose()?.map(Arc::new);
+        let engine = self.cache.engine(config)?;
+        let mut handlers = Vec::new();
+        let mut secrets = Vec::new();
+        for file in &self.files {
+            let grants = self.granted(&self.grants, user.clone());
+            let loading = Handler::from_file(&engine, file, grants);
+            handlers.push(while_loading(file, loading).await.map_err(with_remedy)?);
+        }
+        if self.asks_directly(config) {
+            anyhow::ensure!(
+                !self.files.is_empty() || (self.settings.is_empty() && self.model_answer.is_none()),
+                "--set and --model-answer are for the handlers of --handler; where you answer yourself, nothing takes them"
+            );
+            let mut grants = Grants::default();
+            grants.user = user.clone().map(|user| user as Arc<dyn User>);
+            handlers.push(Handler::from_bytes(&engine, ASK_NAME, ASK.to_vec(), grants).await?);
+        } else if let (true, Some(first)) = (self.files.is_empty(), config.handlers.first()) {
+            // The file says all that its handlers may do; a flag that is meant for others must not add to it.
+            anyhow::ensure!(
+                self.grants.is_empty() && self.settings.is_empty() && self.model_answer.is_none(),
+                "--grant and --set are for the handlers of --handler, as --model-answer is; those of the configuration have theirs there, at {}",
+                first.at
+            );
+            for policy in &config.handlers {
+                handlers.push(while_loading(&policy.path, policy.load(&engine, user.clone())).await?);
+                secrets.extend(policy.secrets().map(str::to_owned));
+            }
+        }
+        if (self.ask || !self.files.is_empty()) && !config.handlers.is_empty() {
+            tracing::info!("the handlers of the command line answer, in place of those of the configuration");
+        }
+        for handler in handlers.iter().filter(|handler| handler.kinds().next().is_none()) {
+            tracing::warn!(handler = handler.name(), "the handler exports no kind: every request gets its default");
+        }
+        if handlers.is_empty() {
+            let grants = self.granted(&[Grant::Tasks, Grant::Progress, Grant::Config], None);
+            handlers.push(Handler::from_bytes(&engine, STOCK_NAME, STOCK.to_vec(), grants).await?);
+        }
+        Ok(Loaded { handlers: Handlers::new(handlers)?, secrets })
+    }
+
+    /// Whether handlers may ask the person at the terminal, who takes their time.
+    pub(crate) fn asks_the_user(&self, config: &Config) -> bool {
+        let of_file = || self.files.is_empty() && config.handlers.iter().any(Policy::asks_the_user);
+        self.ask || self.grants.contains(&Grant::User) || of_file()
+    }
+
+    /// Whether the person answers without a handler of somebody's: nobody who grants themselves gets made-up data.
+    fn asks_directly(&self, config: &Config) -> bool {
+        let nobody_else = self.files.is_empty() && config.handlers.is_empty();
+        self.ask || (nobody_else && self.grants.contains(&Grant::User))
+    }
+
+    fn granted(&self, grants: &[Grant], user: Option<Arc<TerminalUser>>) -> Grants {
+        let config = grants.contains(&Grant::Config) || !self.settings.is_empty();
+        let mut granted = Grants::default();
+        granted.tasks = grants.contains(&Grant::Tasks);
+        granted.progress = grants.contains(&Grant::Progress);
+        granted.config = config.then(|| self.settings.iter().cloned().collect());
+        granted.model = self.model_answer.as_deref().map(stand_ins::model_that_says);
+        granted.user = user.map(|user| user as Arc<dyn User>);
+        granted
+    }
+}
+
+/// Says how the command line gives what is missing: all of it at once, in words to paste.
+fn with_remedy(error: Error) -> anyhow::Error {
+    let Error::NotGranted { missing, .. } = &error else { return error.into() };
+    let is_flag = |grant: &&str| *grant != Grant::Model.name() && Grant::from_str(grant, false).is_ok();
+    let (flags, others): (Vec<&str>, Vec<&str>) = missing.iter().copied().partition(|grant| is_flag(grant));
+    let flags = (!flags.is_empty()).then(|| format!("add --grant {}", flags.join(",")));
+    let others = others.iter().map(|grant| match *grant {
+        grant if grant == Grant::Model.name() => NO_MODEL.to_owned(),
+        "keyvalue" | "http" => format!("{grant} is given by a configuration (--config), which says how much of it"),
+        grant => format!("the command line has no {grant} to give, an embedding application may"),
+    });
+    let remedies: Vec<_> = flags.into_iter().chain(others).collect();
+    anyhow::anyhow!("{error}; {}", remedies.join("; "))
+}

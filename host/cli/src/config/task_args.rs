@@ -1,0 +1,276 @@
+//! How tasks are served and kept: the flags that commands share, put together with the configuration.
+//!
+//! A flag wins over its environment variable, that over the configuration file, and that over the default.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+
+use super::store::{Place, Store};
+use crate::config::{Config, Name};
+use taskcell::handlers::Features;
+use taskcell::kinds::Kind;
+use taskcell::tasks::{AuditLog, TaskLimits};
+use taskcell::{Handler, Handlers, SessionOptions};
+
+/// The flags of `run`, `call` and `demo`.
+#[derive(Args)]
+pub(crate) struct TaskArgs {
+    #[command(flatten)]
+    declared: DeclaredArgs,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// Whose tasks these are; nobody else sees them [default: run: from the server's command line, others: their name]
+    #[arg(long, value_name = "NAME")]
+    principal: Option<Name>,
+    #[command(flatten)]
+    audit: AuditArgs,
+    #[command(flatten)]
+    config: ConfigArg,
+}
+
+/// The configuration file.
+#[derive(Args)]
+pub(crate) struct ConfigArg {
+    /// The configuration file, such as taskcell.toml; none is looked for
+    #[arg(long, value_name = "FILE", env = "TASKCELL_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+/// What is declared of the handlers.
+#[derive(Args)]
+pub(crate) struct DeclaredArgs {
+    /// Who takes requests about tasks [default: own]
+    #[arg(long, value_enum, value_name = "WHO")]
+    tasks: Option<TaskMode>,
+    /// Which modes of elicitation the handlers support [default: form,url]
+    #[arg(long, value_enum, value_name = "MODES", value_delimiter = ',')]
+    elicitation: Option<Vec<ElicitationMode>>,
+    /// Whether the handlers support sampling with tools [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    sampling_tools: Option<bool>,
+}
+
+/// Where tasks are kept.
+#[derive(Args)]
+pub(crate) struct StoreArgs {
+    /// Where tasks are kept: a SQLite file, or :memory:, which ends with the program [default: call, demo: :memory:;
+    /// others: taskcell/tasks.db in the user's state folder]
+    #[arg(long, value_name = "PATH|:memory:", env = "TASKCELL_STORE")]
+    store: Option<PathBuf>,
+}
+
+/// The audit log.
+#[derive(Args)]
+pub(crate) struct AuditArgs {
+    /// Add a line to this file for each request about tasks and each change of one
+    #[arg(long, value_name = "FILE")]
+    audit: Option<PathBuf>,
+    /// Let the audit log have requests and answers whole, with all that is private in them [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    audit_payloads: Option<bool>,
+}
+
+/// Who takes requests about tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum TaskMode {
+    /// The handlers that export their kinds
+    #[default]
+    Own,
+    /// The host, around handlers of plain requests; kinds that a handler exports stay its own
+    Managed,
+}
+
+/// A mode of elicitation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ElicitationMode {
+    /// By a form
+    Form,
+    /// By a page
+    Url,
+    /// None: elicitation is not declared
+    None,
+}
+
+/// What a command does where neither a flag nor the configuration says otherwise.
+pub(crate) struct Defaults {
+    pub(crate) store: fn() -> anyhow::Result<Place>,
+    pub(crate) principal: DefaultPrincipal,
+}
+
+/// Whose tasks they are where nobody says.
+pub(crate) struct DefaultPrincipal {
+    pub(crate) name: String,
+    /// What an earlier version took, whose tasks may be in the store.
+    pub(crate) earlier: Option<String>,
+}
+
+impl From<&str> for DefaultPrincipal {
+    fn from(name: &str) -> Self {
+        Self { name: name.to_owned(), earlier: None }
+    }
+}
+
+/// What the flags and the configuration come to.
+pub(crate) struct TaskSettings {
+    declared: Declared,
+    /// The place that was named.
+    place: Option<Place>,
+    /// The place where none was named.
+    default_place: fn() -> anyhow::Result<Place>,
+    principal: DefaultPrincipal,
+    limits: TaskLimits,
+    audit: Option<Audit>,
+}
+
+/// How tasks are kept in a session.
+pub(crate) struct TaskKeeping {
+    pub(crate) store: Store,
+    principal: String,
+    limits: TaskLimits,
+    audit: Option<Arc<AuditLog>>,
+}
+
+/// What is declared of handlers.
+#[derive(Default)]
+pub(crate) struct Declared {
+    mode: TaskMode,
+    features: Features,
+}
+
+/// An audit log that is to be opened.
+pub(crate) struct Audit {
+    file: PathBuf,
+    payloads: bool,
+}
+
+impl TaskArgs {
+    /// The configuration.
+    pub(crate) fn config(&self) -> anyhow::Result<Config> {
+        self.config.load()
+    }
+
+    /// Puts the flags together with the configuration.
+    pub(crate) fn settle(self, config: &Config, defaults: Defaults) -> anyhow::Result<TaskSettings> {
+        let principal = self.principal.as_ref().or(config.principal.as_ref());
+        Ok(TaskSettings {
+            declared: self.declared.settle(config)?,
+            place: self.store.named(config),
+            default_place: defaults.store,
+            principal: principal.map_or(defaults.principal, |Name(name)| name.as_str().into()),
+            audit: self.audit.settle(config)?,
+            limits: config.task_limits.clone(),
+        })
+    }
+}
+
+impl ConfigArg {
+    /// The configuration; an empty one without a file.
+    pub(crate) fn load(&self) -> anyhow::Result<Config> {
+        self.config.as_deref().map_or_else(|| Ok(Default::default()), Config::load)
+    }
+}
+
+impl DeclaredArgs {
+    pub(crate) fn settle(&self, config: &Config) -> anyhow::Result<Declared> {
+        let mut features = Features::default();
+        features.form = config.elicitation.form.unwrap_or(features.form);
+        features.url = config.elicitation.url.unwrap_or(features.url);
+        features.tools = self.sampling_tools.or(config.sampling.tools).unwrap_or(features.tools);
+        if let Some(modes) = &self.elicitation {
+            anyhow::ensure!(
+                !modes.contains(&ElicitationMode::None) || modes.len() == 1,
+                "--elicitation none goes with no other mode"
+            );
+            features.form = modes.contains(&ElicitationMode::Form);
+            features.url = modes.contains(&ElicitationMode::Url);
+        }
+        Ok(Declared { mode: self.tasks.or(config.tasks).unwrap_or(TaskMode::Own), features })
+    }
+}
+
+impl Declared {
+    /// The handlers with what is declared of them.
+    pub(crate) fn of(&self, handlers: Handlers) -> Handlers {
+        let handlers = handlers.with_features(self.features.clone());
+        match self.mode {
+            TaskMode::Own => handlers,
+            TaskMode::Managed => handlers.managed(),
+        }
+    }
+}
+
+impl StoreArgs {
+    /// The place that is named, or else the default.
+    pub(crate) fn settle(&self, config: &Config, default: fn() -> anyhow::Result<Place>) -> anyhow::Result<Place> {
+        self.named(config).map_or_else(default, Ok)
+    }
+
+    /// The place that is named; none where there is none.
+    fn named(&self, config: &Config) -> Option<Place> {
+        self.store.clone().map(Place::from).or_else(|| config.store.clone())
+    }
+}
+
+impl AuditArgs {
+    pub(crate) fn settle(&self, config: &Config) -> anyhow::Result<Option<Audit>> {
+        let payloads = self.audit_payloads.or(config.audit.payloads).unwrap_or(false);
+        let file = self.audit.clone().or_else(|| config.audit.file.clone());
+        anyhow::ensure!(
+            file.is_some() || !payloads,
+            "payloads are to be in an audit log, but none is named: add --audit FILE"
+        );
+        Ok(file.map(|file| Audit { file, payloads }))
+    }
+}
+
+impl Audit {
+    pub(crate) fn open(&self) -> anyhow::Result<Arc<AuditLog>> {
+        let Self { file, payloads } = self;
+        let log = AuditLog::open(file, *payloads);
+        Ok(Arc::new(log.with_context(|| format!("the audit log {} cannot be opened", file.display()))?))
+    }
+}
+
+impl TaskSettings {
+    /// Opens what tasks are kept in; gives the handlers with what is declared of them.
+    ///
+    /// Handlers that have nothing to do with tasks need no file, and none is made for them where nobody named one.
+    pub(crate) async fn open(self, handlers: Handlers) -> anyhow::Result<(Handlers, TaskKeeping)> {
+        let Self { declared, place, default_place, principal, limits, audit } = self;
+        let audit = audit.as_ref().map(Audit::open).transpose()?;
+        let handlers = declared.of(handlers);
+        let place = match place {
+            Some(place) => place,
+            None if needs_tasks(&handlers) => default_place()?,
+            None => Place::Memory,
+        };
+        let store = place.open().await?;
+        let DefaultPrincipal { name: principal, earlier } = principal;
+        if let Some(earlier) = earlier {
+            store.name_earlier(&place, &earlier, &principal).await?;
+        }
+        Ok((handlers, TaskKeeping { store, principal, limits, audit }))
+    }
+}
+
+/// Whether any of these handlers can make a task.
+fn needs_tasks(handlers: &Handlers) -> bool {
+    let of_tasks = |kind: Kind| kind.is_of_tasks() || kind.info().augmented;
+    let imports = |handler: &Handler| handler.imports().iter().any(|import| import.grant == Some("tasks"));
+    handlers.kinds().any(of_tasks) || handlers.components().any(|handler| imports(handler))
+}
+
+impl TaskKeeping {
+    /// Says so to a session.
+    pub(crate) fn set(&self, options: &mut SessionOptions) {
+        options.store = Arc::clone(&self.store.tasks);
+        options.principal.clone_from(&self.principal);
+        options.tasks = self.limits.clone();
+        options.audit.clone_from(&self.audit);
+    }
+}
