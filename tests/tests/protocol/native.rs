@@ -12,7 +12,7 @@ use taskcell::protocol::types::{
     CreateMessageResult, CreateTaskResult, ElicitAction, ElicitEntry, ElicitResult, ElicitValue, ListRootsResult,
     ListTasksResult, Role, Root, RpcError, SamplingContent, TaskOutput, TaskResult, TextContent,
 };
-use taskcell::session::{Event, Undeclared};
+use taskcell::session::{Answered, Event, Undeclared};
 use taskcell::tasks::{AuditLog, By, CreateOptions};
 use taskcell::{Error, Grants, Handler, Handlers, NativeHandler, Session};
 use taskcell_test_support::compose::component;
@@ -265,7 +265,7 @@ async fn beside_a_component() {
     let mut options = options();
     let told = Arc::clone(&seen);
     options.observer = Some(Arc::new(move |event| {
-        if let Event::Answered { method, handler, error, .. } = event {
+        if let Event::Answered(Answered { method, handler, error, .. }) = event {
             let name = handler.map(str::to_owned);
             told.lock().unwrap().push(((*method).to_owned(), name, error.map(|error| error.code)));
         }

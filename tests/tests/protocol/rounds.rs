@@ -14,7 +14,7 @@ use taskcell::protocol::types::{
     CreateMessageResult, ElicitAction, ElicitEntry, ElicitRequest, ElicitResult, ElicitValue, Implementation,
     ListRootsResult, Role, Root, RpcError, SamplingContent, TextContent,
 };
-use taskcell::session::Event;
+use taskcell::session::{Answered, Event};
 use taskcell::{Handlers, NativeHandler, Session, SessionOptions};
 use taskcell_test_support::conversation::{soon, start};
 use taskcell_test_support::handlers::{cells, guest, stock};
@@ -364,7 +364,7 @@ async fn handlers_and_observers_see_inputs_as_requests() {
     session.observer = Some(Arc::new({
         let events = Arc::clone(&events);
         move |event: &Event<'_>| {
-            if let Event::Answered { method, handler, .. } = event {
+            if let Event::Answered(Answered { method, handler, .. }) = event {
                 events.lock().unwrap().push(format!("{method} by {handler:?}"));
             }
         }

@@ -688,7 +688,7 @@ fn counting(method: &'static str) -> (SessionOptions, Arc<AtomicUsize>) {
     let answered = Arc::new(AtomicUsize::new(0));
     let (counts, mut options) = (Arc::clone(&answered), options());
     options.observer = Some(Arc::new(move |event| {
-        if matches!(event, Event::Answered { method: found, .. } if *found == method) {
+        if matches!(event, Event::Answered(answered) if answered.method == method) {
             counts.fetch_add(1, Ordering::SeqCst);
         }
     }));

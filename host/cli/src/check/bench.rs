@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::client::child::this_program;
 use taskcell::protocol::types::RpcError;
-use taskcell::session::{Event, Outbox};
+use taskcell::session::{Answered, Event, Outbox};
 use taskcell::tasks::{TaskLimits, Tasks};
 use taskcell::{Grants, Handler, Handlers, Session, SessionOptions};
 
@@ -103,10 +103,10 @@ impl<'a> Bench<'a> {
         options.observer = Some(Arc::new({
             let (reached, words) = (Arc::clone(&reached), Arc::clone(&words));
             move |event: &Event<'_>| {
-                if let Event::Answered { handler: Some(_), .. } = event {
+                if let Event::Answered(Answered { handler: Some(_), .. }) = event {
                     reached.store(true, Ordering::Relaxed);
                 }
-                if let Event::Answered { printed, .. } | Event::WorkFailed { printed, .. } = event
+                if let Event::Answered(Answered { printed, .. }) | Event::WorkFailed { printed, .. } = event
                     && !printed.is_empty()
                 {
                     *words.lock().unwrap_or_else(PoisonError::into_inner) = printed.to_vec();

@@ -6,8 +6,8 @@
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
-use crate::terminal::one_line;
-use taskcell::session::Event;
+use super::terminal::one_line;
+use taskcell::session::{Answered, Event};
 
 /// Entries allowed in each list of the document.
 pub(crate) const MAX_ENTRIES: usize = 10_000;
@@ -48,7 +48,7 @@ impl Asked {
     /// Adds an event of the session.
     pub(crate) fn add(&mut self, event: &Event<'_>) {
         match event {
-            Event::Answered { method, kind, handler, error, elapsed, .. } => self.requests.add(|| {
+            Event::Answered(Answered { method, kind, handler, error, elapsed, .. }) => self.requests.add(|| {
                 json!({
                     "method": one_line(method),
                     "kind": kind.map(|kind| kind.info().export),

@@ -57,7 +57,7 @@ use service::{Asks, Service, quiet};
 use taskcell::mrtr::{self, CallError, Caller, RemoteTask, Response, SendError};
 use taskcell::protocol::types::Implementation;
 use taskcell::session::{Observer, Undeclared};
-use taskcell::telemetry::{CallWatch, outgoing};
+use taskcell::telemetry::{CallWatch, outgoing_meta};
 use taskcell::{HandlerRegistry, Session, SessionOptions};
 
 /// Settings of a connection to a server.
@@ -116,7 +116,7 @@ impl Link {
     ) -> anyhow::Result<Response> {
         let mut watch = CallWatch::begin(revision, method);
         let meta: Map<String, Value> =
-            watch.span().in_scope(|| outgoing().map(|(name, value)| (name.to_owned(), value.into())).collect());
+            watch.span().in_scope(|| outgoing_meta().map(|(name, value)| (name.to_owned(), value.into())).collect());
         if let (Some(params), false) = (params.as_object_mut(), meta.is_empty()) {
             match params.get_mut("_meta").and_then(Value::as_object_mut) {
                 Some(members) => members.extend(meta),

@@ -149,8 +149,8 @@ pub(crate) async fn run_with(args: Args, recorder: Option<Arc<Recorder>>) -> any
                 if let Some(asked) = &asked {
                     asked.lock().unwrap_or_else(PoisonError::into_inner).add(event);
                 }
-                if let (Some(recorder), Event::Answered { request, response, .. }) = (&recorder, event) {
-                    recorder.answered(request, response);
+                if let (Some(recorder), Event::Answered(answered)) = (&recorder, event) {
+                    recorder.answered(answered.request, answered.response);
                 }
             }
         }),

@@ -21,7 +21,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use taskcell::protocol::types::TaskStatus;
-use taskcell::session::{Event, Observer};
+use taskcell::session::{Answered, Event, Observer};
 use taskcell::text;
 
 /// Maximum characters of foreign text on one line.
@@ -94,8 +94,8 @@ impl Progress {
     }
 
     /// Shows the last lines that a handler printed, if its cell ended without an answer.
-    pub(crate) fn printed(self, event: &Event<'_>) {
-        if let Event::Answered { printed, .. } | Event::WorkFailed { printed, .. } = event {
+    pub(super) fn printed(self, event: &Event<'_>) {
+        if let Event::Answered(Answered { printed, .. }) | Event::WorkFailed { printed, .. } = event {
             for line in *printed {
                 self.line(format!("printed      {line}"));
             }
@@ -104,7 +104,7 @@ impl Progress {
 
     fn event(self, event: &Event<'_>) {
         match event {
-            Event::Answered { method, kind, handler, error, elapsed, .. } => {
+            Event::Answered(Answered { method, kind, handler, error, elapsed, .. }) => {
                 let method = one_line(method);
                 let kind = kind.map_or("", |kind| kind.info().export);
                 let by = one_line(handler.unwrap_or("the host"));

@@ -1,4 +1,4 @@
-//! What each request says of the client. [basic, Per-request protocol fields]
+//! Members of `_meta` that each request has. [basic, Per-request protocol fields]
 
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
@@ -10,15 +10,16 @@ use crate::handlers::merge_capabilities;
 use crate::protocol::types::Implementation;
 use crate::telemetry;
 
-/// The keys of `_meta` that this revision reserves.
+/// Key of `_meta` that names the revision. [basic/versioning]
 const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
-/// The key of `_meta` that names the client. [basic/versioning]
+/// Key of `_meta` with the client's name and version. [basic/versioning]
 pub const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
-/// The key of `_meta` with the client's capabilities. [basic/versioning]
+/// Key of `_meta` with the client's capabilities. [basic/versioning]
 pub const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 
-/// The capabilities of handlers as this revision has them: what follows from the plain kinds, and the extension of
-/// tasks where the caller polls them; and what the application declares. It knows no tasks of clients. [basic/versioning, Extension Negotiation]
+/// Returns the capabilities of the client in the form of revision 2026-07-28: those of the plain kinds that the
+/// handlers serve, the tasks extension where [`Options::tasks`] is set, and those that the application declares. The
+/// revision has no client tasks. [basic/versioning, Extension Negotiation]
 #[must_use]
 pub fn capabilities(handlers: &Handlers, options: &Options) -> Value {
     let mut capabilities = handlers.capabilities();
@@ -38,18 +39,18 @@ pub fn capabilities(handlers: &Handlers, options: &Options) -> Value {
     Value::Object(declared)
 }
 
-/// The members of `_meta` that are the same in all requests of a caller.
+/// Members of `_meta` that all requests of a caller share.
 pub(super) struct Meta(Vec<(&'static str, Box<RawValue>)>);
 
 impl Meta {
     pub(super) fn new(version: &str, client: Option<&Implementation>, capabilities: &Value) -> Self {
         let client = client.map(|client| (CLIENT_INFO, to_raw_value(client)));
         let members = [(PROTOCOL_VERSION, to_raw_value(version)), (CLIENT_CAPABILITIES, to_raw_value(capabilities))];
-        // Text and trees of JSON can be written.
+        // Strings and JSON trees always serialize.
         Self(members.into_iter().chain(client).filter_map(|(name, value)| Some((name, value.ok()?))).collect())
     }
 
-    /// Adds them to `_meta` of a request's parameters, whose other members stay; and the trace that the call is in.
+    /// Adds the members to `_meta` of a request's parameters, with the trace context of the call. Other members stay.
     pub(super) fn add_to(&self, params: &mut Members) -> Result<(), String> {
         let mut meta = match params.get("_meta") {
             Some(meta) => Members::read(meta.get()).map_err(|error| format!("`_meta`: {error}"))?,
@@ -58,9 +59,9 @@ impl Meta {
         for (name, value) in &self.0 {
             meta.set(name, value.clone());
         }
-        // Whoever calls may be in another trace.
+        // The application may have set another trace.
         if meta.get("traceparent").is_none() {
-            for (name, value) in telemetry::outgoing() {
+            for (name, value) in telemetry::outgoing_meta() {
                 if let Ok(value) = to_raw_value(&value) {
                     meta.set(name, value);
                 }

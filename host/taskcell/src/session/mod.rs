@@ -1,8 +1,8 @@
-//! One conversation with one server.
+//! SessionContext with one server.
 //!
-//! Messages of the server go in, answers and notifications come out of one queue, in the order in which the peer
-//! may see them: a task's status only after the answer that named the task. Requests are served side by side;
-//! each has a cell of its own, and one that waits holds up no other.
+//! Messages of the server go in; answers and notifications come out of one queue in the order in which the peer may see
+//! them. A task's status comes only after the answer that named the task. Requests are served concurrently, each in a
+//! cell of its own, so a waiting request delays no other.
 
 mod background;
 mod cells;
@@ -13,6 +13,7 @@ mod open_progress;
 mod outbox;
 mod payload;
 mod reply;
+mod requests;
 mod revision;
 mod serve;
 mod work;
@@ -46,33 +47,34 @@ use open_progress::OpenProgress;
 use outbox::NotSent;
 use reply::Reply;
 
-/// Results of tasks that are read from the store and not yet sent: a request of 80 bytes asks for 4 MiB.
+/// Number of task results that may be read from the store and not yet sent. A request of 80 bytes can ask for 4 MiB.
 const RESULTS: usize = 2;
 
-/// How to set up a [`Session`].
+/// Settings of a [`Session`].
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SessionOptions {
-    /// What the server says it is, from its `initialize` result. Handlers see it.
+    /// Name and version of the server, from its `initialize` result. Handlers see them.
     pub server: Implementation,
-    /// The revision that was negotiated. Handlers see it.
+    /// Negotiated MCP revision. Handlers see it.
     pub protocol_version: String,
-    /// Whose tasks these are; no other principal sees them. Random by default: a session's own.
+    /// HandlerInfo of the session's tasks; no other principal sees them. By default a random name, so the tasks are the
+    /// session's own.
     pub principal: String,
-    /// Where tasks are kept. In memory by default.
+    /// Store of the tasks. In memory by default.
     pub store: Arc<dyn TaskStore>,
-    /// What bounds the tasks.
+    /// Limits of the tasks.
     pub tasks: TaskLimits,
-    /// Where it is written who did what to which task. Nowhere by default.
+    /// Log of who did what to which task. None by default.
     pub audit: Option<Arc<AuditLog>>,
-    /// What to do with a request for a task whose kind no handler exports.
+    /// Treatment of a request for a task whose kind no handler exports.
     pub undeclared: Undeclared,
-    /// Told of what happens, to show or to count it. Called on the request path: it must not block.
+    /// Callback for events, to show or to count them. It runs on the request path, so it must not block.
     pub observer: Option<Observer>,
 }
 
 impl SessionOptions {
-    /// The defaults, for a session with this server.
+    /// Returns the default settings for a session with `server`.
     #[must_use]
     pub fn new(server: Implementation) -> Self {
         Self {
@@ -94,75 +96,79 @@ impl std::fmt::Debug for SessionOptions {
     }
 }
 
-/// What to do with a request for a task whose kind no handler exports.
+/// Treatment of a request for a task whose kind no handler exports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Undeclared {
-    /// Answer with the kind's default error, as the reference does.
+    /// Answers with the kind's default error, as the reference does.
     #[default]
     Refuse,
-    /// Serve it as the plain request, as MCP 2025-11-25 asks of a receiver that declared no such capability
-    /// (basic/utilities/tasks, Task Support and Handling).
+    /// Serves the request as a plain one, as MCP 2025-11-25 demands of a receiver that declared no such capability.
+    /// [basic/utilities/tasks, Task Support and Handling]
     Process,
 }
 
-/// Told of what happens in a session.
+/// Callback for the events of a session.
 pub type Observer = Arc<dyn Fn(&Event<'_>) + Send + Sync>;
 
-/// What happens in a session.
+/// Event in a session.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
     /// A request was answered.
-    #[non_exhaustive]
-    Answered {
-        /// The request's method.
-        method: &'a str,
-        /// Its kind; none for `ping` and methods that no kind has.
-        kind: Option<Kind>,
-        /// The name of the component that answered, or `native` for a closure; none when the host did.
-        handler: Option<&'a str>,
-        /// The error, when that was the answer.
-        error: Option<&'a RpcError>,
-        /// How long it took.
-        elapsed: Duration,
-        /// The request as it came, which is private to whoever it is about.
-        request: &'a [u8],
-        /// The response as it goes out; private, too.
-        response: &'a [u8],
-        /// The last lines that the guest printed, oldest first, where its cell ended without an answer; empty
-        /// otherwise. 20 lines of 1,000 characters at most, printable, without the handler's secrets. They are
-        /// for the author of the handler, and never go to the server.
-        printed: &'a [String],
-    },
+    Answered(&'a Answered<'a>),
     /// The cell that did the work of a task ended without an answer, so the task fails.
     #[non_exhaustive]
     WorkFailed {
-        /// The task's id.
+        /// Id of the task.
         task: &'a str,
-        /// The name of the component.
+        /// Name of the component.
         handler: &'a str,
-        /// What ended the cell.
+        /// Error that ended the cell.
         error: &'a Error,
-        /// The last lines that the guest printed, as in [`Event::Answered`].
+        /// Last lines that the guest printed, as in [`Answered::printed`].
         printed: &'a [String],
     },
     /// A task changed.
     Task(&'a Task),
-    /// Handlers were replaced, and answer what is asked from now on. Told by whoever replaced them.
+    /// Handlers were replaced. New requests use the new ones.
     Replaced(&'a Change),
-    /// A handler was to be replaced and was not; nothing has changed.
+    /// Replacing a handler failed. The running handler stays.
     #[non_exhaustive]
     NotReplaced {
-        /// The handler's name.
+        /// Name of the handler.
         handler: &'a str,
-        /// What is wrong with the component that was to take its place.
+        /// Fault of the component that was to replace it.
         error: &'a Error,
     },
 }
 
-/// One conversation with one server. Dropping it ends its background work; in a store that outlives it, the work is
-/// done by whoever serves the same principal next.
+/// Answer to a request of the server.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Answered<'a> {
+    /// Method of the request.
+    pub method: &'a str,
+    /// Kind of the request; none for `ping` and for methods that no kind has.
+    pub kind: Option<Kind>,
+    /// Name of the component that answered, or `native` for a closure; none when the host answered.
+    pub handler: Option<&'a str>,
+    /// Error, when the answer is one.
+    pub error: Option<&'a RpcError>,
+    /// Time from the request's text to its answer.
+    pub elapsed: Duration,
+    /// Request as it came: JSON, and private to the user it is about.
+    pub request: &'a [u8],
+    /// Response as it goes out: JSON, and private like the request.
+    pub response: &'a [u8],
+    /// Last lines that the guest printed, oldest first, when its cell ended without an answer; empty otherwise. At most
+    /// 20 lines of 1,000 characters, printable, with the handler's secrets redacted. The lines are for the author of
+    /// the handler and never go to the server.
+    pub printed: &'a [String],
+}
+
+/// SessionContext with one server. Dropping it ends its background work. In a store that outlives the session, the next
+/// session of the same principal resumes the work.
 #[derive(Debug)]
 pub struct Session {
     pub(crate) inner: Arc<SessionInner>,
@@ -171,7 +177,7 @@ pub struct Session {
 pub(crate) struct SessionInner {
     pub(crate) handlers: HandlerRegistry,
     server: Arc<Implementation>,
-    /// What cells know of it.
+    /// View of the session that its cells get.
     context: Arc<SessionContext>,
     pub(crate) protocol_version: Arc<str>,
     tasks: Arc<Tasks>,
@@ -180,14 +186,14 @@ pub(crate) struct SessionInner {
     undeclared: Undeclared,
     in_flight: InFlight,
     cells: Cells,
-    /// Whether the server was told that it will hear of other roots.
+    /// Whether the server was promised notifications of changed roots.
     roots_list_changed: bool,
     progress: Arc<OpenProgress>,
     outbox: outbox::Sender,
-    /// Places to read the results of tasks in.
+    /// Permits to read results of tasks.
     results: Arc<Semaphore>,
     observer: Option<Observer>,
-    /// That of the session.
+    /// Span of the session.
     span: Span,
 }
 
@@ -198,7 +204,7 @@ impl std::fmt::Debug for SessionInner {
 }
 
 impl SessionInner {
-    /// See [`Session::answer`]. A request is seen under `parent`.
+    /// Answers a message; see [`Session::answer`]. The span of a request is a child of `parent`.
     pub(crate) async fn answer(self: &Arc<Self>, message: &[u8], parent: &Span) -> Option<Vec<u8>> {
         let reply = self.reply(message, parent).await?;
         background::start(self, reply.work);
@@ -232,12 +238,12 @@ impl HandlersObserver for SessionInner {
 }
 
 impl Session {
-    /// Starts a conversation. Everything to be sent comes out of the [`Outbox`].
+    /// Starts a conversation. All outgoing messages come out of the [`Outbox`].
     ///
-    /// Work that a stopped host left of this principal's tasks is begun again. Called outside of a tokio runtime, it
-    /// waits for the first task of this session to do so.
+    /// Work that a stopped host left of this principal's tasks is started again. Outside of a tokio runtime that waits
+    /// for the first task of this session.
     ///
-    /// It takes [`Handlers`], or [`HandlerRegistry`] that it shares with other sessions.
+    /// `handlers` are [`Handlers`], or [`HandlerRegistry`] that several sessions share.
     #[must_use]
     pub fn new(handlers: impl Into<HandlerRegistry>, options: SessionOptions) -> (Self, Outbox) {
         let handlers = handlers.into();
@@ -290,15 +296,15 @@ impl Session {
         (Self { inner }, receiver)
     }
 
-    /// Takes a message of the server: a request, whose answer goes to the [`Outbox`], or a notification. Responses
-    /// to requests of the client's own are not for a session.
+    /// Handles a message of the server: a request, whose answer goes to the [`Outbox`], or a notification. A session
+    /// takes no responses to requests that the client sent.
     ///
-    /// Run one of these for each message, side by side; dropping it drops the cell that serves the message. A request is
-    /// not begun while the [`Outbox`] is full, so whoever reads the server should bound what is handled at once, and read no
-    /// further then.
+    /// Call it concurrently for each message. Dropping the future drops the cell that serves the message. A request
+    /// does not start while the [`Outbox`] is full, so the reader of the server should limit how many messages it
+    /// handles at once, and stop reading at the limit.
     pub async fn handle(&self, message: &[u8]) {
         let outbox = &self.inner.outbox;
-        // A notification has no answer, and some tell that a request is given up that waits here.
+        // A notification has no answer and never waits: it may cancel a request that waits here.
         let mut place = None;
         if outbox.is_full() && is_request(message) {
             place = outbox.ready().await;
@@ -320,20 +326,20 @@ impl Session {
         let Some(Reply { message, work, _result }) = reply else { return };
         let unsent = UnsentWorkGuard::new(&self.inner, work);
         match outbox.send(message).await {
-            // The other error is that nobody takes messages any more.
+            // `Closed` means that the outbox was dropped.
             Ok(()) | Err(NotSent::Closed) => unsent.start(),
             Err(NotSent::Refused(error, answer)) => {
                 error.log(None, "an answer is dropped");
                 let id = Message::read(&answer).ok().and_then(|answer| answer.id);
                 let _ = outbox.send(Reply::error(id, &error.to_rpc()).message).await;
-                // The requestor never hears of its tasks, which end with `unsent`.
+                // The requestor never hears of its tasks; dropping `unsent` ends them.
             }
         }
         drop(place);
     }
 
-    /// The same, giving the answer to `send` instead of the [`Outbox`]. What may be told of the answer's task comes
-    /// afterwards.
+    /// Handles a message like [`Session::handle`], and passes the answer to `send` instead of the [`Outbox`].
+    /// Notifications about the answer's task come after that.
     pub async fn handle_with(&self, message: &[u8], send: impl FnOnce(Vec<u8>)) {
         let Some(reply) = self.inner.reply(message, &self.inner.span).await else { return };
         let unsent = UnsentWorkGuard::new(&self.inner, reply.work);
@@ -341,17 +347,18 @@ impl Session {
         unsent.start();
     }
 
-    /// The same, giving the answer to the caller. There is none for a notification, a response, or a request that
-    /// was cancelled meanwhile.
+    /// Handles a message like [`Session::handle`], and returns the answer. None for a notification, a response, or a
+    /// request that was cancelled meanwhile.
     pub async fn answer(&self, message: &[u8]) -> Option<Vec<u8>> {
         self.inner.answer(message, &self.inner.span).await
     }
 
-    /// Whether a message is a request of a kind that the handlers take. An application that answers some requests itself
-    /// asks this first, and keeps the rest; all others would get the kind's default error, or that of an unknown method.
+    /// Whether a message is a request of a kind that the handlers serve. An application that answers some requests
+    /// itself asks this first and keeps the others, which would get the kind's default error or that of an unknown
+    /// method.
     ///
-    /// Notifications are no requests. Those of the server belong to the session, too: it needs `notifications/cancelled`
-    /// and ignores all others.
+    /// False for notifications. Pass the server's notifications to the session anyway: it needs
+    /// `notifications/cancelled` and ignores the others.
     ///
     /// ```
     /// use taskcell::protocol::jsonrpc::Message;
@@ -379,8 +386,9 @@ impl Session {
         Kind::of(method, augmented).is_some_and(|kind| serves(kind) || processes(kind))
     }
 
-    /// Whether a request is for the handlers where an application answers the others: one that [`Session::handles`], or one
-    /// for a task of a kind that they take plainly, whose error is theirs.
+    /// Whether a request belongs to the handlers in an application that answers the other requests: a request that
+    /// [`Session::handles`], or a request for a task of a kind that the handlers serve only as a plain request, which
+    /// they refuse.
     pub fn takes(&self, message: &Message<'_>) -> bool {
         let active = self.inner.handlers.active();
         let serves = |kind: Kind| !matches!(active.handlers.responder(kind), Responder::Default);
@@ -388,19 +396,19 @@ impl Session {
         self.handles(message) || (message.id.is_some() && plain.is_some_and(serves))
     }
 
-    /// The handlers that answer. They can be replaced.
+    /// Returns the handlers of the session, which can be replaced.
     #[must_use]
     pub fn handlers(&self) -> &HandlerRegistry {
         &self.inner.handlers
     }
 
-    /// Ends the conversation and its background work, and waits until all is stored: unfinished work can be taken up
-    /// by the next host at once, where it would wait for its lease to run out otherwise.
+    /// Ends the conversation and its background work, and waits until everything is stored. The next host can then
+    /// resume unfinished work at once instead of waiting for its lease to run out.
     pub async fn close(self) {
         self.end().await;
     }
 
-    /// The same of a session that others have, too.
+    /// Ends the conversation like [`Session::close`], for a session that is shared.
     pub async fn end(&self) {
         self.inner.tasks.close().await;
     }
@@ -408,18 +416,18 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // Running work holds the tasks, so it would go on for ever otherwise.
+        // Running work holds the tasks, which would keep it alive forever.
         self.inner.tasks.stop();
     }
 }
 
-/// Whether a message is a request, by its members alone.
+/// Whether a message is a request, judged by its members alone.
 fn is_request(message: &[u8]) -> bool {
     #[derive(serde::Deserialize)]
     struct Members {
         id: Option<serde::de::IgnoredAny>,
         method: Option<serde::de::IgnoredAny>,
     }
-    // What is no message is answered with an error, too.
+    // A text that is no message is answered with an error, so it counts as a request.
     serde_json::from_slice(message).map_or(true, |Members { id, method }| id.is_some() && method.is_some())
 }

@@ -1,4 +1,4 @@
-//! A call of a handler: what its cell may use, what its answer becomes, and the work that it leaves.
+//! Call of a handler: the grants of its cell, the result of its output, and the work that it leaves.
 
 use std::collections::HashSet;
 use std::future::Future;
@@ -25,17 +25,17 @@ use crate::tasks::{Job, TaskError};
 use crate::telemetry::Outcome;
 use crate::validation::{ExpectedResult, related};
 
-/// What every request has.
+/// Context that every request has.
 pub(super) struct Call {
     pub(super) context: RequestContext,
     pub(super) progress: Option<Arc<Progress>>,
-    /// What the result of a task made for it has to be.
+    /// Result that a task made for the request must give.
     pub(super) expects: ExpectedResult,
 }
 
 impl Call {
-    /// Marks the result of a request that the server made for a task of its own.
-    /// [basic/utilities/tasks, Associating Task-Related Messages]
+    /// Marks the result of a request that the server made for one of its own tasks. [basic/utilities/tasks, Associating
+    /// Task-Related Messages]
     pub(super) fn relate(&self, meta: &mut Option<Json>) -> Result<(), RpcError> {
         match related::task_of(self.context.meta.as_deref()) {
             Some(task) => related::mark(meta, &task).map_err(|error| broken(&error)),
@@ -44,28 +44,32 @@ impl Call {
     }
 }
 
-/// Who served a request, for the observer and the audit log.
+/// Record of how a request is served, for the observer and the audit log.
 pub(super) struct Route<'a> {
-    /// What serves it.
+    /// Handlers that serve the request.
     pub(super) active: &'a ActiveHandlers,
     pub(super) kind: Option<Kind>,
     pub(super) handler: Option<&'a KindHandler>,
-    /// The task it was about.
+    /// Task that the request is about.
     pub(super) task: Option<String>,
-    /// The last lines that the guest printed, when its cell ended without an answer.
+    /// Last lines that the guest printed, when its cell ended without an answer.
     pub(super) printed: Vec<String>,
-    /// What it is that an error tells of: a refusal of the host's own, until somebody was asked.
+    /// Outcome to report when the request ends with an error: a refusal of the host until a handler is called.
     pub(super) outcome: Outcome,
 }
 
-impl Route<'_> {
-    /// The answer when nobody serves the kind.
+impl<'a> Route<'a> {
+    pub(super) fn new(active: &'a ActiveHandlers, kind: Option<Kind>) -> Self {
+        Self { active, kind, handler: None, task: None, printed: Vec::new(), outcome: Outcome::Refused }
+    }
+
+    /// Returns the kind's default answer, for a kind without a handler.
     pub(super) fn default_answer(&mut self, kind: Kind) -> RpcError {
         self.outcome = Outcome::Default;
         kind.default_answer()
     }
 
-    /// An error that the handler returned, as it goes out.
+    /// Returns an error of the handler in the form in which it goes out.
     fn returned(&mut self, id: &RawValue, error: RpcError, bounds: Bounds) -> RpcError {
         match bounded(id, error, bounds) {
             Ok(error) => {
@@ -78,7 +82,8 @@ impl Route<'_> {
 }
 
 impl SessionInner {
-    /// Calls the kind's handler, a component in a cell, or gives the kind's default. `finish` makes the result of the output.
+    /// Calls the kind's handler, a component in a cell or a closure, or gives the kind's default answer. `finish` turns
+    /// the output into the result.
     pub(super) async fn serve<E: Export, R: Serialize, F: Future<Output = Result<R, RpcError>>>(
         self: &Arc<Self>,
         route: &mut Route<'_>,
@@ -97,7 +102,7 @@ impl SessionInner {
             KindHandler::Native(native) => {
                 let answer = self.call_native::<E>(native, kind, call, params).await?;
                 let output = answer.map_err(|error| route.returned(id, error, *bounds))?;
-                // No cell, so nothing was made in one.
+                // Without a cell nothing was created in one.
                 let result = finish(output, &Created::default()).await?;
                 return Reply::result(id, &result, *bounds);
             }
@@ -112,7 +117,7 @@ impl SessionInner {
             ..CallContext::new(handler.info())
         };
         if handler.info().grants.tasks {
-            // A task that is being made stays this host's only as long as the lease is renewed.
+            // A new task stays with this host only while its lease is renewed.
             self.tasks.keep(self);
         }
         let bounds = handler.limits().bounds();
@@ -123,7 +128,7 @@ impl SessionInner {
                 let finished = match poll!(finishing.as_mut()) {
                     Poll::Ready(finished) => finished,
                     Poll::Pending => {
-                        // Nobody waits with a slice.
+                        // Waiting must not hold a CPU slice.
                         drop(slice.take());
                         finishing.await
                     }
@@ -139,7 +144,7 @@ impl SessionInner {
                 Err(error.to_rpc())
             }
         };
-        // What the answer costs the host counts for the handler, too.
+        // The host's work on the answer counts as the handler's CPU time.
         drop(slice);
         let reply = match reply {
             Ok(reply) => self.store_work(reply, kind, call, &mut cell).await,
@@ -157,7 +162,7 @@ impl SessionInner {
         }
     }
 
-    /// Calls a closure. An error is the host's own.
+    /// Calls a closure.
     async fn call_native<E: Export>(
         &self,
         native: &NativeHandler,
@@ -166,14 +171,14 @@ impl SessionInner {
         params: E::Params<'_>,
     ) -> Result<Answer<E::Output>, RpcError> {
         let progress = call.progress.clone();
-        // A closure may leave its context to something that goes on when the request has ended.
+        // The closure may leave its context to a task that outlives the request.
         let _open = progress.clone().map(CloseOnDrop);
         let context = NativeContext::new(call.context.clone(), kind, call.expects.clone(), &self.tasks, progress);
         polled::outside(native.answer::<E>(context, params)).await
     }
 
-    /// Stores the work that a handler spawned, before the requestor hears of its tasks. Those that a handler made without
-    /// work are confirmed.
+    /// Stores the work that a handler spawned, before the requestor hears of its tasks, and confirms the tasks that the
+    /// handler created without work.
     async fn store_work(
         self: &Arc<Self>,
         mut reply: Reply,
@@ -189,7 +194,7 @@ impl SessionInner {
             let job = Job { kind: kind.info().export.to_owned(), context: call.context.clone(), input };
             match self.tasks.spawn(&id, job).await {
                 Ok(claim) => unsent.add(claim),
-                // It has ended meanwhile, or is being worked on.
+                // The task has ended meanwhile, or is being worked on.
                 Err(TaskError::NotFound { .. }) => {
                     tracing::warn!(task.id = id, "work was spawned for a task that needs none; it is not started");
                 }
@@ -202,7 +207,7 @@ impl SessionInner {
     }
 }
 
-/// Lets no more progress through when the request has ended, be it answered or dropped.
+/// Closes the progress of a request when the request ends, with or without an answer.
 struct CloseOnDrop(Arc<Progress>);
 
 impl Drop for CloseOnDrop {

@@ -1,12 +1,12 @@
 //! W3C trace context, from and to `_meta` of messages. [basic, `_meta`: `traceparent`, `tracestate`; W3C Trace Context, 3]
 //!
-//! With a [`Propagator`], the span of a request continues the trace of the server that sent it, and calls to a server carry the
-//! trace on. Without, what a request carries is a field of its span, so that logs can be joined. `baggage` is neither read
-//! nor sent: nobody here has a use for it, and it may hold anything.
+//! With a [`Propagator`], the span of a request continues the trace of the server that sent it, and calls to a server
+//! carry the trace on. Without one, the trace context of a request is a field of its span, so that logs can be joined.
+//! `baggage` is neither read nor sent: the host has no use for it, and it may contain anything.
 //!
-//! What a server writes is checked before anybody reads it; what is wrong counts as absent. It is left in `_meta`, where the
-//! handler finds it as it was. A guest's requests through `wasi:http` carry no context: it would let a third party follow a
-//! user.
+//! The context of a server is checked before use; a malformed one counts as absent. It stays in `_meta`, where the
+//! handler finds it unchanged. A guest's requests through `wasi:http` carry no context, which would let a third party
+//! follow a user.
 
 use std::sync::OnceLock;
 
@@ -14,45 +14,44 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tracing::Span;
 
-/// The member of `_meta` that names a place in a trace. [W3C Trace Context, 3.2]
+/// Member of `_meta` with the position in a trace. [W3C Trace Context, 3.2]
 pub const TRACEPARENT: &str = "traceparent";
-/// The member of `_meta` with what tracing systems add to that. [W3C Trace Context, 3.3]
+/// Member of `_meta` with data that tracing systems add to the position. [W3C Trace Context, 3.3]
 pub const TRACESTATE: &str = "tracestate";
 
-/// Bytes of a `traceparent`: of version 0, and the most of later ones.
+/// Size of a `traceparent` of version 0, and the limit for later versions, in bytes.
 const SIZE: usize = 55;
 const MAX_SIZE: usize = 200;
-/// Bytes of a `tracestate` that have to be carried on; what has more is left out. [W3C Trace Context, 3.3.1.5]
+/// Size of a `tracestate` that must be carried on, in bytes; a longer one is left out. [W3C Trace Context, 3.3.1.5]
 const MAX_STATE: usize = 512;
 
-/// A place in a trace, as text.
+/// Position in a trace, as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TraceContext {
-    /// The `traceparent`.
+    /// Value of `traceparent`.
     pub parent: String,
-    /// The `tracestate`, where there is one.
+    /// Value of `tracestate`, where there is one.
     pub state: Option<String>,
 }
 
-/// Carries traces on between the spans of this crate and the messages of MCP, for whatever keeps the traces. The crate
-/// `taskcell-otel` has one for the layer of OpenTelemetry.
+/// Bridge between the spans of this crate and the trace context in MCP messages, for the system that keeps the traces.
+/// The crate `taskcell-otel` implements it for the layer of OpenTelemetry.
 pub trait Propagator: Send + Sync + 'static {
-    /// Gives the place in a trace of the span that the caller is in; none where nothing keeps one.
+    /// Returns the trace context of the current span; none outside of a trace.
     fn current(&self) -> Option<TraceContext>;
 
-    /// Has `span`, which nobody has entered yet, continue the trace at `context`, and refer to the span of its session by
-    /// a link.
+    /// Makes `span`, which is not entered yet, continue the trace at `context`, and link to the span of its `session`.
     fn continue_trace(&self, span: &Span, session: &Span, context: &TraceContext);
 }
 
 static PROPAGATOR: OnceLock<Box<dyn Propagator>> = OnceLock::new();
 
-/// Sets the propagator of the process. The first one stays: false where there is one already.
+/// Sets the propagator of the process. Returns false, and keeps the first one, if there is one already.
 pub fn set_propagator(propagator: impl Propagator) -> bool {
     PROPAGATOR.set(Box::new(propagator)).is_ok()
 }
 
-/// `_meta`, as far as it is about traces. Members of a wrong type must not hide the others.
+/// Members of `_meta` with trace context. Each is read alone, so that one of a wrong type does not hide the other.
 #[derive(Deserialize)]
 struct Meta<'a> {
     #[serde(borrow)]
@@ -62,7 +61,7 @@ struct Meta<'a> {
 }
 
 impl TraceContext {
-    /// That of a request, by its text, which was read as JSON-RPC before.
+    /// Reads the trace context of a request from its text, which is known to be JSON-RPC.
     pub(super) fn of_request(text: &str) -> Option<Self> {
         #[derive(Deserialize)]
         struct Request<'a> {
@@ -74,7 +73,7 @@ impl TraceContext {
             #[serde(borrow, rename = "_meta")]
             meta: Option<Meta<'a>>,
         }
-        // Most have none, and are not read again to find that.
+        // Most requests have none, and are not parsed again to find that.
         if !text.contains(TRACEPARENT) {
             return None;
         }
@@ -82,7 +81,7 @@ impl TraceContext {
         Self::read(params?.meta?)
     }
 
-    /// That of `_meta`.
+    /// Reads the trace context of a `_meta`.
     pub(super) fn of_meta(meta: &str) -> Option<Self> {
         Self::read(serde_json::from_str(meta).ok()?)
     }
@@ -94,14 +93,16 @@ impl TraceContext {
     }
 }
 
-/// The members that `_meta` of a request gets that is sent now; none where nobody traces.
-pub fn outgoing() -> impl Iterator<Item = (&'static str, String)> {
+/// Returns the members that continue the current trace in `_meta` of a request to a server: [`TRACEPARENT`], and
+/// [`TRACESTATE`] where there is one. Empty without a [`Propagator`], and outside of a trace that one keeps.
+/// [basic, `_meta`]
+pub fn outgoing_meta() -> impl Iterator<Item = (&'static str, String)> {
     let context = PROPAGATOR.get().and_then(|propagator| propagator.current());
     let (parent, state) = context.map_or((None, None), |context| (Some(context.parent), context.state));
     parent.map(|parent| (TRACEPARENT, parent)).into_iter().chain(state.map(|state| (TRACESTATE, state)))
 }
 
-/// Has a span, which nobody has entered yet, continue the trace of whoever sent this; its own session is a link of it.
+/// Makes a span, which is not entered yet, continue the trace of the sender, with a link to the span of its session.
 pub(super) fn adopt(span: &Span, session: &Span, context: Option<TraceContext>) {
     let Some(context) = context else { return };
     span.record("taskcell.traceparent", &*context.parent);
@@ -137,7 +138,7 @@ mod tests {
 
     const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-    /// What a server writes, and what is made of it.
+    /// Columns: the two members that a server writes, and whether each is read.
     #[test]
     fn what_is_no_trace_context_counts_as_absent() {
         let long = format!("\"{PARENT}{}\"", "-x".repeat(100));

@@ -1,4 +1,4 @@
-//! All metrics, by the `metrics` facade.
+//! Metrics, through the `metrics` facade.
 //!
 //! Labels are words from tables of this crate, so their number is bounded whatever a server or a guest does.
 
@@ -10,39 +10,39 @@ use super::Outcome;
 use crate::kinds::Kind;
 use crate::protocol::types::TaskStatus;
 
-/// A metric.
+/// Description of a metric.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct MetricInfo {
-    /// Its name.
+    /// Name of the metric.
     pub name: &'static str,
-    /// What it is.
+    /// Type of the metric.
     pub metric_type: MetricType,
-    /// The unit of its values.
+    /// Unit of the values.
     pub unit: Unit,
-    /// The labels that each value has.
+    /// Labels of each value.
     pub labels: &'static [&'static str],
-    /// What is counted or measured.
+    /// Meaning of the values.
     pub about: &'static str,
 }
 
-/// What a metric is.
+/// Type of a metric.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum MetricType {
-    /// A number that only grows.
+    /// Number that only grows.
     Counter,
-    /// A number that goes up and down.
+    /// Number that goes up and down.
     Gauge,
-    /// How values are distributed. With upper bounds of buckets that suit it, for recorders that have buckets.
+    /// Distribution of values, with the upper bounds of suitable buckets for recorders that have buckets.
     Histogram(&'static [f64]),
 }
 
-/// Bounds for times in seconds.
+/// Buckets for times in seconds.
 const SECONDS: MetricType = MetricType::Histogram(&[
     0.000_01, 0.000_025, 0.000_1, 0.000_25, 0.001, 0.002_5, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0, 30.0, 120.0, 600.0,
 ]);
-/// Bounds for memory in bytes.
+/// Buckets for memory in bytes.
 const BYTES: MetricType = MetricType::Histogram(&[
     65_536.0,
     262_144.0,
@@ -59,7 +59,7 @@ macro_rules! metrics {
     ($($id:ident = $name:literal, $type:expr, $unit:ident, [$($label:literal),*], $about:literal;)+) => {
         $(const $id: &str = $name;)+
 
-        /// All metrics.
+        /// All metrics of this crate.
         pub const METRICS: &[MetricInfo] = &[
             $(MetricInfo { name: $id, metric_type: $type, unit: Unit::$unit, labels: &[$($label),*], about: $about },)+
         ];
@@ -90,15 +90,15 @@ metrics! {
     LOADS = "taskcell_component_loads_total", MetricType::Counter, Count, ["source"],
         "components that were compiled (`compiler`) or found compiled (`cache`)";
     LOAD_DURATION = "taskcell_component_load_seconds", SECONDS, Seconds, ["source"],
-        "how long that took";
+        "time to compile a component, or to find it compiled";
     RELOADS = "taskcell_reloads_total", MetricType::Counter, Count, ["outcome"],
         "reloads of handlers: `replaced`, `unchanged`, `failed`";
     LIMIT_HITS = "taskcell_limit_hits_total", MetricType::Counter, Count, ["kind"],
         "limits that were hit, by the kind of the error";
 }
 
-/// Tells the recorder that is installed what the metrics are: their units, and what they count. To be called once, after it
-/// was installed.
+/// Describes all metrics to the installed recorder: their units and meanings. Call it once, after installing the
+/// recorder.
 pub fn describe_metrics() {
     for MetricInfo { name, metric_type, unit, about, .. } in METRICS {
         match metric_type {
@@ -109,19 +109,19 @@ pub fn describe_metrics() {
     }
 }
 
-/// Whether a recorder is installed. The one that stands for none has no size, where one that keeps metrics has.
+/// Whether a recorder is installed. The no-op recorder has size zero; a recorder that keeps metrics has not.
 pub(super) fn recording() -> bool {
     metrics::with_recorder(|recorder| size_of_val(recorder) > 0)
 }
 
-/// The label `kind`: the kind's export.
+/// Returns the label `kind`: the kind's export.
 fn label(kind: Option<Kind>) -> &'static str {
     kind.map_or("other", |kind| kind.info().export)
 }
 
 pub(super) fn request_ended(kind: Option<Kind>, outcome: Outcome, duration: Duration) {
     if recording() {
-        metrics::counter!(REQUESTS, "kind" => label(kind), "outcome" => outcome.word()).increment(1);
+        metrics::counter!(REQUESTS, "kind" => label(kind), "outcome" => outcome.into_str()).increment(1);
         metrics::histogram!(REQUEST_DURATION, "kind" => label(kind)).record(duration);
     }
 }
@@ -140,7 +140,7 @@ pub(super) fn cell_ended(export: &'static str, cpu: Duration, memory: usize) {
 pub(super) fn import_ended(interface: &'static str, function: &'static str, outcome: Outcome, duration: Duration) {
     if recording() {
         let labels = [("interface", interface), ("function", function)];
-        metrics::counter!(IMPORTS, "interface" => interface, "function" => function, "outcome" => outcome.word())
+        metrics::counter!(IMPORTS, "interface" => interface, "function" => function, "outcome" => outcome.into_str())
             .increment(1);
         metrics::histogram!(IMPORT_DURATION, &labels).record(duration);
     }
@@ -153,19 +153,19 @@ pub(super) fn model_tokens(input: Option<u64>, output: Option<u64>) {
     }
 }
 
-/// A task was made.
+/// Counts a new task.
 pub(crate) fn task_created() {
     metrics::counter!(TASKS_CREATED).increment(1);
 }
 
-/// A task ended in this status.
+/// Counts a task that ended in `status`.
 pub(crate) fn task_ended(status: TaskStatus) {
     if recording() {
         metrics::counter!(TASKS_ENDED, "status" => status.as_str()).increment(1);
     }
 }
 
-/// A component was compiled, or found in the cache.
+/// Counts a component that was compiled, or found in the cache.
 pub(crate) fn component_loaded(cached: bool, duration: Duration) {
     if recording() {
         let source = if cached { "cache" } else { "compiler" };
@@ -174,14 +174,14 @@ pub(crate) fn component_loaded(cached: bool, duration: Duration) {
     }
 }
 
-/// A handler was to be replaced, with this outcome.
+/// Counts an attempt to replace a handler, by its outcome.
 pub(crate) fn reloaded(outcome: &'static str) {
     if recording() {
         metrics::counter!(RELOADS, "outcome" => outcome).increment(1);
     }
 }
 
-/// A limit was hit.
+/// Counts a limit that was hit.
 pub(crate) fn limit_hit(kind: &'static str) {
     if recording() {
         metrics::counter!(LIMIT_HITS, "kind" => kind).increment(1);

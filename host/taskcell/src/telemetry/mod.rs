@@ -1,12 +1,12 @@
-//! What can be seen of a host while it works: spans by `tracing`, and metrics by `metrics`.
+//! Telemetry of a host: spans through `tracing`, and metrics through `metrics`.
 //!
-//! Both are facades, so an application installs whatever listens, and nobody need. Where nobody does, a request pays for a few
-//! loads and branches: no clock is read, nothing is formatted, nothing allocated. All names stand in two tables,
-//! [`SPANS`] and [`METRICS`], which `docs/observability.md` repeats; the code that makes spans and counts is here alone, so
-//! that the rest of the crate says only what happened.
+//! Both crates are facades: an application installs a subscriber and a recorder, or none. Without them telemetry costs
+//! a request a few loads and branches: it reads no clock, formats nothing and allocates nothing. All names stand in two
+//! tables, [`SPANS`] and [`METRICS`], which `docs/observability.md` repeats. Only this module creates spans and counts,
+//! so that the rest of the crate reports events and nothing else.
 //!
-//! Nothing of what a request is about goes into a field: no prompt, no answer, no setting, no argument of an import, no
-//! principal. What a server names is cut and made printable.
+//! Contents of requests never go into a field: no prompt, no answer, no setting, no argument of an import, no
+//! principal. Names that a server chose are truncated and made printable.
 //!
 //! | file | knows |
 //! |---|---|
@@ -17,7 +17,7 @@
 //! | `metrics` | all metrics |
 //! | `limit_hit` | a limit that was hit: its line in the log, and its count |
 //!
-//! It knows the types of MCP and no others: an error is what [`ErrorType`] says of it.
+//! The module knows the types of MCP and no others; errors implement [`ErrorType`].
 
 mod cells;
 mod context;
@@ -30,7 +30,7 @@ pub use limit_hit::Usage;
 pub use metrics::{METRICS, MetricInfo, MetricType, describe_metrics};
 
 pub(crate) use cells::{CellWatch, Measured};
-pub use context::{Propagator, TRACEPARENT, TRACESTATE, TraceContext, outgoing, set_propagator};
+pub use context::{Propagator, TRACEPARENT, TRACESTATE, TraceContext, outgoing_meta, set_propagator};
 pub(crate) use imports::{Import, import, model_used};
 pub(crate) use metrics::{component_loaded, reloaded, task_created, task_ended};
 pub use spans::CallWatch;
@@ -44,24 +44,25 @@ use tracing::Span;
 
 use crate::protocol::types::RpcError;
 
-/// Characters of a name that somebody else chose.
+/// Number of characters that a field keeps of a foreign name.
 const MAX_NAME: usize = 200;
 
-/// A kind of span.
+/// Description of a kind of span.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct SpanInfo {
-    /// Its name.
+    /// Name of the span.
     pub name: &'static str,
-    /// Its level.
+    /// Level of the span.
     pub level: tracing::Level,
-    /// What it lasts for.
+    /// Operation that the span covers.
     pub about: &'static str,
-    /// The names of its fields. Those with `otel.` are for the layer of OpenTelemetry, which takes them as name, kind and status.
+    /// Names of the fields. Those with the prefix `otel.` are read by the layer of OpenTelemetry as name, kind and
+    /// status.
     pub fields: &'static [&'static str],
 }
 
-/// All spans, the outermost first. Their target is `taskcell::observe`.
+/// All spans of this crate, the outermost first. Their target is `taskcell::observe`.
 pub const SPANS: &[SpanInfo] = &[
     SpanInfo {
         name: "session",
@@ -162,64 +163,55 @@ pub const SPANS: &[SpanInfo] = &[
     },
 ];
 
-/// How something ended: the field `taskcell.outcome` of spans, and the label `outcome` of metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Outcome of an operation: the field `taskcell.outcome` of spans, and the label `outcome` of metrics.
+///
+/// The words are the names of the cases in lower case; dashboards rely on them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(const_into_str, serialize_all = "snake_case")]
 pub(crate) enum Outcome {
-    /// With a result.
+    /// The operation gave a result.
     Ok,
-    /// With an error that the handler returned, a server answered with, or a guest was given.
+    /// A handler returned an error, a server answered with one, or a guest was given one.
     Error,
-    /// No handler takes the kind: with its default error.
+    /// No handler serves the kind, so its default error is the answer.
     Default,
-    /// The host refused it before a handler saw it.
+    /// The host refused the operation before a handler saw it.
     Refused,
-    /// Without an answer, or with one that is none: a trap, a limit, a broken rule.
+    /// There is no answer, or no valid one: a trap, a limit, a broken rule.
     Failed,
-    /// The server cancelled it.
+    /// The server cancelled the operation.
     Cancelled,
-    /// Nobody waited any more: the future was dropped.
+    /// The future was dropped, because its caller gave up.
     Dropped,
 }
 
 impl Outcome {
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Error => "error",
-            Self::Default => "default",
-            Self::Refused => "refused",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-            Self::Dropped => "dropped",
-        }
-    }
-
-    /// Whether OpenTelemetry is to see an error. Who cancels does not fail.
+    /// Whether OpenTelemetry is to see an error. Cancelling is none.
     const fn is_error(self) -> bool {
         !matches!(self, Self::Ok | Self::Cancelled | Self::Dropped)
     }
 }
 
-/// An error as spans tell of it.
+/// Error as spans report it.
 pub(crate) trait ErrorType {
-    /// The stable word of the error: the field `error.type`.
+    /// Returns the stable word of the error, the field `error.type`.
     fn error_type(&self) -> &'static str;
 
-    /// How something ended that ended with the error.
+    /// Returns the outcome of an operation that ends with this error.
     fn outcome(&self) -> Outcome {
         Outcome::Failed
     }
 
-    /// The error of a server or of a handler that it stands for; none for one of the host.
+    /// Returns the error of a server or of a handler that this error stands for; none for an error of the host.
     fn rpc(&self) -> Option<&RpcError> {
         None
     }
 }
 
-/// Makes a span, if anybody listens at its level.
+/// Creates a span, if a subscriber takes its level.
 ///
-/// That is asked first, for `tracing` with its feature `log`, which others switch on, makes the text of every field where no
-/// subscriber is installed: it could be for the `log` crate.
+/// The level is checked first, because `tracing` with its feature `log`, which other crates switch on, formats every
+/// field when no subscriber is installed, for a possible logger of the `log` crate.
 macro_rules! span {
     ($level:ident, parent: $parent:expr, $($rest:tt)*) => {
         if tracing::level_filters::LevelFilter::current() >= tracing::Level::$level {
@@ -238,16 +230,16 @@ macro_rules! span {
 }
 use span;
 
-/// The time now, if anybody listens.
+/// Returns the time now, if telemetry is enabled.
 fn begin(span: &Span) -> Option<Instant> {
     (!span.is_disabled() || metrics::recording()).then(Instant::now)
 }
 
-/// Writes how a span ended; gives how long it took.
+/// Records how a span ended. Returns its duration.
 fn end(span: &Span, start: Instant, outcome: Outcome) -> Duration {
     let wall = start.elapsed();
     if !span.is_disabled() {
-        span.record("taskcell.outcome", outcome.word()).record("taskcell.wall_us", microseconds(wall));
+        span.record("taskcell.outcome", outcome.into_str()).record("taskcell.wall_us", microseconds(wall));
         if outcome.is_error() {
             span.record("otel.status_code", "ERROR");
         }
@@ -255,13 +247,13 @@ fn end(span: &Span, start: Instant, outcome: Outcome) -> Duration {
     wall
 }
 
-/// Signed, for the layer of OpenTelemetry makes text of what has no sign.
+/// Returns signed microseconds, because the layer of OpenTelemetry turns unsigned numbers into text.
 fn microseconds(time: Duration) -> i64 {
     i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// The field `error.type` of an error that ended something this way: the host's own word, or the code. What a handler or a
-/// server writes beside its code is its own affair, and may be private.
+/// Returns the field `error.type` of an error: the word of the host for its own error, otherwise the code. Data that a
+/// handler or a server adds to its code may be private.
 fn error_type(error: &RpcError, outcome: Outcome) -> Cow<'_, str> {
     #[derive(Deserialize)]
     struct Data<'a> {

@@ -1,7 +1,7 @@
-//! Sessions, requests, background work, and calls to servers of revision 2026-07-28.
+//! Spans of sessions, requests, background work, and calls to servers of revision 2026-07-28.
 //!
-//! A request belongs to its session, whoever polls it; what the poller's own span is follows from it as a link. Spans that
-//! last across an await are entered for each poll alone, by [`tracing::Instrument`].
+//! The span of a request is a child of its session's span, whatever task polls it, and links to the span of the poller.
+//! A span that lasts across an await is entered for each poll by [`tracing::Instrument`].
 
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ use crate::kinds::Kind;
 use crate::protocol::types::RpcError;
 use crate::text::one_line;
 
-/// The span of a session.
+/// Creates the span of a session.
 pub(crate) fn session(server: &str, revision: &str) -> Span {
     span!(
         INFO,
@@ -25,7 +25,7 @@ pub(crate) fn session(server: &str, revision: &str) -> Span {
     )
 }
 
-/// A request of the server, as long as it lasts.
+/// Watch of one request of the server. Dropping it ends the span.
 pub(crate) struct RequestWatch {
     span: Span,
     start: Option<Instant>,
@@ -34,7 +34,8 @@ pub(crate) struct RequestWatch {
 }
 
 impl RequestWatch {
-    /// Begins a request, of this text, under `parent`: the session, or the call that it is an input of.
+    /// Starts watching a request with this text, as a child of `parent`: the span of its session, or of the call that
+    /// the request is an input of.
     pub(crate) fn begin(parent: &Span, revision: &str, method: &str, id: &RawValue, text: &[u8]) -> Self {
         let span = span!(
             INFO,
@@ -69,7 +70,7 @@ impl RequestWatch {
         &self.span
     }
 
-    /// It ended so: by the handler of this name, with this error if that was the answer.
+    /// Records how the request ended: the handler that answered, and the error if the answer is one.
     pub(crate) fn ended(
         &mut self,
         outcome: Outcome,
@@ -96,7 +97,7 @@ impl Drop for RequestWatch {
     }
 }
 
-/// The work of a task, as long as it lasts.
+/// Watch of the work of one task. Dropping it ends the span.
 pub(crate) struct WorkWatch {
     span: Span,
     start: Option<Instant>,
@@ -104,7 +105,7 @@ pub(crate) struct WorkWatch {
 }
 
 impl WorkWatch {
-    /// Begins the work of a task that a request of this kind made, with this `_meta`.
+    /// Starts watching the work of a task that a request of `kind` with the `_meta` `meta` made.
     pub(crate) fn begin(session: &Span, kind: Option<Kind>, task: &str, attempt: u32, meta: Option<&str>) -> Self {
         let span = span!(
             INFO,
@@ -130,7 +131,7 @@ impl WorkWatch {
         &self.span
     }
 
-    /// The handler answered so, or there is no answer.
+    /// Records the answer of the handler, or the error of the host when there is no answer.
     pub(crate) fn ended<T>(&mut self, done: &Result<Result<T, RpcError>, RpcError>) {
         let (outcome, error) = match done {
             Ok(Ok(_)) => (Outcome::Ok, None),
@@ -152,7 +153,11 @@ impl Drop for WorkWatch {
     }
 }
 
-/// A call to a server, as long as it lasts.
+/// Watch of one call to a server: its span `call`, with duration and outcome; see [`SPANS`](super::SPANS).
+///
+/// Dropping the watch ends the span, with the outcome `dropped` if no answer was recorded. Run the call inside
+/// [`CallWatch::span`], so that its events belong to the span.
+#[derive(Debug)]
 pub struct CallWatch {
     span: Span,
     start: Option<Instant>,
@@ -160,7 +165,8 @@ pub struct CallWatch {
 }
 
 impl CallWatch {
-    /// Begins a call, under whatever span the application is in.
+    /// Starts the span of a call of `method` in MCP revision `revision`, as a child of the current span.
+    #[must_use]
     pub fn begin(revision: &str, method: &str) -> Self {
         let method = || one_line(method, MAX_NAME);
         let span = span!(
@@ -186,12 +192,12 @@ impl CallWatch {
         &self.span
     }
 
-    /// The server has asked for input so often.
-    pub fn rounds(&self, rounds: u32) {
+    /// Records how often the server has asked for input.
+    pub(crate) fn rounds(&self, rounds: u32) {
         self.span.record("taskcell.rounds", i64::from(rounds));
     }
 
-    /// The server answered so.
+    /// Records the answer of the server as the outcome of the call.
     pub fn answered<T>(&mut self, answer: &Result<T, RpcError>) {
         self.outcome = if answer.is_ok() { Outcome::Ok } else { Outcome::Error };
         if !self.span.is_disabled() {
@@ -199,7 +205,7 @@ impl CallWatch {
         }
     }
 
-    /// It came back so.
+    /// Records how the call ended.
     pub(crate) fn ended<T, E: ErrorType>(&mut self, outcome: &Result<T, E>) {
         self.outcome = outcome.as_ref().err().map_or(Outcome::Ok, ErrorType::outcome);
         if let (false, Err(error)) = (self.span.is_disabled(), outcome) {
@@ -219,7 +225,7 @@ impl Drop for CallWatch {
     }
 }
 
-/// The span of a server's task that a call waits for.
+/// Creates the span of a server's task that a call waits for.
 pub(crate) fn remote_task(id: &str) -> Span {
     span!(INFO, "remote_task", task.id = one_line(id, MAX_NAME))
 }

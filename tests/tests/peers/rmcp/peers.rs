@@ -41,7 +41,9 @@ impl Answered {
             let mut options = SessionOptions::new(server);
             let answered = answered.clone();
             options.observer = Some(Arc::new(move |event| {
-                if let Event::Answered { kind: Some(kind), handler: Some(_), .. } = event {
+                if let Event::Answered(event) = event
+                    && let (Some(kind), Some(_)) = (event.kind, event.handler)
+                {
                     answered.0.lock().unwrap().push(kind.info().export.to_owned());
                 }
             }));
