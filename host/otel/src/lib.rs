@@ -1,12 +1,12 @@
-//! Export of spans and metrics by OpenTelemetry: OTLP over HTTP, from the standard variables of the environment.
+//! Export of spans and metrics through OpenTelemetry: OTLP over HTTP, configured by the standard environment variables.
 //!
-//! An application that has a pipeline of its own needs little of this: a layer of `tracing-opentelemetry` sees the spans of
-//! [`taskcell::telemetry`] like all others, and after [`install_propagator`] requests continue the traces of their servers under
-//! it. The rest is for the program, and for applications that have nothing yet.
+//! An application with a pipeline of its own needs only [`install_propagator`]: a layer of `tracing-opentelemetry` sees
+//! the spans of [`taskcell::telemetry`] like all others, and with the propagator requests continue the traces of their
+//! servers. [`Export`] is for the `taskcell` program, and for applications without a pipeline.
 //!
-//! What is exported goes through bounded queues to a thread with a runtime of its own. So no request ever waits for a
-//! collector; what the queues cannot take is lost. Only spans of taskcell go out, never events: lines of the log hold
-//! what handlers print.
+//! Spans and metrics go through bounded queues to a thread with a runtime of its own, so no request waits for a
+//! collector. Data that does not fit into the queues is lost. Only spans of taskcell are exported, never events: log
+//! lines contain what handlers print.
 //!
 //! ```no_run
 //! use tracing_subscriber::layer::SubscriberExt;
@@ -57,37 +57,37 @@ use tracing_subscriber::registry::LookupSpan;
 
 use thread::Thread;
 
-/// Who exports, where the environment does not say.
+/// Default of `service.name`.
 const SERVICE: &str = "taskcell";
 
-/// How long [`Export`] waits for the collector when it is dropped.
+/// Time that [`Export`] waits for the collector when it is dropped.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// The variables that name a collector: for all, for spans, for metrics.
+/// Variables that name a collector: for all signals, for spans, for metrics.
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
 const METRICS_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT";
 
-/// Why nothing is exported.
+/// Reason why spans or metrics are not exported.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExportError {
-    /// A variable of the environment is wrong, or the thread that exports cannot be started.
+    /// An environment variable is wrong, or the exporting thread cannot be started.
     #[error("spans and metrics cannot be exported: {0}; look at the variables OTEL_EXPORTER_OTLP_*")]
     Setup(String),
-    /// The process has a recorder of metrics already.
+    /// The process already has a metrics recorder.
     #[error("metrics cannot be exported: another recorder is installed")]
     Recorder,
-    /// What was left did not reach the collector.
+    /// The last spans and metrics did not reach the collector.
     #[error("the last spans and metrics were not exported: {0}")]
     Flush(String),
 }
 
-/// An export that is set up. Dropping it sends what is left, and waits for that for up to three seconds.
+/// Running export. Dropping it sends the remaining data, and waits up to three seconds for that.
 pub struct Export {
     spans: Option<SdkTracerProvider>,
     metrics: Option<(SdkMeterProvider, metrics::Recorder)>,
-    /// Ends after the providers, which need it.
+    /// Exporting thread, which ends after the providers that need it.
     thread: Thread,
 }
 
@@ -100,7 +100,7 @@ impl std::fmt::Debug for Export {
     }
 }
 
-/// Whether spans and metrics are to be exported.
+/// Returns whether spans, and whether metrics, are to be exported.
 fn wanted() -> (bool, bool) {
     let variable = |name: &str| std::env::var(name).unwrap_or_default();
     let off = variable("OTEL_SDK_DISABLED").eq_ignore_ascii_case("true");
@@ -110,16 +110,16 @@ fn wanted() -> (bool, bool) {
     (wants(TRACES_ENDPOINT, "OTEL_TRACES_EXPORTER"), wants(METRICS_ENDPOINT, "OTEL_METRICS_EXPORTER"))
 }
 
-/// Has requests continue the traces of their servers, and calls to servers carry theirs on, under any layer of
-/// `tracing-opentelemetry`. For an application with a pipeline of its own; [`Export::from_env`] does it, too.
+/// Makes requests continue the traces of their servers, and calls to servers carry traces on, under any layer of
+/// `tracing-opentelemetry`. It is for an application with a pipeline of its own; [`Export::from_env`] calls it, too.
 pub fn install_propagator() {
-    // The one that is there already does the same.
+    // A propagator that is installed already does the same.
     let _ = telemetry::set_propagator(propagation::OfTheLayer);
 }
 
 impl Export {
-    /// Sets up what the environment wants; nothing when it names no collector. Nothing is sent yet, and whether the collector
-    /// is there is seen later.
+    /// Sets up the export that the environment asks for; none when it names no collector. Nothing is sent yet, so a
+    /// missing collector is noticed later.
     ///
     /// # Errors
     /// [`ExportError::Setup`]
@@ -128,11 +128,11 @@ impl Export {
         if !spans && !metrics {
             return Ok(None);
         }
-        // The exporters build clients of reqwest. An error means that a provider is installed already.
+        // The exporters build reqwest clients. An error means that a provider is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let setup = |error: &dyn std::fmt::Display| ExportError::Setup(error.to_string());
         let thread = Thread::start().map_err(|error| setup(&error))?;
-        // What is made here runs there.
+        // Background tasks of the exporters start on the thread.
         let _there = thread.enter();
         let spans = if spans {
             install_propagator();
@@ -151,7 +151,7 @@ impl Export {
         Ok(Some(Self { spans, metrics, thread }))
     }
 
-    /// A layer that exports the spans of taskcell; none where only metrics are wanted.
+    /// Returns a layer that exports the spans of taskcell; none when only metrics are exported.
     pub fn layer<S>(&self) -> Option<impl Layer<S> + Send + Sync + 'static>
     where
         S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
@@ -163,8 +163,9 @@ impl Export {
         Some(layer.with_filter(is_ours.with_max_level_hint(LevelFilter::DEBUG)))
     }
 
-    /// Makes this the recorder of the process, for all its metrics. Those of taskcell have the units and bounds of
-    /// [`taskcell::telemetry::METRICS`]; [`describe_metrics`](taskcell::telemetry::describe_metrics) need not be called.
+    /// Installs the recorder of the process, for all its metrics. Those of taskcell have the units and buckets of
+    /// [`taskcell::telemetry::METRICS`], so [`describe_metrics`](taskcell::telemetry::describe_metrics) need not be
+    /// called.
     ///
     /// # Errors
     /// [`ExportError::Recorder`]
@@ -175,7 +176,7 @@ impl Export {
         }
     }
 
-    /// Sends what is left and ends. It blocks for up to `limit`: call it where that does no harm, not in a runtime.
+    /// Sends the remaining data and ends the export. It blocks for up to `limit`, so call it outside of a runtime.
     ///
     /// # Errors
     /// [`ExportError::Flush`]
@@ -187,7 +188,7 @@ impl Export {
         let (spans, metrics) = (self.spans.take(), self.metrics.take());
         let (told, tells) = mpsc::channel::<OTelSdkResult>();
         let mut left = 0;
-        // Side by side, on threads of their own: there is no end to some of it.
+        // Both shut down concurrently, on threads of their own, because a shutdown may never end.
         let shutdowns: [Option<Box<dyn FnOnce() -> OTelSdkResult + Send>>; 2] = [
             spans.map(|spans| Box::new(move || spans.shutdown_with_timeout(limit)) as Box<_>),
             metrics.map(|(metrics, _)| Box::new(move || metrics.shutdown_with_timeout(limit)) as Box<_>),
@@ -223,14 +224,14 @@ impl Drop for Export {
     }
 }
 
-/// The target of the spans of taskcell begins so.
+/// Prefix of the targets of taskcell's spans.
 const TARGET: &str = "taskcell::observe";
 
-/// Who exports.
+/// Returns the resource that describes the exporting service.
 fn resource() -> Resource {
     let resource = Resource::builder().build();
     let name = resource.get(&Key::from_static_str("service.name"));
-    // What the SDK says where nobody has said anything.
+    // Default of the SDK when no service is named.
     match name.is_none_or(|name| name.as_str().starts_with("unknown_service")) {
         true => Resource::builder().with_service_name(SERVICE).build(),
         false => resource,

@@ -1,8 +1,8 @@
-//! A recorder of metrics that go to OpenTelemetry.
+//! Metrics recorder that exports to OpenTelemetry.
 //!
-//! `metrics-exporter-opentelemetry` makes an instrument each time that one is asked for, and its gauges count from zero then.
-//! So each is made once and kept here. Units and buckets come from the table, by views: with those of the exporter, the
-//! first value of a metric would have a unit and all others none.
+//! `metrics-exporter-opentelemetry` creates an instrument on each request for one, and its gauges start from zero then.
+//! So each instrument is created once and kept here. Units and buckets come from the table of metrics, by views: with
+//! those of the exporter, the first value of a metric would have a unit and the others none.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -16,10 +16,10 @@ use opentelemetry_sdk::runtime::Tokio;
 
 use taskcell::telemetry::{METRICS, MetricInfo, MetricType};
 
-/// Instruments that are kept: those of this crate, and as many of an application.
+/// Number of instruments that are kept: those of taskcell, and as many of an application.
 const MAX_KEPT: usize = 10_000;
 
-/// The recorder. Clones share what they keep.
+/// Metrics recorder. Clones share their instruments.
 #[derive(Clone)]
 pub(super) struct Recorder(Arc<Kept>);
 
@@ -32,7 +32,7 @@ struct Kept {
 
 type Table<T> = RwLock<HashMap<Key, T>>;
 
-/// A recorder whose metrics go out this way, from time to time, on the runtime that this is in.
+/// Creates a recorder that exports periodically through `exporter`, on the current runtime.
 pub(super) fn recorder(exporter: MetricExporter, resource: Resource) -> (SdkMeterProvider, Recorder) {
     let reader = PeriodicReader::builder(exporter, Tokio).build();
     let builder = metrics_exporter_opentelemetry::Recorder::builder(super::SERVICE);
@@ -46,9 +46,9 @@ pub(super) fn recorder(exporter: MetricExporter, resource: Resource) -> (SdkMete
     (provider, Recorder(Arc::new(kept)))
 }
 
-/// How a metric goes out.
+/// Returns the view of a metric.
 fn stream(info: &MetricInfo) -> Option<Stream> {
-    // [UCUM], as OpenTelemetry has units.
+    // OpenTelemetry writes units as in [UCUM].
     let unit = match info.unit {
         Unit::Seconds => "s",
         Unit::Bytes => "By",

@@ -1,4 +1,4 @@
-//! The trace context of spans that a layer of OpenTelemetry keeps.
+//! Trace context of spans that a layer of OpenTelemetry keeps.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use taskcell::telemetry::{Propagator, TRACEPARENT, TRACESTATE, TraceContext};
 
-/// Reads a [`TraceContext`] as OpenTelemetry reads the members of a message.
+/// Adapter that reads a [`TraceContext`] like the members of a message.
 struct Members<'a>(&'a TraceContext);
 
 impl Extractor for Members<'_> {
@@ -27,7 +27,7 @@ impl Extractor for Members<'_> {
     }
 }
 
-/// Carries on the traces that a layer of OpenTelemetry keeps.
+/// Propagator for the traces that a layer of OpenTelemetry keeps.
 pub(super) struct OfTheLayer;
 
 impl Propagator for OfTheLayer {
@@ -44,7 +44,7 @@ impl Propagator for OfTheLayer {
 
     fn continue_trace(&self, span: &Span, session: &Span, context: &TraceContext) {
         let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), &Members(context));
-        // It fails only where the layer is not installed.
+        // Setting the parent fails only without the layer.
         if span.set_parent(parent).is_ok() {
             span.follows_from(session);
         }

@@ -1,4 +1,4 @@
-//! The thread that exports: a runtime of its own, so that no runtime of an application is held up, or has to be there.
+//! Exporting thread with a runtime of its own, so that it needs no runtime of an application, and blocks none.
 
 use std::io;
 
@@ -17,19 +17,19 @@ impl Thread {
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new().name("taskcell-export".to_owned());
         thread.spawn(move || {
-            // An error is that nobody can stop it any more.
+            // An error means that the handle is gone.
             let _ = runtime.block_on(stopped);
             runtime.shutdown_background();
         })?;
         Ok(Self { runtime: handle, stop: Some(stop) })
     }
 
-    /// What is spawned while this is held runs on the thread.
+    /// Enters the runtime: tasks spawned while the guard lives run on the thread.
     pub(super) fn enter(&self) -> EnterGuard<'_> {
         self.runtime.enter()
     }
 
-    /// Ends the thread, whatever it does.
+    /// Stops the thread, whatever it does.
     pub(super) fn stop(&mut self) {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());

@@ -1,7 +1,7 @@
-//! Cost that the adapter adds to a round trip of rmcp: its own transport and taskcell's take turns in one run.
+//! Cost of the adapter in a round trip of rmcp: rmcp's own transport and the adapter's take turns in one run.
 //!
-//! The server is rmcp's, too: in this process, and as a child process over real pipes. A call has a short result or one
-//! of 64 KiB. No handler is asked: the bench measures that messages are inspected, a cost of all traffic.
+//! The server is rmcp's, in this process and as a child process over pipes. A call has a short result or one of 64 KiB.
+//! No handler is called: the bench measures the inspection of messages, which all traffic pays for.
 #![allow(clippy::indexing_slicing, clippy::expect_used, reason = "a bench fails by panicking")]
 
 #[path = "../../taskcell/benches/common/measure.rs"]
@@ -33,7 +33,7 @@ type Client = RunningService<RoleClient, ()>;
 
 const ROUNDS: usize = 201;
 const PER_ROUND: u32 = 100;
-/// Argument that turns this program into the server.
+/// Argument that makes this program the server.
 const SERVE: &str = "serve";
 
 fn main() -> Result<(), Failure> {
@@ -45,11 +45,11 @@ fn main() -> Result<(), Failure> {
             Ok(())
         });
     }
-    // `cargo test` also runs this program, without `--bench`; there is nothing to test here.
+    // `cargo test` runs this without `--bench`; there is nothing to test here.
     if is("--bench") { runtime.block_on(compare()) } else { Ok(()) }
 }
 
-/// A server whose tools answer with as many bytes as their names say.
+/// Server whose tools answer with as many bytes as their names say.
 #[derive(Clone)]
 struct Echo;
 
@@ -68,7 +68,7 @@ impl ServerHandler for Echo {
     }
 }
 
-/// Handlers of the kinds that have tasks, so that the adapter has everything to declare and to look for.
+/// Creates an adapter with handlers of all kinds that have tasks, so that it declares and inspects as much as possible.
 fn adapter() -> Result<Adapter, Failure> {
     let nothing = || RpcError::new(-1, "nothing");
     let handlers = Handlers::default()
@@ -78,7 +78,7 @@ fn adapter() -> Result<Adapter, Failure> {
     Ok(Adapter::new(handlers.managed()))
 }
 
-/// Connects a client to a server in this process.
+/// Connects to a server in this process.
 async fn in_process(adapter: Option<&Adapter>) -> Result<Client, Failure> {
     let (client, server) = tokio::io::duplex(1 << 20);
     tokio::spawn(async move {
@@ -93,7 +93,7 @@ async fn in_process(adapter: Option<&Adapter>) -> Result<Client, Failure> {
     })
 }
 
-/// Connects a client to a server in its own process.
+/// Connects to a server in a process of its own.
 async fn child_process(adapter: Option<&Adapter>) -> Result<Client, Failure> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg(SERVE);
@@ -126,7 +126,7 @@ async fn compare() -> Result<(), Failure> {
 async fn medians(clients: &[Client; 2], tool: &'static str) -> Result<[f64; 2], Failure> {
     let mut samples = [Vec::new(), Vec::new()];
     for round in 0..ROUNDS {
-        // The first contender of a round finds the caches as the last one left them, so they take turns at it.
+        // The first transport in a round finds warm caches, so the order changes.
         for turn in 0..2 {
             let contender = (round + turn) % 2;
             let start = Instant::now();

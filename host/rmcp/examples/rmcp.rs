@@ -1,5 +1,5 @@
-//! An application that uses rmcp, with a `ClientHandler` of its own and handlers beside it. It calls a tool of a
-//! server. A component or the application answers the server's requests meanwhile.
+//! Application that uses rmcp, with a `ClientHandler` of its own and handlers beside it. It calls a tool of a server; a
+//! component or the application answers the server's requests meanwhile.
 //!
 //!     rmcp HANDLER.wasm TOOL ARGUMENTS http://127.0.0.1:3001/mcp
 //!     rmcp HANDLER.wasm trigger-sampling-request '{"prompt":"hi"}' -- npx -y @modelcontextprotocol/server-everything stdio
@@ -19,7 +19,7 @@ use taskcell::{Engine, EngineOptions, Grants, Handler, Handlers};
 use taskcell_rmcp::Adapter;
 use tokio::process::Command;
 
-/// Answers of the application itself, to the requests that the component does not export.
+/// `ClientHandler` of the application, which answers requests that the component does not export.
 struct Application;
 
 impl ClientHandler for Application {
@@ -32,7 +32,7 @@ impl ClientHandler for Application {
     }
 
     fn get_info(&self) -> ClientConfig {
-        // The adapter adds the component's capabilities.
+        // The adapter adds the capabilities of the component.
         ClientConfig::new(ClientCapabilities::default(), Implementation::new("example", "1"))
     }
 }
@@ -64,13 +64,13 @@ enum Server<'a> {
 /// Calls a tool and returns its result.
 async fn call(component: &Path, (tool, with): (&str, &str), server: Server<'_>) -> Result<String, Box<dyn Error>> {
     let request = CallToolRequestParams::new(tool.to_owned()).with_arguments(serde_json::from_str(with)?);
-    // An application adds these lines; otherwise the transport would be rmcp's own.
+    // These lines are the application's addition; without them the transport would be rmcp's own.
     let engine = Engine::new(EngineOptions::default())?;
     let handler = Handler::from_file(&engine, component, Grants::default()).await?;
     let adapter = Adapter::new(Handlers::new([handler])?);
     let client = match server {
         Server::Url(url) => {
-            // reqwest is built here without a cryptography provider; an error means that there is one.
+            // reqwest is built here without a provider of cryptography. An error means that there is one.
             let _ = rustls::crypto::ring::default_provider().install_default();
             let config = StreamableHttpClientTransportConfig::with_uri(url);
             Application.serve(adapter.http(reqwest::Client::new(), config)).await?
@@ -80,7 +80,7 @@ async fn call(component: &Path, (tool, with): (&str, &str), server: Server<'_>) 
             let mut command = Command::new(program);
             command.args(arguments);
             let mut command = CommandWrap::from(command);
-            // The processes that a launcher starts end with it.
+            // Processes that a launcher starts end with it.
             command.wrap(ProcessGroup::leader());
             Application.serve(adapter.child_process(command)?).await?
         }
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
     use taskcell_test_support::{guests::build_guest, provision::repository};
 
-    /// A server as a shell script: it asks for a message and for a greeting before it answers a call.
+    /// Server as a shell script: it asks for a message and for a greeting before it answers a call.
     const SERVER: &str = r#"
         say() { printf '%s\n' "{\"jsonrpc\":\"2.0\",$1}"; }
         read -r initialize

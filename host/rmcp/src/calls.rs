@@ -1,8 +1,8 @@
-//! Calls of revision 2026-07-28: what rmcp asked for, and what goes on when the server wants something first.
+//! Calls of revision 2026-07-28: the requests of rmcp, and their continuation when the server asks for input first.
 //!
-//! rmcp sends the first request itself, so calls of which the server wants nothing are untouched, and progress and
-//! cancellation are as ever. Only a result that asks for input, or is a task, does not get to rmcp: a [`Caller`] goes
-//! on from it, and rmcp gets what that ends with, as the answer to its request.
+//! rmcp sends the first request itself, so calls without input stay as they are, with their progress and cancellation.
+//! Only a result that asks for input, or is a task, does not reach rmcp: a [`Caller`] continues the call, and its
+//! outcome becomes the answer to rmcp's request.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -40,17 +40,17 @@ impl<K: Eq + Hash, V> ById<K, V> {
     }
 }
 
-/// What rmcp asked for of a server of this revision.
+/// Calls of rmcp to a server of revision 2026-07-28.
 #[derive(Default)]
 pub(super) struct OutgoingCalls {
-    /// Requests whose results may ask. They are few: rmcp waits for each.
+    /// Requests whose results may ask for input. They are few, because rmcp waits for each.
     requests: ById<RequestId, ClientRequest>,
-    /// Those that a caller goes on with.
+    /// Calls that a caller continues.
     going_on: ById<RequestId, AbortHandle>,
 }
 
 impl OutgoingCalls {
-    /// Looks at what rmcp sends. Says whether the server is to have it.
+    /// Notes a message of rmcp. Returns whether it goes to the server.
     pub(super) fn note(&self, message: &ClientJsonRpcMessage) -> bool {
         use rmcp::model::ClientNotification::CancelledNotification;
         match message {
@@ -63,8 +63,8 @@ impl OutgoingCalls {
                 {
                     self.requests.remove(id);
                     if let Some(going_on) = self.going_on.remove(id) {
-                        // The server has answered this request long ago; what is under way is cancelled by being
-                        // dropped.
+                        // The server has answered the request already; dropping the continuation cancels its request or
+                        // task.
                         going_on.abort();
                         return false;
                     }
@@ -75,7 +75,7 @@ impl OutgoingCalls {
         true
     }
 
-    /// The request that this answers.
+    /// Takes the request with this id.
     pub(super) fn answered(&self, id: &RequestId) -> Option<ClientRequest> {
         self.requests.remove(id)
     }
@@ -89,7 +89,7 @@ impl OutgoingCalls {
     }
 }
 
-/// Goes on with a call from its first result, and gives the answer to rmcp's request for it.
+/// Continues a call from its first result, and returns the answer to rmcp's request.
 pub(super) async fn resume_call(
     caller: Arc<Caller>,
     id: RequestId,
@@ -107,23 +107,23 @@ pub(super) async fn resume_call(
         None => RpcError::new(code::INTERNAL_ERROR, error.to_string()),
     });
     let id = to_raw_value(&id).ok();
-    // What was read can be written.
+    // Values that were read can be written.
     jsonrpc::response(id.as_deref(), outcome.as_ref()).unwrap_or_default()
 }
 
-/// Numbers the adapter's own requests.
+/// Counter of the adapter's own requests.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
-/// The id of a request of the adapter's own: a text, where those of rmcp are numbers.
+/// Returns the id of a request of the adapter's own: a string, where ids of rmcp are numbers.
 pub(super) fn new_id() -> String {
     format!("taskcell-{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Requests of the adapter's own to the server, which wait for answers.
+/// Requests of the adapter's own that wait for the server's responses.
 #[derive(Default)]
 pub(super) struct PendingResponses(ById<String, oneshot::Sender<Response>>);
 
-/// One of them; it waits no longer when this is dropped.
+/// Request that waits for its response. Dropping it stops waiting.
 pub(super) struct PendingResponse<'a> {
     pending: &'a PendingResponses,
     pub(super) id: String,
@@ -143,7 +143,7 @@ impl PendingResponses {
         PendingResponse { pending: self, id, answer }
     }
 
-    /// Takes an answer to one of them.
+    /// Takes a response to one of the requests; whether it is one.
     pub(super) fn take(&self, id: &RequestId, message: &Message<'_>) -> bool {
         let RequestId::String(id) = id else { return false };
         let Some(pending) = self.0.remove(&(**id).to_owned()) else { return false };
@@ -152,7 +152,7 @@ impl PendingResponses {
     }
 }
 
-/// The result or the error of a response.
+/// Returns the result or the error of a response.
 pub(super) fn response(message: &Message<'_>) -> Response {
     match (message.result, message.error) {
         (Some(result), _) => Ok(result.to_owned()),
@@ -162,16 +162,16 @@ pub(super) fn response(message: &Message<'_>) -> Response {
     }
 }
 
-/// Messages that rmcp takes for the server's.
+/// Queue of messages that rmcp receives as if the server had sent them.
 pub(super) type ToRmcp = mpsc::Sender<ServerJsonRpcMessage>;
 
-/// The application's `ClientHandler`, which answers inputs of kinds that no handler takes. rmcp has them as requests.
+/// Fallback that sends inputs to the application's `ClientHandler`, as requests to rmcp.
 pub(super) struct Application {
     to_rmcp: ToRmcp,
     asked: ById<RequestId, oneshot::Sender<Vec<u8>>>,
 }
 
-/// An input that rmcp has and that somebody waits for. When nobody does any more, rmcp is told that it is given up.
+/// Input that rmcp works on. Dropping it before the answer cancels rmcp's request.
 struct AskedInput<'a> {
     application: &'a Application,
     id: RequestId,
@@ -183,7 +183,7 @@ impl Drop for AskedInput<'_> {
         if asked.remove(id).is_some() {
             let cancelled =
                 json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": id } });
-            // When the queue is full, rmcp answers in vain.
+            // If the queue is full, rmcp answers a request that nothing waits for.
             if let Ok(cancelled) = serde_json::from_value(cancelled) {
                 let _ = to_rmcp.try_send(cancelled);
             }
@@ -196,7 +196,8 @@ impl Application {
         Self { to_rmcp, asked: ById::default() }
     }
 
-    /// Takes what rmcp sends, when it answers an input; also one that nobody waits for any more, which its id tells.
+    /// Takes a message of rmcp that answers an input; whether it is one. An answer that comes too late is known by its
+    /// id, and dropped.
     pub(super) fn take(&self, message: &ClientJsonRpcMessage) -> bool {
         let id = match message {
             JsonRpcMessage::Response(response) => Some(&response.id),
@@ -244,7 +245,7 @@ mod tests {
 
     use super::*;
 
-    /// A call that is given up waits for nothing, so nothing is kept for it: a connection may last for weeks.
+    /// A call that is given up leaves no entry behind: a connection may last for weeks.
     #[tokio::test]
     async fn an_input_that_is_given_up_is_forgotten() {
         let (to_rmcp, mut for_rmcp) = mpsc::channel(4);
@@ -264,11 +265,11 @@ mod tests {
             );
             let told = serde_json::to_value(for_rmcp.recv().await.unwrap()).unwrap();
             assert_eq!(told["params"]["requestId"], id.as_str(), "{told}");
-            // A late answer is nobody's, and the server's least of all.
+            // A late answer is dropped, and does not reach the server.
             let late = json!({ "jsonrpc": "2.0", "id": id, "result": { "roots": [] } });
             assert!(application.take(&serde_json::from_value(late).unwrap()));
         }
-        // One that is waited for arrives.
+        // An answer that is waited for arrives.
         let request = json!({ "jsonrpc": "2.0", "id": "input-x", "method": "roots/list" }).to_string();
         let answer = json!({ "jsonrpc": "2.0", "id": "input-x", "result": { "roots": [] } });
         let (answered, ()) = tokio::join!(application.answer(request.as_bytes()), async {

@@ -1,4 +1,4 @@
-//! What the client declares: the application's word and that of the handlers, in one object.
+//! Capabilities that the client declares: those of the application and of the handlers, in one object.
 
 use rmcp::model::{ClientRequest, CustomRequest, GetMeta};
 use serde_json::Value;
@@ -8,11 +8,11 @@ use taskcell::handlers::merge_capabilities;
 use taskcell::mrtr::{CLIENT_CAPABILITIES, CLIENT_INFO};
 use taskcell::protocol::types::Implementation;
 
-/// Adds what the handlers can do to a request for `initialize`. rmcp's type has no `tasks`, so it becomes one of
-/// another type with the same text.
+/// Adds the capabilities of the handlers to an `initialize` request. rmcp's type has no `tasks`, so the request becomes
+/// a custom one with the same text.
 pub(super) fn into_initialize(request: &mut ClientRequest, handlers: impl FnOnce() -> Handlers) {
     if let ClientRequest::InitializeRequest(initialize) = request
-        // A type of rmcp's can be written.
+        // rmcp's types always serialize.
         && let Ok(mut params) = serde_json::to_value(&initialize.params)
     {
         if let Some(declared) = params.get_mut("capabilities").and_then(Value::as_object_mut) {
@@ -24,17 +24,17 @@ pub(super) fn into_initialize(request: &mut ClientRequest, handlers: impl FnOnce
     }
 }
 
-/// What rmcp would have a request of revision 2026-07-28 say of the client.
+/// Client as rmcp declares it in a request of revision 2026-07-28.
 pub(super) struct ClientIdentity {
-    /// What the application can do.
+    /// Capabilities of the application.
     pub(super) capabilities: Value,
     pub(super) client: Option<Implementation>,
 }
 
-/// Declares in a request what it is to declare, if it is one that does: those of revision 2026-07-28 do.
-/// [basic, Per-request protocol fields]
+/// Replaces the declared capabilities in a request that has some, as requests of revision 2026-07-28 do. [basic,
+/// Per-request protocol fields]
 pub(super) fn add_to_meta(request: &mut ClientRequest, declare: impl FnOnce(ClientIdentity) -> Value) {
-    // One that does not is not given a `_meta`.
+    // Other requests get no `_meta`.
     if !request.get_meta().0.0.contains_key(CLIENT_CAPABILITIES) {
         return;
     }

@@ -1,4 +1,4 @@
-//! A server that is a child process.
+//! Transport to a server that is a child process.
 
 use std::io;
 use std::process::Stdio as Pipes;
@@ -15,14 +15,15 @@ use super::connection::Connection;
 use super::sink::Sink;
 use super::stdio::Stdio;
 
-/// How long a server has to end once its stdin is closed, and again once it was told to: as rmcp has it.
+/// Time for a server to end after its stdin is closed, and again after the signal to terminate, as in rmcp.
 /// [basic/lifecycle, Shutdown]
 const GRACE: Duration = Duration::from_secs(3);
 
-/// A server that is a child process, ended with the connection. What `TokioChildProcess` is to rmcp.
+/// Transport to a server that is a child process, ended with the connection: the counterpart of rmcp's
+/// `TokioChildProcess`.
 pub struct ChildProcess {
     stdio: Stdio<ChildStdout, ChildStdin>,
-    /// None once it has ended.
+    /// Process of the server; none once it has ended.
     child: Option<Box<dyn ChildWrapper>>,
 }
 
@@ -46,13 +47,13 @@ impl ChildProcess {
         matches!(tokio::time::timeout(GRACE, child.wait()).await, Ok(Ok(_)))
     }
 
-    /// Ends the server: its stdin is closed by now.
+    /// Ends the server, whose stdin is closed by now.
     async fn end(&mut self) -> io::Result<()> {
         let Some(child) = &mut self.child else { return Ok(()) };
         let mut ended = Self::has_ended(child.as_mut()).await;
         #[cfg(target_os = "linux")]
         if !ended {
-            // The only error is that nobody is left.
+            // Signaling fails only when the process is gone.
             let _ = child.signal(rustix::process::Signal::TERM.as_raw());
             ended = Self::has_ended(child.as_mut()).await;
         }
@@ -87,7 +88,7 @@ impl Transport<RoleClient> for ChildProcess {
 impl Drop for ChildProcess {
     fn drop(&mut self) {
         if let Some(child) = &mut self.child {
-            // The only error is that it has ended.
+            // Killing fails only when the process has ended.
             let _ = child.start_kill();
         }
     }

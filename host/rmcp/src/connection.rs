@@ -1,4 +1,4 @@
-//! One connection: which messages of the server are for the handlers, and the session that answers them.
+//! Connection to a server: the choice of messages for the handlers, and the session that answers them.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,64 +21,66 @@ use taskcell::protocol::jsonrpc::Message;
 use taskcell::protocol::types::Implementation;
 use taskcell::session::{Outbox, Session};
 
-/// Requests of the server that are answered at once; what comes on top waits where it is.
+/// Number of requests of the server that are answered concurrently; further ones wait in the transport.
 const AT_ONCE: usize = 4_096;
-/// Bytes of them: a request is held until its answer is on its way. One that is larger is answered alone.
+/// Bytes of these requests, each of which is held until its answer is queued. A request larger than this is answered
+/// alone.
 const BYTES: usize = 16 << 20;
-/// Bytes of a request that count for nothing: so many of these at once are no burden, and `ping` does not wait for a person.
+/// Size up to which a request counts as free, in bytes. As many of these as may be answered concurrently are harmless,
+/// and `ping` does not wait behind requests that wait for a person.
 const SMALL: usize = 4 << 10;
 
-/// Messages that wait until rmcp takes them for the server's.
+/// Number of messages that wait for rmcp to receive them.
 const QUEUE: usize = 64;
 
-/// What becomes of a message of the server.
+/// Destination of a message of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// rmcp gets it.
+    /// rmcp receives the message.
     PassThrough,
-    /// The handlers have it.
+    /// The handlers answer the message.
     Taken,
-    /// The handlers would, but so many are being answered that it has to wait for [`Connection::room`].
+    /// The message is for the handlers, but must wait for [`Connection::capacity`].
     Busy,
 }
 
-/// Ends when a message that had to wait can be looked at again.
+/// Future that ends when a waiting message can be offered again.
 pub(super) type Capacity = BoxFuture<'static, ()>;
 
-/// What carries the messages.
+/// Transport of the messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Carrier {
-    /// A stream, on which every message is seen.
+    /// Stream, on which the adapter sees every message.
     Stream,
-    /// Streamable HTTP, where the answers to a request come by its own way, and ours go out in rmcp's types.
+    /// Streamable HTTP, where responses come with their requests, and the handlers' messages go out in rmcp's types.
     Http,
 }
 
 pub(super) struct Connection {
     adapter: Adapter,
     carrier: Carrier,
-    /// None before the server has said what it is.
+    /// Server; none before it has named itself.
     server: OnceLock<Server>,
-    /// What serves it: a future for each request, and the one that sends what the session says.
+    /// Tasks that answer requests, and continue calls.
     work: Mutex<JoinSet<()>>,
     sending: Mutex<Option<JoinHandle<()>>>,
     places: Arc<Semaphore>,
-    /// Capacity for their bytes.
+    /// Capacity for the bytes of these requests.
     bytes: Arc<Semaphore>,
     answering: Arc<Answering>,
-    /// Whether nothing is begun any more.
+    /// Whether the connection is closing and starts nothing new.
     closing: AtomicBool,
     to_rmcp: ToRmcp,
     outgoing_calls: Arc<OutgoingCalls>,
     pub(super) pending: Arc<PendingResponses>,
-    /// What requests of revision 2026-07-28 say of the client; none before one did.
+    /// Client as rmcp declares it in requests of revision 2026-07-28; none before the first one.
     identity: OnceLock<ClientIdentity>,
 }
 
-/// A server that is known.
+/// Server that has named itself.
 struct Server {
     session: Arc<Session>,
-    /// Of revision 2026-07-28.
+    /// State for a server of revision 2026-07-28.
     modern: Option<Modern>,
 }
 
@@ -87,7 +89,7 @@ struct Modern {
     application: Arc<Application>,
 }
 
-/// The ids of the requests that are being answered, as they were written.
+/// Ids of the requests that are being answered, as they were written.
 #[derive(Default)]
 struct Answering(Mutex<HashSet<String>>);
 
@@ -97,7 +99,7 @@ impl Answering {
     }
 }
 
-/// Takes an id out again, however its request ends.
+/// Entry of a request that is being answered. Dropping it removes the id.
 struct AnsweringGuard {
     answering: Arc<Answering>,
     id: String,
@@ -110,7 +112,7 @@ impl Drop for AnsweringGuard {
 }
 
 impl Connection {
-    /// A connection, and what rmcp is to take for messages of the server beside those that it reads.
+    /// Creates a connection, and the queue of messages that rmcp receives beside those of the transport.
     pub(super) fn new(adapter: Adapter, carrier: Carrier) -> (Arc<Self>, mpsc::Receiver<ServerJsonRpcMessage>) {
         let (to_rmcp, for_rmcp) = mpsc::channel(QUEUE);
         let connection = Self {
@@ -131,7 +133,7 @@ impl Connection {
         (Arc::new(connection), for_rmcp)
     }
 
-    /// Looks at what rmcp sends, which says more then. Says whether it is for the server.
+    /// Inspects a message of rmcp and adds the capabilities of the handlers. Returns whether it goes to the server.
     pub(super) fn outgoing(&self, message: &mut ClientJsonRpcMessage) -> bool {
         if let JsonRpcMessage::Request(request) = message {
             capabilities::add_to_meta(&mut request.request, |identity| self.declare(identity));
@@ -140,27 +142,28 @@ impl Connection {
         !modern.application.take(message) && (self.carrier == Carrier::Http || self.outgoing_calls.note(message))
     }
 
-    /// What a request of revision 2026-07-28 declares, by what rmcp would have it say.
+    /// Returns the capabilities that a request of revision 2026-07-28 declares, given those that rmcp declares.
     fn declare(&self, identity: ClientIdentity) -> Value {
         if let Some(modern) = self.modern() {
             return modern.caller.capabilities();
         }
         let declared = Some(identity.capabilities.clone());
-        // It says the same in each.
+        // rmcp declares the same in each request.
         let _ = self.identity.set(identity);
         let mut options = self.adapter.calls.clone();
         options.declared = declared;
         mrtr::capabilities(&self.adapter.handlers.current(), &options)
     }
 
-    /// The same of the request for `initialize`, which rmcp's transport over HTTP has to know as what it is.
+    /// Adds the capabilities of the handlers to an `initialize` request. It is called late, because rmcp's HTTP
+    /// transport must see the typed request.
     pub(super) fn initialize(&self, message: &mut ClientJsonRpcMessage) {
         if let JsonRpcMessage::Request(request) = message {
             capabilities::into_initialize(&mut request.request, || self.adapter.handlers.current());
         }
     }
 
-    /// Whether the session has yet to begin.
+    /// Whether the session has not started yet.
     pub(super) fn awaits_server(&self) -> bool {
         self.server.get().is_none()
     }
@@ -174,33 +177,33 @@ impl Connection {
         self.modern().is_some()
     }
 
-    /// Whether a message is rmcp's, by its beginning alone: there need not be more of it.
+    /// Whether a message is surely for rmcp, by its beginning alone, which may be incomplete.
     pub(super) fn passes(&self, beginning: &[u8]) -> bool {
         match self.server.get() {
             None => true,
             Some(Server { modern: None, .. }) => is_response(beginning),
-            // It may answer a call that is gone on with.
+            // The message may answer a call that is being continued.
             Some(_) => false,
         }
     }
 
-    /// Who goes on with calls of revision 2026-07-28.
+    /// Returns the caller that continues calls of revision 2026-07-28.
     pub(super) fn caller(&self) -> Option<Arc<Caller>> {
         self.modern().map(|modern| Arc::clone(&modern.caller))
     }
 
-    /// Whether a result is the caller's.
+    /// Whether a result asks for input, or is a task that the caller polls.
     pub(super) fn asks(&self, result: &RawValue) -> bool {
         mrtr::asks(result, &self.adapter.calls)
     }
 
-    /// Where rmcp takes messages for the server's.
+    /// Returns the queue of messages that rmcp receives as if the server had sent them.
     pub(super) fn to_rmcp(&self) -> ToRmcp {
         self.to_rmcp.clone()
     }
 
-    /// Begins the session, when this is the server's answer to `initialize` or `server/discover`. Gives what the session has
-    /// to say, which in the second revision is nothing.
+    /// Starts the session, if `message` is the server's answer to `initialize` or `server/discover`. Returns the outbox
+    /// of the session; none for revision 2026-07-28, where it stays empty.
     pub(super) fn begin(&self, message: &ServerJsonRpcMessage, sink: Arc<dyn mrtr::Server>) -> Option<Outbox> {
         let JsonRpcMessage::Response(response) = message else { return None };
         let (server, version) = match &response.result {
@@ -214,7 +217,7 @@ impl Connection {
             }
             _ => return None,
         };
-        // It need not say what it is. [2026-07-28, basic, Per-response protocol fields]
+        // The server need not name itself. [2026-07-28, basic, Per-response protocol fields]
         let server = server.or_else(|| implementation(&serde_json::json!({ "name": "unnamed", "version": "" })))?;
         let mut options = (self.adapter.options)(server);
         options.protocol_version = version;
@@ -233,15 +236,15 @@ impl Connection {
         begun.is_ok().then_some(outbox).filter(|_| !is_modern)
     }
 
-    /// Keeps what sends the session's messages, to end it with the connection.
+    /// Keeps the task that sends the session's messages, to end it with the connection.
     pub(super) fn keep(&self, sending: JoinHandle<()>) {
         *self.sending.lock().unwrap_or_else(PoisonError::into_inner) = Some(sending);
     }
 
-    /// Looks at a message of the server, and has it answered when it is for the handlers.
+    /// Offers a message of the server to the handlers.
     pub(super) fn take(&self, text: &[u8]) -> Verdict {
         let Some(server) = self.server.get().filter(|_| !self.passes(text)) else { return Verdict::PassThrough };
-        // What is no message is rmcp's to complain about.
+        // rmcp reports a text that is no message.
         let Ok(message) = Message::read(text) else { return Verdict::PassThrough };
         match (&server.modern, message.id, message.method.as_deref()) {
             (None, ..) if self.closing.load(Ordering::Relaxed) => Verdict::PassThrough,
@@ -255,7 +258,7 @@ impl Connection {
         }
     }
 
-    /// Takes an answer of a server of revision 2026-07-28.
+    /// Handles a response of a server of revision 2026-07-28.
     fn answered(&self, modern: &Modern, id: &RawValue, message: &Message<'_>) -> Verdict {
         let Ok(id) = serde_json::from_str::<RequestId>(id.get()) else { return Verdict::PassThrough };
         if self.pending.take(&id, message) {
@@ -274,7 +277,7 @@ impl Connection {
                 let error = rmcp::ErrorData::internal_error(format!("the result cannot be read: {error}"), None);
                 JsonRpcMessage::error(error, Some(ended))
             });
-            // It fails only when the service has ended.
+            // Sending fails only when the service has ended.
             let _ = to_rmcp.send(answer).await;
         });
         self.outgoing_calls.goes_on(id, by);
@@ -282,7 +285,7 @@ impl Connection {
     }
 
     fn answer(&self, session: &Arc<Session>, id: &RawValue, text: &[u8]) -> Verdict {
-        // rmcp's type of an id has to carry the answer.
+        // The answer goes out with rmcp's type of an id.
         if self.carrier == Carrier::Http && serde_json::from_str::<RequestId>(id.get()).is_err() {
             return Verdict::PassThrough;
         }
@@ -305,14 +308,14 @@ impl Connection {
         });
     }
 
-    /// What is being done, without what has been.
+    /// Returns the running tasks, without those that have ended.
     fn work(&self) -> MutexGuard<'_, JoinSet<()>> {
         let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
         while work.try_join_next().is_some() {}
         work
     }
 
-    /// Whether a cancellation is of a request that the handlers are answering.
+    /// Whether a cancellation is for a request that the handlers are answering.
     fn is_of_ours(&self, params: Option<&RawValue>) -> bool {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
@@ -325,7 +328,7 @@ impl Connection {
         self.answering.lock().contains(id.get())
     }
 
-    /// Waits for a place among the requests that are being answered, for one of so many bytes.
+    /// Waits for capacity to answer a request of `bytes` bytes.
     pub(super) fn capacity(&self, bytes: usize) -> Capacity {
         let (places, all) = (Arc::clone(&self.places), Arc::clone(&self.bytes));
         Box::pin(async move {
@@ -334,7 +337,7 @@ impl Connection {
         })
     }
 
-    /// Ends all that is being answered, and gives work that is kept in a store back.
+    /// Ends everything that is being answered, and releases stored work to the next host.
     pub(super) async fn end(&self) {
         self.closing.store(true, Ordering::Relaxed);
         let mut work = std::mem::take(&mut *self.work());
@@ -349,7 +352,7 @@ impl Connection {
         }
     }
 
-    /// Waits until tasks of calls that were given up are cancelled, which the server says.
+    /// Waits until the tasks of dropped calls are cancelled, which the server acknowledges.
     pub(super) async fn settle(&self) {
         if let Some(caller) = self.caller() {
             caller.settle().await;
@@ -365,13 +368,13 @@ impl Drop for Connection {
     }
 }
 
-/// What a request of so many bytes takes of [`BYTES`].
+/// Returns the share of [`BYTES`] that a request of `bytes` bytes takes.
 fn weight(bytes: usize) -> u32 {
     let bytes = if bytes <= SMALL { 0 } else { bytes.min(BYTES) };
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
-/// What a server says it is, in the handlers' type.
+/// Converts a server's name and version to the handlers' type.
 fn implementation(info: &impl serde::Serialize) -> Option<Implementation> {
     let read = serde_json::to_value(info).and_then(serde_json::from_value);
     read.inspect_err(|error| tracing::debug!(%error, "the server does not say what it is")).ok()
@@ -390,7 +393,7 @@ mod tests {
     use taskcell::protocol::types::{RpcError, TextContent};
     use taskcell::{Handlers, NativeHandler};
 
-    /// A way to a server that takes all and says nothing.
+    /// Transport that accepts every message and returns nothing.
     struct Silent;
 
     #[async_trait]
@@ -405,7 +408,8 @@ mod tests {
         }
     }
 
-    /// Requests that wait for people are held with their text, so they are bounded in bytes; short ones pass all the same.
+    /// Requests that wait for people are held with their text, so they are bounded in bytes. Short ones pass all the
+    /// same.
     #[tokio::test]
     async fn large_requests_that_wait_are_bounded() {
         let gate = Arc::new(Semaphore::new(0));

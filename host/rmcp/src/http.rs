@@ -1,9 +1,9 @@
-//! A server at a URL: the events of its streams are looked at before rmcp reads them.
+//! Transport to a server at a URL: the events of its streams are inspected before rmcp reads them.
 //!
-//! Streams carry text, so what is for the handlers is taken from it as it is on stdio. A body that is plain JSON holds the answer
-//! to a request and nothing else; rmcp's client gives it in rmcp's types. What gets lost there is members that these types do
-//! not know, of an input that a server of revision 2026-07-28 asks for. The handlers' own messages go out in the types that hold
-//! any JSON, by the same client; they are the same JSON, if not byte for byte.
+//! Streams carry text, so messages for the handlers are taken from it as on stdio. A body of plain JSON holds only the
+//! answer to a request, which rmcp's client returns in rmcp's types. An input that a server of revision 2026-07-28 asks
+//! for there loses the members that these types do not know. The handlers' own messages go out through the same client,
+//! in types that hold any JSON: the same JSON, if not byte for byte.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,17 +31,17 @@ use super::sink::Sink;
 use taskcell::mrtr::{INPUT_REQUIRED_METHODS, Response, SendError, Server};
 use taskcell::protocol::jsonrpc::Message;
 
-/// An event of a stream.
+/// Event of a stream.
 type Event = <BoxedSseResponse as TryStream>::Ok;
 type Headers = HashMap<HeaderName, HeaderValue>;
 type Posted<E> = Result<StreamableHttpPostResponse, StreamableHttpError<E>>;
 
 tokio::task_local! {
-    /// How the request was sent that a call goes on from: a retry has the same headers.
+    /// Route of the request that a call is continued from: a retry has the same headers.
     static ORIGIN: Route;
 }
 
-/// An HTTP client for rmcp that leaves to rmcp what the handlers do not take.
+/// HTTP client for rmcp that passes on what the handlers do not take.
 #[derive(Clone)]
 pub struct HttpClient<C> {
     inner: C,
@@ -55,7 +55,7 @@ impl<C> std::fmt::Debug for HttpClient<C> {
     }
 }
 
-/// How a message gets to the server.
+/// Route of a message to the server.
 #[derive(Clone)]
 struct Route {
     uri: Arc<str>,
@@ -66,7 +66,7 @@ struct Route {
 }
 
 impl Route {
-    /// The same for another message: without the headers that say what is in it.
+    /// Returns the route for another message, without the headers that describe this one.
     fn for_another(&self) -> Self {
         let of_one = |name: &HeaderName| {
             let name = name.as_str();
@@ -79,7 +79,7 @@ impl Route {
         route
     }
 
-    /// The same for a request about a task. [basic/transports/streamable-http, Standard MCP Request Headers]
+    /// Returns the route for a request about a task. [basic/transports/streamable-http, Standard MCP Request Headers]
     fn for_task(&self, method: &str, params: &RawValue) -> Result<Self, SendError> {
         #[derive(serde::Deserialize)]
         #[serde(rename_all = "camelCase")]
@@ -116,7 +116,8 @@ impl<C: StreamableHttpClient> HttpClient<C> {
         (Self { inner, connection: Arc::clone(connection), route }, Arc::new(posts))
     }
 
-    /// Gives rmcp what is not for the handlers. An event of theirs stays without its data: rmcp needs its id to resume.
+    /// Removes the handlers' messages from a stream for rmcp. Their events stay without data, because rmcp needs the
+    /// ids to resume.
     fn watch(connection: Arc<Connection>, events: BoxedSseResponse) -> BoxedSseResponse {
         let watched = events.then(move |event| {
             let connection = Arc::clone(&connection);
@@ -135,8 +136,8 @@ impl<C: StreamableHttpClient> HttpClient<C> {
         watched.boxed()
     }
 
-    /// The same of the answer to a request of revision 2026-07-28. It goes on before rmcp gets it, if the server asks. When
-    /// rmcp no longer wants it, the stream is dropped, and what goes on with it.
+    /// Continues the call that a stream answers, if the result asks for input. Dropping the stream, as rmcp does with
+    /// an answer that it no longer needs, drops the continuation.
     fn watch_call(asking: Asking, events: BoxedSseResponse) -> BoxedSseResponse {
         let asking = Arc::new(asking);
         let watched = events.then(move |event| {
@@ -155,12 +156,12 @@ impl<C: StreamableHttpClient> HttpClient<C> {
     }
 }
 
-/// Whether an event is a message; others are named.
+/// Whether an event is a message; other events have names.
 fn is_message(event: &Event) -> bool {
     matches!(event.event.as_deref(), None | Some("" | "message"))
 }
 
-/// A request whose result may ask.
+/// Request whose result may ask for input.
 struct Asking {
     connection: Arc<Connection>,
     id: RequestId,
@@ -169,7 +170,7 @@ struct Asking {
 }
 
 impl Asking {
-    /// The result in a message, when it answers this request and asks.
+    /// Returns the result in a message, if it answers this request and asks for input.
     fn result_that_asks(&self, message: &str) -> Option<Box<RawValue>> {
         let message = Message::read(message.as_bytes()).ok()?;
         let id: RequestId = serde_json::from_str(message.id?.get()).ok()?;
@@ -214,7 +215,7 @@ impl<C: StreamableHttpClient> StreamableHttpClient for HttpClient<C> {
             headers: custom_headers.clone(),
             limits,
         };
-        // What rmcp uses after the session began is what the handlers use.
+        // The handlers use the route that rmcp uses once the session has started.
         let begins = matches!(&message, JsonRpcMessage::Request(request) if request.request.method() == "initialize");
         if !begins {
             *self.route.lock().unwrap_or_else(PoisonError::into_inner) = Some(route.for_another());
@@ -242,7 +243,7 @@ impl<C: StreamableHttpClient> StreamableHttpClient for HttpClient<C> {
                 }
                 (StreamableHttpPostResponse::Json(message, session), Some(asking)) => {
                     match typed_result(&message).filter(|result| asking.connection.asks(result)) {
-                        // rmcp waits for a stream without holding a place among its requests.
+                        // While rmcp waits for a stream, no place among its requests is taken.
                         Some(result) => {
                             let event = async move { Ok(Event::default().data(asking.resume_call(result).await)) };
                             StreamableHttpPostResponse::Sse(stream::once(event).boxed(), session)
@@ -300,7 +301,7 @@ impl<C: StreamableHttpClient> StreamableHttpClient for HttpClient<C> {
     }
 }
 
-/// The result in a message that is typed already.
+/// Returns the result in a typed message.
 fn typed_result(message: &ServerJsonRpcMessage) -> Option<Box<RawValue>> {
     match message {
         JsonRpcMessage::Response(response) => to_raw_value(&response.result).ok(),
@@ -308,9 +309,9 @@ fn typed_result(message: &ServerJsonRpcMessage) -> Option<Box<RawValue>> {
     }
 }
 
-/// What the handlers say, one message after the other: the order matters.
+/// Sender of the handlers' messages, one after the other, because their order matters.
 struct Posts<C> {
-    /// rmcp's clients are cloned for each use; they need not be shared.
+    /// rmcp clones its clients for each use, so they need not be `Sync`.
     client: Mutex<C>,
     route: Arc<Mutex<Option<Route>>>,
     connection: std::sync::Weak<Connection>,
@@ -334,7 +335,7 @@ impl<C: StreamableHttpClient> Posts<C> {
         Ok(())
     }
 
-    /// Reads what a stream has until the answer; what else there is, is rmcp's.
+    /// Reads a stream up to the answer. Other messages on it go to rmcp.
     async fn answer(&self, id: &RequestId, mut events: BoxedSseResponse) -> Result<Response, SendError> {
         while let Some(event) = events.next().await {
             let event = event?;
@@ -385,7 +386,7 @@ impl<C: StreamableHttpClient> Server for Posts<C> {
     }
 }
 
-/// A message of the session's in the types of rmcp that hold any JSON.
+/// Converts a message of the session to those types of rmcp that hold any JSON.
 fn typed(message: &[u8]) -> Option<ClientJsonRpcMessage> {
     let Message { id, method, params, result, error, .. } = Message::read(message).ok()?;
     let id = id.and_then(|id| serde_json::from_str::<RequestId>(id.get()).ok());

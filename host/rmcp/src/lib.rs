@@ -1,9 +1,9 @@
 //! Handlers beside the `ClientHandler` of an application that uses rmcp.
 //!
-//! An [`Adapter`] makes transports for rmcp, over stdio and streamable HTTP. What the server asks of a kind that the handlers
-//! take is answered by a [`Session`](taskcell::Session), and the capabilities of the handlers are declared; everything else is
-//! between rmcp and the server, the application's `ClientHandler` included. It works below rmcp's types because they have no
-//! `params.task` and no `capabilities.tasks`.
+//! An [`Adapter`] makes transports for rmcp, over stdio and streamable HTTP. A [`Session`](taskcell::Session) answers
+//! the server's requests of the kinds that the handlers serve, and the capabilities of the handlers are declared. All
+//! other messages pass between rmcp, with the application's `ClientHandler`, and the server. The adapter works below
+//! rmcp's types, because they have no `params.task` and no `capabilities.tasks`.
 //!
 //! ```no_run
 //! use rmcp::ServiceExt;
@@ -21,35 +21,37 @@
 //! # Ok(()) }
 //! ```
 //!
-//! | | |
+//! | message or event | handling |
 //! |---|---|
-//! | requests of kinds that the handlers take | the session has them; so it has one for a task of a kind that they take plainly |
-//! | other requests, notifications, answers | rmcp has them, as they came |
-//! | `notifications/cancelled` | goes to whoever answers the request |
-//! | `initialize` | the handlers' capabilities are added to the application's; where both declare one, the word of the handlers counts, for they answer. `roots.listChanged` and other extensions stay |
-//! | closing the service | ends cells and background work, and gives back work that is kept in a store |
-//! | dropping it | does so in the background |
-//! | the other end goes | is the end of the service, as in rmcp |
+//! | request of a kind that the handlers serve | the session answers; also a request for a task of such a kind |
+//! | other request, notification, response | passes to rmcp unchanged |
+//! | `notifications/cancelled` | goes to the side that answers the request |
+//! | `initialize` | gets the capabilities of the handlers, which win over the application's; others stay |
+//! | the service is closed | cells and background work end, and stored work is released |
+//! | the service is dropped | the same happens in the background |
+//! | the server closes the connection | the service ends, as in rmcp |
 //!
 //! # Servers of revision 2026-07-28
 //!
-//! rmcp speaks it with `ClientLifecycleMode::Discover` and `Auto`. A result that asks for input, or is a task, does not get to
-//! rmcp: a [`Caller`](taskcell::mrtr::Caller) goes on from it, and what that ends with is the answer to rmcp's request.
-//! So `peer.call_tool(..)` gives the final result, which in rmcp alone it does not; giving the call up cancels the retry or
-//! the task. Inputs of kinds that the handlers do not take are the `ClientHandler`'s, in the same call. A
-//! [`mrtr::Server`] around rmcp's `Peer` would have been another way, but then an application
-//! would have to make its calls by it, and rmcp's types of results would be between. [`Adapter::calls`] has the bounds.
+//! rmcp speaks it with `ClientLifecycleMode::Discover` and `Auto`. A result that asks for input, or is a task, does not
+//! reach rmcp: a [`Caller`](taskcell::mrtr::Caller) continues the call, and its outcome is the answer to rmcp's
+//! request. So `peer.call_tool(..)` returns the final result, which rmcp alone does not. Dropping the call cancels the
+//! retry or the task. The `ClientHandler` answers inputs of kinds that the handlers do not serve, in the same call. A
+//! [`mrtr::Server`] around rmcp's `Peer` would be an alternative, but the application would have to make its calls
+//! through it, and results would pass through rmcp's types. [`Adapter::calls`] sets the limits.
 //!
-//! # What is bounded, and what is lost
+//! # Limits
 //!
-//! On a stream a line is read up to rmcp's limit of 16 MiB; one that is longer is rmcp's to drop. Over HTTP the limits of the
-//! configuration hold. What is for the handlers is bounded by [`Limits::message_size`](taskcell::Limits::message_size) on top, and
-//! of what a server asks 4,096 requests are answered at once; what comes then waits where it is.
+//! On a stream a line is read up to rmcp's limit of 16 MiB; rmcp drops a longer one. Over HTTP the limits of the
+//! configuration hold. Messages for the handlers are also bounded by
+//! [`Limits::message_size`](taskcell::Limits::message_size). At most 4,096 requests of a server are answered
+//! concurrently; further ones wait in the transport.
 //!
-//! Over stdio all that the handlers get and give is as it was written. Over HTTP their answers are the same JSON in rmcp's types
-//! that hold any: an id that these cannot hold, such as 1.5, stays with rmcp, which takes such a request for no message. Plain
-//! JSON in answer to a POST is typed already, so an input that it asks for has only the members that rmcp knows. Nothing else
-//! can be asked there. A stream of a retry that ends before its answer is not taken up again: the call fails.
+//! Over stdio the handlers get and send messages byte for byte. Over HTTP their answers are the same JSON in those
+//! types of rmcp that hold any. An id that these cannot hold, such as 1.5, stays with rmcp, which takes such a request
+//! for no message. A plain JSON body in answer to a POST is typed already, so an input that it asks for has only the
+//! members that rmcp knows; such a body can ask for nothing else. If the stream of a retry ends before its answer, it
+//! is not resumed: the call fails.
 
 mod calls;
 mod capabilities;
@@ -82,11 +84,11 @@ use taskcell::mrtr;
 use taskcell::protocol::types::Implementation;
 use taskcell::session::SessionOptions;
 
-/// How the session with a server is set up.
+/// Function that makes the settings of the session with a server.
 type SetUp = Arc<dyn Fn(Implementation) -> SessionOptions + Send + Sync>;
 
-/// Makes transports of rmcp that have handlers beside them. One will do for any number of servers; each has a session of its
-/// own. Cloning it is cheap.
+/// Factory of rmcp transports with handlers beside them. One adapter serves any number of servers, each with a session
+/// of its own. Cloning it is cheap.
 #[derive(Clone)]
 pub struct Adapter {
     handlers: HandlerRegistry,
@@ -101,17 +103,18 @@ impl std::fmt::Debug for Adapter {
 }
 
 impl Adapter {
-    /// An adapter with these handlers, and sessions as [`SessionOptions::new`] has them.
+    /// Creates an adapter with `handlers`, and sessions with the defaults of [`SessionOptions::new`].
     ///
-    /// [`HandlerRegistry`] can be replaced while it is used; a connection declares those that serve when it is made.
+    /// [`HandlerRegistry`] may be replaced at any time; a connection declares the capabilities of those that serve when it
+    /// opens.
     #[must_use]
     pub fn new(handlers: impl Into<HandlerRegistry>) -> Self {
         let handlers = handlers.into();
         Self { handlers, options: Arc::new(SessionOptions::new), calls: mrtr::Options::default() }
     }
 
-    /// Sets up each session by this: whose tasks they are, where they are kept, who is told. It is called with what the
-    /// server says that it is; the revision is filled in.
+    /// Sets the function that makes the settings of each session, such as the principal, the store and the observer. It
+    /// gets the server's name and version; the adapter fills in the revision.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -131,15 +134,15 @@ impl Adapter {
         self
     }
 
-    /// Sets how calls of revision 2026-07-28 are made in which the server asks: rounds, tasks of the server's.
-    /// [`mrtr::Options::client`] is rmcp's to say.
+    /// Sets how calls of revision 2026-07-28 are made in which the server asks for input: rounds, tasks of the server.
+    /// rmcp sets [`mrtr::Options::client`].
     #[must_use]
     pub fn calls(mut self, options: mrtr::Options) -> Self {
         self.calls = options;
         self
     }
 
-    /// A transport to a server that is read from and written to by lines, as rmcp's for `(read, write)`.
+    /// Creates a transport to a server that is read and written by lines, like rmcp's for `(read, write)`.
     pub fn stdio<R, W>(&self, read: R, write: W) -> Transport<Stdio<R, W>>
     where
         R: AsyncRead + Send + Unpin + 'static,
@@ -150,20 +153,20 @@ impl Adapter {
         Transport::new(stdio, connection, sink, for_rmcp)
     }
 
-    /// Starts a server as a child process; the transport to it is as rmcp's `TokioChildProcess`. Its stderr is what the command
-    /// says, and the application's by default. A server that is started by a launcher, such as npx, is ended with it when the
-    /// command is wrapped in `ProcessGroup::leader()` of the crate process-wrap.
+    /// Starts a server as a child process and creates the transport to it, like rmcp's `TokioChildProcess`. The command
+    /// sets its stderr, by default the application's. To end a server with the launcher that starts it, such as npx,
+    /// wrap the command in `ProcessGroup::leader()` of the crate process-wrap.
     ///
     /// # Errors
-    /// When it cannot be started.
+    /// The error of starting the process.
     pub fn child_process(&self, command: impl Into<CommandWrap>) -> io::Result<Transport<ChildProcess>> {
         let (connection, for_rmcp) = Connection::new(self.clone(), Carrier::Stream);
         let (child, sink) = ChildProcess::start(command.into(), &connection)?;
         Ok(Transport::new(child, connection, sink, for_rmcp))
     }
 
-    /// A transport to a server at a URL, by this client, such as the one of reqwest. It is as rmcp's with the same client and
-    /// configuration, whose limits hold.
+    /// Creates a transport to a server at a URL with `client`, such as that of reqwest. It behaves like rmcp's with the
+    /// same client and configuration, whose limits hold.
     pub fn http<C>(
         &self,
         client: C,

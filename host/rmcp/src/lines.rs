@@ -1,4 +1,4 @@
-//! What a server writes on a stream, a line at a time: what is for the handlers is taken out, the rest goes to rmcp as it is.
+//! Lines that a server writes on a stream: lines for the handlers are taken out, the others go to rmcp unchanged.
 
 use std::io::{self, BufRead};
 use std::pin::Pin;
@@ -9,32 +9,32 @@ use tokio::io::{AsyncBufRead, AsyncRead, BufReader, ReadBuf};
 
 use super::connection::{Capacity, Connection, Verdict};
 
-/// Bytes that are read from the server at once: enough to see what a line is, for the rest of what is large need not be here.
+/// Number of bytes that are read at once: enough to classify a line, whose rest need not be read yet.
 const CHUNK: usize = 8 << 10;
 
-/// The stream of a server without what the handlers take. A stdio transport of rmcp reads it.
+/// Stream of a server without the handlers' lines, read by a stdio transport of rmcp.
 ///
-/// Each read gives one line at most, and less of one that is large and surely rmcp's: such a line is not kept. So a line is
-/// looked at only when all before it were, by rmcp, too: the answer to `initialize` begins the session that the next line
-/// may be for.
+/// Each read returns one line at most, and less of a large one that is surely for rmcp, which is not buffered. So a
+/// line is inspected only after rmcp has read all lines before it: the answer to `initialize` starts the session that
+/// the next line may be for.
 pub(super) struct Lines<R> {
     from: Source<R>,
     connection: Arc<Connection>,
-    /// A longer line goes to rmcp without a look, which has the same limit and drops it.
+    /// Length above which a line goes to rmcp uninspected. rmcp has the same limit and drops it.
     limit: usize,
     line: Vec<u8>,
     state: State,
 }
 
-/// What is read from a server.
+/// Bytes that are read from a server.
 struct Source<R> {
     from: BufReader<R>,
-    /// What was read beyond the end of a line; it comes first.
+    /// Bytes that were read beyond the end of a line; they come first.
     ahead: Vec<u8>,
 }
 
 impl<R: AsyncRead + Unpin> Source<R> {
-    /// What there is; nothing at the end of the stream.
+    /// Returns the bytes that are available; none at the end of the stream.
     fn poll_there(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
         if self.ahead.is_empty() { Pin::new(&mut self.from).poll_fill_buf(cx) } else { Poll::Ready(Ok(&self.ahead)) }
     }
@@ -47,8 +47,8 @@ impl<R: AsyncRead + Unpin> Source<R> {
         }
     }
 
-    /// Reads what there is of a line, and says whether that is its end. Where nothing is buffered it is read into its place at
-    /// once, for to copy a large result is half of what it costs.
+    /// Reads available bytes of a line, and returns whether they end it. Without buffered bytes it reads directly into
+    /// `to`, because copying a large result is half of its cost.
     fn poll_line(&mut self, cx: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
         if !self.ahead.is_empty() || !self.from.buffer().is_empty() {
             let there = ready!(self.poll_there(cx))?;
@@ -70,13 +70,13 @@ impl<R: AsyncRead + Unpin> Source<R> {
 }
 
 enum State {
-    /// The line is not complete.
+    /// The line is incomplete.
     Reading,
-    /// It is, and waits for its turn among the requests that are being answered.
+    /// The line is complete, and waits for capacity to be answered.
     Waiting(Capacity),
-    /// What there is of it goes to rmcp; so much went already.
+    /// The line goes to rmcp, as far as it is read; `passed` bytes went already.
     Passing { passed: usize },
-    /// The rest of it goes to rmcp without a look.
+    /// The rest of the line goes to rmcp uninspected.
     Through,
 }
 
@@ -88,11 +88,12 @@ impl<R: AsyncRead> Lines<R> {
 }
 
 impl<R: AsyncRead + Unpin> Lines<R> {
-    /// Reads on, to the end of the line or of what is there, and says what to do then; none at the end of the stream.
+    /// Reads up to the end of the line or of the available bytes, and returns the next state; none at the end of the
+    /// stream.
     fn read_on(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<State>>> {
         let there = ready!(self.from.poll_there(cx))?;
         if there.is_empty() {
-            // What has no end is no message; rmcp knows.
+            // A text without an end is no message; rmcp handles it.
             return Poll::Ready(Ok((!self.line.is_empty()).then_some(State::Passing { passed: 0 })));
         }
         if self.line.is_empty() && self.connection.passes(there) {
@@ -109,7 +110,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
         })))
     }
 
-    /// What becomes of a complete line.
+    /// Returns the state for a complete line.
     fn judge(&mut self) -> State {
         match self.connection.take(self.line.trim_ascii_end()) {
             Verdict::Taken => {
@@ -121,7 +122,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
         }
     }
 
-    /// Gives rmcp what fits of what there is of the line, and says what to do then.
+    /// Passes as much of the line to rmcp as fits, and returns the next state.
     fn pass(&mut self, passed: usize, to: &mut ReadBuf<'_>) -> State {
         let rest = self.line.get(passed..).unwrap_or_default();
         let part = rest.get(..to.remaining()).unwrap_or(rest);
@@ -134,7 +135,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
         if is_whole { State::Reading } else { State::Through }
     }
 
-    /// Gives rmcp what there is of the rest of a line.
+    /// Passes available bytes of the rest of a line to rmcp.
     fn pass_through(&mut self, cx: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if ready!(self.from.poll_line(cx, to))? {
             self.state = State::Reading;
@@ -143,9 +144,9 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     }
 }
 
-/// The bytes up to a line break, with it; all where there is none.
+/// Returns the bytes up to and with a line break; all where there is none.
 fn to_line_break(bytes: &[u8]) -> &[u8] {
-    // The library looks for it many bytes at a time.
+    // The standard library compares many bytes at a time.
     let end = { bytes }.skip_until(b'\n').unwrap_or(bytes.len());
     bytes.get(..end).unwrap_or(bytes)
 }
@@ -183,7 +184,7 @@ mod tests {
     use super::*;
     use taskcell::Handlers;
 
-    /// However much there is at once and however little fits, each read ends with its line, and nothing is lost.
+    /// However much is available at once and however little fits, each read ends with its line, and nothing is lost.
     #[tokio::test]
     async fn a_read_gives_one_line_at_most() {
         let large = format!("{{\"result\":\"{}\"}}\n", "x".repeat(40_000));

@@ -1,10 +1,10 @@
-//! What a message is, by its beginning.
+//! Classification of a message by its beginning.
 //!
-//! Most of what a server sends are answers, and some are large. They are rmcp's, so nothing of them has to be read but
-//! what stands before their result.
+//! Most messages of a server are responses, and some are large. They are for rmcp, so only the members before their
+//! result are read.
 
-/// Whether a message is a response: a `result` or an `error` stands in it before any `method`. No where the beginning
-/// does not say, as when it is not complete. What has a `method` all the same is no message, and rmcp says so.
+/// Whether a message is a response: a `result` or an `error` stands before any `method`. False where the beginning does
+/// not tell, as when it is incomplete. A response that also has a `method` is no message; rmcp reports it.
 pub(super) fn is_response(beginning: &[u8]) -> bool {
     first_that_says(beginning).unwrap_or_default()
 }
@@ -24,7 +24,7 @@ fn first_that_says(beginning: &[u8]) -> Option<bool> {
     }
 }
 
-/// A text without escapes, and what follows it.
+/// Splits off a string without escapes. Returns it and the rest.
 fn string(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let text = text.trim_ascii_start().strip_prefix(b"\"")?;
     let end = text.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
@@ -32,7 +32,7 @@ fn string(text: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((string, rest.strip_prefix(b"\"")?))
 }
 
-/// What follows a number.
+/// Returns the rest after a number.
 fn number(text: &[u8]) -> &[u8] {
     let end = text.iter().position(|byte| !matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'));
     text.get(end.unwrap_or(text.len())..).unwrap_or_default()
@@ -50,13 +50,13 @@ mod tests {
             (r#" { "id" : "a" , "jsonrpc":"2.0","error" :"#,         true),
             (r#"{"result":"#,                                        true),
             (r#"{"jsonrpc":"2.0","id":-1.5e3,"result":{}}"#,         true),
-            // Not yet, or not at all.
+            // The beginning does not tell, or the message is no response.
             (r#"{"jsonrpc":"2.0","id":1,"resu"#,                     false),
             (r#"{"jsonrpc":"2.0","id":1,"result""#,                  false),
             (r#"{"jsonrpc":"2.0","id":1"#,                           false),
             (r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#,          false),
             (r#"{"jsonrpc":"2.0","method":"ping","result":1}"#,      false),
-            // What is written as nobody does is read as a whole.
+            // Unusual spellings are left to the full parser.
             (r#"{"jsonrpc":"2.0","i\u0064":1,"result":{}}"#,         false),
             (r#"{"jsonrpc":"2.0","id":"\"","result":{}}"#,           false),
             (r#"{"other":{"result":1},"method":"ping","id":1}"#,     false),

@@ -1,12 +1,12 @@
-//! What the handlers say to the server, past rmcp's types.
+//! Path of the handlers' messages to the server, past rmcp's types.
 
 use async_trait::async_trait;
 
 use taskcell::mrtr::Server;
 
-/// The way to the server, also for requests of revision 2026-07-28.
+/// Sender of messages, and of requests of revision 2026-07-28, to the server.
 #[async_trait]
 pub(super) trait Sink: Server {
-    /// Sends a message. One that cannot be sent is logged: rmcp sees the end of a connection itself.
+    /// Sends a message. A failure is only logged, because rmcp notices the end of the connection itself.
     async fn send(&self, message: Vec<u8>);
 }

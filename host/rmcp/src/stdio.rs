@@ -1,4 +1,5 @@
-//! A server on a stream: its lines are looked at before rmcp reads them, and both write theirs to the same stream.
+//! Transport to a server on a stream: lines are inspected before rmcp reads them, and both sides write to the same
+//! stream.
 
 use std::io;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use super::writer::{SharedWriter, Writer, write_line};
 use taskcell::mrtr::{Response, SendError, Server};
 use taskcell::protocol::jsonrpc;
 
-/// rmcp's transport over a stream, which reads what the handlers leave.
+/// rmcp's transport over a stream, which reads the lines that the handlers leave.
 pub struct Stdio<R, W>
 where
     R: AsyncRead + Unpin,
@@ -77,7 +78,7 @@ where
 
     async fn close(&mut self) -> Result<(), Self::Error> {
         let closed = self.inner.close().await;
-        // Whoever else has it has ended by now; the server sees the end of the stream.
+        // The other owners have ended by now; the server sees the end of the stream.
         if let Ok(mut to) = self.to.try_lock() {
             *to = None;
         }
@@ -104,7 +105,7 @@ impl<W: AsyncWrite + Send + Unpin + 'static> Server for Stream<W> {
     async fn request(&self, method: &str, params: Box<RawValue>) -> Result<Response, SendError> {
         let mut pending = self.pending.begin(new_id());
         let request = jsonrpc::request(&pending.id, method, &params)?;
-        // From here on it may be with the server.
+        // The server may have the request from here on.
         let mut cancel = CancelOnDrop { to: Some(Arc::clone(&self.to)), id: pending.id.clone() };
         write_line(&self.to, request).await?;
         let answer = (&mut pending.answer).await;
@@ -113,7 +114,7 @@ impl<W: AsyncWrite + Send + Unpin + 'static> Server for Stream<W> {
     }
 }
 
-/// Tells the server that nobody waits for a request any more. [2026-07-28, basic/patterns/cancellation]
+/// Guard that cancels a request when it is dropped. [2026-07-28, basic/patterns/cancellation]
 struct CancelOnDrop<W: AsyncWrite + Send + Unpin + 'static> {
     to: Option<SharedWriter<W>>,
     id: String,
@@ -121,7 +122,7 @@ struct CancelOnDrop<W: AsyncWrite + Send + Unpin + 'static> {
 
 impl<W: AsyncWrite + Send + Unpin + 'static> Drop for CancelOnDrop<W> {
     fn drop(&mut self) {
-        // Without a runtime the process is ending, and the server with it.
+        // Without a runtime the process is ending, and its connection to the server with it.
         if let (Some(to), Ok(runtime)) = (self.to.take(), Handle::try_current())
             && let Ok(message) = jsonrpc::notification("notifications/cancelled", &json!({ "requestId": self.id }))
         {

@@ -1,4 +1,4 @@
-//! rmcp's transport, with the handlers beside it.
+//! rmcp's transport with the handlers beside it.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -12,9 +12,9 @@ use tokio::sync::mpsc;
 use super::connection::Connection;
 use super::sink::Sink;
 
-/// A transport of rmcp whose server is answered by handlers, too. Made by an [`Adapter`](super::Adapter), to be given
-/// to `serve`. Dropping it, or the service that has it, ends what the handlers do for the server; closing the service
-/// waits until work that is kept in a store is given back.
+/// Transport of rmcp whose server is answered by handlers, too. Create it with an [`Adapter`](super::Adapter) and pass
+/// it to `serve`. Dropping it, or the service that has it, ends the handlers' work for the server. Closing the service
+/// also waits until stored work is released.
 pub struct Transport<T> {
     inner: T,
     connection: Arc<Connection>,
@@ -77,7 +77,7 @@ impl<T: rmcp::transport::Transport<RoleClient>> rmcp::transport::Transport<RoleC
 
     async fn close(&mut self) -> Result<(), Self::Error> {
         self.connection.end().await;
-        // What the server answers has to be read for that.
+        // The answers of the server must be read for that.
         let reading = async { while self.inner.receive().await.is_some() {} };
         tokio::select! {
             () = self.connection.settle() => {}

@@ -1,4 +1,4 @@
-//! The one way to a server's stream, for lines of rmcp's and of the handlers.
+//! Shared writer to a server's stream, for lines of rmcp and of the handlers.
 
 use std::io;
 use std::pin::Pin;
@@ -9,14 +9,14 @@ use futures_util::future::BoxFuture;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-/// What lines are written to, by whoever has one; none once the connection is closed.
+/// Stream that lines are written to; none once the connection is closed.
 pub(super) type SharedWriter<W> = Arc<Mutex<Option<W>>>;
 
 fn closed() -> io::Error {
     io::Error::new(io::ErrorKind::NotConnected, "the connection is closed")
 }
 
-/// Writes one line of the handlers', whole.
+/// Writes a whole line of the handlers.
 pub(super) async fn write_line<W: AsyncWrite + Unpin>(to: &SharedWriter<W>, mut message: Vec<u8>) -> io::Result<()> {
     message.push(b'\n');
     let mut to = to.lock().await;
@@ -25,13 +25,13 @@ pub(super) async fn write_line<W: AsyncWrite + Unpin>(to: &SharedWriter<W>, mut 
     to.flush().await
 }
 
-/// The part that rmcp writes to. It holds the stream from the first byte of a line to its last, also when a write of
-/// rmcp's is given up in between: rmcp goes on with the rest of the line then.
+/// Writer for rmcp. It holds the stream from the first byte of a line to its last, also when rmcp drops a write in
+/// between, because rmcp continues the line later.
 pub(super) struct Writer<W> {
     to: SharedWriter<W>,
     held: Option<OwnedMutexGuard<Option<W>>>,
     waiting: Option<BoxFuture<'static, OwnedMutexGuard<Option<W>>>>,
-    /// Whether what was written last ends a line.
+    /// Whether the last write ended a line.
     whole: bool,
 }
 
@@ -40,7 +40,7 @@ impl<W: AsyncWrite + Send + Unpin + 'static> Writer<W> {
         Self { to, held: None, waiting: None, whole: true }
     }
 
-    /// The stream, once nobody else writes a line.
+    /// Waits until no other writer is within a line, and returns the stream.
     fn hold(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut W>>> {
         if self.held.is_none() && self.waiting.is_none() {
             match Arc::clone(&self.to).try_lock_owned() {

@@ -1,4 +1,4 @@
-//! The results of a server of this revision: complete, asking for input, or a task.
+//! Results of a server of revision 2026-07-28: complete, asking for input, or a task.
 
 use serde_json::value::RawValue;
 
@@ -9,27 +9,27 @@ use super::wire::{check_size, inputs, type_of};
 use crate::protocol::Bounds;
 use crate::text::one_line;
 
-/// A result, by its `resultType`. [basic, ResultType]
+/// Result by its `resultType`. [basic, ResultType]
 pub(super) enum Answer {
-    /// The final result, as the server wrote it.
+    /// Final result, as the server wrote it.
     Complete(Box<RawValue>),
-    /// More input is needed.
+    /// Request for more input.
     InputRequired(InputRequired),
-    /// The result comes later.
+    /// Task that gives the result later.
     Task(TaskState),
 }
 
 /// MCP: `InputRequiredResult`.
 pub(super) struct InputRequired {
-    /// What the server wants, by names that it chose: objects with `method` and `params`. MCP: `InputRequests`.
+    /// Requested inputs by the server's names for them: objects with `method` and `params`. MCP: `InputRequests`.
     pub(super) inputs: Members,
-    /// What goes back with the retry, as it was written. Not ours to read, so it is only seen to be a string.
+    /// State to send back with the retry, as the server wrote it. It is opaque, so it is only checked to be a string.
     pub(super) state: Option<Box<RawValue>>,
 }
 
 impl Answer {
-    /// Reads a result. What asks for input is bounded in bytes, as a message is; each input is bounded again as a
-    /// request. The final result is the application's.
+    /// Reads a result. A result that asks for input is bounded in bytes like a message, and each input again as a
+    /// request. The final result is unbounded, because it belongs to the application.
     pub(super) fn read(result: Box<RawValue>, bounds: Bounds) -> Result<Self, String> {
         let Some(name) = type_of(&result)? else { return Ok(Self::Complete(result)) };
         match name.as_str() {
@@ -51,7 +51,7 @@ impl InputRequired {
         if state.is_some_and(|state| !state.get().starts_with('"')) {
             return Err("`requestState` is no string".to_owned());
         }
-        // Such a call would be the same again. [basic/patterns/mrtr, Server Requirements]
+        // Without both, the retry would be the same call again. [basic/patterns/mrtr, Server Requirements]
         if inputs.is_empty() && state.is_none() {
             return Err("it asks for input and has neither `inputRequests` nor `requestState`".to_owned());
         }

@@ -1,5 +1,5 @@
-//! Which revision a server speaks, by what it answers to `server/discover`. [basic/versioning, Backward Compatibility;
-//! basic/transports/stdio, Backward Compatibility]
+//! Detection of the revision that a server speaks, by its answer to `server/discover`. [basic/versioning, Backward
+//! Compatibility; basic/transports/stdio, Backward Compatibility]
 
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -10,53 +10,53 @@ use super::{Options, PROTOCOL_VERSION, Response};
 use crate::handlers::Handlers;
 use crate::protocol::types::{Implementation, RpcError};
 
-/// The errors that this revision brings. [basic, Error Codes]
+/// Errors that revision 2026-07-28 introduced. [basic, Error Codes]
 const HEADER_MISMATCH: i32 = -32020;
 const MISSING_REQUIRED_CLIENT_CAPABILITY: i32 = -32021;
 const UNSUPPORTED_PROTOCOL_VERSION: i32 = -32022;
 
-/// Where a result says what its server is.
+/// JSON pointer to the server's name and version in a result.
 const SERVER_INFO: &str = "/_meta/io.modelcontextprotocol~1serverInfo";
 
-/// What the answer to `server/discover` says of a server.
+/// Revision that a server speaks, by its answer to `server/discover`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Discovered {
-    /// It speaks [`PROTOCOL_VERSION`]: make calls with a [`Caller`](super::Caller).
+    /// The server speaks [`PROTOCOL_VERSION`]: make calls with a [`Caller`](super::Caller).
     Modern {
-        /// What it says it is; none where it does not say.
+        /// Name and version of the server; none where the result has none.
         server: Option<Implementation>,
-        /// The result, with its capabilities and instructions.
+        /// Result of `server/discover`, with capabilities and instructions.
         result: Value,
     },
-    /// It speaks an earlier revision: send `initialize`.
+    /// The server speaks an earlier revision: send `initialize`.
     Legacy,
-    /// It speaks per-request revisions only, and not this one.
+    /// The server speaks only later revisions than [`PROTOCOL_VERSION`].
     Incompatible {
-        /// Those that it speaks, as it writes them.
+        /// Revisions that the server speaks, as it writes them.
         supported: Vec<String>,
     },
 }
 
-/// The parameters of `server/discover`, with which a client of both eras begins. The request goes out before the
-/// session is, for who serves is not known yet.
+/// Returns the parameters of `server/discover`, the first request of a client that speaks revisions before and since
+/// 2026-07-28. It takes handlers, because the session starts only after the answer names the server.
 #[must_use]
 pub fn discover(handlers: &Handlers, options: &Options) -> Box<RawValue> {
     let mut params = Members::default();
     let capabilities = meta::capabilities(handlers, options);
-    // There is no `_meta` yet that it could fail on.
+    // Adding to an absent `_meta` cannot fail.
     let _ = Meta::new(PROTOCOL_VERSION, options.client.as_ref(), &capabilities).add_to(&mut params);
     params.write()
 }
 
-/// Reads the answer to [`discover`]. No answer within a reasonable time means [`Discovered::Legacy`], too; so does any
-/// error that earlier revisions know, whichever it is.
+/// Reads the answer to [`discover`]. Any error that earlier revisions know means [`Discovered::Legacy`]; so does no
+/// answer within a reasonable time, for which the caller decides.
 #[must_use]
 pub fn discovered(response: &Response) -> Discovered {
     match response {
         Ok(result) => from_result(result),
         Err(error) => match error.code {
             UNSUPPORTED_PROTOCOL_VERSION => from_supported(supported(error)),
-            // Errors that only this revision has: it is spoken, whatever is wrong.
+            // Only this revision has these errors, so the server speaks it.
             HEADER_MISMATCH | MISSING_REQUIRED_CLIENT_CAPABILITY => {
                 Discovered::Modern { server: None, result: Value::Null }
             }
@@ -71,7 +71,8 @@ fn from_result(result: &RawValue) -> Discovered {
     let Some(versions) = versions else { return Discovered::Legacy };
     match from_supported(versions) {
         Discovered::Modern { .. } => {
-            // Published in `_meta`; drafts had it beside the versions. [basic, Per-response protocol fields]
+            // The published revision has it in `_meta`, drafts beside the versions. [basic, Per-response protocol
+            // fields]
             let info = result.pointer(SERVER_INFO).or_else(|| result.get("serverInfo"));
             let server = info.and_then(|info| serde_json::from_value(info.clone()).ok());
             Discovered::Modern { server, result }
@@ -87,7 +88,7 @@ fn supported(error: &RpcError) -> Vec<String> {
 }
 
 fn from_supported(supported: Vec<String>) -> Discovered {
-    // Revisions are dates, so they compare as text. An empty list says nothing of a later era.
+    // Revisions are dates, so they compare as text. An empty list does not prove a later era.
     let modern = |version: &String| version.as_str() >= PROTOCOL_VERSION;
     if supported.iter().any(|version| version == PROTOCOL_VERSION) {
         Discovered::Modern { server: None, result: Value::Null }

@@ -1,7 +1,8 @@
-//! An input that a server asks for: made the request that a server of 2025-11-25 would send, and answered as that.
+//! Inputs that a server asks for: each becomes the request that a server of 2025-11-25 would send, and is answered like
+//! it.
 //!
-//! Both revisions ask the same. What differs is in the parameters: this one has neither tasks of clients nor
-//! `elicitationId`, which the handlers know [changelog, Major changes 6, Minor changes 11].
+//! Both revisions ask for the same inputs. Their parameters differ: revision 2026-07-28 has neither tasks of clients
+//! nor `elicitationId`, which the handlers know [changelog, Major changes 6, Minor changes 11].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,19 +20,19 @@ use crate::protocol::types::RpcError;
 use crate::session::SessionInner;
 use crate::text::one_line;
 
-/// Numbers the inputs of this process, for inputs have no ids and handlers tell their requests apart by them.
+/// Counter of the inputs of this process. Inputs have no ids, and handlers tell their requests apart by ids.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
-/// What the id of a request starts with that is made of an input.
+/// Prefix of the ids of requests that are made of inputs.
 pub const INPUT: &str = "input-";
 
-/// One input.
+/// Input that a server asks for.
 struct Input {
-    /// The server's name for it.
+    /// Server's name for the input.
     key: String,
     kind: Kind,
     method: String,
-    /// The request of 2025-11-25 that asks the same.
+    /// Request of 2025-11-25 for the same input.
     message: Vec<u8>,
 }
 
@@ -43,7 +44,7 @@ impl Input {
         let members = Members::read(input.get()).map_err(broken)?;
         let method = members.text("method").and_then(|method| method.ok_or_else(|| "it has no `method`".to_owned()));
         let method = method.map_err(broken)?;
-        // [basic/patterns/mrtr, Server Requirements]: sampling, elicitation and roots are all that may be asked.
+        // [basic/patterns/mrtr, Server Requirements]: only sampling, elicitation and roots may be asked for.
         let Some(kind) = Kind::of(&method, false).filter(|kind| !kind.is_of_tasks()) else {
             return Err(broken(format!("`{}` is nothing that can be asked of a client", one_line(&method, MAX_QUOTE))));
         };
@@ -58,7 +59,7 @@ impl Input {
         params.remove("task");
         if kind == Kind::Elicitation
             && params.get("mode").is_some_and(|mode| mode.get() == "\"url\"")
-            // The SDK of Rust writes an empty one.
+            // The Rust SDK writes an empty id.
             && params.get("elicitationId").is_none_or(|id| id.get() == "\"\"")
             && let Ok(id) = to_raw_value(&key)
         {
@@ -70,7 +71,8 @@ impl Input {
         Ok(Self { key, kind, method, message })
     }
 
-    /// Has the handlers answer it, as any request, or whoever takes the rest. Gives the result as it would go out.
+    /// Answers the input by the handlers, like any request, or by the fallback. Returns the input's name and the result
+    /// as it would go out.
     async fn answer(
         self,
         session: &Arc<SessionInner>,
@@ -97,21 +99,23 @@ impl Input {
     }
 }
 
-/// What the session wrote cannot be read.
+/// Returns the error for an answer of the session that cannot be read.
 fn lost(why: &str) -> RpcError {
     RpcError::internal("answer", format!("The answer is not JSON-RPC: {why}"))
 }
 
 impl Caller {
-    /// Has the handlers answer all inputs side by side, and gives the answers by the same names. MCP: `InputResponses`.
+    /// Answers all inputs concurrently by the handlers, and returns the answers by the inputs' names. MCP:
+    /// `InputResponses`.
     ///
-    /// The first that fails ends the others: without it there is no retry. [basic/patterns/mrtr, Client Requirements]
+    /// The first failure ends the other inputs, because without it there is no retry. [basic/patterns/mrtr, Client
+    /// Requirements]
     pub(super) async fn gather(&self, inputs: Members) -> Result<Members, CallError> {
         let (count, limit) = (inputs.len(), self.options.inputs);
         if count > limit {
             return Err(CallError::Inputs { count, limit });
         }
-        // All are read before any is asked: nobody is asked in vain.
+        // All inputs are read before any is answered, so that no person is asked in vain.
         let inputs: Result<Vec<_>, _> = inputs.into_iter().map(|(key, input)| Input::read(key, &input)).collect();
         let mut asked = JoinSet::new();
         let declared = self.declared();
@@ -143,7 +147,7 @@ impl Caller {
 mod tests {
     use super::*;
 
-    /// An input, and the parameters of the request that it is made; or why it is none.
+    /// Columns: an input, and the parameters of its request or the error.
     #[test]
     fn an_input_becomes_the_request_that_asks_the_same() {
         #[rustfmt::skip]
@@ -151,14 +155,14 @@ mod tests {
             (r#"{"method":"roots/list"}"#,                                    Ok("{}")),
             (r#"{"method":"roots/list","params":null}"#,                      Ok("{}")),
             (r#"{"method":"roots/list","params":{"_meta":{"a":1.0}}}"#,       Ok(r#"{"_meta":{"a":1.0}}"#)),
-            // No task of a client: it would be answered with one.
+            // A client task is removed: the handler would answer it with a task.
             (r#"{"method":"sampling/createMessage","params":{"task":{}}}"#,   Ok("{}")),
             (r#"{"method":"elicitation/create","params":{"mode":"form"}}"#,   Ok(r#"{"mode":"form"}"#)),
             (r#"{"method":"elicitation/create","params":{"mode":"url"}}"#,    Ok(r#"{"elicitationId":"a\"key","mode":"url"}"#)),
             (r#"{"method":"elicitation/create","params":{"mode":"url","elicitationId":""}}"#, Ok(r#"{"elicitationId":"a\"key","mode":"url"}"#)),
             (r#"{"method":"elicitation/create","params":{"mode":"url","elicitationId":"7"}}"#,
                 Ok(r#"{"elicitationId":"7","mode":"url"}"#)),
-            // Nothing but the three may be asked.
+            // Other methods may not be asked for.
             (r#"{"method":"ping"}"#,          Err("the input `a\"key`: `ping` is nothing that can be asked of a client")),
             (r#"{"method":"tasks/get","params":{"taskId":"1"}}"#,
                 Err("the input `a\"key`: `tasks/get` is nothing that can be asked of a client")),

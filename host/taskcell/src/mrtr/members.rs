@@ -1,6 +1,6 @@
-//! A JSON object whose members stay as they were written.
+//! JSON object whose members stay as they were written.
 //!
-//! What goes back to a server goes back byte for byte, and what is not ours to read is not read.
+//! Values that go back to a server stay the same byte for byte, and opaque values are not parsed.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,22 +11,22 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use crate::protocol::plain;
 
-/// The members of an object, by name.
+/// Members of an object, by name.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Members(BTreeMap<String, Box<RawValue>>);
 
 impl Members {
-    /// Reads an object. One with a name that comes twice is refused: whoever reads it next might take the other.
+    /// Reads an object. A name that occurs twice is refused, because another reader might take the other value.
     pub(super) fn read(text: &str) -> Result<Self, String> {
         serde_json::from_str(text).map_err(|error| plain(&error.to_string()))
     }
 
-    /// A member; none where it is null.
+    /// Returns a member; none where it is absent or null.
     pub(super) fn get(&self, name: &str) -> Option<&RawValue> {
         self.0.get(name).map(Box::as_ref).filter(|value| value.get() != "null")
     }
 
-    /// A member that is text.
+    /// Returns a member that must be a string; none where it is absent or null.
     pub(super) fn text(&self, name: &str) -> Result<Option<String>, String> {
         let text = self.get(name).map(|value| serde_json::from_str(value.get())).transpose();
         text.map_err(|error| format!("`{name}`: {}", plain(&error.to_string())))
@@ -48,7 +48,7 @@ impl Members {
         self.0.len()
     }
 
-    /// The object as it goes out, on one line: in valid JSON a line break stands only between tokens.
+    /// Writes the object on one line. In valid JSON a line break stands only between tokens, so it can become a space.
     pub(super) fn write(&self) -> Box<RawValue> {
         let raw = to_raw_value(&self.0).unwrap_or_else(|_| RawValue::NULL.to_owned());
         match raw.get().contains(['\n', '\r']) {

@@ -1,11 +1,11 @@
-//! Calls of revision 2026-07-28, in which the server asks by its result.
+//! Multi round-trip requests: calls of MCP revision 2026-07-28, in which the server asks for input in its result.
 //!
-//! A server of that revision sends no requests. What it wants of the client stands in the result of `tools/call`,
-//! `prompts/get` or `resources/read`; the client gathers it and makes the same call again, as often as the server asks
-//! [basic/patterns/mrtr]. With the tasks extension it stands in the task that the client polls [ext-tasks, Tasks].
-//! Each input is the request that a server of 2025-11-25 would send, so it is made one and goes the way of all requests
-//! of the [`Session`]: the same handlers answer it, under the same rules and limits. What is here is what goes around
-//! that: rounds, polls, and what each request has to say of the client.
+//! A server of that revision sends no requests. The inputs that it asks for stand in the result of `tools/call`,
+//! `prompts/get` or `resources/read`. The client gathers them and repeats the call, as often as the server asks
+//! [basic/patterns/mrtr]. With the tasks extension the inputs stand in the task that the client polls [ext-tasks,
+//! Tasks]. Each input becomes the request that a server of 2025-11-25 would send, and goes through the [`Session`] like
+//! any request: the same handlers answer it, under the same rules and limits. This module adds the rounds, the polls
+//! and the `_meta` of each request.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -84,72 +84,72 @@ use answer::Answer;
 use members::Members;
 use meta::Meta;
 
-/// The revision of MCP whose calls these are.
+/// MCP revision of the calls.
 pub const PROTOCOL_VERSION: &str = MRTR_PROTOCOL_VERSION;
 
-/// The extension by which a server answers a call with a task. [ext-tasks, Extension Identifier]
+/// Extension by which a server answers a call with a task. [ext-tasks, Extension Identifier]
 pub const TASKS_EXTENSION: &str = "io.modelcontextprotocol/tasks";
 
-/// The requests whose results may ask for input. [basic/patterns/mrtr, Supported Requests]
+/// Requests whose results may ask for input. [basic/patterns/mrtr, Supported Requests]
 pub const INPUT_REQUIRED_METHODS: [&str; 3] = ["tools/call", "prompts/get", "resources/read"];
 
-/// The request that may be answered with a task. [ext-tasks, Supported Methods]
+/// Request that may be answered with a task. [ext-tasks, Supported Methods]
 const MAY_BE_A_TASK: &str = "tools/call";
 
-/// How long to wait before a call is made again of which the server wants nothing but that: it sheds load.
+/// Pauses before a call is repeated for which the server asks no input. A server does so to shed load.
 const PAUSES: [Duration; 4] =
     [Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(200), Duration::from_millis(250)];
 
-/// What a server answers to a request: the result as it was written, or an error.
+/// Answer of a server to a request: the result as it was written, or an error.
 pub type Response = Result<Box<RawValue>, RpcError>;
 
-/// Why a request got no answer: the transport's own error.
+/// Error of a transport that returned no answer.
 pub type SendError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The way to a server: what an application's transport does.
+/// Transport to a server, implemented by the application.
 #[async_trait]
 pub trait Server: Send + Sync + 'static {
-    /// Sends a request and waits for its answer. Each request gets an id of its own, also one that repeats another
-    /// [basic/patterns/mrtr, Client Requirements]. When the future is dropped, the request is cancelled as the transport
-    /// does that [basic/patterns/cancellation].
+    /// Sends a request and waits for its answer. Each request gets an id of its own, also a retry [basic/patterns/mrtr,
+    /// Client Requirements]. Dropping the future cancels the request in the way of the transport
+    /// [basic/patterns/cancellation].
     ///
     /// # Errors
-    /// When there is no answer.
+    /// The transport's own error, when there is no answer.
     async fn request(&self, method: &str, params: Box<RawValue>) -> Result<Response, SendError>;
 }
 
-/// Told of each state of a server's task that the client sees.
+/// Callback for each state of a server's task that the client sees.
 pub type TaskObserver = Arc<dyn Fn(&RemoteTask) + Send + Sync>;
 
-/// Answers inputs of kinds that the session's handlers do not take, as an application answers such requests of a server of
-/// 2025-11-25 itself.
+/// Handler of inputs whose kinds the session's handlers do not serve, as an application answers such requests of a
+/// server of 2025-11-25 itself.
 #[async_trait]
 pub trait FallbackHandler: Send + Sync + 'static {
-    /// Answers a request of 2025-11-25: a JSON-RPC message. None when there is no answer, which ends the call.
+    /// Answers a request of 2025-11-25, a JSON-RPC message, with a response. None ends the call.
     async fn answer(&self, request: &[u8]) -> Option<Vec<u8>>;
 }
 
-/// How calls are made.
+/// Settings of calls.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Options {
-    /// What the client says it is, in each request. Nothing by default. [basic, Per-request protocol fields]
+    /// Name and version of the client, sent with each request. None by default. [basic, Per-request protocol fields]
     pub client: Option<Implementation>,
-    /// Whether the server may answer a call with a task: the extension [`TASKS_EXTENSION`]. Yes by default.
+    /// Whether the server may answer a call with a task, by the extension [`TASKS_EXTENSION`]. True by default.
     pub tasks: bool,
-    /// How often one call may be answered with a wish for more input, or a task may be given some. Default 10, as in the
-    /// SDKs.
+    /// Number of times that the server may ask for input in one call or for one task. 10 by default, as in the SDKs.
     pub rounds: u32,
-    /// Inputs that a server may want at once. Default 64.
+    /// Number of inputs that a server may ask for at once. 64 by default.
     pub inputs: usize,
-    /// How long a task may take, from the answer that named it. Default 1 hour.
+    /// Time limit of a task, from the answer that named it. 1 hour by default.
     pub task_time: Duration,
-    /// Told of each state of a task that the client sees. It must not block.
+    /// Callback for each state of a task that the client sees. It must not block.
     pub observer: Option<TaskObserver>,
-    /// Who answers inputs that no handler takes. Nobody by default: they end the call with the kind's default error.
+    /// Handler of inputs that no handler serves. None by default: such an input ends the call with the kind's default
+    /// error.
     pub fallback: Option<Arc<dyn FallbackHandler>>,
-    /// The capabilities of the application itself, such as those of its `fallback`: an object, as in `initialize`. They are
-    /// declared beside those of the handlers, whose word counts where both have one. None by default.
+    /// Capabilities of the application itself, such as those of its `fallback`: an object, as in `initialize`. They are
+    /// declared beside those of the handlers, which win where both declare one. None by default.
     pub declared: Option<Value>,
 }
 
@@ -174,7 +174,7 @@ impl std::fmt::Debug for Options {
     }
 }
 
-/// Whether a result wants more than to be read: input, or to be polled for as a task.
+/// Whether a result asks for input, or is a task to be polled.
 pub fn asks(result: &RawValue, options: &Options) -> bool {
     match wire::type_of(result).ok().flatten().as_deref() {
         Some("input_required") => true,
@@ -183,9 +183,10 @@ pub fn asks(result: &RawValue, options: &Options) -> bool {
     }
 }
 
-/// Makes calls to one server of revision 2026-07-28 and answers what the server asks on the way.
+/// Client of one server of revision 2026-07-28, which answers the inputs that the server asks for.
 ///
-/// Calls run side by side. Dropping the future of one ends the cells that gather input for it; a task of it is cancelled.
+/// Calls may run concurrently. Dropping the future of a call ends the cells that gather its input, and cancels its
+/// task.
 pub struct Caller {
     session: Arc<SessionInner>,
     server: Arc<dyn Server>,
@@ -194,15 +195,16 @@ pub struct Caller {
     cancelling: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// What follows from the handlers that serve.
+/// Declarations that follow from the current handlers.
 struct Declared {
-    /// Of which [`ActiveHandlers`] it is.
+    /// Version of the [`ActiveHandlers`] handlers.
     version: u64,
     capabilities: Value,
     meta: Meta,
-    /// Inputs wait here for a cell, where requests of a server that does not wait would be refused.
+    /// Permits of inputs, which wait here for a cell. Without them they would be refused like requests of a server that
+    /// does not wait.
     places: Arc<Semaphore>,
-    /// How many places there are.
+    /// Number of permits.
     cells: usize,
 }
 
@@ -210,7 +212,7 @@ impl Declared {
     fn new(active: &ActiveHandlers, session: &SessionInner, options: &Options, before: Option<&Self>) -> Arc<Self> {
         let capabilities = meta::capabilities(&active.handlers, options);
         let cells = active.session_cells().max(1) as usize;
-        // Inputs that wait need not know that the handlers are others.
+        // Waiting inputs keep their queue when the handlers are replaced.
         let places = before.filter(|before| before.cells == cells).map(|before| Arc::clone(&before.places));
         Arc::new(Self {
             version: active.version,
@@ -229,8 +231,9 @@ impl std::fmt::Debug for Caller {
 }
 
 impl Caller {
-    /// A caller whose inputs the session answers. The session's `protocol_version` is the one that requests name, so it
-    /// has to be [`PROTOCOL_VERSION`]; its outbox has nothing that a server of this revision takes, and can be dropped.
+    /// Creates a caller whose inputs `session` answers. The session's `protocol_version` goes into the requests, so it
+    /// must be [`PROTOCOL_VERSION`]. The session's outbox can be dropped: a server of this revision takes nothing of
+    /// it.
     #[must_use]
     pub fn new(session: &Session, server: Arc<dyn Server>, options: Options) -> Self {
         let session = Arc::clone(&session.inner);
@@ -238,14 +241,14 @@ impl Caller {
         Self { session, server, options, declared: Mutex::new(declared), cancelling: Mutex::default() }
     }
 
-    /// What a request that is sent now declares: what follows from the session's handlers in this revision's shape, and the
-    /// extension [`TASKS_EXTENSION`]. [basic, Per-request protocol fields]
+    /// Returns the capabilities that a request declares now: those of the session's handlers in the form of this
+    /// revision, and the extension [`TASKS_EXTENSION`]. [basic, Per-request protocol fields]
     #[must_use]
     pub fn capabilities(&self) -> Value {
         self.declared().capabilities.clone()
     }
 
-    /// What follows from the handlers that serve now.
+    /// Returns the declarations of the current handlers.
     fn declared(&self) -> Arc<Declared> {
         let active = self.session.handlers.active();
         let mut declared = self.declared.lock().unwrap_or_else(PoisonError::into_inner);
@@ -255,14 +258,14 @@ impl Caller {
         Arc::clone(&declared)
     }
 
-    /// Makes a call and gives its final result as the server wrote it. Inputs that the server asks for on the way are
-    /// gathered side by side, and tasks are polled to their end.
+    /// Makes a call and returns its final result as the server wrote it. Inputs that the server asks for are gathered
+    /// concurrently, and tasks are polled to their end.
     ///
-    /// Any method will do; only the results of [`INPUT_REQUIRED_METHODS`] may ask for input. `_meta` of the parameters goes out with what
-    /// the revision demands of it.
+    /// Any method is allowed; only the results of [`INPUT_REQUIRED_METHODS`] may ask for input. The members that the
+    /// revision demands are added to `_meta` of the parameters.
     ///
     /// # Errors
-    /// See [`CallError`]. A handler's error ends the call, for a retry has no place for one.
+    /// Any [`CallError`]. A handler's error ends the call, because a retry cannot carry one.
     pub async fn call(&self, method: &str, params: &RawValue) -> Result<Box<RawValue>, CallError> {
         let mut watch = CallWatch::begin(&self.session.protocol_version, method);
         let outcome = async {
@@ -275,7 +278,8 @@ impl Caller {
         outcome
     }
 
-    /// Goes on with a call that was made elsewhere, from its first result.
+    /// Continues a call that was made elsewhere with `params`, from its first result. Errors are those of
+    /// [`Caller::call`].
     pub async fn continue_call(
         &self,
         method: &str,
@@ -310,7 +314,7 @@ impl Caller {
                 Answer::InputRequired(_) => return Err(CallError::Answer(format!("{method} asks for input"))),
             };
             left = left.checked_sub(1).ok_or(CallError::Rounds { limit: self.options.rounds })?;
-            // Whatever the call began with, a retry carries only what this answer asks for.
+            // A retry carries only the inputs of this answer, whatever the call began with.
             params.remove("inputResponses");
             params.remove("requestState");
             if asked.inputs.is_empty() {
@@ -327,10 +331,10 @@ impl Caller {
         }
     }
 
-    /// Polls a task that an earlier call was answered with, until it has ended.
+    /// Polls a task that an earlier call was answered with, until it ends.
     ///
     /// # Errors
-    /// As [`Caller::call`].
+    /// As for [`Caller::call`].
     pub async fn resume(&self, task_id: &str) -> Result<Box<RawValue>, CallError> {
         let mut watch = CallWatch::begin(&self.session.protocol_version, "tasks/get");
         let outcome = self.finish(task::TaskState::begun(task_id)).instrument(watch.span().clone()).await;
@@ -338,15 +342,16 @@ impl Caller {
         outcome
     }
 
-    /// Tells the server that nobody waits for a task any more. It need not stop. [ext-tasks, Task Cancellation]
+    /// Tells the server that the client does not need a task any more. The server may let it run. [ext-tasks, Task
+    /// Cancellation]
     ///
     /// # Errors
-    /// As [`Caller::call`].
+    /// As for [`Caller::call`].
     pub async fn cancel_task(&self, task_id: &str) -> Result<(), CallError> {
         self.request("tasks/cancel", &self.task_params(task_id)).await.map(drop)
     }
 
-    /// Waits until the tasks of calls that were dropped are cancelled. To be awaited before the transport is closed.
+    /// Waits until the tasks of dropped calls are cancelled. Call it before closing the transport.
     pub async fn settle(&self) {
         let cancelling = std::mem::take(&mut *self.cancelling());
         for cancelling in cancelling {
@@ -354,7 +359,7 @@ impl Caller {
         }
     }
 
-    /// Sends a request with what it has to say of the client; handlers may have been replaced since the last one.
+    /// Sends a request with the current declarations: the handlers may have been replaced since the last one.
     async fn send(&self, method: &str, params: &mut Members) -> Result<Box<RawValue>, CallError> {
         self.declared().meta.add_to(params).map_err(CallError::Params)?;
         self.request(method, params).await

@@ -1,4 +1,4 @@
-//! Tasks of a server: polled until they end, given the input that they ask for, cancelled when nobody waits any more.
+//! Tasks of a server: polled until they end, given the input that they ask for, and cancelled when the call is dropped.
 
 use std::collections::HashSet;
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -17,39 +17,39 @@ use crate::protocol::{Bounds, plain};
 use crate::telemetry;
 use crate::text::one_line;
 
-/// How long to wait between two polls where the server says nothing, and the least that it is waited: a server that wants
-/// to be polled all the time would have the client do nothing else.
+/// Interval of polls where the server names none, and the least one: a server must not keep the client busy with
+/// polling.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
 const LEAST_INTERVAL: Duration = Duration::from_millis(20);
 
-/// How long a server may take to acknowledge that a task is cancelled.
+/// Time limit for a server to acknowledge that a task is cancelled.
 const CANCEL_TIME: Duration = Duration::from_secs(5);
 
-/// What a client sees of a task that runs at the server. [ext-tasks, Tasks]
+/// Task of a server, as the client sees it. [ext-tasks, Tasks]
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct RemoteTask {
-    /// The server's name for the task. Whoever keeps it can [`Caller::resume`] after a restart.
+    /// Server's id of the task. An application that stores it can [`Caller::resume`] after a restart.
     pub id: String,
-    /// Its state.
+    /// Status of the task.
     pub status: TaskStatus,
-    /// What the server says of its state, unfiltered.
+    /// Status message of the server, unfiltered.
     pub message: Option<String>,
 }
 
-/// One state of a task, with what comes with it. [ext-tasks, Task Status]
+/// State of a task, with the members that depend on it. [ext-tasks, Task Status]
 pub(super) struct TaskState {
     task: RemoteTask,
     interval: Duration,
     inputs: Members,
-    /// Of a completed task.
+    /// Result of a completed task.
     result: Option<Box<RawValue>>,
-    /// Of a failed task.
+    /// Error of a failed task.
     error: Option<RpcError>,
 }
 
 impl TaskState {
-    /// A task of which only the id is known.
+    /// Creates the state of a task of which only the id is known.
     pub(super) fn begun(id: &str) -> Self {
         let task = RemoteTask { id: id.to_owned(), status: TaskStatus::InputRequired, message: None };
         Self { task, interval: Duration::ZERO, inputs: Members::default(), result: None, error: None }
@@ -62,7 +62,7 @@ impl TaskState {
         let status =
             serde_json::from_str(status.get()).map_err(|error| format!("`status`: {}", plain(&error.to_string())))?;
         let message = members.text("statusMessage")?;
-        // A hint: what cannot be read is none.
+        // The interval is a hint: a value that cannot be read counts as absent.
         let interval =
             members.get("pollIntervalMs").and_then(|interval| serde_json::from_str::<f64>(interval.get()).ok());
         let interval = interval.and_then(|interval| Duration::try_from_secs_f64(interval / 1e3).ok());
@@ -76,13 +76,13 @@ impl TaskState {
         })
     }
 
-    /// When to ask for it again.
+    /// Returns the time of the next poll.
     fn next_poll(&self) -> Instant {
         let now = Instant::now();
         now.checked_add(self.interval).unwrap_or(now)
     }
 
-    /// What the call ends with, once the task has ended.
+    /// Returns the outcome of the call, once the task has ended.
     fn outcome(self) -> Option<Result<Box<RawValue>, CallError>> {
         let broken = |why: &str| CallError::Answer(why.to_owned());
         Some(match self.task.status {
@@ -105,7 +105,7 @@ impl TaskState {
 }
 
 impl Caller {
-    /// Follows a task to its end. One that the client gives up is cancelled.
+    /// Follows a task to its end. A task that the client gives up is cancelled.
     pub(super) async fn finish(&self, task: TaskState) -> Result<Box<RawValue>, CallError> {
         let limit = self.options.task_time;
         let span = telemetry::remote_task(&task.task.id);
@@ -116,20 +116,20 @@ impl Caller {
         };
         running.over = true;
         match outcome {
-            // Of these the server knows, or they say that it is gone.
+            // The server has ended these tasks, does not know them, or cannot be reached.
             Ok(_) | Err(CallError::Refused(_) | CallError::Cancelled { .. } | CallError::Transport(_)) => {}
             Err(_) => cancel(self, &running.id).await,
         }
         outcome
     }
 
-    /// Polls and answers, as long as the task asks. [ext-tasks, Task Polling, Task Update Requests]
+    /// Polls the task and answers its inputs until it ends. [ext-tasks, Task Polling, Task Update Requests]
     async fn follow(&self, mut state: TaskState) -> Result<Box<RawValue>, CallError> {
         let id = state.task.id.clone();
         let mut given = HashSet::new();
         let mut rounds = 0u32;
         self.observe(&state);
-        // The answer to the call names the task, but has neither its inputs nor its result.
+        // The answer to the call names the task, without its inputs and its result.
         let next = if state.task.status == TaskStatus::Working { state.next_poll() } else { Instant::now() };
         state = self.poll(&id, next).await?;
         loop {
@@ -139,7 +139,7 @@ impl Caller {
             if let Some(outcome) = state.outcome() {
                 return outcome;
             }
-            // A server may show for a while what it was given already.
+            // A server may repeat inputs for a while that it was given already.
             let wanted: Members = wanted.into_iter().filter(|(key, _)| asks && !given.contains(key)).collect();
             if wanted.is_empty() {
                 state = self.poll(&id, next).await?;
@@ -152,7 +152,7 @@ impl Caller {
             let answers = tokio::select! {
                 biased;
                 answers = self.gather(wanted) => answers?,
-                // Whoever is asked need not answer for a task that has ended.
+                // Inputs of a task that has ended need no answer.
                 outcome = self.until_ended(&id, next) => return outcome,
             };
             let mut params = self.task_params(&id);
@@ -173,7 +173,7 @@ impl Caller {
         }
     }
 
-    /// Asks for the task's state, not before it is time.
+    /// Asks for the task's state at the time `next`.
     async fn poll(&self, id: &str, next: Instant) -> Result<TaskState, CallError> {
         tokio::time::sleep_until(next).await;
         let result = self.request("tasks/get", &self.task_params(id)).await?;
@@ -195,13 +195,13 @@ impl Caller {
         }
     }
 
-    /// The parameters of a request about a task.
+    /// Returns the parameters of a request about a task.
     pub(super) fn task_params(&self, id: &str) -> Members {
         let mut params = Members::default();
         if let Ok(id) = to_raw_value(id) {
             params.set("taskId", id);
         }
-        // There is no `_meta` yet that it could fail on.
+        // Adding to an absent `_meta` cannot fail.
         let _ = self.declared().meta.add_to(&mut params);
         params
     }
@@ -211,14 +211,14 @@ impl Caller {
     }
 }
 
-/// Tells the server, and does not care what it says.
+/// Asks the server to cancel a task, and ignores its answer.
 async fn cancel(caller: &Caller, id: &str) {
     if let Ok(Err(error)) = tokio::time::timeout(CANCEL_TIME, caller.cancel_task(id)).await {
         tracing::debug!(task.id = one_line(id, MAX_QUOTE), %error, "a task of the server could not be cancelled");
     }
 }
 
-/// A task that a call waits for. When the call is dropped, the task is cancelled.
+/// Task that a call waits for. Dropping it before its end cancels the task.
 struct Running<'a> {
     caller: &'a Caller,
     id: String,
@@ -227,7 +227,7 @@ struct Running<'a> {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        // Without a runtime the process is ending, and the server with it.
+        // Without a runtime the process is ending, and its connection to the server with it.
         if let (false, Ok(runtime)) = (self.over, tokio::runtime::Handle::try_current()) {
             let (server, params) = (Arc::clone(&self.caller.server), self.caller.task_params(&self.id).write());
             let cancelling = runtime.spawn(async move {

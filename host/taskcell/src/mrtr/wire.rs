@@ -1,4 +1,4 @@
-//! What the results and the tasks of a server of this revision have in common.
+//! Members that results and tasks of a server of revision 2026-07-28 share.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::members::Members;
 use crate::protocol::{Bounds, plain};
 
-/// The type of a result, whatever else is in it.
+/// Type of a result; other members are ignored.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Type {
@@ -14,7 +14,7 @@ struct Type {
     result_type: Option<String>,
 }
 
-/// The type of a result; one without is complete. [basic, ResultType]
+/// Returns the type of a result; none for a complete one, which need not name its type. [basic, ResultType]
 pub(super) fn type_of(result: &RawValue) -> Result<Option<String>, String> {
     if !result.get().starts_with('{') {
         return Err("the result is no object".to_owned());
@@ -23,14 +23,14 @@ pub(super) fn type_of(result: &RawValue) -> Result<Option<String>, String> {
     Ok(result_type.filter(|name| name != "complete"))
 }
 
-/// `inputRequests` of a result or of a task; none where the member is absent.
+/// Returns `inputRequests` of a result or of a task; empty where the member is absent.
 pub(super) fn inputs(members: &Members, bounds: Bounds) -> Result<Members, String> {
     let read = |inputs| check_size(inputs, bounds).and_then(|()| Members::read(inputs.get()));
     let inputs = members.get("inputRequests").map(read).transpose();
     inputs.map(Option::unwrap_or_default).map_err(|error| format!("`inputRequests`: {}", plain(&error.to_string())))
 }
 
-/// Refuses what has more bytes than a message may have.
+/// Checks that a text has no more bytes than a message may have.
 pub(super) fn check_size(text: &RawValue, bounds: Bounds) -> Result<(), String> {
     let (size, limit) = (text.get().len(), bounds.size);
     if size > limit { Err(format!("it has {size} bytes, the limit is {limit}")) } else { Ok(()) }

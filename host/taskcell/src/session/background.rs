@@ -1,4 +1,4 @@
-//! The work of tasks: a cell of its own for each, or a call of a closure, after the answer that named the task.
+//! Background work of tasks: a cell or a call of a closure for each, started after the answer that named the task.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +17,8 @@ use crate::tasks::{By, Claim, Outcome, Runner};
 use crate::telemetry::WorkWatch;
 use crate::validation::ExpectedResult;
 
-/// How long work waits for a cell before its task fails: nobody is there to be told to try again. Not for ever, for
-/// the cells may be held by those who wait for this very task.
+/// Pauses between attempts to get a cell for the work of a task, before the task fails. No requestor waits here who
+/// could be asked to retry. The attempts are limited because requests that wait for this task may hold all cells.
 const PAUSES: [Duration; 6] = [
     Duration::from_millis(10),
     Duration::from_millis(50),
@@ -28,7 +28,7 @@ const PAUSES: [Duration; 6] = [
     Duration::from_secs(2),
 ];
 
-/// Starts the work.
+/// Starts the work that an answer left.
 pub(super) fn start(session: &Arc<SessionInner>, work: Work) {
     if work.claims.is_empty() {
         return;
@@ -43,7 +43,7 @@ pub(super) fn start(session: &Arc<SessionInner>, work: Work) {
     }
 }
 
-/// Work whose answer is on its way. When that is dropped, the requestor never hears of the tasks: they end.
+/// Work whose answer is not sent yet. Dropping the guard ends the tasks, because the requestor never hears of them.
 pub(super) struct UnsentWorkGuard<'a> {
     session: &'a Arc<SessionInner>,
     work: Work,
@@ -58,12 +58,12 @@ impl<'a> UnsentWorkGuard<'a> {
         self.work.claims.push(claim);
     }
 
-    /// Leaves the work to whoever sends the answer.
+    /// Hands the work to the sender of the answer.
     pub(super) fn into_work(mut self) -> Work {
         std::mem::take(&mut self.work)
     }
 
-    /// The answer is out.
+    /// Starts the work, once the answer is sent.
     pub(super) fn start(self) {
         let session = self.session;
         start(session, self.into_work());
@@ -79,7 +79,7 @@ impl Drop for UnsentWorkGuard<'_> {
             runtime.spawn(async move {
                 let error = RpcError::internal("cancelled", "The request was cancelled");
                 for Claim { lease, .. } in &claims {
-                    // The handler may have ended it itself.
+                    // The handler may have ended the task itself.
                     let by = By { quiet: true, ..By::work(lease) };
                     let _ = tasks.finish(&lease.id, &Err(error.clone()), by).await;
                 }
@@ -99,7 +99,7 @@ impl Runner for SessionInner {
         let done = async {
             let kind = kind.ok_or_else(gone)?;
             let context = RequestContext { attempt, ..claim.job.context.clone() };
-            // What has begun goes on with these, whatever serves by its end.
+            // Work finishes with the handlers that it started with, even if they are replaced meanwhile.
             let active = self.handlers.active();
             match active.handlers.responder(kind) {
                 Responder::Handler(handler) if handler.has_background() => {
@@ -116,11 +116,11 @@ impl Runner for SessionInner {
     }
 }
 
-/// What a handler answered, or the host's own error when there is no answer.
+/// The answer of a handler, or an error of the host when there is no answer.
 type Done<T> = Result<Result<T, RpcError>, RpcError>;
 
 impl SessionInner {
-    /// Has the handler of the plain kind do what the request asked.
+    /// Runs the handler of the plain kind on the request that made the task.
     async fn plain(
         &self,
         handlers: &Handlers,
@@ -202,8 +202,8 @@ impl SessionInner {
     }
 }
 
-/// Work that this session began. Dropped with it, however it ends, also when nothing of it was ever run because its task had
-/// ended by then: its progress is closed.
+/// Work of a task that this session runs. Dropping it closes the progress of the task, also when the task ended before
+/// the work started.
 struct RunningWorkGuard {
     session: Arc<SessionInner>,
     id: String,
@@ -222,7 +222,7 @@ impl Drop for RunningWorkGuard {
     }
 }
 
-/// The work was stored by a host with other handlers.
+/// Returns the error for work that was stored by a host with other handlers.
 fn gone() -> RpcError {
     RpcError::internal("no_handler", "The handler that took this task is not loaded any more")
 }

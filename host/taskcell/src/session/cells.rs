@@ -1,4 +1,4 @@
-//! The cells of a session: so many at once, that one server cannot take all there are.
+//! Cells of a session. Their number is limited, so that one server cannot take all cells of the host.
 
 use crate::Error;
 use crate::grants::CallContext;
@@ -6,26 +6,25 @@ use crate::handlers::{self, Export, Handler, Handlers, InstancePool};
 use crate::protocol::types::RpcError;
 use crate::sandbox::{Permits, TimeSlice};
 
-/// The places that a session has for cells, and the cells that go on to its next request.
+/// Permits for the cells of a session, and the warm cells that wait for its next request.
 pub(super) struct Cells {
     permits: Permits,
     pool: InstancePool,
 }
 
 impl Cells {
-    /// None yet: [`Cells::serve`] says for whom.
+    /// Creates a set without permits; [`Cells::serve`] adds them.
     pub(super) fn new() -> Self {
         Self { permits: Permits::new(0), pool: InstancePool::default() }
     }
 
-    /// Serves with these handlers from now on, with as many cells as their engines allow; without components there is
-    /// none, and nothing to bound.
+    /// Switches to `handlers`, with as many cells as their engines allow. Without components there are no cells.
     pub(super) fn serve(&self, handlers: &Handlers) {
         self.permits.set_limit(handlers.session_cells().unwrap_or_default());
         self.pool.serve(handlers.components());
     }
 
-    /// Calls an export in a cell, when there is a place: see [`handlers::call`].
+    /// Calls an export in a cell if a permit is free; see [`handlers::call`].
     pub(super) async fn call<'a, E: Export>(
         &self,
         handler: &'a Handler,

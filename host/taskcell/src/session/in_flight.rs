@@ -1,7 +1,7 @@
-//! The requests being served, so that `notifications/cancelled` finds them. [basic/utilities/cancellation]
+//! Requests in progress, by which `notifications/cancelled` finds them. [basic/utilities/cancellation]
 //!
-//! Messages are worked on side by side, so a cancellation may overtake its request. One that finds no request is
-//! therefore kept for a while. It does no harm: ids are used once in a session. [basic, Requests]
+//! Messages are handled concurrently, so a cancellation may overtake its request. A cancellation without a request is
+//! therefore kept for a while, which is harmless because an id is used once in a session. [basic, Requests]
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::protocol::jsonrpc::MAX_ID;
 
-/// Cancellations kept for requests that are still to come.
+/// Number of cancellations that are kept for requests yet to come.
 const EARLY: usize = 64;
 
 #[derive(Debug, Default)]
@@ -18,7 +18,7 @@ pub(super) struct InFlight {
     state: Mutex<State>,
 }
 
-/// Requests by the JSON text of their ids, which a server repeats as it wrote them.
+/// Requests by the JSON text of their ids, which a server repeats exactly.
 #[derive(Debug, Default)]
 struct State {
     requests: HashMap<String, oneshot::Sender<()>>,
@@ -26,14 +26,14 @@ struct State {
 }
 
 impl State {
-    /// Takes the cancellation of a request that came before it.
+    /// Removes the cancellation that overtook a request; whether there was one.
     fn take_early(&mut self, id: &str) -> bool {
         let place = self.early.iter().position(|early| early == id);
         place.and_then(|place| self.early.remove(place)).is_some()
     }
 }
 
-/// A request that is in flight as long as this lives.
+/// Registration of a request in progress. Dropping it removes the request.
 pub(super) struct RegistrationGuard<'a> {
     in_flight: &'a InFlight,
     id: &'a str,
@@ -57,7 +57,7 @@ impl InFlight {
         RegistrationGuard { in_flight: self, id, cancelled }
     }
 
-    /// Cancels a request, now or when it comes. No request has an id that is longer than may be.
+    /// Cancels a request, now or when it comes. An id longer than [`MAX_ID`] is ignored, because no request has one.
     pub(super) fn cancel(&self, id: &str) {
         if id.len() > MAX_ID {
             return;
@@ -106,7 +106,7 @@ mod tests {
         assert_eq!(in_flight.lock().early.len(), EARLY);
         assert!(in_flight.enter("999").cancelled.try_recv().is_ok());
         assert!(in_flight.enter("1").cancelled.try_recv().is_err());
-        // Nor do they hold more than ids may have.
+        // Kept ids are bounded in length as well.
         for length in [MAX_ID + 1, 4 << 20] {
             in_flight.cancel(&"9".repeat(length));
         }

@@ -1,7 +1,7 @@
-//! Managed mode: what a receiver of tasks needs, supplied by the host around a handler that only knows plain requests.
+//! Managed mode: tasks that the host runs around a handler that only serves plain requests.
 //!
-//! A task is the plain request, done later: its work is a call of the plain handler, and its result is what
-//! that call gave. So a handler author writes one function, and every rule about tasks is kept here.
+//! A managed task is a plain request that is done later: its work is a call of the plain handler, and its result is the
+//! output of that call. A handler author writes one function, and the host keeps the rules about tasks.
 
 use std::sync::Arc;
 
@@ -31,9 +31,9 @@ impl SessionInner {
         let task = match kind {
             Kind::GetTaskResult => {
                 self.tasks.wait_for_end(task_id).await?;
-                // All who waited for the same task come here at once. The semaphore is never closed.
+                // All requests that wait for one task wake here together. The semaphore is never closed.
                 let place = Arc::clone(&self.results).acquire_owned().await.ok();
-                // What the task failed with is no failure of this request's.
+                // A failure of the task is not a failure of this request.
                 let output = self.tasks.outcome(task_id).await?.inspect_err(|_| route.outcome = Outcome::Error)?;
                 let payload = Payload::new(output, task_id).map_err(|error| broken(&error))?;
                 return Reply::result(id, &payload, Bounds::NONE).map(|reply| Reply { _result: place, ..reply });
@@ -49,7 +49,7 @@ impl SessionInner {
         Reply::result(id, &self.tasks.list(cursor).await?, Bounds::NONE)
     }
 
-    /// Makes a task of a request.
+    /// Creates a task for a request.
     pub(super) async fn managed_create(
         &self,
         handlers: &Handlers,

@@ -1,7 +1,7 @@
-//! The progress of tasks that are being worked on, closed when the task ends.
+//! Progress of tasks in work, closed when the task ends.
 //!
-//! A task's progress token is valid until the task has ended, by whoever ended it [basic/utilities/tasks, Task Progress
-//! Notifications]. The work itself may be about to report at that very moment.
+//! A task's progress token is valid until the task ends, for whatever reason [basic/utilities/tasks, Task Progress
+//! Notifications]. The work may be about to report progress at that moment.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,7 +23,7 @@ impl OpenProgress {
         self.lock().get(task).cloned()
     }
 
-    /// Lets no more progress of a task through.
+    /// Stops the progress of a task.
     pub(super) fn close(&self, task: &str) {
         if let Some(progress) = self.lock().remove(task) {
             progress.close();
@@ -47,7 +47,7 @@ mod tests {
     use crate::tasks::{By, CreateOptions, Job};
     use std::sync::Arc;
 
-    /// A session may last for weeks.
+    /// Progress of tasks that ended must not pile up, because a session may last for weeks.
     #[tokio::test]
     async fn a_task_that_ended_before_its_work_began_leaves_no_progress() {
         let server = Implementation::new("test", "1");

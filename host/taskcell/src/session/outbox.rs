@@ -1,8 +1,8 @@
-//! What a session has to send: a queue that is bounded in messages and in bytes.
+//! Queue of outgoing messages of a session, bounded in messages and in bytes.
 //!
-//! A server that asks and does not read its answers must not fill this host's memory. So a message takes room when it
-//! is queued and gives it back when the application takes it out; who has no room waits. Answers that wait for room are
-//! held in memory as well, so they are bounded, too.
+//! A server that sends requests and does not read the answers must not fill the host's memory. A queued message
+//! therefore takes room until the application takes it out, and a message without room waits. Waiting answers are in
+//! memory as well, so they are bounded, too.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,31 +17,31 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, mpsc};
 use crate::Error;
 use crate::protocol::jsonrpc;
 
-/// Messages that wait to be sent before the session waits for the transport.
+/// Number of queued messages at which the session waits for the transport.
 const MESSAGES: usize = 1_024;
-/// Bytes of them. A message that is larger than all of it goes out alone.
+/// Bytes of queued messages. A message larger than this goes out alone.
 const BYTES: usize = 10 << 20;
-/// Bytes of answers that are made and wait for room.
+/// Bytes of answers that wait for room in the queue.
 const WAITING: usize = 16 << 20;
-/// Bytes of an answer that may always wait: as many of these as requests are handled at once are no burden.
+/// Size up to which an answer may always wait, in bytes: as many of these as requests are handled at once are harmless.
 const SMALL: usize = 4 << 10;
 
-/// Requests that came while the queue was full, and are begun at once when it is not.
+/// Number of requests that may start at once when the queue has room again.
 const LATE: usize = 4;
-/// How long such a request may keep others from beginning: some wait for a person.
+/// Time for which such a request may keep others from starting, because some requests wait for a person.
 pub(super) const HELD: Duration = Duration::from_millis(250);
 
-/// A message with the room that it takes in the queue.
+/// Message with the room that it takes in the queue.
 struct Queued {
     message: Vec<u8>,
     _room: OwnedSemaphorePermit,
 }
 
-/// What a session has to send, a message at a time: one JSON text without a line break. Ends with the session.
+/// Outgoing messages of a session, each one JSON text without a line break. The outbox ends with the session.
 ///
-/// It holds 1,024 messages of 10 MiB together at most. What does not fit waits in
-/// [`Session::handle`](super::Session::handle), which begins no request either while the queue is full; notifications
-/// that do not fit are dropped.
+/// It holds at most 1,024 messages of together 10 MiB. An answer without room waits in
+/// [`Session::handle`](super::Session::handle), which also starts no request while the queue is full. Notifications
+/// without room are dropped.
 pub struct Outbox {
     queue: mpsc::Receiver<Queued>,
 }
@@ -53,8 +53,8 @@ impl fmt::Debug for Outbox {
 }
 
 impl Outbox {
-    /// Takes the next message, and waits where there is none; none when the session has ended. Nothing is lost when it
-    /// is given up.
+    /// Takes the next message, waiting for one. Returns none when the session has ended. Dropping the future loses no
+    /// message.
     pub async fn recv(&mut self) -> Option<Vec<u8>> {
         self.queue.recv().await.map(|queued| queued.message)
     }
@@ -67,38 +67,38 @@ impl Outbox {
         self.queue.try_recv().map(|queued| queued.message)
     }
 
-    /// The same as [`Outbox::recv`], for those who poll.
+    /// Polls for the next message, like [`Outbox::recv`].
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Vec<u8>>> {
         Poll::Ready(ready!(self.queue.poll_recv(cx)).map(|queued| queued.message))
     }
 }
 
-/// Why an answer is not sent.
+/// Reason why an answer is not sent.
 pub(super) enum NotSent {
-    /// Nobody takes messages any more.
+    /// The outbox was dropped.
     Closed,
-    /// So many bytes of answers wait for room that this one cannot, too: [`Error::Unread`], and the answer.
+    /// Too many bytes of answers wait for room: [`Error::Unread`], and the refused answer.
     Refused(Error, Vec<u8>),
 }
 
-/// Puts messages into an [`Outbox`]. Cloning it is cheap.
+/// Sending half of an [`Outbox`]. Cloning it is cheap.
 #[derive(Clone)]
 pub(super) struct Sender {
     queue: mpsc::Sender<Queued>,
     room: Arc<Semaphore>,
     waiting: Arc<AtomicUsize>,
-    /// Places for requests that came while the queue was full, and begin now.
+    /// Permits for requests that came while the queue was full, and start when it has room.
     late: Arc<Semaphore>,
 }
 
-/// A queue of messages to be sent.
+/// Creates a queue of outgoing messages.
 pub(super) fn outbox() -> (Sender, Outbox) {
     let (sender, receiver) = mpsc::channel(MESSAGES);
     let [room, late] = [BYTES, LATE].map(|permits| Arc::new(Semaphore::new(permits)));
     (Sender { queue: sender, room, waiting: Arc::default(), late }, Outbox { queue: receiver })
 }
 
-/// Bytes that wait for room; no longer when it is dropped.
+/// Bytes of an answer that waits for room, counted until this is dropped.
 struct WaitingBytes<'a> {
     all: &'a AtomicUsize,
     bytes: usize,
@@ -111,15 +111,15 @@ impl Drop for WaitingBytes<'_> {
 }
 
 impl Sender {
-    /// Whether nothing more can be queued.
+    /// Whether the queue has no room.
     pub(super) fn is_full(&self) -> bool {
         self.room.available_permits() == 0 && !self.queue.is_closed()
     }
 
-    /// Waits until something more can be queued, and few others begin that waited for the same: all at once would make
-    /// more answers than there is room for. The place is kept until the answer is queued, or for as long as [`HELD`].
+    /// Waits until the queue has room and few of the other waiting requests start: if all started at once, they would
+    /// make more answers than fit. Keep the permit until the answer is queued, but no longer than [`HELD`].
     pub(super) async fn ready(&self) -> Option<SemaphorePermit<'_>> {
-        // They are never closed. Where nobody takes messages any more, sending the answer says so.
+        // The semaphores are never closed. Without a receiver, sending the answer fails later.
         let begin = async {
             let place = self.late.acquire().await.ok();
             drop(self.room.acquire().await);
@@ -131,7 +131,7 @@ impl Sender {
         }
     }
 
-    /// Queues an answer, once there is room.
+    /// Queues an answer once there is room.
     pub(super) async fn send(&self, message: Vec<u8>) -> Result<(), NotSent> {
         let room = match Arc::clone(&self.room).try_acquire_many_owned(room(&message)) {
             Ok(room) => room,
@@ -151,7 +151,7 @@ impl Sender {
         self.queue.send(Queued { message, _room: room }).await.map_err(|_| NotSent::Closed)
     }
 
-    /// Counts an answer among those that wait.
+    /// Counts an answer as waiting.
     fn wait(&self, bytes: usize) -> Result<WaitingBytes<'_>, Error> {
         let current = self.waiting.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         let waiting = WaitingBytes { all: &self.waiting, bytes };
@@ -161,7 +161,7 @@ impl Sender {
         Ok(waiting)
     }
 
-    /// Queues a notification, unless there is no room: nobody waits for one.
+    /// Queues a notification, or drops it when there is no room: no peer waits for one.
     pub(crate) fn notify<P: Serialize>(&self, method: &str, params: &P) {
         match jsonrpc::notification(method, params) {
             Ok(message) => {
@@ -175,13 +175,13 @@ impl Sender {
         }
     }
 
-    /// Whether more than half of the queue is taken, so that what says little gives way to what says more.
+    /// Whether more than half of the queue is taken. Messages of little value are dropped then.
     pub(super) fn is_half_full(&self) -> bool {
         self.queue.capacity() <= MESSAGES / 2 || self.room.available_permits() <= BYTES / 2
     }
 }
 
-/// The room that a message takes.
+/// Returns the room that a message takes.
 fn room(message: &[u8]) -> u32 {
     u32::try_from(message.len().min(BYTES)).unwrap_or(u32::MAX)
 }

@@ -1,4 +1,4 @@
-//! The answer to `tasks/result`: what the task gave, marked with the task. [basic/utilities/tasks, Associating
+//! Answer to `tasks/result`: the output of the task, marked with the task's id. [basic/utilities/tasks, Associating
 //! Task-Related Messages]
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use crate::protocol::json;
 use crate::protocol::types::{Json, TaskOutput};
 use crate::validation::related::mark;
 
-/// A task's output as the result of `tasks/result`: as the plain request would have had it.
+/// Output of a task as the result of `tasks/result`, in the form of the plain request's result.
 pub(super) struct Payload(TaskOutput);
 
 impl Payload {

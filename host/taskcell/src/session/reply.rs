@@ -1,4 +1,4 @@
-//! An answer, ready to be sent.
+//! Answer that is ready to be sent.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -9,11 +9,11 @@ use crate::Error;
 use crate::protocol::types::RpcError;
 use crate::protocol::{Bounds, json, jsonrpc};
 
-/// An answer that is ready to be sent, and what to start after it was.
+/// Answer that is ready to be sent, and the work to start after it is sent.
 pub(super) struct Reply {
     pub(super) message: Vec<u8>,
     pub(super) work: Work,
-    /// The place that the result of a task has until it is sent.
+    /// Permit that the result of a task holds until it is sent.
     pub(super) _result: Option<OwnedSemaphorePermit>,
 }
 
@@ -31,10 +31,10 @@ impl Reply {
     }
 }
 
-/// An answer to a request as one line of JSON.
+/// Writes an answer to a request as one line of JSON.
 ///
 /// # Errors
-/// Why it cannot be sent.
+/// The error to send instead, for an answer that is too large, nests too deeply or has no JSON.
 fn write<R: Serialize>(id: &RawValue, outcome: Result<&R, &RpcError>, bounds: Bounds) -> Result<Vec<u8>, RpcError> {
     let (written, too_deep) = json::within(bounds.depth, || jsonrpc::response(Some(id), outcome));
     let limited = |error: Error| {
@@ -51,20 +51,20 @@ fn write<R: Serialize>(id: &RawValue, outcome: Result<&R, &RpcError>, bounds: Bo
     }
 }
 
-/// The handler's error.
+/// Returns the handler's error when it can be sent.
 ///
 /// # Errors
-/// What is sent in its place, where it cannot be.
+/// The error to send in its place.
 pub(super) fn bounded(id: &RawValue, error: RpcError, bounds: Bounds) -> Result<RpcError, RpcError> {
     write::<()>(id, Err(&error), bounds).map(|_| error)
 }
 
-/// What the handler gave is no answer to the request.
+/// Returns the error for an output that is no answer to the request.
 pub(super) fn invalid(why: String) -> RpcError {
     Error::InvalidAnswer(why).to_rpc()
 }
 
-/// What the handler gave has no JSON.
+/// Returns the error for an output that has no JSON.
 pub(super) fn broken(error: &serde_json::Error) -> RpcError {
     Error::InvalidAnswer(error.to_string()).to_rpc()
 }

@@ -1,17 +1,17 @@
-//! What an answer may hold in the revision that was negotiated.
+//! Contents of an answer by the negotiated revision.
 //!
-//! A handler knows the newest revision alone. A server of an older one refuses what its revision does not have, often
-//! with an error that names neither the answer nor the handler, so an answer is brought into the older form where
-//! nothing is lost by that, and refused otherwise. What a server itself writes in its request it can read in the
-//! answer, whatever revision it named: many servers negotiate an older one than their SDK speaks.
+//! A handler writes answers of the newest revision. A server of an older revision refuses content that its revision
+//! does not have, often with an error that names neither the answer nor the handler. So an answer is brought into the
+//! older form where that loses nothing, and refused otherwise. Content that a server writes in its request is allowed
+//! in the answer, whatever the negotiated revision: many servers negotiate an older revision than their SDK speaks.
 
 use crate::protocol::types::{CreateMessageRequest, CreateMessageResult, SamplingContent, TextContent};
 
-/// The revision that has content in lists, and the use of tools in sampling.
+/// Revision that introduced lists of content, and tools in sampling.
 const LISTS: &str = "2025-11-25";
 
-/// Since which revision there is a kind of content, and what it is called; text and pictures were always there.
-/// [schema of each revision, CreateMessageResult]
+/// Returns the revision that introduced a kind of content, and the name of the content; none for text and images, which
+/// every revision has. [schema of each revision, CreateMessageResult]
 fn since(content: &SamplingContent) -> Option<(&'static str, &'static str)> {
     match content {
         SamplingContent::Text(_) | SamplingContent::Image(_) => None,
@@ -21,7 +21,7 @@ fn since(content: &SamplingContent) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// The newest revision whose members a request has.
+/// Returns the newest revision whose members a request uses.
 fn written(request: &CreateMessageRequest) -> &'static str {
     let has_tools = request.tools.is_some() || request.tool_choice.is_some();
     if has_tools || request.messages.iter().any(|message| message.content.len() != 1) {
@@ -31,16 +31,16 @@ fn written(request: &CreateMessageRequest) -> &'static str {
     content.filter_map(since).map(|(since, _)| since).max().unwrap_or_default()
 }
 
-/// Brings the answer to a request for sampling into the form of a revision.
+/// Brings the answer to a sampling request into the form of a revision.
 ///
 /// # Errors
-/// Says what of it the revision does not have.
+/// The content that the revision does not have.
 pub(super) fn sampling(
     revision: &str,
     request: &CreateMessageRequest,
     mut result: CreateMessageResult,
 ) -> Result<CreateMessageResult, String> {
-    // Revisions are dates; what is none is newer than all that are known.
+    // Revisions are dates; any other name counts as newer than all known ones.
     let is_date = revision.starts_with(|first: char| first.is_ascii_digit());
     if !is_date || revision >= LISTS {
         return Ok(result);
@@ -59,8 +59,7 @@ pub(super) fn sampling(
     }
 }
 
-/// Texts that follow each other become one, with a line break between them. One with hints or with `_meta` stays as it
-/// is.
+/// Joins consecutive texts by a line break. A text with annotations or `_meta` stays separate.
 fn folded(pieces: Vec<SamplingContent>) -> Vec<SamplingContent> {
     let is_plain = |text: &TextContent| text.annotations.is_none() && text.meta.is_none();
     let mut folded: Vec<SamplingContent> = Vec::with_capacity(pieces.len());
@@ -97,7 +96,8 @@ mod tests {
         words.split_whitespace().map(piece).collect()
     }
 
-    /// What a request holds, in which revision, what is answered, and what goes out: content, or what is said.
+    /// Columns: content of the request, its other members, the revision, content of the answer, and the content or the
+    /// error that goes out.
     #[test]
     fn an_answer_has_the_form_of_its_revision() {
         let plain = json!({});
@@ -121,7 +121,7 @@ mod tests {
             ("a",       &plain, "2025-06-18", "a result",     Err("it has the result of a tool")),
             ("a",       &plain, "2025-03-26", "sound",        Ok("sound")),
             ("a",       &plain, "2024-11-05", "sound",        Err("it has sound, which came with MCP 2025-03-26; 2024-11-05 was negotiated")),
-            // Who writes it reads it.
+            // A server can read the content that it writes.
             ("sound",   &plain, "2024-11-05", "sound",        Ok("sound")),
             ("sound",   &plain, "2024-11-05", "a b",          Ok("a\nb")),
             ("a",       &tools, "2025-06-18", "a use",        Ok("a use")),

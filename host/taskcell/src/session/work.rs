@@ -1,14 +1,14 @@
-//! The work that an answer leaves.
+//! Work that an answer leaves.
 
 use std::sync::Arc;
 
 use crate::grants::Progress;
 use crate::tasks::Claim;
 
-/// Work to start once an answer is out.
+/// Work to start once an answer is sent.
 #[derive(Default)]
 pub(super) struct Work {
     pub(super) claims: Vec<Claim>,
-    /// Where the progress of the request goes that it came with.
+    /// Progress of the request that made the tasks.
     pub(super) progress: Option<Arc<Progress>>,
 }

@@ -1,6 +1,7 @@
-//! One call of an export in a cell: its span, and what it used.
+//! Telemetry of one call of an export in a cell: its span, its CPU time and its memory.
 //!
-//! The CPU time is read exactly only for who listens: to ask for it is a call of the system at each end of a poll.
+//! CPU time is read only when a subscriber or a recorder is installed, because reading it is a system call at each end
+//! of a poll.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -14,34 +15,34 @@ use crate::kinds::Kind;
 use crate::protocol::types::RpcError;
 use crate::text::one_line;
 
-/// What a cell has used so far, told as it goes: whoever drops the cell may want to know.
+/// Resources that a cell has used so far, updated while it runs, because the cell may be dropped at any time.
 #[derive(Debug, Default)]
 pub(crate) struct Measured {
-    /// Nanoseconds.
+    /// CPU time in nanoseconds.
     cpu: AtomicU64,
-    /// Bytes.
+    /// Memory in bytes.
     memory: AtomicUsize,
 }
 
 impl Measured {
-    /// It has computed for so long in one more poll.
+    /// Adds the CPU time of one more poll.
     pub(crate) fn computed(&self, time: Duration) {
         self.cpu.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Relaxed);
     }
 
-    /// It has so much memory now. Memories of WebAssembly do not shrink.
+    /// Sets the memory of the cell. WebAssembly memories do not shrink.
     pub(crate) fn has_memory(&self, bytes: usize) {
         self.memory.store(bytes, Relaxed);
     }
 }
 
-/// A call of an export, as long as it lasts.
+/// Watch of one call of an export. Dropping it ends the span.
 pub(crate) struct CellWatch {
     span: Span,
     seen: Option<Seen>,
 }
 
-/// Of who listens.
+/// Measurements, present only when a subscriber or a recorder is installed.
 struct Seen {
     start: Instant,
     export: &'static str,
@@ -51,7 +52,8 @@ struct Seen {
 }
 
 impl CellWatch {
-    /// Begins a call of the export of a kind, none being `background`, of the handler with this name and digest.
+    /// Starts watching a call of the export of `kind`, or of `background` without a kind, in the handler `name` with
+    /// the digest `digest`.
     pub(crate) fn begin(name: &str, digest: &str, kind: Option<Kind>, reused: bool) -> Self {
         let export = kind.map_or("background", |kind| kind.info().export);
         let span = span!(
@@ -82,12 +84,12 @@ impl CellWatch {
         &self.span
     }
 
-    /// Where the cell is to tell what it uses; none where nobody wants to know.
+    /// Returns the record of the cell's resources; none when telemetry is disabled.
     pub(crate) fn measured(&self) -> Option<&Arc<Measured>> {
         self.seen.as_ref().map(|seen| &seen.measured)
     }
 
-    /// The call came back with this.
+    /// Records the answer of the call.
     pub(crate) fn ended<T, E: ErrorType>(&mut self, answer: &Result<Result<T, RpcError>, E>) {
         let Some(seen) = &mut self.seen else { return };
         seen.outcome = match answer {

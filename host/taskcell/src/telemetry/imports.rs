@@ -1,7 +1,8 @@
-//! One call of a host function.
+//! Telemetry of one call of a host function.
 //!
-//! Those of `taskcell:handlers`, `wasi:keyvalue` and `wasi:http` are seen. `wasi:config` and what every cell has of
-//! WASI answer at once, from memory, and are left out: a guest that reads a clock in a loop would make a million spans.
+//! Functions of `taskcell:handlers`, `wasi:keyvalue` and `wasi:http` have spans. `wasi:config` and the WASI functions
+//! of every cell answer at once from memory and have none: a guest that reads a clock in a loop would make a million
+//! spans.
 
 use std::future::Future;
 use std::time::Instant;
@@ -13,12 +14,12 @@ use super::{MAX_NAME, Outcome, begin, end, metrics, span};
 use crate::support::polled;
 use crate::text::one_line;
 
-/// A host function: its interface, without the version, and its name.
+/// Host function: its interface, without the version, and its name.
 pub(crate) struct Import(pub(crate) &'static str, pub(crate) &'static str);
 
-/// Watches a host function, which gives the guest a result or traps.
+/// Watches a host function, which returns a result to the guest or traps.
 ///
-/// The span begins now, under that of the cell: some are polled elsewhere.
+/// The span starts now, as a child of the cell's span, because some calls are polled elsewhere.
 pub(crate) fn import<T, E, B>(
     import: Import,
     call: impl Future<Output = Result<Result<T, E>, B>>,
@@ -46,7 +47,7 @@ pub(crate) fn import<T, E, B>(
     }
 }
 
-/// A call of a host function, as long as it lasts.
+/// Watch of one call of a host function. Dropping it ends the span.
 struct ImportWatch {
     span: Span,
     start: Option<Instant>,
@@ -74,7 +75,7 @@ impl Drop for ImportWatch {
     }
 }
 
-/// A model, whose import this is in, read and wrote so many tokens, where it says so.
+/// Records the model and the tokens that it read and wrote, in the span of the current import and in the metrics.
 pub(crate) fn model_used(model: Option<&str>, input_tokens: Option<u64>, output_tokens: Option<u64>) {
     metrics::model_tokens(input_tokens, output_tokens);
     let span = Span::current();

@@ -1,21 +1,21 @@
-//! A limit that was hit: its line in the log, and its count.
+//! Limits that are hit: the log line and the metric of each hit.
 //!
-//! Both are made here, so that who watches a host finds the same word in the log, in the metric and in `data.kind` of
-//! the answer.
+//! Both are written here, so that an operator finds the same word in the log, in the metric and in `data.kind` of the
+//! answer.
 
 use std::fmt::Display;
 
 use super::metrics;
 
-/// The target of the line, as filters of the log name it.
+/// Target of the log lines, as log filters name it.
 const TARGET: &str = "taskcell::hit";
 
-/// How much there was of what a limit bounds, and the limit: bytes, milliseconds, or a number of things.
+/// Usage of a limited resource, and the limit: bytes, milliseconds, or a number of things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usage {
-    /// How much there was, with what was refused; none where it cannot be known.
+    /// Usage including the refused part; none where it is unknown.
     pub current: Option<u64>,
-    /// The limit.
+    /// Limit of the resource.
     pub limit: u64,
 }
 
@@ -24,7 +24,7 @@ pub(crate) fn count(kind: &'static str) {
     metrics::limit_hit(kind);
 }
 
-/// The same, and writes the line that every limit has in the log: `what` came of it, and `why`.
+/// Counts a limit that was hit, and writes its log line: `what` is the consequence, `why` the reason.
 pub(crate) fn log(kind: &'static str, usage: Usage, handler: Option<&str>, why: &dyn Display, what: &str) {
     count(kind);
     let Usage { current, limit } = usage;

@@ -1,10 +1,10 @@
-//! Elicitation: answers that fit the form that was asked. [client/elicitation, Form Mode Security]
+//! Elicitation: answers must fit the form that the server sent. [client/elicitation, Form Mode Security]
 //!
-//! The answer is the guest's, so it is held against the very constraints that the server sent, whose bounds are in
-//! [`super::form`]. What the user entered never gets into an error.
+//! The answer comes from the guest, so it is checked against the exact constraints that the server sent, within the
+//! bounds of [`super::form`]. Errors never contain the user's input.
 //!
-//! A form is the list of its properties, so the schema to check against says `additionalProperties: false`: a key that
-//! the form does not have is data that the server did not ask for and the user did not see asked.
+//! A form is the list of its properties, so the schema to check against says `additionalProperties: false`. A key that
+//! the form does not have is data that the server did not ask for and the user was not shown.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -17,15 +17,16 @@ use crate::protocol::types::{
 };
 use crate::text::one_line;
 
-/// Values of a multiple choice, each of which is compared with all choices.
+/// Number of values in the answer to a multiple choice. Each is compared with all choices.
 const MAX_CHOSEN: usize = 1024;
 
-/// Bytes of a schema, and of a schema times those of an answer, up to which a check is short: some milliseconds.
+/// Limits in bytes up to which a check is short, some milliseconds: of a schema, and of the product of a schema and an
+/// answer.
 const SHORT: (usize, usize) = (16 * 1024, 1024 * 1024);
-/// Bytes of a form's schema as it is written, with blanks and what is only shown.
+/// Size of a form's schema as the server writes it, in bytes, with blanks and display texts.
 const MAX_WRITTEN: usize = 1024 * 1024;
 
-/// A request for a form, as far as its schema goes.
+/// Request for a form, read as far as its schema.
 #[derive(Deserialize)]
 struct Message<'a> {
     #[serde(borrow)]
@@ -48,15 +49,15 @@ struct Form<'a> {
     required: Option<Vec<String>>,
 }
 
-/// The JSON Schema that the answer to a request for a form must fit, as text to keep: with each constraint that the
-/// server wrote, also those that the typed fields of [`ElicitRequest`] do not have.
+/// Returns the JSON Schema that the answer to a request for a form must fit, as text to keep. It has every constraint
+/// that the server wrote, also those that the typed fields of [`ElicitRequest`] lack.
 ///
 /// # Errors
 /// -32602 with the place, for a form that is no valid JSON Schema, that is of a dialect not in
 /// [`super::form::DIALECTS`] [basic, Implementation Requirements], that refers to another schema, or that is too large
 /// to be checked.
 pub fn schema_in(message: &[u8]) -> Result<Json, RpcError> {
-    // It was read as a form before.
+    // The message was read as a form before.
     let read: Result<Message<'_>, _> = serde_json::from_slice(message);
     let schema = read.map_err(|error| Fault::new(error.to_string())).and_then(|message| {
         let Form { dialect, properties, required } = message.params.requested_schema;
@@ -75,7 +76,7 @@ pub fn schema_in(message: &[u8]) -> Result<Json, RpcError> {
     schema.and_then(usable).map_err(refused)
 }
 
-/// The same for a request that is there as its type only: each field with the constraints that its case has.
+/// Returns the JSON Schema of a typed request, whose fields have the constraints of their types only.
 ///
 /// None for a page, which asks for no content.
 ///
@@ -87,7 +88,7 @@ pub fn schema(request: &ElicitRequest) -> Result<Option<Json>, RpcError> {
     schema.and_then(usable).map(Some).map_err(refused)
 }
 
-/// The text of a schema that answers can be held against.
+/// Returns the text of a schema that answers can be checked against.
 fn usable(mut schema: Value) -> Result<Json, Fault> {
     if let Value::Object(members) = &mut schema {
         members.insert("additionalProperties".to_owned(), Value::Bool(false));
@@ -101,9 +102,11 @@ fn refused(Fault { place, why }: Fault) -> RpcError {
     RpcError::invalid_params(format!("Invalid params: {place}: {}", one_line(&why, MAX_QUOTE)))
 }
 
-/// Gives fields that are outside of MCP's own only for a pattern that spells their format the case of that format.
+/// Turns fields that are outside of MCP's schema subset only for a pattern that repeats their format into typed fields
+/// of that format.
 ///
-/// For a form whose schema is usable, so that its patterns are few. Answers are held against the patterns all the same.
+/// Call it for a form whose schema is usable, so that its patterns are few. Answers are still checked against the
+/// patterns.
 pub fn simplify(request: &mut ElicitRequest) {
     let ElicitRequest::Form(form) = request else { return };
     for field in &mut form.requested_schema.properties {
@@ -122,12 +125,12 @@ pub fn is_long_form(message: &[u8]) -> bool {
     message.len() > SHORT.0
 }
 
-/// Whether it takes long to hold an answer of so many bytes against a schema.
+/// Whether checking an answer of `bytes` bytes against a schema takes long.
 pub fn is_long(schema: &str, bytes: usize) -> bool {
     schema.len() > SHORT.0 || schema.len().saturating_mul(bytes) > SHORT.1
 }
 
-/// The bytes of an answer's content.
+/// Returns the size of an answer's content in bytes.
 pub fn size(result: &ElicitResult) -> usize {
     let ElicitAction::Accept(Some(content)) = &result.action else { return 0 };
     let of = |value: &ElicitValue| match value {
@@ -138,13 +141,13 @@ pub fn size(result: &ElicitResult) -> usize {
     content.iter().fold(0, |sum, entry| sum.saturating_add(entry.name.len()).saturating_add(of(&entry.value)))
 }
 
-/// Refuses an answer that does not fit its form, and drops content that was not asked for.
+/// Checks that an answer fits its form, and drops content that was not asked for.
 ///
-/// The content of an accepted form is always there, if only as `{}`; a page's never is. [client/elicitation, Response
-/// Actions]
+/// The content of an accepted form is always present, if only as `{}`; the answer to a page has none.
+/// [client/elicitation, Response Actions]
 ///
 /// # Errors
-/// Says which field and why; without the value, which is the user's.
+/// The field and the reason, without the value, which is the user's.
 pub fn check(schema: Option<&str>, result: ElicitResult) -> Result<ElicitResult, String> {
     let content = match (schema, result.action) {
         (Some(schema), ElicitAction::Accept(content)) => {
@@ -158,15 +161,15 @@ pub fn check(schema: Option<&str>, result: ElicitResult) -> Result<ElicitResult,
     Ok(ElicitResult { action: ElicitAction::Accept(content), ..result })
 }
 
-/// The same for a result that a handler wrote as its own JSON object.
+/// Checks a result that a handler wrote as its own JSON object, like [`check`].
 ///
-/// It goes out as it is, so content that does not belong there is not dropped but refused.
+/// The object goes out unchanged, so content that does not belong there is refused instead of dropped.
 ///
 /// # Errors
 /// As for [`check`]; also for an object that is no `ElicitResult`.
 pub fn check_custom(schema: Option<&str>, object: &str) -> Result<(), String> {
     let result: ElicitResult = read_own(object, "ElicitResult")?;
-    // As it is written: numbers keep all their digits.
+    // Numbers keep all their digits, as written.
     let mut members: Map<String, Value> = read_own(object, "ElicitResult")?;
     let content = members.remove("content");
     match (schema, result.action, content) {
@@ -216,7 +219,7 @@ fn fit(schema: &str, content: &Value) -> Result<(), String> {
     })
 }
 
-/// Keeps the cost of a check bounded, which grows with the value and the schema together.
+/// Limits the size of a value, because the cost of a check grows with the value and the schema.
 fn check_size(value: &Value, limit: usize) -> Result<(), String> {
     let values = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
     if values.len() > MAX_CHOSEN {
@@ -236,12 +239,12 @@ mod tests {
     use super::super::form::DIALECTS;
     use super::*;
 
-    /// The message that asks for a form.
+    /// Returns the message that asks for a form.
     fn form(schema: &Value) -> String {
         json!({ "params": { "message": "m", "requestedSchema": schema } }).to_string()
     }
 
-    /// A form with one field `a`.
+    /// Returns a form with one field `a`.
     fn field(schema: &Value) -> String {
         form(&json!({ "type": "object", "properties": { "a": schema } }))
     }
@@ -255,15 +258,15 @@ mod tests {
         json!({ "action": "accept", "content": content }).to_string()
     }
 
-    /// Checks an answer both ways, as the typed result and as a handler's own, which say the same. What the typed
-    /// fields of the form allow, the form does.
+    /// Checks an answer as the typed result and as a handler's own object, which must agree. An answer that the typed
+    /// fields of the form allow must fit the form.
     fn answer(message: &str, content: &Value) -> Result<(), String> {
         let sent = schema_in(message.as_bytes()).unwrap();
         let own = check_custom(Some(&sent), &accept(content));
         let mut request = typed(message);
         simplify(&mut request);
         let within_case = check_custom(schema(&request).unwrap().as_deref(), &accept(content));
-        // A choice names each value once, which the case does not say.
+        // A choice names each value once; the typed field does not say so.
         let sound = within_case.is_err() || own.is_ok() || message.contains("uniqueItems");
         assert!(sound, "{message} {content}");
         if let Ok(result) = serde_json::from_str::<ElicitResult>(&accept(content)) {
@@ -274,13 +277,13 @@ mod tests {
         own
     }
 
-    /// A field, answers that fit it, and answers that do not.
+    /// Columns: a field, answers that fit it, and answers that do not.
     fn fields() -> Vec<(Value, Vec<Value>, Vec<Value>)> {
         let labeled = json!([{ "const": "r", "title": "Red" }, { "const": "g", "title": "Green" }]);
         let text = |more: Value| merged(json!({ "type": "string" }), more);
         vec![
             (text(json!({})), vec![json!(""), json!("x")], vec![json!(1), json!(true), json!(["x"])]),
-            // Characters, not bytes or UTF-16 units.
+            // Lengths count characters, not bytes or UTF-16 units.
             (
                 text(json!({ "minLength": 2, "maxLength": 3 })),
                 vec![json!("ab"), json!("äöü"), json!("😀😀")],
@@ -354,7 +357,7 @@ mod tests {
                 vec![json!([]), json!(["g"])],
                 vec![json!(["r", "g"]), json!(["Green"]), json!("g")],
             ),
-            // Outside of MCP's subset.
+            // Fields outside of MCP's subset.
             (text(json!({ "pattern": "^x" })), vec![json!("xy")], vec![json!("yx")]),
             (text(json!({ "enum": ["r", "gg"], "maxLength": 1 })), vec![json!("r")], vec![json!("gg")]),
             (json!({ "type": "integer", "multipleOf": 2 }), vec![json!(4)], vec![json!(3)]),
@@ -389,7 +392,7 @@ mod tests {
                 vec![json!(vec![""; 1024])],
                 vec![json!(vec![""; 1025])],
             ),
-            // Look-around and back references are not checked, what stands beside them is.
+            // Look-around and back references are not checked; the constraints beside them are.
             (
                 json!({ "allOf": [{ "pattern": "^(?=.*[A-Z]).*$" }, { "pattern": "(a)\\1" }, { "maxLength": 3 }] }),
                 vec![json!("abc"), json!("")],
@@ -531,14 +534,14 @@ mod tests {
         }
     }
 
-    /// No constraint of the form is lost on the way to the text that answers are checked against.
+    /// Every constraint of the form reaches the schema that answers are checked against.
     #[test]
     fn the_schema_is_the_servers() {
         for (field, ..) in fields().into_iter().filter(|(field, ..)| !field.to_string().contains("(?=")) {
             let text = schema_in(self::field(&field).as_bytes()).unwrap();
             let written: Value = serde_json::from_str(&text).unwrap();
             let expected = json!({ "type": "object", "properties": { "a": field }, "additionalProperties": false });
-            // What is only shown refuses nothing.
+            // Display texts refuse nothing.
             let shown = |text: &str| {
                 text.replace(r#","title":"Red""#, "")
                     .replace(r#","title":"Green""#, "")
@@ -563,10 +566,10 @@ mod tests {
         }
     }
 
-    /// Whole numbers are compared digit for digit, beyond 2^53, too.
+    /// Whole numbers are compared digit for digit, also beyond 2^53.
     #[test]
     fn large_bounds_are_kept() {
-        // A handler's own JSON: a typed answer is a double.
+        // The handler writes its own JSON here, because a typed answer is a double.
         let exactly = |message: &str, content: &Value| {
             check_custom(Some(&schema_in(message.as_bytes()).unwrap()), &accept(content))
         };
@@ -587,7 +590,7 @@ mod tests {
         }
     }
 
-    /// Constraints times bytes are bounded, whichever the constraints are.
+    /// The product of constraints and bytes is bounded, whichever the constraints are.
     #[test]
     fn the_work_of_a_check_is_bounded() {
         let many = |part: Value| json!({ "allOf": vec![part; 1_000] });
@@ -601,7 +604,7 @@ mod tests {
             (json!({ "type": "string", "minLength": 1, "maxLength": 200_000 }), long, true),
             (json!({ "type": "array", "items": { "type": "string", "maxLength": 100 } }), list, true),
             (many(json!({ "minLength": 1 })), json!("a".repeat(100)), true),
-            // What says nothing of texts and lists costs nothing.
+            // Constraints of objects do not apply to texts and lists, so they cost nothing.
             (json!({ "dependentSchemas": { "b": many(json!({ "minLength": 1 })) } }), json!("a".repeat(100_000)), true),
         ];
         for (schema, value, fits) in rows {
@@ -612,7 +615,7 @@ mod tests {
         }
     }
 
-    /// A pattern beside a format is left out of the field that a handler sees when it says the same.
+    /// A pattern that repeats the format beside it is left out of the field that a handler sees.
     #[test]
     fn a_pattern_may_spell_a_format() {
         let rows = [
@@ -634,7 +637,7 @@ mod tests {
         }
     }
 
-    /// A pattern that makes a backtracking engine try without end is run in linear time.
+    /// A pattern that sends a backtracking engine into endless attempts runs in linear time.
     #[test]
     fn patterns_do_not_backtrack() {
         let form = field(&json!({ "allOf": [{ "pattern": "^(a+)+$" }, { "pattern": "^(a|a)*b?$" }] }));
@@ -643,7 +646,7 @@ mod tests {
         assert!(answer(&form, &json!({ "a": format!("{text}!") })).is_err());
     }
 
-    /// Errors go to logs and to the server; what the user entered is neither's.
+    /// Errors go to logs and to the server, so they never contain the user's input.
     #[test]
     fn errors_do_not_hold_the_value() {
         for (schema, _, bad) in fields() {
@@ -660,7 +663,7 @@ mod tests {
         }
     }
 
-    /// A schema that was stored and damaged is an error and no answer.
+    /// A stored schema that was damaged gives an error, not an answer.
     #[test]
     fn a_damaged_schema_refuses() {
         for schema in ["", "{", r#"{"type":5}"#, r#"{"$ref":"http://localhost:1/"}"#, r#"{"$schema":"x"}"#] {

@@ -1,39 +1,40 @@
-//! A form's schema as something that can be run: bounded, without references, of a known dialect.
+//! Schema of a form, compiled for checks: bounded, without references, of a known dialect.
 //!
-//! The form is a stranger's JSON Schema. It may not refer to other schemas (MCP's forms are flat, and a reference is a
-//! fetch or a loop), and its patterns are few, short and run by an engine that takes linear time.
+//! The form is a JSON Schema of an untrusted server. It may not refer to other schemas: MCP's forms are flat, and a
+//! reference is a fetch or a loop. Its patterns are few, short and run by an engine that takes linear time.
 //!
-//! A pattern with look-around or a back reference is the one constraint that is not checked: no engine runs those in
-//! linear time, and generators of schemas write such patterns for what `format` says already.
+//! A pattern with look-around or a back reference is the one constraint that is not checked. No engine runs those in
+//! linear time, and schema generators write such patterns for constraints that `format` already states.
 //!
-//! To hold an answer against a form takes time by the product of the two: each constraint of a field looks at each byte
-//! of the field's answer. So the product is bounded, whichever the constraints are ([`MAX_WORK`]), and what would make
-//! a constraint cost more than that is refused or left out when the form comes.
+//! Checking an answer takes time in the product of form and answer: each constraint of a field looks at each byte of
+//! the field's answer. So the product is bounded, whichever the constraints are ([`MAX_WORK`]). A constraint that would
+//! cost more than that is refused or left out when the form comes.
 
 use jsonschema::{Draft, EmailOptions, PatternOptions, Validator};
 use serde_json::{Map, Value, json};
 
-/// Bytes of a form's schema.
+/// Size of a form's schema in bytes.
 const MAX_SCHEMA: usize = 64 * 1024;
-/// Patterns in a form.
+/// Number of patterns in a form.
 const MAX_PATTERNS: usize = 16;
-/// Bytes of a pattern.
+/// Size of a pattern in bytes.
 const MAX_PATTERN: usize = 1024;
-/// Bytes of a compiled pattern, about. With [`MAX_MATCHED`] it bounds the time of a match, which is their product.
+/// Approximate size of a compiled pattern in bytes. With [`MAX_MATCHED`] it bounds the time of a match, which is their
+/// product.
 const MAX_COMPILED: usize = 64 * 1024;
-/// Steps back of a pattern that is run to see what it matches.
+/// Number of backtracking steps of a pattern that is run to see what it matches.
 const MAX_BACKTRACKS: usize = 10_000;
-/// Bytes of the answer to a field that has a pattern.
+/// Size of the answer to a field that has a pattern, in bytes.
 pub(super) const MAX_MATCHED: usize = 4096;
-/// Constraints of a field times bytes of its answer, summed over the form: [`work`].
+/// Product of a field's constraints and its answer's bytes, summed over the form: [`work`].
 pub(super) const MAX_WORK: usize = 8 * 1024 * 1024;
-/// What a pattern counts, in constraints: a match may look at every state of the pattern for each byte.
+/// Weight of a pattern in constraints: a match may look at every state of the pattern for each byte.
 const PATTERN_WORK: usize = 100;
-/// What a value counts beside its bytes.
+/// Weight of a value in bytes, beside its own.
 const VALUE_WORK: usize = 16;
 
-/// The dialects that are checked [basic, Schema Dialect]; without `$schema` it is the first. A `#` at the end does not
-/// count.
+/// Dialects that are checked [basic, Schema Dialect]; the first is that of a schema without `$schema`. A trailing `#`
+/// does not count.
 pub(super) const DIALECTS: [(&str, Draft); 8] = [
     ("https://json-schema.org/draft/2020-12/schema", Draft::Draft202012),
     ("https://json-schema.org/draft/2019-09/schema", Draft::Draft201909),
@@ -45,10 +46,10 @@ pub(super) const DIALECTS: [(&str, Draft); 8] = [
     ("https://json-schema.org/draft-04/schema", Draft::Draft4),
 ];
 
-/// The keywords that make another schema a part of this one.
+/// Keywords that include another schema.
 const REFERENCES: [&str; 3] = ["$ref", "$dynamicRef", "$recursiveRef"];
 
-/// The keywords that refuse objects, and those that refuse nothing. No answer to a field is an object.
+/// Keywords that refuse nothing, or only objects, which no answer to a field is.
 const WITHOUT_EFFECT: [&str; 21] = [
     "$comment",
     "$defs",
@@ -73,7 +74,7 @@ const WITHOUT_EFFECT: [&str; 21] = [
     "writeOnly",
 ];
 
-/// Values of formats, as different as readers of the format agree on.
+/// Sample values of formats, as diverse as readers of the format agree on.
 #[rustfmt::skip]
 const FORMAT_VALUES: [(&str, &[&str]); 9] = [
     ("date", &["2025-11-25", "2024-02-29", "1999-12-31"]),
@@ -87,7 +88,7 @@ const FORMAT_VALUES: [(&str, &[&str]); 9] = [
     ("uuid", &["0b7a9c4e-3d52-4f1a-9c3b-5e8d7f6a1b20", "5c60f693-bef5-11e0-a485-80ee7300c695"]),
 ];
 
-/// What is wrong with a schema, and the place: `.properties.age.minimum`.
+/// Fault of a schema, with its place: `.properties.age.minimum`.
 pub(super) struct Fault {
     pub(super) place: String,
     pub(super) why: String,
@@ -103,10 +104,10 @@ impl Fault {
     }
 }
 
-/// The text of a form's schema, without the patterns that are not checked.
+/// Returns the text of a form's schema, without the patterns that are not checked.
 ///
 /// # Errors
-/// For a schema that would be costly to compile or to check, that refers to another, or that nothing fits.
+/// A fault for a schema that is costly to compile or to check, that refers to another, or that nothing fits.
 pub(super) fn bounded(schema: &mut Value) -> Result<String, Fault> {
     bound(schema, &mut 0)?;
     check_fields(schema)?;
@@ -120,7 +121,7 @@ pub(super) fn bounded(schema: &mut Value) -> Result<String, Fault> {
     Ok(text)
 }
 
-/// What must be answered must be a field.
+/// Checks that each required name is a field of the form.
 fn check_fields(schema: &Value) -> Result<(), Fault> {
     let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
     for name in required.filter_map(Value::as_str) {
@@ -131,7 +132,7 @@ fn check_fields(schema: &Value) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Leaves out of a field's schema what refuses no answer.
+/// Removes the parts of a field's schema that refuse no answer.
 fn prune(schema: &mut Value) {
     match schema {
         Value::Object(members) => {
@@ -143,12 +144,12 @@ fn prune(schema: &mut Value) {
     }
 }
 
-/// What it takes to hold a value against a field's schema, about: constraints times bytes.
+/// Returns the approximate cost of checking a value against a field's schema: constraints times bytes.
 pub(super) fn work(field: &Value, value: &Value) -> usize {
     constraints(field).saturating_mul(size(value))
 }
 
-/// The constraints of a schema, those of its parts among them.
+/// Returns the number of constraints of a schema and its parts.
 fn constraints(schema: &Value) -> usize {
     match schema {
         Value::Object(members) => members.iter().fold(1, |sum: usize, (name, argument)| {
@@ -160,7 +161,7 @@ fn constraints(schema: &Value) -> usize {
     }
 }
 
-/// The bytes of an answer's texts, and a little for each value.
+/// Returns the size of an answer in bytes, with a weight for each value.
 fn size(value: &Value) -> usize {
     match value {
         Value::String(text) => text.len().saturating_add(VALUE_WORK),
@@ -169,8 +170,7 @@ fn size(value: &Value) -> usize {
     }
 }
 
-/// Leaves out the patterns that say once more what the `format` beside them says, as zod writes them. Says whether
-/// there was one.
+/// Removes patterns that repeat the `format` beside them, as zod writes them. Returns whether there was one.
 pub(super) fn drop_spelled_formats(schema: &mut Value) -> bool {
     match schema {
         Value::Object(members) => {
@@ -192,7 +192,7 @@ pub(super) fn drop_spelled_formats(schema: &mut Value) -> bool {
     }
 }
 
-/// Whether a pattern matches whatever is of a format.
+/// Whether a pattern matches every sample value of a format.
 fn spells(pattern: &str, format: &str) -> bool {
     let Some((_, values)) = FORMAT_VALUES.iter().find(|(name, _)| *name == format) else { return false };
     let schema = json!({ "pattern": pattern });
@@ -201,13 +201,13 @@ fn spells(pattern: &str, format: &str) -> bool {
     validator.is_some_and(|validator| values.iter().all(|value| validator.is_valid(&json!(value))))
 }
 
-/// For patterns that no engine runs in linear time.
+/// Returns options for patterns that no engine runs in linear time.
 fn backtracking() -> jsonschema::ValidationOptions<'static> {
     let patterns = PatternOptions::fancy_regex().size_limit(MAX_COMPILED).backtrack_limit(MAX_BACKTRACKS);
     jsonschema::options().offline().with_pattern_options(patterns)
 }
 
-/// Refuses what would make a schema costly to compile or to check, and drops the patterns that are not checked.
+/// Refuses a schema that is costly to compile or to check, and removes the patterns that are not checked.
 fn bound(schema: &mut Value, patterns: &mut usize) -> Result<(), Fault> {
     match schema {
         Value::Object(members) => {
@@ -235,7 +235,7 @@ fn bound(schema: &mut Value, patterns: &mut usize) -> Result<(), Fault> {
     }
 }
 
-/// Whether answers are checked against a pattern; an error if it is one of too many, too large or malformed.
+/// Whether answers are checked against a pattern. A fault if it is one of too many, too large or malformed.
 fn is_checked(pattern: &str, patterns: &mut usize) -> Result<bool, Fault> {
     count(pattern, patterns)?;
     let schema = json!({ "pattern": pattern });
@@ -259,7 +259,7 @@ fn count(pattern: &str, patterns: &mut usize) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Compiles a schema, with every format that is known checked and nothing fetched.
+/// Compiles a schema. Every known format is checked, and nothing is fetched.
 pub(super) fn compile(schema: &Value) -> Result<Validator, Fault> {
     let draft = match schema.get("$schema").and_then(Value::as_str) {
         Some(uri) => {
@@ -274,7 +274,7 @@ pub(super) fn compile(schema: &Value) -> Result<Validator, Fault> {
         .offline()
         .should_validate_formats(true)
         .with_email_options(EmailOptions::default().without_display_text())
-        // It would compile the answer.
+        // Checking the format `regex` would compile the answer.
         .with_format("regex", |_: &str| true)
         .with_pattern_options(PatternOptions::regex().size_limit(MAX_COMPILED))
         .build(schema)
@@ -284,7 +284,7 @@ pub(super) fn compile(schema: &Value) -> Result<Validator, Fault> {
         })
 }
 
-/// Whether answers are matched with a pattern of the schema.
+/// Whether a schema has a pattern.
 pub(super) fn has_pattern(schema: &Value) -> bool {
     match schema {
         Value::Object(members) => members.contains_key("pattern") || members.values().any(has_pattern),
@@ -297,7 +297,7 @@ pub(super) fn has_pattern(schema: &Value) -> bool {
 mod tests {
     use super::*;
 
-    /// A form with one field `a`.
+    /// Returns a form with one field `a`.
     fn field(schema: &Value) -> Value {
         json!({ "type": "object", "properties": { "a": schema } })
     }

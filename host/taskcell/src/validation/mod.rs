@@ -1,9 +1,9 @@
-//! What MCP demands of a client, kept by the host whatever a handler does.
+//! Rules of MCP for a client, enforced by the host whatever a handler does.
 //!
-//! A handler is somebody's code, and a server trusts the client that runs it. So the rules that can be read off a
-//! request and its answer are checked here, outside of the sandbox, and a handler need not know them. Everything is a
-//! function of protocol types: no cell, no session and no store, so a rule is tested as a table of data. What breaks a
-//! rule becomes text for people; it names the place, and never holds what the user entered or the model said.
+//! A handler is third-party code, and a server trusts the client that runs it. So rules that only need a request and
+//! its answer are checked here, outside of the sandbox, and a handler need not know them. Every rule is a function of
+//! protocol types, without cells, sessions and stores, so it is tested as a table of data. A violation becomes text for
+//! people, which names the place and never contains the user's input or the model's output.
 
 pub mod elicitation;
 mod expected;
@@ -19,12 +19,12 @@ pub use expected::ExpectedResult;
 
 use crate::text::one_line;
 
-/// Characters of the peer's or the handler's text that an error quotes.
+/// Number of characters of the peer's or the handler's text that an error quotes.
 const MAX_QUOTE: usize = 200;
 
-/// Reads a result that a handler wrote as its own JSON object. The error has the place and not what stands there.
+/// Reads a result that a handler wrote as its own JSON object. The error has the place and not the value.
 fn read_own<T: DeserializeOwned>(object: &str, type_name: &str) -> Result<T, String> {
-    // serde would take a list for a struct.
+    // serde would accept a list for a struct.
     if !object.trim_ascii_start().starts_with('{') {
         return Err(format!("The handler's object is no {type_name}: no JSON object"));
     }

@@ -1,13 +1,13 @@
-//! What a task gives: a result that its request could have had. [basic/utilities/tasks, Result Retrieval]
+//! Output of a task: a result that its request could have had. [basic/utilities/tasks, Result Retrieval]
 
 use super::{ExpectedResult, elicitation, sampling};
 use crate::protocol::types::TaskOutput;
 
-/// Refuses an output that is no result of the request that the task was made for. A form's answer is held against the
-/// form, however the handler wrote it.
+/// Checks that an output is a result of the request that the task was made for. The answer to a form is checked against
+/// the form, whether the handler wrote it as a type or as its own object.
 ///
 /// # Errors
-/// Says what does not fit; without what the user entered.
+/// The part that does not fit, without the user's input.
 pub(crate) fn check(expects: &ExpectedResult, output: TaskOutput) -> Result<TaskOutput, String> {
     let schema = match expects {
         ExpectedResult::Form(schema) => Some(schema.as_str()),

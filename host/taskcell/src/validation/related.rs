@@ -1,4 +1,4 @@
-//! The mark that ties a message to a task. [basic/utilities/tasks, Associating Task-Related Messages]
+//! Mark that ties a message to a task. [basic/utilities/tasks, Associating Task-Related Messages]
 
 use std::collections::BTreeMap;
 
@@ -7,31 +7,31 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use crate::protocol::types::Json;
 
-/// The key in `_meta`.
+/// Key of the mark in `_meta`.
 pub(crate) const RELATED_TASK: &str = "io.modelcontextprotocol/related-task";
 
-/// The id of the task that a `_meta` names; none also where the mark or the text around it is malformed.
+/// Returns the id of the task that a `_meta` names; none also where the mark or the text around it is malformed.
 ///
-/// Few messages carry the mark, so a text that cannot hold it is not parsed.
+/// Few messages carry the mark, so a text that cannot contain it is not parsed.
 pub(crate) fn task_of(meta: Option<&str>) -> Option<String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Related {
         task_id: String,
     }
-    // With an escape in it (PHP writes `\/`) the key may be there and not be found.
+    // A text with an escape (PHP writes `\/`) may contain the key without matching.
     let meta = meta.filter(|meta| meta.contains(RELATED_TASK) || meta.contains('\\'))?;
     let members: BTreeMap<String, &RawValue> = serde_json::from_str(meta).ok()?;
     let related = members.get(RELATED_TASK)?.get();
-    // serde would take a list for a struct.
+    // serde would accept a list for a struct.
     let Related { task_id } = related.starts_with('{').then(|| serde_json::from_str(related).ok())??;
     Some(task_id)
 }
 
-/// Sets the mark, over whatever the handler put there: a result is for its own task.
+/// Sets the mark, replacing one of the handler's: a result belongs to its own task.
 ///
 /// # Errors
-/// When the handler's `_meta` is no JSON object.
+/// An error of JSON when the handler's `_meta` is no JSON object.
 pub(crate) fn mark(meta: &mut Option<Json>, task_id: &str) -> Result<(), serde_json::Error> {
     let mut members: BTreeMap<String, Box<RawValue>> = match meta {
         Some(text) => serde_json::from_str(text)?,

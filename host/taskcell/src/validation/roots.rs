@@ -1,16 +1,17 @@
-//! Roots as they may go out: `file://` URIs that name one place however they are read. [client/roots]
+//! Roots that may go out: `file://` URIs that name one place for every reader. [client/roots]
 //!
-//! A server resolves a root and compares paths with it. A `..` in one, plain or percent-encoded, reaches out of the
-//! folder that its beginning names, and a control character ends the path early for some readers.
+//! A server resolves a root and compares paths with it. A `..` segment, plain or percent-encoded, leaves the folder
+//! that the URI begins with, and a control character ends the path early for some readers.
 
 use crate::protocol::types::ListRootsResult;
 
 const SCHEME: &str = "file://";
 
-/// Refuses roots that are no `file://` URI [client/roots, Root] or that climb [client/roots, Security Considerations].
+/// Checks that roots are `file://` URIs [client/roots, Root] without `..` segments and control characters
+/// [client/roots, Security Considerations].
 ///
 /// # Errors
-/// Says which root and why; without the URI, which may be the user's own.
+/// The index of the root and the reason, without the URI, which may be private.
 pub(crate) fn check(result: &ListRootsResult) -> Result<(), String> {
     for (index, root) in result.roots.iter().enumerate() {
         check_uri(&root.uri).map_err(|why| format!("roots[{index}].uri {why}"))?;
@@ -28,14 +29,14 @@ fn check_uri(uri: &str) -> Result<(), &'static str> {
     if rest.chars().any(char::is_control) {
         return Err("holds a control character");
     }
-    // On Windows both slashes part a path; a query or a fragment ends it.
+    // On Windows both slashes separate segments; a query or a fragment ends the path.
     if rest.split(['/', '\\', '?', '#']).any(|segment| segment == "..") {
         return Err("holds a `..` segment");
     }
     Ok(())
 }
 
-/// The text with its percent-encoding undone; none where that is malformed.
+/// Decodes percent-encoding; none where it is malformed.
 fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();

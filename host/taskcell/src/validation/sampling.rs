@@ -1,8 +1,8 @@
-//! Sampling: tools only where they were declared, and a conversation in which each tool use has its result.
+//! Sampling: tools only where the client declared them, and a conversation in which each tool use has its result.
 //! [client/sampling, Message Content Constraints]
 //!
-//! A handler may hand the conversation to a provider that refuses such a request much later and in words of its own, so
-//! the server hears it here, before a cell is made.
+//! A handler may pass the conversation to a provider that refuses a broken one much later and in its own words. So the
+//! server gets the error from the host, before a cell is made.
 
 use super::{MAX_QUOTE, read_own};
 use crate::protocol::types::{
@@ -10,7 +10,7 @@ use crate::protocol::types::{
 };
 use crate::text::one_line;
 
-/// Refuses a request that the client must or should refuse, whoever handles it.
+/// Checks that a request is one that a client must or should accept, whichever handler serves it.
 ///
 /// # Errors
 /// -32602 [client/sampling, Error Handling]; also for `tools` and `toolChoice` when the capability `sampling.tools` was
@@ -31,14 +31,14 @@ pub(crate) fn check_request(request: &CreateMessageRequest, tools_declared: bool
     Ok(())
 }
 
-/// A user message with tool results holds nothing else. [client/sampling, Tool Result Messages]
+/// Whether a user message mixes tool results with other content. [client/sampling, Tool Result Messages]
 fn is_mixed(message: &SamplingMessage) -> bool {
     let is_result = |content: &SamplingContent| matches!(content, SamplingContent::ToolResult(_));
     message.role == Role::User && message.content.iter().any(is_result) && !message.content.iter().all(is_result)
 }
 
-/// The tool uses of an assistant's message have their results in the next one, each one result.
-/// [client/sampling, Tool Use and Result Balance]
+/// Checks that each tool use of an assistant's message has exactly one result in the next message. [client/sampling,
+/// Tool Use and Result Balance]
 fn check_results(message: &SamplingMessage, next: Option<&SamplingMessage>) -> Result<(), String> {
     if message.role != Role::Assistant {
         return Ok(());
@@ -72,10 +72,10 @@ fn ids<'a>(
     message.into_iter().flat_map(|message| &message.content).filter_map(id).map(String::as_str).collect()
 }
 
-/// Refuses a handler's own JSON object that is no `CreateMessageResult`.
+/// Checks that a handler's own JSON object is a `CreateMessageResult`.
 ///
 /// # Errors
-/// Says where in the object the fault is.
+/// The place of the fault in the object.
 pub(crate) fn check_custom(object: &str) -> Result<(), String> {
     read_own::<CreateMessageResult>(object, "CreateMessageResult").map(drop)
 }
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
     use crate::protocol::jsonrpc::code;
 
-    /// Messages in short: role, then a content of each, by `t`ext, `i`mage, use `uX`, result `rX` of id X.
+    /// Parses messages in short form: a role, then its contents, by `t`ext, `i`mage, use `uX`, result `rX` of id X.
     fn request(messages: &str) -> CreateMessageRequest {
         let content = |word: &str| match (&word[..1], &word[1..]) {
             ("t", _) => r#"{"type":"text","text":"t"}"#.to_owned(),
@@ -116,7 +116,7 @@ mod tests {
             // The specification shows a message of results alone.
             ("user: rA", None),
             ("user: rA rB", None),
-            // The role is what makes a wish or a result; neither alone is a fault.
+            // A tool use of a user, or an empty message, is no fault.
             ("user: uA", None),
             ("user:", None),
             ("ai:, user: t", None),

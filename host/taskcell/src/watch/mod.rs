@@ -1,9 +1,9 @@
-//! Files that are watched: which of them is another by now, once nobody writes to it any more.
+//! Files that are watched for changes, each reported once nothing writes to it any more.
 //!
-//! Editors and build tools put a new file in the place of the old one, so folders are watched, and what a link leads to.
-//! An event only says when to look; what counts is what is found then. So it does no harm when events are lost, come in
-//! floods or are about other files, and where none come (a folder that was itself replaced, one of the network, no watches
-//! to be had) a look every other second finds the same.
+//! Editors and build tools replace a file by a new one, so the folders of the files and of their link targets are
+//! watched. An event only triggers a look at the files; the state found then counts. So lost events, floods of events
+//! and events of other files do no harm. Where no events come (a folder that was itself replaced, a network folder, a
+//! system without watches), a look every two seconds finds the change.
 
 mod reload;
 
@@ -17,14 +17,14 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
-/// A file that was not changed for so long is written to no more.
+/// Time without a change after which a file counts as written.
 const QUIET: Duration = Duration::from_millis(100);
-/// One that is changed all the time is looked at after so long all the same.
+/// Time after which a file that changes all the time is reported all the same.
 const LONGEST: Duration = Duration::from_secs(2);
-/// How often it is looked without an event.
+/// Interval of looks without an event.
 const PERIOD: Duration = Duration::from_secs(2);
 
-/// Files that are watched.
+/// Set of watched files.
 ///
 /// ```no_run
 /// # async fn watch() {
@@ -37,26 +37,27 @@ const PERIOD: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct FileWatch {
     files: Arc<[PathBuf]>,
-    /// What was found when each was last given to the caller.
+    /// State of each file when it was last reported.
     seen: Vec<Option<Found>>,
-    /// Where to begin with the next look, so that one that changes all the time does not hide the others.
+    /// Index at which the next look begins, so that a file that changes all the time does not hide the others.
     next: usize,
     folders: Arc<Mutex<Folders>>,
     woken: Arc<Notify>,
 }
 
 impl FileWatch {
-    /// Watches these. Each counts as changed at first, so that nothing is missed between loading a file and this.
+    /// Watches `files`. Each file counts as changed at first, so that no change is missed between loading a file and
+    /// watching it.
     ///
-    /// A file need not be there. Where the clock of a file system is coarse, one that is written to twice at the same time
-    /// and has the same size counts as changed once. Where folders cannot be watched, the log says so, and changes are found later.
+    /// A file need not exist. On a file system with a coarse clock, two writes at the same time and of the same size
+    /// count as one change. Where folders cannot be watched, the log says so, and changes are found later.
     #[must_use]
     pub fn new(files: impl IntoIterator<Item = PathBuf>) -> Self {
         let files: Arc<[_]> = files.into_iter().collect();
         let woken = Arc::new(Notify::new());
         let waking = Arc::clone(&woken);
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            // Whoever reads a file does not change it.
+            // Reading a file does not change it.
             if !event.is_ok_and(|event| event.kind.is_access()) {
                 waking.notify_one();
             }
@@ -66,34 +67,34 @@ impl FileWatch {
         Self { seen: vec![None; files.len()], files, next: 0, folders: Arc::new(Mutex::new(folders)), woken }
     }
 
-    /// Waits until one of the files is another than when it was given last, is gone or has come back, and nobody has
-    /// written to it for a moment; or for long enough. Gives its path.
+    /// Waits until a file differs from its last reported state, appears or disappears, and is no longer written to, or
+    /// is written to for too long. Returns the file's path.
     ///
-    /// When this is dropped, nothing is missed: the next call gives what this one would have.
+    /// Cancel safe: after dropping the future, the next call reports the change.
     pub async fn changed(&mut self) -> PathBuf {
         loop {
             if let Some(path) = self.look().await {
                 return path;
             }
-            // Whatever else happens in the folder does not keep this busy.
+            // Other events in the folder must not keep this loop busy.
             sleep(QUIET).await;
             let _ = timeout(PERIOD, self.woken.notified()).await;
         }
     }
 
-    /// Whether a file is as it was when it was given last. Whoever reads a file asks this then: what was changed meanwhile
-    /// will be given again, and may have been read in the middle.
+    /// Whether a file is in its last reported state. Ask after reading a file: if the answer is no, the file may have
+    /// been read in the middle of a change, which will be reported again.
     pub async fn is_same(&self, file: &Path) -> bool {
         let place = self.files.iter().position(|path| path == file);
         let Some(seen) = place.and_then(|place| self.seen.get(place)) else { return false };
         seen.as_ref() == Some(&found(file).await)
     }
 
-    /// The first that is another, if one is.
+    /// Returns the first file that has changed.
     async fn look(&mut self) -> Option<PathBuf> {
         let (files, folders) = (Arc::clone(&self.files), Arc::clone(&self.folders));
         let found = tokio::task::spawn_blocking(move || {
-            // Watched first, so that what happens after the look wakes.
+            // Watched before the look, so that a change after the look wakes the loop.
             folders.lock().unwrap_or_else(PoisonError::into_inner).watch(&files);
             files.iter().map(|file| Found::at(file)).collect::<Vec<_>>()
         });
@@ -119,7 +120,7 @@ impl FileWatch {
     }
 }
 
-/// What there is once it stays the same for a moment.
+/// Waits until the state of a file stays the same for a moment, and returns it.
 async fn settled(path: &Path, mut found: Found) -> Found {
     let start = Instant::now();
     loop {
@@ -137,7 +138,7 @@ async fn found(path: &Path) -> Found {
     tokio::task::spawn_blocking(move || Found::at(&path)).await.unwrap_or(Found::Nothing)
 }
 
-/// What stands at a path. Another file, other contents or another place of the contents is not the same.
+/// State of a path. It differs for another file, other contents and contents at another place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Found {
     Nothing,
@@ -151,7 +152,7 @@ impl Found {
     }
 }
 
-/// Which file it is, and when anything of it was changed, which nobody can set back.
+/// Identity of a file, and the time of its last change, which no program can set back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Identity {
     #[cfg(unix)]
@@ -173,7 +174,7 @@ impl Identity {
         Self {}
     }
 
-    /// Whether it is the same file, whatever is in it.
+    /// Whether two identities are of the same file, whatever its contents.
     fn is(self, other: Self) -> bool {
         #[cfg(unix)]
         return self.file == other.file;
@@ -182,19 +183,19 @@ impl Identity {
     }
 }
 
-/// The folders that are watched.
+/// Watched folders.
 #[derive(Debug)]
 struct Folders {
-    /// None where the system has none.
+    /// Watcher of the system; none where there is none.
     watcher: Option<RecommendedWatcher>,
-    /// Which folder each path was when it was watched.
+    /// Identity of each watched folder at the time it was watched.
     watched: BTreeMap<PathBuf, Identity>,
-    /// Whether it was said that some are not watched.
+    /// Whether the log has said that some folders are not watched.
     reported: bool,
 }
 
 impl Folders {
-    /// Watches the folders of these files, and of what their links lead to, and no others.
+    /// Watches the folders of `files` and of their link targets, and no others.
     fn watch(&mut self, files: &[PathBuf]) {
         let Some(watcher) = &mut self.watcher else { return };
         let linked = files.iter().filter_map(|file| file.canonicalize().ok());
@@ -206,14 +207,14 @@ impl Folders {
             !wanted.contains(path) || !is_there()
         };
         for (path, _) in self.watched.extract_if(.., gone) {
-            // It may be gone, and the watch with it.
+            // The folder, and the watch with it, may be gone.
             let _ = watcher.unwatch(&path);
         }
         for path in wanted {
             if self.watched.contains_key(&path) {
                 continue;
             }
-            // It may come back.
+            // The folder may come back.
             let Ok(found) = metadata(&path) else { continue };
             match watcher.watch(&path, RecursiveMode::NonRecursive) {
                 Ok(()) => drop(self.watched.insert(path, Identity::of(&found))),
@@ -227,7 +228,7 @@ impl Folders {
     }
 }
 
-/// The folder that a file is in.
+/// Returns the folder of a file.
 fn folder(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

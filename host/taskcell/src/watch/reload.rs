@@ -1,4 +1,4 @@
-//! Handlers that are replaced when their files are.
+//! Handlers that are reloaded when their files change.
 
 use std::convert::Infallible;
 use std::path::Path;
@@ -9,22 +9,22 @@ use crate::Error;
 use crate::handlers::HandlerRegistry;
 use crate::sandbox::file;
 
-/// How long to wait with a component for which there was no cell to check it in.
+/// Pause before another attempt to check a component for which no cell was free.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// A component that was read from a file.
+/// Component that was read from a file.
 struct Loaded {
     name: String,
-    /// What was last found there: the digest, or why it could not be read.
+    /// Last state of the file: the digest of the component, or the error of reading it.
     state: String,
 }
 
 impl HandlerRegistry {
-    /// Reloads components when the [files](crate::Handler::file) that they were loaded from change: of those that serve when
-    /// this begins. It never ends; when it is dropped, files are not watched any more.
+    /// Reloads components when the [files](crate::Handler::file) that they were loaded from change. Only the components
+    /// that serve at the start are watched. The future never ends; dropping it stops watching.
     ///
-    /// A file is read once nobody writes to it any more. What is wrong with it is a warning in the log, one for each
-    /// state of the file; the observers of the sessions are told of it and of what was replaced
+    /// A file is read once nothing writes to it any more. A fault in it is a warning in the log, once for each state of
+    /// the file. The observers of the sessions get an event of the fault or of the replacement
     /// ([`Event`](crate::session::Event)).
     ///
     /// ```no_run
@@ -46,7 +46,7 @@ impl HandlerRegistry {
             Some((component.file()?.to_owned(), Loaded { name, state }))
         });
         let mut read: Vec<_> = read.collect();
-        // Who watches does not keep what is replaced.
+        // Watching must not keep replaced handlers alive.
         drop(handlers);
         let mut files = FileWatch::new(read.iter().map(|(path, _)| path.clone()));
         loop {
@@ -60,7 +60,7 @@ impl HandlerRegistry {
     async fn read_again(&self, files: &FileWatch, path: &Path, loaded: &mut Loaded) {
         loop {
             let turn = self.turn().await;
-            // Otherwise the application has taken it out.
+            // An error means that the application has removed the handler.
             let Ok(running) = self.running(&loaded.name) else { return };
             let read = file::read(running.engine(), path).await;
             if !files.is_same(path).await {
