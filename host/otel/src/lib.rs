@@ -24,14 +24,16 @@
 //! # Ok::<(), taskcell_otel::ExportError>(())
 //! ```
 //!
-//! | variable | is |
+//! | variable | meaning |
 //! |---|---|
-//! | `OTEL_EXPORTER_OTLP_ENDPOINT` | where everything goes, without the path of the signal |
-//! | `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT` | where one of the two goes, whole; without the first the other stays here |
-//! | `OTEL_TRACES_EXPORTER`, `OTEL_METRICS_EXPORTER` | `none` leaves one of the two out |
-//! | `OTEL_SDK_DISABLED` | `true` exports nothing |
-//! | `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` | who exports; `service.name` is `taskcell` otherwise |
-//! | `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_EXPORTER_OTLP_TIMEOUT`, `OTEL_TRACES_SAMPLER`, `OTEL_BSP_*`, `OTEL_METRIC_EXPORT_INTERVAL` | as the specification of OpenTelemetry has them |
+//! | `OTEL_EXPORTER_OTLP_ENDPOINT` | URL of the collector, without the path of the signal |
+//! | `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` | whole URL for spans; alone, it exports only spans |
+//! | `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT` | whole URL for metrics; alone, it exports only metrics |
+//! | `OTEL_TRACES_EXPORTER`, `OTEL_METRICS_EXPORTER` | `none` switches the signal off |
+//! | `OTEL_SDK_DISABLED` | `true` switches the export off |
+//! | `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` | exporting service; `service.name` is `taskcell` by default |
+//! | `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_EXPORTER_OTLP_TIMEOUT` | as in the specification of OpenTelemetry |
+//! | `OTEL_TRACES_SAMPLER`, `OTEL_BSP_*`, `OTEL_METRIC_EXPORT_INTERVAL` | as in the specification of OpenTelemetry |
 
 mod metrics;
 mod propagation;
@@ -114,7 +116,7 @@ fn wanted() -> (bool, bool) {
 /// `tracing-opentelemetry`. It is for an application with a pipeline of its own; [`Export::from_env`] calls it, too.
 pub fn install_propagator() {
     // A propagator that is installed already does the same.
-    let _ = telemetry::set_propagator(propagation::OfTheLayer);
+    let _ = telemetry::set_propagator(propagation::LayerPropagator);
 }
 
 impl Export {
@@ -218,7 +220,7 @@ impl Export {
 impl Drop for Export {
     fn drop(&mut self) {
         if let Err(error) = self.flush(PATIENCE) {
-            tracing::warn!(%error, "the end of the export");
+            tracing::warn!(%error, "the export did not end cleanly");
         }
         self.thread.stop();
     }

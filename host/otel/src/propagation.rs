@@ -28,9 +28,9 @@ impl Extractor for Members<'_> {
 }
 
 /// Propagator for the traces that a layer of OpenTelemetry keeps.
-pub(super) struct OfTheLayer;
+pub(super) struct LayerPropagator;
 
-impl Propagator for OfTheLayer {
+impl Propagator for LayerPropagator {
     fn current(&self) -> Option<TraceContext> {
         let span = Span::current();
         if span.is_disabled() {

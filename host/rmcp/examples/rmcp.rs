@@ -64,7 +64,7 @@ enum Server<'a> {
 /// Calls a tool and returns its result.
 async fn call(component: &Path, (tool, with): (&str, &str), server: Server<'_>) -> Result<String, Box<dyn Error>> {
     let request = CallToolRequestParams::new(tool.to_owned()).with_arguments(serde_json::from_str(with)?);
-    // These lines are the application's addition; without them the transport would be rmcp's own.
+    // The lines below are the application's addition; without them the transport would be rmcp's own.
     let engine = Engine::new(EngineOptions::default())?;
     let handler = Handler::from_file(&engine, component, Grants::default()).await?;
     let adapter = Adapter::new(Handlers::new([handler])?);

@@ -46,7 +46,7 @@ pub(super) struct OutgoingCalls {
     /// Requests whose results may ask for input. They are few, because rmcp waits for each.
     requests: ById<RequestId, ClientRequest>,
     /// Calls that a caller continues.
-    going_on: ById<RequestId, AbortHandle>,
+    continued: ById<RequestId, AbortHandle>,
 }
 
 impl OutgoingCalls {
@@ -62,10 +62,10 @@ impl OutgoingCalls {
                     && let Some(id) = &cancelled.params.request_id
                 {
                     self.requests.remove(id);
-                    if let Some(going_on) = self.going_on.remove(id) {
+                    if let Some(continued) = self.continued.remove(id) {
                         // The server has answered the request already; dropping the continuation cancels its request or
                         // task.
-                        going_on.abort();
+                        continued.abort();
                         return false;
                     }
                 }
@@ -80,12 +80,12 @@ impl OutgoingCalls {
         self.requests.remove(id)
     }
 
-    pub(super) fn goes_on(&self, id: RequestId, by: AbortHandle) {
-        self.going_on.insert(id, by);
+    pub(super) fn track(&self, id: RequestId, by: AbortHandle) {
+        self.continued.insert(id, by);
     }
 
-    pub(super) fn has_ended(&self, id: &RequestId) {
-        self.going_on.remove(id);
+    pub(super) fn forget(&self, id: &RequestId) {
+        self.continued.remove(id);
     }
 }
 
@@ -157,7 +157,10 @@ pub(super) fn response(message: &Message<'_>) -> Response {
     match (message.result, message.error) {
         (Some(result), _) => Ok(result.to_owned()),
         (None, error) => Err(serde_json::from_str(error.map_or("null", RawValue::get)).unwrap_or_else(|error| {
-            RpcError::new(code::INVALID_REQUEST, format!("the server's error is none: {}", plain(&error.to_string())))
+            RpcError::new(
+                code::INVALID_REQUEST,
+                format!("the error of the server is not a JSON-RPC error: {}", plain(&error.to_string())),
+            )
         })),
     }
 }

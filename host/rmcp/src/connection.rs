@@ -266,13 +266,13 @@ impl Connection {
         }
         let Some(request) = self.outgoing_calls.answered(&id) else { return Verdict::PassThrough };
         let Some(result) = message.result.filter(|result| self.asks(result)) else { return Verdict::PassThrough };
-        let going_on = calls::resume_call(Arc::clone(&modern.caller), id.clone(), request, result.to_owned());
+        let continued = calls::resume_call(Arc::clone(&modern.caller), id.clone(), request, result.to_owned());
         let (outgoing_calls, to_rmcp) = (Arc::clone(&self.outgoing_calls), self.to_rmcp.clone());
         let ended = id.clone();
         let mut work = self.work();
         let by = work.spawn(async move {
-            let answer = going_on.await;
-            outgoing_calls.has_ended(&ended);
+            let answer = continued.await;
+            outgoing_calls.forget(&ended);
             let answer = serde_json::from_slice(&answer).unwrap_or_else(|error| {
                 let error = rmcp::ErrorData::internal_error(format!("the result cannot be read: {error}"), None);
                 JsonRpcMessage::error(error, Some(ended))
@@ -280,7 +280,7 @@ impl Connection {
             // Sending fails only when the service has ended.
             let _ = to_rmcp.send(answer).await;
         });
-        self.outgoing_calls.goes_on(id, by);
+        self.outgoing_calls.track(id, by);
         Verdict::Taken
     }
 
@@ -377,7 +377,7 @@ fn weight(bytes: usize) -> u32 {
 /// Converts a server's name and version to the handlers' type.
 fn implementation(info: &impl serde::Serialize) -> Option<Implementation> {
     let read = serde_json::to_value(info).and_then(serde_json::from_value);
-    read.inspect_err(|error| tracing::debug!(%error, "the server does not say what it is")).ok()
+    read.inspect_err(|error| tracing::debug!(%error, "the name and version of the server cannot be read")).ok()
 }
 
 #[cfg(test)]

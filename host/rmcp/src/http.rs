@@ -179,8 +179,8 @@ impl Asking {
 
     async fn resume_call(&self, result: Box<RawValue>) -> String {
         let Some(caller) = self.connection.caller() else { return String::new() };
-        let going_on = resume_call(caller, self.id.clone(), self.request.clone(), result);
-        String::from_utf8(ORIGIN.scope(self.route.clone(), going_on).await).unwrap_or_default()
+        let continued = resume_call(caller, self.id.clone(), self.request.clone(), result);
+        String::from_utf8(ORIGIN.scope(self.route.clone(), continued).await).unwrap_or_default()
     }
 }
 

@@ -184,7 +184,7 @@ impl SessionInner {
             let made: Vec<String> = cell.created.ids().map(str::to_owned).collect();
             cell.created.keep();
             if let Err(error) = self.tasks.confirm(&made).await {
-                tracing::warn!(%error, "tasks that were made by the work of a task may not stay");
+                tracing::warn!(%error, "the tasks that the work of a task created cannot be kept");
             }
             match (answer, pauses.next()) {
                 (Err(Error::Overloaded { .. } | Error::SessionOverloaded { .. }), Some(pause)) => {

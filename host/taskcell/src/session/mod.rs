@@ -26,7 +26,7 @@ use tracing::Span;
 
 pub use outbox::Outbox;
 
-/// Word of a poll of [`Session::handle`]: whether the request waits, and what its guest took.
+/// Observation of single polls of [`Session::handle`]: whether the request waits, and how much memory its guest took.
 pub mod polled {
     pub use crate::support::polled::{Polled, listen};
 }

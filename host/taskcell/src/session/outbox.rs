@@ -39,7 +39,7 @@ struct Queued {
 
 /// Outgoing messages of a session, each one JSON text without a line break. The outbox ends with the session.
 ///
-/// It holds at most 1,024 messages of together 10 MiB. An answer without room waits in
+/// The queue holds at most 1,024 messages of together 10 MiB. An answer without room waits in
 /// [`Session::handle`](super::Session::handle), which also starts no request while the queue is full. Notifications
 /// without room are dropped.
 pub struct Outbox {

@@ -1,4 +1,5 @@
-//! W3C trace context, from and to `_meta` of messages. [basic, `_meta`: `traceparent`, `tracestate`; W3C Trace Context, 3]
+//! W3C trace context, from and to `_meta` of messages.
+//! [basic, `_meta`: `traceparent`, `tracestate`; W3C Trace Context, 3]
 //!
 //! With a [`Propagator`], the span of a request continues the trace of the server that sent it, and calls to a server
 //! carry the trace on. Without one, the trace context of a request is a field of its span, so that logs can be joined.

@@ -8,14 +8,14 @@
 //! Contents of requests never go into a field: no prompt, no answer, no setting, no argument of an import, no
 //! principal. Names that a server chose are truncated and made printable.
 //!
-//! | file | knows |
+//! | file | contents |
 //! |---|---|
 //! | `spans` | sessions, requests, background work, calls of revision 2026-07-28 |
-//! | `context` | traces that go on from one process to the next |
-//! | `cells` | one cell: its CPU time and memory |
-//! | `imports` | one call of a host function |
+//! | `context` | traces across processes |
+//! | `cells` | calls in cells: CPU time and memory |
+//! | `imports` | calls of host functions |
 //! | `metrics` | all metrics |
-//! | `limit_hit` | a limit that was hit: its line in the log, and its count |
+//! | `limit_hit` | log line and count of a limit that was hit |
 //!
 //! The module knows the types of MCP and no others; errors implement [`ErrorType`].
 
