@@ -17,19 +17,19 @@ const MAX_BYTES: usize = 16 << 20;
 /// A server's requests and the changes of its tasks.
 #[derive(Default)]
 pub(crate) struct Asked {
-    requests: List,
-    tasks: List,
+    requests: BoundedList,
+    tasks: BoundedList,
 }
 
 /// Entries in order of arrival.
 #[derive(Default)]
-struct List {
+struct BoundedList {
     entries: Vec<Box<RawValue>>,
     bytes: usize,
     left_out: u64,
 }
 
-impl List {
+impl BoundedList {
     /// Adds the entry that `make` returns, unless the list is full.
     fn add(&mut self, make: impl FnOnce() -> Value) {
         let entry = (self.entries.len() < MAX_ENTRIES).then(make).and_then(|entry| to_raw_value(&entry).ok());
@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn lists_are_bounded_in_entries_and_in_bytes_and_say_what_is_missing() {
         let list = |count: usize, size: usize| {
-            let mut list = List::default();
+            let mut list = BoundedList::default();
             for _ in 0..count {
                 list.add(|| json!("x".repeat(size)));
             }

@@ -19,10 +19,10 @@ pub(crate) struct Chatter {
     progress: Progress,
     /// Whether every line is shown.
     all: bool,
-    state: Mutex<State>,
+    state: Mutex<LineBudget>,
 }
 
-struct State {
+struct LineBudget {
     /// Lines that may be shown now, as of `at`.
     left: u32,
     at: Instant,
@@ -32,7 +32,7 @@ struct State {
     muted: bool,
 }
 
-impl State {
+impl LineBudget {
     /// Takes a line and returns how many were left out before it; `None` when this line is left out, too.
     fn take(&mut self, now: Instant) -> Option<u64> {
         if self.muted {
@@ -54,7 +54,7 @@ impl State {
 
 impl Chatter {
     pub(crate) fn new(progress: Progress) -> Self {
-        let state = State { left: BURST, at: Instant::now(), folded: 0, muted: false };
+        let state = LineBudget { left: BURST, at: Instant::now(), folded: 0, muted: false };
         Self { progress, all: screen::is_verbose(), state: Mutex::new(state) }
     }
 
@@ -85,7 +85,7 @@ impl Chatter {
         }
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    fn state(&self) -> std::sync::MutexGuard<'_, LineBudget> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn what_comes_too_fast_is_counted() {
         let start = Instant::now();
-        let mut state = State { left: BURST, at: start, folded: 0, muted: false };
+        let mut state = LineBudget { left: BURST, at: start, folded: 0, muted: false };
         assert!((0..BURST).all(|_| state.take(start) == Some(0)));
         assert!((0..100).all(|_| state.take(start).is_none()));
         assert_eq!(state.take(start + PAUSE), Some(100));

@@ -69,7 +69,7 @@ impl Peer {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (answer, answered) = oneshot::channel();
         self.pending().insert(id, answer);
-        let _waiting = Waiting { peer: self, id, cancels: !OPENING.contains(&method) };
+        let _waiting = PendingRequest { peer: self, id, cancels: !OPENING.contains(&method) };
         let message = jsonrpc::request(id, method, params)?;
         // The timeout covers sending, too: the other end may not read.
         let exchange = async {
@@ -188,13 +188,13 @@ fn mended(value: &RawValue) -> Box<RawValue> {
 
 /// Guard of a request that a caller waits for. When it is dropped before the response came, the other end is sent a
 /// cancellation. [basic/patterns/cancellation; 2025-11-25, basic/utilities/cancellation]
-struct Waiting<'a> {
+struct PendingRequest<'a> {
     peer: &'a Peer,
     id: u64,
     cancels: bool,
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for PendingRequest<'_> {
     fn drop(&mut self) {
         if self.peer.pending().remove(&self.id).is_some() && self.cancels {
             let message = jsonrpc::notification("notifications/cancelled", &json!({ "requestId": self.id }));

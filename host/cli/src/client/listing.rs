@@ -21,7 +21,7 @@ const MAX_DEFAULT: usize = 40;
 const MAX_ARGUMENTS: usize = 100;
 
 /// A row of the table: a name and its description.
-struct Row {
+struct TableRow {
     indent: usize,
     name: String,
     text: String,
@@ -41,7 +41,7 @@ pub(crate) fn shown(tools: &[Value], width: Option<usize>) -> String {
     let names = rows.iter().map(|row| row.indent + row.name.width()).filter(|width| *width <= MAX_NAMES).max();
     let names = names.unwrap_or_default();
     let mut shown = String::new();
-    for Row { indent, name, text } in &rows {
+    for TableRow { indent, name, text } in &rows {
         let head = format!("{:indent$}{name}", "");
         let pad = names.saturating_sub(head.width());
         let narrow = width.is_some_and(|width| width <= NARROW);
@@ -60,9 +60,9 @@ pub(crate) fn shown(tools: &[Value], width: Option<usize>) -> String {
 }
 
 /// Rows of a tool: the tool, then its arguments.
-fn rows(tool: &Value) -> Vec<Row> {
+fn rows(tool: &Value) -> Vec<TableRow> {
     let word = |value: &Value, key| one_line(value.get(key).and_then(Value::as_str).unwrap_or_default());
-    let mut rows = vec![Row { indent: 0, name: word(tool, "name"), text: word(tool, "description") }];
+    let mut rows = vec![TableRow { indent: 0, name: word(tool, "name"), text: word(tool, "description") }];
     let root = tool.get("inputSchema").unwrap_or(&Value::Null);
     let properties = root.get("properties").and_then(Value::as_object).into_iter().flatten();
     let required = root.get("required").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -75,7 +75,7 @@ fn rows(tool: &Value) -> Vec<Row> {
             None => " (optional)".to_owned(),
         };
         let name = one_line(&format!("{name}: {kind}{rest}"));
-        rows.push(Row { indent: 4, name, text: word(schema, "description") });
+        rows.push(TableRow { indent: 4, name, text: word(schema, "description") });
     }
     rows
 }

@@ -91,13 +91,13 @@ pub(crate) struct Service {
 }
 
 /// Share of the limits that a request holds until it is answered.
-struct Place {
+struct RequestPermit {
     _one: OwnedSemaphorePermit,
     bytes: OwnedSemaphorePermit,
     open: watch::Sender<usize>,
 }
 
-impl Drop for Place {
+impl Drop for RequestPermit {
     fn drop(&mut self) {
         self.open.send_modify(|open| *open = open.saturating_sub(1));
     }
@@ -196,12 +196,12 @@ impl Service {
     }
 
     /// Reserves the limits for a request of `bytes` bytes; `None` when they are exhausted.
-    fn place(&self, bytes: usize) -> Option<Place> {
+    fn place(&self, bytes: usize) -> Option<RequestPermit> {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).saturating_add(OVERHEAD).min(BYTES_AT_ONCE);
         let one = Arc::clone(&self.places).try_acquire_owned().ok()?;
         let bytes = Arc::clone(&self.bytes).try_acquire_many_owned(bytes).ok()?;
         self.open.send_modify(|open| *open = open.saturating_add(1));
-        Some(Place { _one: one, bytes, open: self.open.clone() })
+        Some(RequestPermit { _one: one, bytes, open: self.open.clone() })
     }
 
     /// Starts the handling of a request.
@@ -261,7 +261,7 @@ impl Service {
     }
 
     /// Starts `work`. If the connection ends before the work does, runs `refuse`.
-    async fn spawn<W, R>(&mut self, place: Place, work: W, refuse: R)
+    async fn spawn<W, R>(&mut self, place: RequestPermit, work: W, refuse: R)
     where
         W: Future<Output = ()> + Send + 'static,
         R: Future<Output = ()> + Send + 'static,

@@ -29,7 +29,7 @@ const MAX_VALUES: usize = 100_000;
 
 /// Tools and counts of the pages read so far.
 #[derive(Default)]
-struct Listed {
+struct PartialList {
     tools: Vec<Value>,
     bytes: usize,
     values: usize,
@@ -40,7 +40,7 @@ struct Listed {
 /// One page of the list.
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Page<'a> {
+struct ToolsPage<'a> {
     #[serde(borrow)]
     tools: &'a RawValue,
     #[serde(borrow, default)]
@@ -55,7 +55,7 @@ impl Client {
     /// When the list does not end within the bounds or cannot be read. The server's own error is the inner result.
     pub(crate) async fn tools(&mut self) -> anyhow::Result<Result<Vec<Value>, RpcError>> {
         let (time, start) = (self.timeout(), Instant::now());
-        let mut listed = Listed::default();
+        let mut listed = PartialList::default();
         let mut params = json!({});
         for _ in 0..MAX_PAGES {
             // Each page also has the time limit of a request, so a missing page is reported like any other missing
@@ -81,7 +81,7 @@ impl Client {
     }
 }
 
-impl Listed {
+impl PartialList {
     /// Adds a page and returns the cursor of the next one.
     fn add(&mut self, page: &RawValue) -> anyhow::Result<Option<Box<RawValue>>> {
         self.bytes = self.bytes.saturating_add(page.get().len());
@@ -92,7 +92,7 @@ impl Listed {
         if self.values > MAX_VALUES {
             bail!("the server's list of tools has more than {MAX_VALUES} members and elements");
         }
-        let Ok(Page { tools, next_cursor }) = serde_json::from_str(page.get()) else {
+        let Ok(ToolsPage { tools, next_cursor }) = serde_json::from_str(page.get()) else {
             bail!("the server's answer to tools/list has no list `tools`: {}", terminal::one_line(page.get()));
         };
         let mut deserializer = serde_json::Deserializer::from_str(tools.get());
@@ -195,13 +195,13 @@ mod tests {
             (&deep,                                      Err("recursion limit")),
         ];
         for (text, expected) in table {
-            let cursor = Listed::default().add(&raw(text));
+            let cursor = PartialList::default().add(&raw(text));
             match (cursor, expected) {
                 (Ok(cursor), Ok(expected)) => assert_eq!(cursor.as_deref().map(RawValue::get), expected, "{text}"),
                 (Err(error), Err(words)) => assert!(error.to_string().contains(words), "{error}"),
                 (cursor, _) => panic!("{cursor:?} for {:.80}", text),
             }
         }
-        assert!(Listed::default().add(&raw(&tools(MAX_TOOLS))).is_ok());
+        assert!(PartialList::default().add(&raw(&tools(MAX_TOOLS))).is_ok());
     }
 }

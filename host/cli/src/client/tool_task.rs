@@ -53,14 +53,14 @@ pub(crate) fn takes_tasks(server: &Value) -> bool {
     server.pointer("/capabilities/tasks/requests/tools/call").is_some()
 }
 
-/// State of one of the server's tasks.
-struct State {
+/// State of one of the server's tasks, as last reported.
+struct TaskSnapshot {
     id: String,
     status: TaskStatus,
     interval: Duration,
 }
 
-impl State {
+impl TaskSnapshot {
     fn read(task: &Value) -> anyhow::Result<Self> {
         let id = task.get("taskId").and_then(Value::as_str).context("the server's task has no taskId")?;
         if id.len() > MAX_ID {
@@ -151,8 +151,8 @@ impl ToolTask {
     }
 
     /// Reads a task state, and shows it if it has changed.
-    fn see(&mut self, task: Value) -> anyhow::Result<State> {
-        let state = State::read(&task)?;
+    fn see(&mut self, task: Value) -> anyhow::Result<TaskSnapshot> {
+        let state = TaskSnapshot::read(&task)?;
         let message = task.get("statusMessage").and_then(Value::as_str).unwrap_or_default().to_owned();
         let shown = (state.status, message);
         if self.shown.as_ref() != Some(&shown) {
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn states_are_read_with_their_bounds() {
         let read = |task: Value| {
-            State::read(&task).map(|state| (state.status, state.interval)).map_err(|error| format!("{error:#}"))
+            TaskSnapshot::read(&task).map(|state| (state.status, state.interval)).map_err(|error| format!("{error:#}"))
         };
         let task = |interval: Value| json!({ "taskId": "1", "status": "working", "pollInterval": interval });
         for (interval, expected) in [

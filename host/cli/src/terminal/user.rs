@@ -82,7 +82,7 @@ impl TerminalUser {
         &self,
         server: &Implementation,
         cancelled: T,
-        talk: impl FnOnce(&mut Conversation) -> Result<T, Stop> + Send + 'static,
+        talk: impl FnOnce(&mut Dialog) -> Result<T, Stop> + Send + 'static,
     ) -> Result<T, RpcError> {
         let interrupts = Arc::clone(&self.interrupts);
         let before = interrupts.load(Ordering::SeqCst);
@@ -91,7 +91,7 @@ impl TerminalUser {
             return Ok(cancelled);
         }
         let withdrawn = Withdrawn::default();
-        let mut conversation = Conversation::new(&server.name, Arc::clone(&withdrawn.0));
+        let mut conversation = Dialog::new(&server.name, Arc::clone(&withdrawn.0));
         let ended = tokio::task::spawn_blocking(move || {
             let _turn = turn;
             let _screen = screen::take();
@@ -134,7 +134,7 @@ impl User for TerminalUser {
     async fn elicit(&self, server: &Implementation, request: ElicitRequest) -> Result<ElicitResult, RpcError> {
         // A request that cannot be asked is refused before anything is shown.
         let schema = elicitation::schema(&request)?;
-        let talk = move |conversation: &mut Conversation| match &request {
+        let talk = move |conversation: &mut Dialog| match &request {
             ElicitRequest::Form(form) => conversation.form(form, schema.as_deref().unwrap_or_default()),
             ElicitRequest::Url(url) => conversation.page(url),
         };
@@ -143,7 +143,7 @@ impl User for TerminalUser {
     }
 
     async fn confirm(&self, server: &Implementation, message: String) -> Result<Confirmation, RpcError> {
-        let talk = move |conversation: &mut Conversation| {
+        let talk = move |conversation: &mut Dialog| {
             let rest = conversation.show("asks", &message)?;
             Ok(match conversation.consent("Your answer", &["No", "Yes"], rest)? {
                 "Yes" => Confirmation::Accepted,
@@ -155,7 +155,7 @@ impl User for TerminalUser {
 }
 
 /// Conversation about one request, on the thread that waits for the person.
-struct Conversation {
+struct Dialog {
     /// Printable name of the server that asks.
     server: String,
     withdrawn: Arc<AtomicBool>,
@@ -163,7 +163,7 @@ struct Conversation {
     terminal: Option<Terminal>,
 }
 
-impl Conversation {
+impl Dialog {
     fn new(server: &str, withdrawn: Arc<AtomicBool>) -> Self {
         let name = text::one_line(server, MAX_NAME);
         Self { server: if name.is_empty() { "(unnamed)".to_owned() } else { name }, withdrawn, terminal: None }
@@ -391,7 +391,7 @@ mod tests {
         let first = tokio::spawn({
             let user = Arc::clone(&user);
             async move {
-                let talk = move |conversation: &mut Conversation| {
+                let talk = move |conversation: &mut Dialog| {
                     asked.send(()).unwrap();
                     pressed.recv().unwrap();
                     let goes_on = conversation.goes_on();
