@@ -14,7 +14,7 @@ use common::measure::median;
 use taskcell::protocol::types::{
     CreateMessageResult, Role, SamplingContent, TaskInput, TaskMetadata, TaskOutput, TextContent,
 };
-use taskcell::tasks::{By, CreateOptions, Job, MemoryStore, RateLimit, SqliteStore, TaskLimits, TaskStore, Tasks};
+use taskcell::tasks::{Actor, CreateOptions, Job, MemoryStore, RateLimit, SqliteStore, TaskLimits, TaskStore, Tasks};
 use tokio::task::JoinSet;
 use wasmtime::Result;
 
@@ -121,7 +121,7 @@ async fn round(tasks: &Arc<Tasks>) -> Result<[f64; 5]> {
     timed(1, start);
     let (start, output) = (Instant::now(), Ok(output()));
     for id in &ids {
-        tasks.finish(id, &output, By::default()).await?;
+        tasks.finish(id, &output, Actor::default()).await?;
     }
     timed(2, start);
     let start = Instant::now();

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use common::measure::resident;
 use serde_json::Value;
 use taskcell::protocol::types::{CreateMessageResult, Role, SamplingContent, TaskMetadata, TaskOutput, TextContent};
-use taskcell::tasks::{By, CreateOptions, MemoryStore, RateLimit, TaskLimits, TaskStore, Tasks};
+use taskcell::tasks::{Actor, CreateOptions, MemoryStore, RateLimit, TaskLimits, TaskStore, Tasks};
 use taskcell::{Engine, EngineOptions, Grants, Handler, Handlers, Session, SessionOptions};
 
 const CELLS: u32 = 10_000;
@@ -76,7 +76,7 @@ async fn waiting() -> wasmtime::Result<()> {
         meta: None,
     });
     let id = tasks.list(None).await?.tasks[0].task_id.clone();
-    tasks.finish(&id, &Ok(output), By::default()).await?;
+    tasks.finish(&id, &Ok(output), Actor::default()).await?;
     let mut finished = 0;
     for cell in cells {
         finished += u32::from(cell.await?["result"]["content"]["text"] == "done");

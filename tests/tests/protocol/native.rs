@@ -13,7 +13,7 @@ use taskcell::protocol::types::{
     ListTasksResult, Role, Root, RpcError, SamplingContent, TaskOutput, TaskResult, TextContent,
 };
 use taskcell::session::{Answered, Event, Undeclared};
-use taskcell::tasks::{AuditLog, By, CreateOptions};
+use taskcell::tasks::{Actor, AuditLog, CreateOptions};
 use taskcell::{Error, Grants, Handler, Handlers, NativeHandler, Session};
 use taskcell_test_support::compose::component;
 use taskcell_test_support::conversation::{Conversation, prompt, request, soon, start, task_prompt};
@@ -101,7 +101,7 @@ fn roots() -> NativeHandler {
 fn tasks() -> [NativeHandler; 6] {
     let create = |context: taskcell::NativeContext, metadata, output: TaskOutput| async move {
         let task = context.tasks.create(CreateOptions::new(metadata, Arc::clone(&context.origin))).await?;
-        context.tasks.finish(&task.task_id, &Ok(output), By::default()).await?;
+        context.tasks.finish(&task.task_id, &Ok(output), Actor::default()).await?;
         Ok(CreateTaskResult { task, meta: None })
     };
     [
@@ -391,7 +391,7 @@ async fn own_tasks_keep_the_rules() {
             let outcome = Ok(output.clone());
             async move {
                 let task = context.tasks.create(CreateOptions::new(metadata, context.origin)).await?;
-                context.tasks.finish(&task.task_id, &outcome, By::default()).await?;
+                context.tasks.finish(&task.task_id, &outcome, Actor::default()).await?;
                 Ok(CreateTaskResult { task, meta: None })
             }
         })]));

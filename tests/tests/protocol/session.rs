@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use taskcell::protocol::types::{CreateMessageResult, Role, SamplingContent, TaskStatus, TextContent};
 use taskcell::session::{Event, Undeclared};
-use taskcell::tasks::{MemoryStore, TaskStore, Whose};
+use taskcell::tasks::{MemoryStore, PrincipalFilter, TaskStore};
 use taskcell::{Handlers, NativeHandler, Outbox, Session, SessionOptions};
 use taskcell_test_support::conversation::{Conversation, prompt, request, soon, start, task_prompt};
 use taskcell_test_support::handlers::{cells, guest, stock};
@@ -531,7 +531,7 @@ async fn dropping_the_session_ends_its_work() {
         until_not_full(&other).await;
         assert_eq!(soon(outbox.recv()).await.unwrap(), None, "the outbox ends with the session");
     }
-    let left = store.list(Whose::Anyone, None, 10).await.unwrap();
+    let left = store.list(PrincipalFilter::Anyone, None, 10).await.unwrap();
     assert!(left.iter().all(|task| task.status != TaskStatus::Completed), "{left:?}");
 }
 
@@ -592,7 +592,7 @@ async fn a_failed_request_leaves_no_working_task() {
         );
         // Other work has its turn after what was spawned before it.
         good_task(&session).await;
-        let tasks = store.list(Whose::Of("a"), None, 10).await.unwrap();
+        let tasks = store.list(PrincipalFilter::Of("a"), None, 10).await.unwrap();
         let statuses: Vec<_> = tasks.iter().map(|task| task.status).collect();
         assert_eq!(statuses, [TaskStatus::Failed, TaskStatus::Completed], "{behavior}");
     }
@@ -614,7 +614,7 @@ async fn a_request_that_is_dropped_leaves_no_working_task() {
         let message = bytes(1, "sampling/createMessage", &task_prompt("create-then-wait"));
         {
             let mut waits = pin!(session.answer(&message));
-            while store.list(Whose::Of("a"), None, 10).await.unwrap().is_empty() {
+            while store.list(PrincipalFilter::Of("a"), None, 10).await.unwrap().is_empty() {
                 assert!(start(waits.as_mut()).await.is_pending());
             }
             if cancel {
@@ -624,7 +624,7 @@ async fn a_request_that_is_dropped_leaves_no_working_task() {
         }
         soon(async {
             while store
-                .list(Whose::Of("a"), None, 10)
+                .list(PrincipalFilter::Of("a"), None, 10)
                 .await
                 .unwrap()
                 .iter()

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use taskcell::protocol::types::{RpcError, TaskInput, TaskMetadata, TaskStatus};
 use taskcell::tasks::{
-    By, Claim, CreateOptions, ExpectedResult, Job, MemoryStore, Origin, Outcome, RateLimit, Runner, TaskLimits,
+    Actor, Claim, CreateOptions, ExpectedResult, Job, MemoryStore, Outcome, RateLimit, Runner, TaskLimits, TaskOrigin,
     TaskStore, Tasks,
 };
 use taskcell::{Engine, EngineOptions, Grants, Handler, Handlers, Limits, Outbox, Session};
@@ -268,7 +268,7 @@ async fn hit(limits: Limits, tasks: TaskLimits, by: &Way) -> String {
             };
             soon(taken).await.unwrap();
             let id = &claim.lease.id;
-            let late = tasks.update(id, TaskStatus::InputRequired, None, By::work(&claim.lease)).await.unwrap_err();
+            let late = tasks.update(id, TaskStatus::InputRequired, None, Actor::work(&claim.lease)).await.unwrap_err();
             kind(&json!({ "error": RpcError::from(late) }))
         }
         Lost(lost) => {
@@ -300,7 +300,7 @@ fn kind(answer: &Value) -> String {
 async fn worked_on(limits: TaskLimits) -> (Arc<dyn TaskStore>, Arc<Tasks>, Claim) {
     let store: Arc<dyn TaskStore> = Arc::new(MemoryStore::new());
     let tasks = Arc::new(Tasks::new(Arc::clone(&store), "me", limits, Box::new(|_| ())));
-    let origin = Origin { kind: "sampling".to_owned(), handler: String::new(), expects: ExpectedResult::Anything };
+    let origin = TaskOrigin { kind: "sampling".to_owned(), handler: String::new(), expects: ExpectedResult::Anything };
     let wanted = CreateOptions::new(TaskMetadata { ttl: None }, Arc::new(origin));
     let context = serde_json::from_value(json!({
         "requestId": "1", "server": options().server, "protocolVersion": "2025-11-25", "attempt": 1

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use taskcell::handlers::Responder;
 use taskcell::kinds::{KINDS, Kind};
-use taskcell::tasks::{MemoryStore, TaskStore, Whose};
+use taskcell::tasks::{MemoryStore, PrincipalFilter, TaskStore};
 use taskcell::{Engine, Grants, Handler, Handlers, Limits, Session, SessionOptions};
 use taskcell_test_support::compose::component;
 use taskcell_test_support::conversation::{Conversation, prompt, request, soon, start, task_prompt};
@@ -502,13 +502,13 @@ async fn a_task_whose_answer_never_went_out_ends() {
     let message = request(1, "sampling/createMessage", &task_prompt("hi")).to_string();
     {
         let mut creates = pin!(session.handle(message.as_bytes()));
-        while store.list(Whose::Anyone, None, 2).await.unwrap().is_empty() {
+        while store.list(PrincipalFilter::Anyone, None, 2).await.unwrap().is_empty() {
             assert!(start(creates.as_mut()).await.is_pending());
         }
         assert!(start(creates.as_mut()).await.is_pending());
     }
     soon(async {
-        while !store.list(Whose::Anyone, None, 2).await.unwrap()[0].status.is_final() {
+        while !store.list(PrincipalFilter::Anyone, None, 2).await.unwrap()[0].status.is_final() {
             tokio::task::yield_now().await;
         }
     })

@@ -11,8 +11,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use taskcell::protocol::types::{RpcError, TaskOutput, TaskStatus};
 use taskcell::tasks::contract::{self, Handle};
 use taskcell::tasks::{
-    Clear, Full, MemoryStore, NewTask, Origin, Room, SqliteStore, Stored, TaskRecord, TaskStore, Transition, Whose,
-    Work,
+    Clear, Full, MemoryStore, NewTask, PrincipalFilter, Room, SqliteStore, StoreOutcome, TaskOrigin, TaskRecord,
+    TaskStore, Transition, Work,
 };
 use taskcell_test_support::jobs::job;
 use tempfile::TempDir;
@@ -56,7 +56,7 @@ fn record(id: &str) -> TaskRecord {
         principal: "somebody".into(),
         id: id.to_owned(),
         sequence: 0,
-        origin: Arc::new(Origin::default()),
+        origin: Arc::new(TaskOrigin::default()),
         status: TaskStatus::Working,
         status_message: None,
         created_at: now,
@@ -96,7 +96,7 @@ async fn filled(folder: &TempDir) -> (PathBuf, Vec<TaskRecord>) {
 /// Whether all of the tasks are in the file.
 async fn assert_there(path: &Path, tasks: &[TaskRecord]) {
     let store = SqliteStore::open_existing(path).await.unwrap();
-    assert_eq!(store.list(Whose::Anyone, None, 1_000).await.unwrap(), tasks);
+    assert_eq!(store.list(PrincipalFilter::Anyone, None, 1_000).await.unwrap(), tasks);
     store.close().await;
 }
 
@@ -144,17 +144,17 @@ async fn what_was_stored_is_there_after_a_restart() {
     let outcome = Err(RpcError::internal("trap", "unreachable"));
     let end =
         Transition { record: ended.clone(), seen: 0, outcome: Some(outcome.clone()), lease: None, room: u64::MAX };
-    assert_eq!(store.transition(end).await.unwrap(), Stored::Yes);
+    assert_eq!(store.transition(end).await.unwrap(), StoreOutcome::Applied);
     let last = create(&store, "last").await;
-    assert!(store.remove(Whose::Anyone, "last").await.unwrap());
+    assert!(store.remove(PrincipalFilter::Anyone, "last").await.unwrap());
     // As a killed process leaves it: nobody closes anything.
     std::mem::forget(store);
 
     let store = SqliteStore::open_existing(&path).await.unwrap();
     assert_eq!(store.secret().await.unwrap(), secret);
-    assert_eq!(store.get(Whose::Anyone, "kept").await.unwrap(), Some(kept));
-    assert_eq!(store.get(Whose::Anyone, "ended").await.unwrap(), Some(ended));
-    assert_eq!(store.outcome(Whose::Anyone, "ended").await.unwrap(), Some(outcome));
+    assert_eq!(store.get(PrincipalFilter::Anyone, "kept").await.unwrap(), Some(kept));
+    assert_eq!(store.get(PrincipalFilter::Anyone, "ended").await.unwrap(), Some(ended));
+    assert_eq!(store.outcome(PrincipalFilter::Anyone, "ended").await.unwrap(), Some(outcome));
     // The lease is still held; with its worker gone, it passes on.
     assert!(store.renew("next", Duration::from_secs(3_600)).await.unwrap());
     assert_eq!(store.claim("somebody", "next", 10).await.unwrap(), []);
@@ -210,7 +210,7 @@ async fn a_store_may_be_made_by_several_at_once() {
         assert_eq!(store.secret().await.unwrap(), secret);
         create(store, &turn.to_string()).await;
     }
-    assert_eq!(stores[0].list(Whose::Anyone, None, 100).await.unwrap().len(), 8);
+    assert_eq!(stores[0].list(PrincipalFilter::Anyone, None, 100).await.unwrap().len(), 8);
 }
 
 /// A copy of a file that build 6887b39 wrote.
@@ -233,7 +233,7 @@ async fn earlier_tasks(folder: &TempDir) -> PathBuf {
 
 /// Principal and status of each task.
 async fn standing(store: &SqliteStore) -> Vec<(String, TaskStatus)> {
-    let all = store.list(Whose::Anyone, None, 100).await.unwrap();
+    let all = store.list(PrincipalFilter::Anyone, None, 100).await.unwrap();
     all.iter().map(|task| (task.principal.split(':').take(2).collect::<Vec<_>>().join(":"), task.status)).collect()
 }
 
@@ -261,12 +261,12 @@ async fn a_store_of_an_earlier_version_is_looked_into() {
         store.close().await;
     }
     let store = SqliteStore::open_existing(&path).await.unwrap();
-    let mut task = store.list(Whose::Of("waiting"), None, 1).await.unwrap().remove(0);
+    let mut task = store.list(PrincipalFilter::Of("waiting"), None, 1).await.unwrap().remove(0);
     (task.version, task.status) = (task.version + 1, TaskStatus::Cancelled);
     let seen = task.version - 1;
     let outcome = Some(Err(RpcError::internal("cancelled", "cancelled")));
     let end = Transition { record: task.clone(), seen, outcome, lease: None, room: u64::MAX };
-    assert_eq!(store.transition(end).await.unwrap(), Stored::Yes);
+    assert_eq!(store.transition(end).await.unwrap(), StoreOutcome::Applied);
     store.close().await;
     let clear = Clear { principal: Some("waiting"), ended: true, now: Timestamp::now() };
     let cleared = SqliteStore::clear(&path, clear).await.unwrap();
@@ -292,8 +292,8 @@ async fn a_store_of_an_earlier_version_is_brought_up() {
     let mut expected = EARLIER.map(|(principal, status)| (principal.to_owned(), status));
     expected[8].1 = TaskStatus::Failed;
     assert_eq!(standing(&store).await, expected);
-    let killed = store.list(Whose::Of("killed"), None, 10).await.unwrap();
-    let outcome = store.outcome(Whose::Anyone, &killed[1].id).await.unwrap().unwrap().unwrap_err();
+    let killed = store.list(PrincipalFilter::Of("killed"), None, 10).await.unwrap();
+    let outcome = store.outcome(PrincipalFilter::Anyone, &killed[1].id).await.unwrap().unwrap().unwrap_err();
     assert_eq!(outcome.data.as_deref(), Some(r#"{"kind":"no_work"}"#));
     assert_eq!(killed[1].status_message.as_deref(), Some(&*outcome.message));
     // Its work goes on, and the task that is left with work is the other one.
@@ -308,13 +308,16 @@ async fn a_store_of_an_earlier_version_is_brought_up() {
     };
     let room = Room { tasks: 100, bytes: 300 };
     assert_eq!(store.create(of("me"), room).await.unwrap(), Err(Full::Bytes));
-    for task in store.list(Whose::Of("me"), None, 10).await.unwrap() {
-        assert!(store.remove(Whose::Anyone, &task.id).await.unwrap());
+    for task in store.list(PrincipalFilter::Of("me"), None, 10).await.unwrap() {
+        assert!(store.remove(PrincipalFilter::Anyone, &task.id).await.unwrap());
     }
     assert!(store.create(of("me"), room).await.unwrap().is_ok());
     store.close().await;
     // It is the same store ever after.
-    assert_eq!(SqliteStore::open(&path).await.unwrap().list(Whose::Anyone, None, 100).await.unwrap().len(), 8);
+    assert_eq!(
+        SqliteStore::open(&path).await.unwrap().list(PrincipalFilter::Anyone, None, 100).await.unwrap().len(),
+        8
+    );
 }
 
 /// Tasks of one principal become another's, with their work.
@@ -322,7 +325,7 @@ async fn a_store_of_an_earlier_version_is_brought_up() {
 async fn tasks_are_given_to_another_principal() {
     let folder = TempDir::new().unwrap();
     let path = earlier_tasks(&folder).await;
-    let old = SqliteStore::open_to_look(&path).await.unwrap().list(Whose::Anyone, None, 100).await.unwrap();
+    let old = SqliteStore::open_to_look(&path).await.unwrap().list(PrincipalFilter::Anyone, None, 100).await.unwrap();
     let old = old.iter().find(|task| task.principal.starts_with("stdio:server.mjs:")).unwrap().principal.clone();
     let moved = SqliteStore::transfer(&path, &old, "new").await.unwrap();
     assert_eq!(moved.iter().map(|task| &*task.principal).collect::<Vec<_>>(), ["new", "new"]);
@@ -330,7 +333,7 @@ async fn tasks_are_given_to_another_principal() {
     assert_eq!(SqliteStore::transfer(&path, "new", "new").await.unwrap(), []);
     assert_eq!(SqliteStore::transfer(&path, "waiting", "new").await.unwrap().len(), 1);
     let store = SqliteStore::open(&path).await.unwrap();
-    assert_eq!(store.list(Whose::Of(&old), None, 10).await.unwrap(), []);
+    assert_eq!(store.list(PrincipalFilter::Of(&old), None, 10).await.unwrap(), []);
     assert!(store.renew("worker", Duration::from_secs(60)).await.unwrap());
     assert_eq!(store.claim("new", "worker", 10).await.unwrap().len(), 2);
     // They count as the new one's: three, and no more.
@@ -389,9 +392,9 @@ async fn a_store_is_looked_into_where_nothing_can_be_written() {
     let said = SqliteStore::open(&path).await.unwrap_err().to_string();
     assert!(said.contains("tasks.db: "), "{said}");
     let store = SqliteStore::open_to_look(&path).await.unwrap();
-    assert_eq!(store.list(Whose::Anyone, None, 1_000).await.unwrap(), tasks);
-    assert_eq!(store.get(Whose::Anyone, "task 7").await.unwrap().as_ref(), Some(&tasks[7]));
-    assert!(store.remove(Whose::Anyone, "task 7").await.is_err());
+    assert_eq!(store.list(PrincipalFilter::Anyone, None, 1_000).await.unwrap(), tasks);
+    assert_eq!(store.get(PrincipalFilter::Anyone, "task 7").await.unwrap().as_ref(), Some(&tasks[7]));
+    assert!(store.remove(PrincipalFilter::Anyone, "task 7").await.is_err());
     store.close().await;
     assert_eq!(std::fs::read(&path).unwrap(), before);
     std::fs::remove_dir(&beside).unwrap();
@@ -406,7 +409,7 @@ async fn a_store_is_looked_into_where_nothing_can_be_written() {
     let copy = folder.path().join("copy of tasks.db");
     std::fs::create_dir(folder.path().join("copy of tasks.db-shm")).unwrap();
     let store = SqliteStore::open_to_look(&copy).await.unwrap();
-    assert!(store.get(Whose::Anyone, "in the log").await.unwrap().is_some());
+    assert!(store.get(PrincipalFilter::Anyone, "in the log").await.unwrap().is_some());
     store.close().await;
 }
 
@@ -442,7 +445,7 @@ async fn a_purge_gives_the_disk_back_and_leaves_nothing() {
                 (ended.version, ended.status) = (1, TaskStatus::Completed);
                 let outcome = Some(Ok(TaskOutput::Custom(format!("{{\"a\":\"{}\"}}", word.repeat(5_000)))));
                 let end = Transition { record: ended, seen: 0, outcome, lease: None, room: u64::MAX };
-                assert_eq!(store.transition(end).await.unwrap(), Stored::Yes);
+                assert_eq!(store.transition(end).await.unwrap(), StoreOutcome::Applied);
             }
             store.close().await;
         }
@@ -472,7 +475,7 @@ async fn a_purge_runs_beside_a_host() {
     let clear = Clear { principal: None, ended: false, now: Timestamp::MAX };
     let cleared = SqliteStore::clear(&path, clear).await.unwrap();
     assert_eq!(cleared.expired, tasks);
-    assert_eq!(host.list(Whose::Anyone, None, 10).await.unwrap(), []);
+    assert_eq!(host.list(PrincipalFilter::Anyone, None, 10).await.unwrap(), []);
     create(&host, "next").await;
     host.close().await;
     assert_eq!(names(folder.path()), ["tasks.db"]);
@@ -600,7 +603,7 @@ async fn a_damaged_file_gives_errors_and_keeps_the_rest() {
             }
         };
         for task in &tasks {
-            match store.get(Whose::Anyone, &task.id).await {
+            match store.get(PrincipalFilter::Anyone, &task.id).await {
                 Ok(answer) => {
                     assert_eq!(answer.as_ref(), Some(task), "page {}", start / page);
                     found += 1;
@@ -670,8 +673,11 @@ async fn a_name_that_sqlite_takes_for_something_else_is_a_file() {
         let store = SqliteStore::open(&path).await.unwrap();
         create(&store, "a").await;
         store.close().await;
-        assert_there(&path, &[SqliteStore::open(&path).await.unwrap().get(Whose::Anyone, "a").await.unwrap().unwrap()])
-            .await;
+        assert_there(
+            &path,
+            &[SqliteStore::open(&path).await.unwrap().get(PrincipalFilter::Anyone, "a").await.unwrap().unwrap()],
+        )
+        .await;
     }
     assert!(SqliteStore::open(Path::new("")).await.is_err());
 }
@@ -749,7 +755,7 @@ async fn what_cannot_be_stored_is_refused_without_harm() {
             .unwrap_err()
             .to_string();
         assert!(refused.starts_with("the task cannot be stored: "), "{refused}");
-        assert_eq!(store.get(Whose::Anyone, &id).await.unwrap(), None);
+        assert_eq!(store.get(PrincipalFilter::Anyone, &id).await.unwrap(), None);
     }
     let mut task = create(&store, "a").await;
     (task.version, task.status) = (1, TaskStatus::Completed);
@@ -757,6 +763,6 @@ async fn what_cannot_be_stored_is_refused_without_harm() {
     assert!(
         store.transition(Transition { record: task, seen: 0, outcome, lease: None, room: u64::MAX }).await.is_err()
     );
-    assert_eq!(store.get(Whose::Anyone, "a").await.unwrap().unwrap().version, 0);
+    assert_eq!(store.get(PrincipalFilter::Anyone, "a").await.unwrap().unwrap().version, 0);
     assert_eq!(store.remove_expired(Timestamp::MAX).await.unwrap().len(), 1);
 }

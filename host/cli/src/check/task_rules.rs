@@ -23,7 +23,7 @@ use taskcell::protocol::types::{
     CreateMessageResult, ElicitResult, Role, RpcError, SamplingContent, Task, TaskMetadata, TaskOutput, TaskStatus,
     TextContent,
 };
-use taskcell::tasks::{By, CreateOptions, ExpectedResult, Origin};
+use taskcell::tasks::{Actor, CreateOptions, ExpectedResult, TaskOrigin};
 
 /// How long `tasks/result` is watched while its task is at work: an answer that comes sooner is wrong, whenever it comes.
 const WATCHED: Duration = Duration::from_millis(200);
@@ -119,10 +119,10 @@ impl Tried<'_> {
         let tasks = &self.conversation.tasks;
         let kind = Kind::AugmentedSampling.info().export.to_owned();
         let handler = self.bench.handler().digest().to_owned();
-        let origin = Origin { kind, handler, expects: ExpectedResult::Sampling };
+        let origin = TaskOrigin { kind, handler, expects: ExpectedResult::Sampling };
         let task = tasks.create(CreateOptions::new(TaskMetadata { ttl: None }, Arc::new(origin))).await?;
         match outcome {
-            Some(outcome) => Ok(tasks.finish(&task.task_id, outcome, By::default()).await?),
+            Some(outcome) => Ok(tasks.finish(&task.task_id, outcome, Actor::default()).await?),
             None => Ok(task),
         }
     }
@@ -297,7 +297,7 @@ async fn waits(tried: &Tried<'_>) -> Held {
         let came = came?;
         return tried.instead_of(&came, format!("{} while the task is working", told(&came)), WAIT);
     }
-    tried.conversation.tasks.finish(&task.task_id, &Ok(canned()), By::default()).await?;
+    tried.conversation.tasks.finish(&task.task_id, &Ok(canned()), Actor::default()).await?;
     match answer.await? {
         Came::Result(_) => passed("waits"),
         came => tried.instead(&came, WAIT),

@@ -19,7 +19,9 @@ use crate::config::{Config, Name};
 use crate::outcome::Outcome;
 use crate::terminal::one_line;
 use taskcell::protocol::types::TaskStatus;
-use taskcell::tasks::{Clear, Cleared, SqliteStore, StoreError, TaskError, TaskRecord, TaskStore, Tasks, Whose};
+use taskcell::tasks::{
+    Clear, Cleared, PrincipalFilter, SqliteStore, StoreError, TaskError, TaskRecord, TaskStore, Tasks,
+};
 use taskcell::text;
 
 /// Tasks that are read in one step.
@@ -179,10 +181,10 @@ async fn list(args: &List, store: &Store) -> anyhow::Result<Outcome> {
 }
 
 async fn show(args: &Show, store: &Store) -> anyhow::Result<Outcome> {
-    let Some(record) = store.tasks.get(Whose::Anyone, &args.id).await? else {
+    let Some(record) = store.tasks.get(PrincipalFilter::Anyone, &args.id).await? else {
         return missing(&args.id, &args.common);
     };
-    let outcome = store.tasks.outcome(Whose::Anyone, &args.id).await?;
+    let outcome = store.tasks.outcome(PrincipalFilter::Anyone, &args.id).await?;
     let now = Timestamp::now();
     if args.common.json {
         print_json(&whole(&record, outcome.as_ref(), now)?)?;
@@ -194,7 +196,7 @@ async fn show(args: &Show, store: &Store) -> anyhow::Result<Outcome> {
 
 async fn cancel(args: &Cancel, store: &Store, config: &Config) -> anyhow::Result<Outcome> {
     let audit = args.audit.settle(config)?.map(|audit| audit.open()).transpose()?;
-    let Some(TaskRecord { principal, .. }) = store.tasks.get(Whose::Anyone, &args.id).await? else {
+    let Some(TaskRecord { principal, .. }) = store.tasks.get(PrincipalFilter::Anyone, &args.id).await? else {
         return missing(&args.id, &args.common);
     };
     let limits = config.task_limits.clone();
@@ -266,13 +268,17 @@ fn print_json(document: &Value) -> std::io::Result<()> {
 /// The tasks of a store, some at a time.
 struct Pages<'a> {
     store: &'a dyn TaskStore,
-    whose: Whose<'a>,
+    whose: PrincipalFilter<'a>,
     after: Option<u64>,
 }
 
 impl<'a> Pages<'a> {
     fn of(store: &'a Store, principal: Option<&'a str>) -> Self {
-        Self { store: &*store.tasks, whose: principal.map_or(Whose::Anyone, Whose::Of), after: None }
+        Self {
+            store: &*store.tasks,
+            whose: principal.map_or(PrincipalFilter::Anyone, PrincipalFilter::Of),
+            after: None,
+        }
     }
 
     /// The next ones; none after the last.

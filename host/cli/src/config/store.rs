@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use serde::Deserialize;
 
-use taskcell::tasks::{MemoryStore, SqliteStore, TaskStore, Whose};
+use taskcell::tasks::{MemoryStore, PrincipalFilter, SqliteStore, TaskStore};
 
 /// Tasks of an earlier version that are counted.
 const MANY: usize = 1_000;
@@ -84,7 +84,7 @@ impl Store {
     /// makes them this one's. Servers of other folders may have the same principal there, so nobody else can decide it.
     pub(crate) async fn name_earlier(&self, place: &Place, earlier: &str, principal: &str) -> anyhow::Result<()> {
         let Place::File(file) = place else { return Ok(()) };
-        let count = self.tasks.list(Whose::Of(earlier), None, MANY).await?.len();
+        let count = self.tasks.list(PrincipalFilter::Of(earlier), None, MANY).await?.len();
         if count > 0 {
             let count = if count < MANY { count.to_string() } else { format!("{MANY} or more") };
             let file = file.display();

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::{Created, Grants, Progress, SessionIdentity};
 use crate::kinds::Kind;
 use crate::protocol::types::{Implementation, TaskInput};
-use crate::tasks::{By, Lease, Origin, TaskError, Tasks, json_size};
+use crate::tasks::{Actor, Lease, TaskError, TaskOrigin, Tasks, json_size};
 use crate::validation::ExpectedResult;
 
 /// Bytes of work that a cell may spawn: the host keeps it outside of the cell's memory, so it is bounded as that is.
@@ -104,13 +104,13 @@ impl CallContext {
     }
 
     /// What a task made in this cell is made from.
-    pub(crate) fn origin(&self) -> Arc<Origin> {
+    pub(crate) fn origin(&self) -> Arc<TaskOrigin> {
         let kind = self.kind.map(|kind| kind.info().export).unwrap_or_default().to_owned();
-        Arc::new(Origin { kind, handler: self.handler.digest.as_ref().to_owned(), expects: self.expects.clone() })
+        Arc::new(TaskOrigin { kind, handler: self.handler.digest.as_ref().to_owned(), expects: self.expects.clone() })
     }
 
     /// On whose behalf this cell changes a task.
-    pub(crate) fn by(&self, task: &str) -> By<'_> {
-        By { quiet: self.created.contains(task), lease: self.lease.as_ref().filter(|lease| lease.id == task) }
+    pub(crate) fn by(&self, task: &str) -> Actor<'_> {
+        Actor { quiet: self.created.contains(task), lease: self.lease.as_ref().filter(|lease| lease.id == task) }
     }
 }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::protocol::types::{RpcError, Task};
-use crate::tasks::{By, TaskError, Tasks};
+use crate::tasks::{Actor, TaskError, Tasks};
 
 /// The tasks made in one cell. Dropping it ends them as failed.
 #[derive(Default)]
@@ -73,6 +73,6 @@ async fn discard(tasks: Option<Arc<Tasks>>, made: Vec<Task>, error: &RpcError) {
     let Some(tasks) = tasks else { return };
     for Task { task_id, .. } in made {
         // The handler may have ended it itself.
-        let _ = tasks.finish(&task_id, &Err(error.clone()), By { quiet: true, lease: None }).await;
+        let _ = tasks.finish(&task_id, &Err(error.clone()), Actor { quiet: true, lease: None }).await;
     }
 }

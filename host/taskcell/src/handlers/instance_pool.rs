@@ -8,7 +8,7 @@
 //! A cell that waits for its next request has its place in the pool. When the places run out, a fresh cell takes
 //! that of one that waits. When a handler is replaced, those of it that wait end.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use wasmtime::Store;
 use wasmtime::component::Instance;
@@ -16,6 +16,7 @@ use wasmtime::component::Instance;
 use super::component::Handler;
 use crate::grants::{CellState, HandlerInfo};
 use crate::sandbox::{EvictIdle, Permit, Permits};
+use crate::support::lock;
 
 /// A cell that has answered and may answer again.
 pub(super) struct WarmInstance {
@@ -109,6 +110,6 @@ impl EvictIdle for IdleInstances {
 
 impl IdleInstances {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }

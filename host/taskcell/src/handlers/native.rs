@@ -19,10 +19,10 @@ use crate::protocol::types::{
     CreateMessageRequest, CreateMessageResult, CreateTaskResult, ElicitRequest, ElicitResult, ListRootsResult,
     ListTasksResult, RequestContext, RpcError, TaskMetadata, TaskOutput, TaskResult,
 };
-use crate::tasks::{Origin, Tasks};
+use crate::tasks::{TaskOrigin, Tasks};
 use crate::validation::ExpectedResult;
 
-/// What stands in the place of a component's name and digest: in events, in the audit log, in a task's [`Origin`].
+/// What stands in the place of a component's name and digest: in events, in the audit log, in a task's [`TaskOrigin`].
 pub(crate) const NAME: &str = "native";
 
 /// A closure as it is kept: with the parameters and the result of the export that it stands for.
@@ -72,7 +72,7 @@ pub struct NativeContext {
     pub tasks: Arc<Tasks>,
     /// What a task made for this request is made from: [`CreateOptions::new`](crate::tasks::CreateOptions::new) takes it,
     /// and the rules hold the task's result against it.
-    pub origin: Arc<Origin>,
+    pub origin: Arc<TaskOrigin>,
     progress: Option<Arc<Progress>>,
 }
 
@@ -84,7 +84,7 @@ impl NativeContext {
         tasks: &Arc<Tasks>,
         progress: Option<Arc<Progress>>,
     ) -> Self {
-        let origin = Origin { kind: kind.info().export.to_owned(), handler: NAME.to_owned(), expects };
+        let origin = TaskOrigin { kind: kind.info().export.to_owned(), handler: NAME.to_owned(), expects };
         Self { request, tasks: Arc::clone(tasks), origin: Arc::new(origin), progress }
     }
 
@@ -127,7 +127,7 @@ natives! {
     /// Answers `sampling/createMessage` with `task`, for an application that does the work of tasks itself. Otherwise
     /// [`Handlers::managed`](super::Handlers::managed) makes tasks of [`NativeHandler::sampling`].
     ///
-    /// The requestor knows the task only by the answer: what changes it before is [`By::quiet`](crate::tasks::By::quiet),
+    /// The requestor knows the task only by the answer: what changes it before is [`Actor::quiet`](crate::tasks::Actor::quiet),
     /// and a closure that fails after it made a task has to end it, for nobody else will.
     augmented_sampling =
         AugmentedSampling(metadata: TaskMetadata, request: CreateMessageRequest) -> CreateTaskResult;

@@ -17,6 +17,7 @@ use crate::Error;
 use crate::kinds::Kind;
 use crate::protocol::Bounds;
 use crate::sandbox::{Limits, file};
+use crate::support::lock;
 use crate::telemetry::reloaded;
 
 /// Handlers that can be replaced while sessions use them. Cloning it is cheap and gives the same ones.
@@ -289,7 +290,7 @@ impl HandlerRegistry {
     }
 
     fn observers(&self) -> MutexGuard<'_, Observers> {
-        self.0.observers.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.observers)
     }
 }
 

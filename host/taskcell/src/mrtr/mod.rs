@@ -58,7 +58,7 @@ mod meta;
 mod task;
 mod wire;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -79,6 +79,7 @@ use crate::handlers::ActiveHandlers;
 use crate::protocol::MRTR_PROTOCOL_VERSION;
 use crate::protocol::types::{Implementation, RpcError};
 use crate::session::{Session, SessionInner};
+use crate::support::lock;
 use crate::telemetry::CallWatch;
 use answer::Answer;
 use members::Members;
@@ -251,7 +252,7 @@ impl Caller {
     /// Returns the declarations of the current handlers.
     fn declared(&self) -> Arc<Declared> {
         let active = self.session.handlers.active();
-        let mut declared = self.declared.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut declared = lock(&self.declared);
         if declared.version != active.version {
             *declared = Declared::new(&active, &self.session, &self.options, Some(&declared));
         }

@@ -1,7 +1,7 @@
 //! Tasks of a server: polled until they end, given the input that they ask for, and cancelled when the call is dropped.
 
 use std::collections::HashSet;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use serde_json::value::{RawValue, to_raw_value};
@@ -14,6 +14,7 @@ use super::wire::{inputs, type_of};
 use super::{CallError, Caller};
 use crate::protocol::types::{RpcError, TaskStatus};
 use crate::protocol::{Bounds, plain};
+use crate::support::lock;
 use crate::telemetry;
 use crate::text::one_line;
 
@@ -207,7 +208,7 @@ impl Caller {
     }
 
     pub(super) fn cancelling(&self) -> MutexGuard<'_, Vec<tokio::task::JoinHandle<()>>> {
-        self.cancelling.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.cancelling)
     }
 }
 

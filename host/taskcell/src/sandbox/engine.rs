@@ -4,7 +4,7 @@
 //! maps, unmaps or protects memory, because each such call makes a second thread slow the first one down.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use tokio::sync::Semaphore;
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
@@ -17,6 +17,7 @@ use super::scheduler::CpuScheduler;
 use super::ticker::Ticker;
 use crate::Error;
 use crate::protocol::json::MAX_DEPTH;
+use crate::support::lock;
 
 /// Memory maps that a cell takes in the worst case; the kernel bounds their number.
 const MAPS_PER_CELL: u64 = 6;
@@ -180,7 +181,7 @@ impl Engine {
 
     /// Ends a cell that waits. False when there is none.
     fn evict_idle(&self) -> bool {
-        let idle = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = lock(&self.shared.idle);
         let idle: Vec<_> = idle.iter().filter_map(Weak::upgrade).collect();
         idle.iter().any(|idle| idle.evict_one())
     }
@@ -192,7 +193,7 @@ impl Engine {
 
     /// Makes room by ending cells that wait there.
     pub(crate) fn may_evict(&self, waiting: &Arc<impl EvictIdle>) {
-        let mut idle = self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = lock(&self.shared.idle);
         idle.retain(|idle| idle.strong_count() > 0);
         if !idle.iter().any(|idle| std::ptr::addr_eq(idle.as_ptr(), Arc::as_ptr(waiting))) {
             let waiting: Weak<_> = Arc::downgrade(waiting);

@@ -5,7 +5,7 @@
 //! first ones: a runtime that panics prints the cause at the end.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
@@ -13,6 +13,7 @@ use wasmtime_wasi::async_trait;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
+use crate::support::lock;
 use crate::telemetry::{Usage, limit_hit};
 use crate::text::one_line;
 
@@ -79,7 +80,7 @@ impl Output {
     }
 
     fn lock(&self) -> MutexGuard<'_, Printed> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

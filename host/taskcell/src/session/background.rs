@@ -13,7 +13,7 @@ use crate::grants::CallContext;
 use crate::handlers::{self, Background, Export, Handler, Handlers, KindHandler, NativeContext, Responder};
 use crate::kinds::Kind;
 use crate::protocol::types::{RequestContext, RpcError, TaskInput, TaskOutput};
-use crate::tasks::{By, Claim, Outcome, Runner};
+use crate::tasks::{Actor, Claim, Outcome, Runner};
 use crate::telemetry::WorkWatch;
 use crate::validation::ExpectedResult;
 
@@ -80,7 +80,7 @@ impl Drop for UnsentWorkGuard<'_> {
                 let error = RpcError::internal("cancelled", "The request was cancelled");
                 for Claim { lease, .. } in &claims {
                     // The handler may have ended the task itself.
-                    let by = By { quiet: true, ..By::work(lease) };
+                    let by = Actor { quiet: true, ..Actor::work(lease) };
                     let _ = tasks.finish(&lease.id, &Err(error.clone()), by).await;
                 }
             });

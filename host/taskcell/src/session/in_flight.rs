@@ -4,11 +4,12 @@
 //! therefore kept for a while, which is harmless because an id is used once in a session. [basic, Requests]
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use tokio::sync::oneshot;
 
 use crate::protocol::jsonrpc::MAX_ID;
+use crate::support::lock;
 
 /// Number of cancellations that are kept for requests yet to come.
 const EARLY: usize = 64;
@@ -75,7 +76,7 @@ impl InFlight {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::handlers::Handlers;
 use crate::kinds::Kind;
 use crate::protocol::Bounds;
 use crate::protocol::types::{CreateTaskResult, RpcError, TaskInput, TaskMetadata, TaskResult};
-use crate::tasks::{CreateOptions, Job, Origin};
+use crate::tasks::{CreateOptions, Job, TaskOrigin};
 use crate::telemetry::Outcome;
 
 impl SessionInner {
@@ -63,7 +63,7 @@ impl SessionInner {
         let handler = kind.plain().and_then(|plain| handlers.handler_for(plain));
         let digest = handler.map(|handler| handler.digest().to_owned()).unwrap_or_default();
         let export = kind.info().export;
-        let origin = Origin { kind: export.to_owned(), handler: digest, expects };
+        let origin = TaskOrigin { kind: export.to_owned(), handler: digest, expects };
         let job = Job { kind: export.to_owned(), context, input };
         let (task, claim) = self.tasks.create_with_work(CreateOptions::new(metadata, Arc::new(origin)), job).await?;
         let mut reply = Reply::result(id, &CreateTaskResult { task, meta: None }, Bounds::NONE)?;

@@ -4,9 +4,10 @@
 //! Notifications]. The work may be about to report progress at that moment.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::grants::Progress;
+use crate::support::lock;
 
 #[derive(Default)]
 pub(super) struct OpenProgress {
@@ -31,7 +32,7 @@ impl OpenProgress {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Progress>>> {
-        self.by_task.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.by_task)
     }
 }
 
@@ -44,7 +45,7 @@ mod tests {
     use crate::protocol::types::{Implementation, RequestContext, RpcError, TaskInput, TaskMetadata};
     use crate::session::work::Work;
     use crate::session::{Session, SessionOptions, background};
-    use crate::tasks::{By, CreateOptions, Job};
+    use crate::tasks::{Actor, CreateOptions, Job};
     use std::sync::Arc;
 
     /// Progress of tasks that ended must not pile up, because a session may last for weeks.
@@ -69,7 +70,7 @@ mod tests {
             let ended = Err(RpcError::internal("test", "by the handler itself"));
             // Half of them end before their work is handed over, half before it is polled.
             if number % 2 == 0 {
-                inner.tasks.finish(&task.task_id, &ended, By::default()).await.unwrap();
+                inner.tasks.finish(&task.task_id, &ended, Actor::default()).await.unwrap();
             }
             background::start(&inner, Work { claims: vec![claim], progress: Some(progress) });
             if number % 2 == 1 {

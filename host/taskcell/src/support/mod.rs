@@ -1,7 +1,9 @@
-//! What several layers need: files that hold private things and whose they are, SQLite's way to keep them, and word of what a
-//! request waits for.
+//! Helpers of several layers: locks, rights of private files, SQLite files, and a record of what a request waits for.
 
+mod mutex;
 pub(crate) mod polled;
 pub(crate) mod private_file;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite_file;
+
+pub(crate) use mutex::lock;

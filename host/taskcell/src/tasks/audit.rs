@@ -6,7 +6,7 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 
 use super::TaskRecord;
 use crate::kinds::Kind;
+use crate::support::lock;
 
 /// A log of what was done to tasks, and of each call of a model.
 pub struct AuditLog {
@@ -193,7 +194,7 @@ impl AuditLog {
         // A message of the peer may have line breaks between its members. In strings JSON has none.
         text.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
         text.push(b'\n');
-        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut out = lock(&self.out);
         // One write a line, so that several programs may append to one file.
         if let Err(error) = out.write_all(&text).and_then(|()| out.flush()) {
             tracing::error!(%error, "a line of the audit log could not be written");

@@ -1,6 +1,6 @@
 //! Holds what comes back against what was asked: apart from the conversation where that takes long.
 
-use super::{Origin, TaskError, Tasks};
+use super::{TaskError, TaskOrigin, Tasks};
 use crate::protocol::types::{ElicitResult, Json, RpcError, TaskOutput};
 use crate::validation::{self, ExpectedResult, elicitation};
 
@@ -36,7 +36,7 @@ impl Tasks {
     }
 
     /// The output of a task as the result that its request expects.
-    pub(super) async fn expected(&self, origin: &Origin, output: TaskOutput) -> Result<TaskOutput, TaskError> {
+    pub(super) async fn expected(&self, origin: &TaskOrigin, output: TaskOutput) -> Result<TaskOutput, TaskError> {
         let bytes = match &output {
             TaskOutput::Elicitation(result) => elicitation::size(result),
             TaskOutput::Custom(object) => object.len(),

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -13,9 +13,10 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::{
-    Claim, Full, Job, Lease, NewTask, Outcome, Room, StoreError, Stored, TaskRecord, TaskStore, Transition, Whose,
-    Work, cursor, json_size,
+    Claim, Full, Job, Lease, NewTask, Outcome, PrincipalFilter, Room, StoreError, StoreOutcome, TaskRecord, TaskStore,
+    Transition, Work, cursor, json_size,
 };
+use crate::support::lock;
 
 /// Expired tasks that are removed in one step.
 const AT_ONCE: usize = 500;
@@ -106,12 +107,12 @@ impl MemoryStore {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // No code panics under the lock; if it did, the indexes would still be whole enough to read.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 
 impl State {
-    fn find(&self, whose: Whose<'_>, id: &str) -> Option<&Entry> {
+    fn find(&self, whose: PrincipalFilter<'_>, id: &str) -> Option<&Entry> {
         self.tasks.get(id).filter(|entry| whose.includes(&entry.record.principal))
     }
 
@@ -303,36 +304,36 @@ impl TaskStore for MemoryStore {
         Ok(())
     }
 
-    async fn get(&self, whose: Whose<'_>, id: &str) -> Result<Option<TaskRecord>, StoreError> {
+    async fn get(&self, whose: PrincipalFilter<'_>, id: &str) -> Result<Option<TaskRecord>, StoreError> {
         Ok(self.lock().find(whose, id).map(|entry| entry.record.clone()))
     }
 
-    async fn outcome(&self, whose: Whose<'_>, id: &str) -> Result<Option<Outcome>, StoreError> {
+    async fn outcome(&self, whose: PrincipalFilter<'_>, id: &str) -> Result<Option<Outcome>, StoreError> {
         Ok(self.lock().find(whose, id).and_then(|entry| entry.outcome.clone()))
     }
 
-    async fn transition(&self, change: Transition) -> Result<Stored, StoreError> {
+    async fn transition(&self, change: Transition) -> Result<StoreOutcome, StoreError> {
         let Transition { record, seen, outcome, lease, room } = change;
         let outcome_size = outcome.as_ref().map(json_size).transpose()?.unwrap_or_default();
         let origin_size = json_size(&*record.origin)?;
         let mut state = self.lock();
         let held = state.held(&record.principal);
-        let Some(entry) = state.tasks.get_mut(&record.id) else { return Ok(Stored::Outdated) };
+        let Some(entry) = state.tasks.get_mut(&record.id) else { return Ok(StoreOutcome::Conflict) };
         if entry.record.principal != record.principal {
-            return Ok(Stored::Outdated);
+            return Ok(StoreOutcome::Conflict);
         }
         if lease.is_some_and(|lease| entry.fence != lease.fence || entry.worker.as_ref() != Some(&lease.worker)) {
-            return Ok(Stored::Fenced);
+            return Ok(StoreOutcome::Fenced);
         }
         if entry.record.version != seen {
-            return Ok(Stored::Outdated);
+            return Ok(StoreOutcome::Conflict);
         }
         let over = record.status.is_final();
         let before = entry.size.sum();
         let job = if over { 0 } else { entry.size.job };
         let size = Sizes { origin: origin_size, job, outcome: outcome_size };
         if size.sum() > before && held.saturating_sub(before).saturating_add(size.sum()) > room {
-            return Ok(Stored::Full);
+            return Ok(StoreOutcome::Full);
         }
         entry.size = Sizes { job: entry.size.job, ..size };
         let counted = (Arc::clone(&record.principal), before, entry.size.sum());
@@ -349,14 +350,19 @@ impl TaskStore for MemoryStore {
         if over {
             state.drop_job(&id);
         }
-        Ok(Stored::Yes)
+        Ok(StoreOutcome::Applied)
     }
 
-    async fn list(&self, whose: Whose<'_>, after: Option<u64>, limit: usize) -> Result<Vec<TaskRecord>, StoreError> {
+    async fn list(
+        &self,
+        whose: PrincipalFilter<'_>,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<TaskRecord>, StoreError> {
         let state = self.lock();
         let list = match whose {
-            Whose::Of(principal) => state.lists.get(principal),
-            Whose::Anyone => Some(&state.all),
+            PrincipalFilter::Of(principal) => state.lists.get(principal),
+            PrincipalFilter::Anyone => Some(&state.all),
         };
         let Some(list) = list else { return Ok(Vec::new()) };
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
@@ -373,7 +379,7 @@ impl TaskStore for MemoryStore {
         Ok(())
     }
 
-    async fn remove(&self, whose: Whose<'_>, id: &str) -> Result<bool, StoreError> {
+    async fn remove(&self, whose: PrincipalFilter<'_>, id: &str) -> Result<bool, StoreError> {
         let mut state = self.lock();
         let there = state.find(whose, id).is_some();
         Ok(there && state.remove(id).is_some())
@@ -421,7 +427,7 @@ impl TaskStore for MemoryStore {
 
     async fn enqueue(
         &self,
-        whose: Whose<'_>,
+        whose: PrincipalFilter<'_>,
         id: &str,
         job: &Job,
         worker: &str,
@@ -512,7 +518,12 @@ mod tests {
             assert!(store.renew(&name, LONGEST).await.unwrap());
             let task = tasks(&store).create(options()).await.unwrap();
             store.resign(&name).await.unwrap();
-            store.enqueue(Whose::Anyone, &task.task_id, &job(), &name, u64::MAX).await.unwrap().unwrap().unwrap();
+            store
+                .enqueue(PrincipalFilter::Anyone, &task.task_id, &job(), &name, u64::MAX)
+                .await
+                .unwrap()
+                .unwrap()
+                .unwrap();
         }
         {
             let state = store.lock();

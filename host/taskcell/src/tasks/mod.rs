@@ -41,11 +41,13 @@ pub(crate) use audit::{Audited, ModelCall};
 pub use error::TaskError;
 pub use limits::{RateLimit, TaskLimits};
 pub use memory::MemoryStore;
-pub use receiver::{By, CreateOptions, OnChange, Tasks};
-pub use record::{Claim, Full, Job, Lease, NewTask, Origin, Outcome, Room, Stored, TaskRecord, Transition, Work};
+pub use receiver::{Actor, CreateOptions, OnChange, Tasks};
+pub use record::{
+    Claim, Full, Job, Lease, NewTask, Outcome, Room, StoreOutcome, TaskOrigin, TaskRecord, Transition, Work,
+};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Clear, Cleared, SqliteStore};
-pub use store::{StoreError, TaskStore, Whose};
+pub use store::{PrincipalFilter, StoreError, TaskStore};
 pub use worker::Runner;
 
 pub use crate::validation::ExpectedResult;

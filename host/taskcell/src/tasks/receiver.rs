@@ -11,8 +11,8 @@ use tokio::sync::{Mutex, OnceCell};
 use super::aside::Aside;
 use super::worker::Worker;
 use super::{
-    AuditLog, Claim, Full, Job, Lease, NewTask, Origin, Outcome, Room, Stored, TaskError, TaskLimits, TaskRecord,
-    TaskStore, Transition, Whose, Work, cursor, milliseconds,
+    AuditLog, Claim, Full, Job, Lease, NewTask, Outcome, PrincipalFilter, Room, StoreOutcome, TaskError, TaskLimits,
+    TaskOrigin, TaskRecord, TaskStore, Transition, Work, cursor, milliseconds,
 };
 use crate::protocol::json;
 use crate::protocol::types::{ListTasksResult, RpcError, Task, TaskMetadata, TaskOutput, TaskStatus};
@@ -54,13 +54,13 @@ pub struct CreateOptions {
     /// The first status message.
     pub status_message: Option<String>,
     /// What the task is made from.
-    pub origin: Arc<Origin>,
+    pub origin: Arc<TaskOrigin>,
 }
 
 impl CreateOptions {
     /// A task with these wishes of its requestor, made from this.
     #[must_use]
-    pub fn new(metadata: TaskMetadata, origin: Arc<Origin>) -> Self {
+    pub fn new(metadata: TaskMetadata, origin: Arc<TaskOrigin>) -> Self {
         Self { metadata, poll_interval: None, status_message: None, origin }
     }
 }
@@ -68,14 +68,14 @@ impl CreateOptions {
 /// On whose behalf a task is changed. The default is anyone's, and the requestor is told.
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
-pub struct By<'a> {
+pub struct Actor<'a> {
     /// The requestor is not told: it does not know the task's id before its creation was answered.
     pub quiet: bool,
     /// The lease of the work that makes the change: when it is not the newest any more, the change is refused.
     pub lease: Option<&'a Lease>,
 }
 
-impl<'a> By<'a> {
+impl<'a> Actor<'a> {
     /// On behalf of the work that holds a lease.
     #[must_use]
     pub fn work(lease: &'a Lease) -> Self {
@@ -253,7 +253,7 @@ impl Tasks {
         id: &str,
         status: TaskStatus,
         message: Option<&str>,
-        by: By<'_>,
+        by: Actor<'_>,
     ) -> Result<Task, TaskError> {
         if status.is_final() {
             return Err(TaskError::NotAllowed { status });
@@ -272,7 +272,7 @@ impl Tasks {
     /// [`TaskError::Output`], [`TaskError::OutputTooDeep`] and [`TaskError::OutputTooLarge`] when the result is none that
     /// the request could have had, [`TaskError::NoRoom`], [`TaskError::Final`] when the task has ended, [`TaskError::NotFound`], [`TaskError::LeaseLost`], or a
     /// failing store. After all of them the task is as it was.
-    pub async fn finish(&self, id: &str, outcome: &Outcome, by: By<'_>) -> Result<Task, TaskError> {
+    pub async fn finish(&self, id: &str, outcome: &Outcome, by: Actor<'_>) -> Result<Task, TaskError> {
         let outcome = match outcome {
             Ok(output) => Ok(self.checked(id, output.clone()).await?),
             Err(error) => Err(error.clone()),
@@ -340,7 +340,7 @@ impl Tasks {
             record.status_message = None;
             Ok(Some(Err(TaskError::cancelled())))
         };
-        let task = self.change(id, Verb::Cancel, By::default(), cancelled).await?;
+        let task = self.change(id, Verb::Cancel, Actor::default(), cancelled).await?;
         self.worker.stop(id).await;
         Ok(task)
     }
@@ -398,8 +398,8 @@ impl Tasks {
         }
     }
 
-    pub(super) fn mine(&self) -> Whose<'_> {
-        Whose::Of(&self.principal)
+    pub(super) fn mine(&self) -> PrincipalFilter<'_> {
+        PrincipalFilter::Of(&self.principal)
     }
 
     pub(super) async fn find(&self, id: &str) -> Result<TaskRecord, TaskError> {
@@ -412,7 +412,7 @@ impl Tasks {
         &self,
         id: &str,
         verb: Verb,
-        by: By<'_>,
+        by: Actor<'_>,
         apply: impl Fn(&mut TaskRecord) -> Result<Option<Outcome>, TaskError> + Send,
     ) -> Result<Task, TaskError> {
         let turn = id.bytes().fold(0usize, |sum, byte| sum.wrapping_add(byte.into())) % self.turns.len();
@@ -437,10 +437,10 @@ impl Tasks {
             let room = if always { u64::MAX } else { self.limits.total_size };
             let change = Transition { record, seen, outcome, lease: by.lease.cloned(), room };
             match self.store.transition(change).await? {
-                Stored::Yes => {}
-                Stored::Outdated => continue,
-                Stored::Fenced => return Err(TaskError::LeaseLost { limit: self.limits.lease }),
-                Stored::Full => return Err(self.full(Full::Bytes)),
+                StoreOutcome::Applied => {}
+                StoreOutcome::Conflict => continue,
+                StoreOutcome::Fenced => return Err(TaskError::LeaseLost { limit: self.limits.lease }),
+                StoreOutcome::Full => return Err(self.full(Full::Bytes)),
             }
             if let Some((audit, record)) = audited {
                 audit.task("changed", &record);
@@ -475,7 +475,7 @@ impl Drop for Unheard<'_> {
         let (Some(id), Ok(runtime)) = (self.id.take(), tokio::runtime::Handle::try_current()) else { return };
         let (store, principal) = (Arc::clone(&self.tasks.store), Arc::clone(&self.tasks.principal));
         runtime.spawn(async move {
-            if let Err(error) = store.remove(Whose::Of(&principal), &id).await {
+            if let Err(error) = store.remove(PrincipalFilter::Of(&principal), &id).await {
                 tracing::warn!(task.id = id, %error, "a task that nobody asked for any more could not be removed");
             }
         });

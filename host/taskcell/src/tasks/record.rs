@@ -24,7 +24,7 @@ pub struct TaskRecord {
     /// order, for it may jump.
     pub sequence: u64,
     /// What it was made from.
-    pub origin: Arc<Origin>,
+    pub origin: Arc<TaskOrigin>,
     /// Where it stands.
     pub status: TaskStatus,
     /// More about the status, for people.
@@ -43,7 +43,7 @@ pub struct TaskRecord {
 
 /// What a task was made from.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Origin {
+pub struct TaskOrigin {
     /// The kind of the request, by the name of its export, such as `augmented-sampling`.
     pub kind: String,
     /// The SHA-256 digest of the component that took it, in hexadecimal; `native` for a closure of the application.
@@ -128,7 +128,7 @@ pub enum Work {
 pub struct Room {
     /// Tasks.
     pub tasks: usize,
-    /// Bytes of what is kept of the tasks beside their records: [`Origin`], [`Job`] and [`Outcome`], as JSON.
+    /// Bytes of what is kept of the tasks beside their records: [`TaskOrigin`], [`Job`] and [`Outcome`], as JSON.
     pub bytes: u64,
 }
 
@@ -169,7 +169,7 @@ pub struct Transition {
 /// What became of a [`Transition`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Stored {
+pub enum StoreOutcome {
     /// It is stored.
     Yes,
     /// The task is of another version by now, or gone.

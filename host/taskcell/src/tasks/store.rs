@@ -15,7 +15,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::record::{Claim, Full, Job, Lease, NewTask, Outcome, Room, Stored, TaskRecord, Transition};
+use super::record::{Claim, Full, Job, Lease, NewTask, Outcome, Room, StoreOutcome, TaskRecord, Transition};
 
 /// The store could not do it; the text is for the operator, not for the peer.
 #[derive(Debug, thiserror::Error)]
@@ -24,14 +24,14 @@ pub struct StoreError(pub String);
 
 /// Whose tasks are meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whose<'a> {
+pub enum PrincipalFilter<'a> {
     /// Those of one principal: every request is served with this.
     Of(&'a str),
     /// All: for the operator's tools, never for a request.
     Anyone,
 }
 
-impl Whose<'_> {
+impl PrincipalFilter<'_> {
     /// Whether a principal's tasks are meant.
     #[must_use]
     pub fn includes(self, principal: &str) -> bool {
@@ -60,23 +60,28 @@ pub trait TaskStore: Send + Sync + 'static {
     async fn confirm(&self, ids: &[String], worker: &str) -> Result<(), StoreError>;
 
     /// Finds a task; one that has expired may still be found.
-    async fn get(&self, whose: Whose<'_>, id: &str) -> Result<Option<TaskRecord>, StoreError>;
+    async fn get(&self, whose: PrincipalFilter<'_>, id: &str) -> Result<Option<TaskRecord>, StoreError>;
 
     /// What a task ended with; none when it has not ended, or is gone.
-    async fn outcome(&self, whose: Whose<'_>, id: &str) -> Result<Option<Outcome>, StoreError>;
+    async fn outcome(&self, whose: PrincipalFilter<'_>, id: &str) -> Result<Option<Outcome>, StoreError>;
 
     /// Puts a record in the place of the one that it was made from. Where that is of another version by now, nothing
     /// changes. A final status removes the task's job.
-    async fn transition(&self, change: Transition) -> Result<Stored, StoreError>;
+    async fn transition(&self, change: Transition) -> Result<StoreOutcome, StoreError>;
 
     /// The tasks after a place (all when none), in the order of creation, `limit` at most.
-    async fn list(&self, whose: Whose<'_>, after: Option<u64>, limit: usize) -> Result<Vec<TaskRecord>, StoreError>;
+    async fn list(
+        &self,
+        whose: PrincipalFilter<'_>,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<TaskRecord>, StoreError>;
 
     /// Waits until a task is of another version than `seen`, or gone, whoever changed it. May return early.
     async fn changed(&self, id: &str, seen: u64) -> Result<(), StoreError>;
 
     /// Removes a task with all that belongs to it; says whether it was there.
-    async fn remove(&self, whose: Whose<'_>, id: &str) -> Result<bool, StoreError>;
+    async fn remove(&self, whose: PrincipalFilter<'_>, id: &str) -> Result<bool, StoreError>;
 
     /// Removes tasks that have expired by `now`, and those that a worker reserved whose time has run out or who has
     /// resigned; some hundreds at a time at most. Gives them. Called often: must be cheap when there is nothing to do.
@@ -90,7 +95,7 @@ pub trait TaskStore: Send + Sync + 'static {
     /// gone, has ended, has a job, or is reserved by another worker. `room` is that of [`Room::bytes`].
     async fn enqueue(
         &self,
-        whose: Whose<'_>,
+        whose: PrincipalFilter<'_>,
         id: &str,
         job: &Job,
         worker: &str,

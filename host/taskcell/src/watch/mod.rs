@@ -10,7 +10,7 @@ mod reload;
 use std::collections::BTreeMap;
 use std::fs::{Metadata, metadata};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
 /// Time without a change after which a file counts as written.
+use crate::support::lock;
 const QUIET: Duration = Duration::from_millis(100);
 /// Time after which a file that changes all the time is reported all the same.
 const LONGEST: Duration = Duration::from_secs(2);
@@ -95,7 +96,7 @@ impl FileWatch {
         let (files, folders) = (Arc::clone(&self.files), Arc::clone(&self.folders));
         let found = tokio::task::spawn_blocking(move || {
             // Watched before the look, so that a change after the look wakes the loop.
-            folders.lock().unwrap_or_else(PoisonError::into_inner).watch(&files);
+            lock(&folders).watch(&files);
             files.iter().map(|file| Found::at(file)).collect::<Vec<_>>()
         });
         let found = found.await.unwrap_or_default();

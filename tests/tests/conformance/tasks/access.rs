@@ -112,7 +112,7 @@ async fn expired_tasks_are_removed_unasked() {
             assert!(answer["result"]["task"].is_object(), "{answer}");
         }
         soon(async {
-            while !store.list(Whose::Of("a"), None, 10).await.unwrap().is_empty() {
+            while !store.list(PrincipalFilter::Of("a"), None, 10).await.unwrap().is_empty() {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         })

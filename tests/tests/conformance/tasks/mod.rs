@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use taskcell::Handlers;
 use taskcell::kinds::Kind;
 use taskcell::session::Undeclared;
-use taskcell::tasks::{AuditLog, MemoryStore, RateLimit, TaskStore, Whose};
+use taskcell::tasks::{AuditLog, MemoryStore, PrincipalFilter, RateLimit, TaskStore};
 use taskcell_test_support::conversation::{self, Conversation, request, soon, start};
 use taskcell_test_support::handlers::guest;
 use taskcell_test_support::server::options;

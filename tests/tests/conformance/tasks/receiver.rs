@@ -2,8 +2,8 @@
 
 use taskcell::protocol::types::{CreateMessageResult, RpcError, Task, TaskMetadata, TaskOutput, TaskStatus};
 use taskcell::tasks::{
-    By, Claim, CreateOptions, ExpectedResult, Full, Job, Lease, NewTask, Origin, Outcome, Room, SqliteStore,
-    StoreError, Stored, TaskError, TaskLimits, TaskRecord, Tasks, Transition,
+    Actor, Claim, CreateOptions, ExpectedResult, Full, Job, Lease, NewTask, Outcome, Room, SqliteStore, StoreError,
+    StoreOutcome, TaskError, TaskLimits, TaskOrigin, TaskRecord, Tasks, Transition,
 };
 
 use super::*;
@@ -59,9 +59,9 @@ fn failure() -> RpcError {
 impl Verb {
     async fn on(self, tasks: &Tasks, id: &str) -> Result<Task, TaskError> {
         match self {
-            Self::Update(status) => tasks.update(id, status, None, By::default()).await,
-            Self::Complete => tasks.finish(id, &Ok(said()), By::default()).await,
-            Self::Fail => tasks.finish(id, &Err(failure()), By::default()).await,
+            Self::Update(status) => tasks.update(id, status, None, Actor::default()).await,
+            Self::Complete => tasks.finish(id, &Ok(said()), Actor::default()).await,
+            Self::Fail => tasks.finish(id, &Err(failure()), Actor::default()).await,
             Self::Cancel => tasks.cancel(id).await,
         }
     }
@@ -147,10 +147,10 @@ async fn a_result_is_one_of_its_request() {
             (ExpectedResult::Page, false),
             (ExpectedResult::Form("{}".to_owned()), false),
         ] {
-            let origin = Origin { expects: expects.clone(), ..Origin::default() };
+            let origin = TaskOrigin { expects: expects.clone(), ..TaskOrigin::default() };
             let options = CreateOptions::new(TaskMetadata { ttl: None }, Arc::new(origin));
             let id = tasks.create(options).await.unwrap().task_id;
-            let done = tasks.finish(&id, &Ok(said()), By::default()).await;
+            let done = tasks.finish(&id, &Ok(said()), Actor::default()).await;
             assert_eq!(done.is_ok(), fits, "{expects:?}");
             let status = if fits { Completed } else { Working };
             assert_eq!(tasks.get(&id).await.unwrap().status, status, "{expects:?}");
@@ -182,19 +182,19 @@ impl TaskStore for Failing {
         failed()
     }
 
-    async fn get(&self, _: Whose<'_>, _: &str) -> Given<Option<TaskRecord>> {
+    async fn get(&self, _: PrincipalFilter<'_>, _: &str) -> Given<Option<TaskRecord>> {
         failed()
     }
 
-    async fn outcome(&self, _: Whose<'_>, _: &str) -> Given<Option<Outcome>> {
+    async fn outcome(&self, _: PrincipalFilter<'_>, _: &str) -> Given<Option<Outcome>> {
         failed()
     }
 
-    async fn transition(&self, _: Transition) -> Given<Stored> {
+    async fn transition(&self, _: Transition) -> Given<StoreOutcome> {
         failed()
     }
 
-    async fn list(&self, _: Whose<'_>, _: Option<u64>, _: usize) -> Given<Vec<TaskRecord>> {
+    async fn list(&self, _: PrincipalFilter<'_>, _: Option<u64>, _: usize) -> Given<Vec<TaskRecord>> {
         failed()
     }
 
@@ -202,7 +202,7 @@ impl TaskStore for Failing {
         failed()
     }
 
-    async fn remove(&self, _: Whose<'_>, _: &str) -> Given<bool> {
+    async fn remove(&self, _: PrincipalFilter<'_>, _: &str) -> Given<bool> {
         failed()
     }
 
@@ -214,7 +214,14 @@ impl TaskStore for Failing {
         failed()
     }
 
-    async fn enqueue(&self, _: Whose<'_>, _: &str, _: &Job, _: &str, _: u64) -> Given<Result<Option<Lease>, Full>> {
+    async fn enqueue(
+        &self,
+        _: PrincipalFilter<'_>,
+        _: &str,
+        _: &Job,
+        _: &str,
+        _: u64,
+    ) -> Given<Result<Option<Lease>, Full>> {
         failed()
     }
 

@@ -57,7 +57,7 @@ fn audited(store: &Store, log: &Arc<AuditLog>, principal: &str, limits: TaskLimi
 
 /// A line about one of my tasks.
 fn line(event: &str, task: &str, status: &str) -> Value {
-    let Origin { kind, handler, .. } = &*origin();
+    let TaskOrigin { kind, handler, .. } = &*origin();
     json!({ "event": event, "principal": "me", "task": task, "kind": kind, "handler": handler, "status": status })
 }
 
@@ -68,7 +68,7 @@ pub(super) async fn each_change_is_a_line(store: Store) {
     for (ask, status) in [(Ask::Complete, "completed"), (Ask::Fail, "failed"), (Ask::Cancel, "cancelled")] {
         let id = create(&tasks).await;
         expected.push(line("created", &id, "working"));
-        tasks.update(&id, InputRequired, Some("asking"), By::default()).await.unwrap();
+        tasks.update(&id, InputRequired, Some("asking"), Actor::default()).await.unwrap();
         expected.push(line("changed", &id, "input_required"));
         ask.of(&tasks, &id).await.unwrap();
         expected.push(line("changed", &id, status));

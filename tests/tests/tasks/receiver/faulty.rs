@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use taskcell::tasks::{Full, Lease, Room, StoreError, Stored, Transition};
+use taskcell::tasks::{Full, Lease, Room, StoreError, StoreOutcome, Transition};
 
 use super::*;
 
@@ -102,19 +102,24 @@ impl TaskStore for Faulty {
         self.may("confirm")?.confirm(ids, worker).await
     }
 
-    async fn get(&self, whose: Whose<'_>, id: &str) -> Result<Option<TaskRecord>, StoreError> {
+    async fn get(&self, whose: PrincipalFilter<'_>, id: &str) -> Result<Option<TaskRecord>, StoreError> {
         self.may("get")?.get(whose, id).await
     }
 
-    async fn outcome(&self, whose: Whose<'_>, id: &str) -> Result<Option<Outcome>, StoreError> {
+    async fn outcome(&self, whose: PrincipalFilter<'_>, id: &str) -> Result<Option<Outcome>, StoreError> {
         self.may("outcome")?.outcome(whose, id).await
     }
 
-    async fn transition(&self, change: Transition) -> Result<Stored, StoreError> {
+    async fn transition(&self, change: Transition) -> Result<StoreOutcome, StoreError> {
         self.may("transition")?.transition(change).await
     }
 
-    async fn list(&self, whose: Whose<'_>, after: Option<u64>, limit: usize) -> Result<Vec<TaskRecord>, StoreError> {
+    async fn list(
+        &self,
+        whose: PrincipalFilter<'_>,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<TaskRecord>, StoreError> {
         self.may("list")?.list(whose, after, limit).await
     }
 
@@ -122,7 +127,7 @@ impl TaskStore for Faulty {
         self.may("changed")?.changed(id, seen).await
     }
 
-    async fn remove(&self, whose: Whose<'_>, id: &str) -> Result<bool, StoreError> {
+    async fn remove(&self, whose: PrincipalFilter<'_>, id: &str) -> Result<bool, StoreError> {
         self.may("remove")?.remove(whose, id).await
     }
 
@@ -136,7 +141,7 @@ impl TaskStore for Faulty {
 
     async fn enqueue(
         &self,
-        whose: Whose<'_>,
+        whose: PrincipalFilter<'_>,
         id: &str,
         job: &Job,
         worker: &str,

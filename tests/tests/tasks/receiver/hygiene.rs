@@ -11,12 +11,12 @@ pub(super) async fn what_has_expired_is_swept_away(store: Store) {
     // Ended or not, and with an outcome or not.
     ids.push(tasks.create(wanted(Some(300))).await.unwrap().task_id);
     let ended = tasks.create(wanted(Some(300))).await.unwrap().task_id;
-    tasks.finish(&ended, &Ok(output("x")), By::default()).await.unwrap();
+    tasks.finish(&ended, &Ok(output("x")), Actor::default()).await.unwrap();
     ids.push(ended);
     let stays = create(&tasks).await;
     for id in ids {
-        until(|| async { store.get(Whose::Anyone, &id).await.unwrap().is_none() }).await;
-        assert_eq!(store.outcome(Whose::Anyone, &id).await.unwrap(), None);
+        until(|| async { store.get(PrincipalFilter::Anyone, &id).await.unwrap().is_none() }).await;
+        assert_eq!(store.outcome(PrincipalFilter::Anyone, &id).await.unwrap(), None);
     }
     tasks.get(&stays).await.unwrap();
     tasks.close().await;
@@ -29,5 +29,5 @@ pub(super) async fn more_than_a_portion_is_swept_away(store: Store) {
     }
     let tasks = tasks_with(&store, "me", limits(|limits| limits.tasks = 1));
     create(&tasks).await;
-    assert_eq!(store.list(Whose::Anyone, None, usize::MAX).await.unwrap().len(), 1);
+    assert_eq!(store.list(PrincipalFilter::Anyone, None, usize::MAX).await.unwrap().len(), 1);
 }

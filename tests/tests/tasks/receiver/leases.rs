@@ -85,7 +85,7 @@ pub(super) async fn a_dead_worker_loses_its_work(store: Store) {
 
     let (before, lease) = (alive.get(old.id()).await.unwrap(), old.claim.lease.clone());
     for ask in [Ask::Update(InputRequired), Ask::Complete, Ask::Fail] {
-        let error = ask.by(&dead, old.id(), By::work(&lease)).await.unwrap_err();
+        let error = ask.by(&dead, old.id(), Actor::work(&lease)).await.unwrap_err();
         assert!(matches!(error, TaskError::LeaseLost { .. }), "{ask:?}: {error}");
     }
     assert_eq!(alive.get(old.id()).await.unwrap(), before);
@@ -93,7 +93,7 @@ pub(super) async fn a_dead_worker_loses_its_work(store: Store) {
     old.end.send(Err(failure())).unwrap();
     set(&old.gone).await;
     let lease = new.claim.lease.clone();
-    alive.update(new.id(), InputRequired, Some("mine"), By::work(&lease)).await.unwrap();
+    alive.update(new.id(), InputRequired, Some("mine"), Actor::work(&lease)).await.unwrap();
     let task = alive.get(new.id()).await.unwrap();
     assert_eq!((task.status, task.status_message.as_deref()), (InputRequired, Some("mine")));
     ends_well(&alive, new).await;

@@ -40,7 +40,7 @@ pub(super) async fn a_list_holds_only_what_is_there(store: Store) {
         let id = put(&store, record(MINUTE * 10, ttl)).await;
         kept.extend(stays.then_some(id));
     }
-    tasks.finish(&kept[0], &Ok(output("x")), By::default()).await.unwrap();
+    tasks.finish(&kept[0], &Ok(output("x")), Actor::default()).await.unwrap();
     assert_eq!(pages(&tasks).await, [kept.clone()]);
     for (task, id) in tasks.list(None).await.unwrap().tasks.iter().zip(&kept) {
         assert_eq!(*task, tasks.get(id).await.unwrap());

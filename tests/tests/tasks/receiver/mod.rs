@@ -13,8 +13,8 @@ use serde_json::json;
 use taskcell::protocol::types::TaskStatus::{self, Cancelled, Completed, Failed, InputRequired, Working};
 use taskcell::protocol::types::{RpcError, Task, TaskMetadata, TaskOutput};
 use taskcell::tasks::{
-    By, Claim, CreateOptions, Job, MemoryStore, NewTask, Origin, Outcome, Room, Runner, SqliteStore, TaskError,
-    TaskLimits, TaskRecord, TaskStore, Tasks, Whose, Work,
+    Actor, Claim, CreateOptions, Job, MemoryStore, NewTask, Outcome, PrincipalFilter, Room, Runner, SqliteStore,
+    TaskError, TaskLimits, TaskOrigin, TaskRecord, TaskStore, Tasks, Work,
 };
 use taskcell_test_support::jobs;
 use tokio::sync::{mpsc, oneshot};
@@ -145,8 +145,8 @@ fn limits(set: impl FnOnce(&mut TaskLimits)) -> TaskLimits {
     limits
 }
 
-fn origin() -> Arc<Origin> {
-    Arc::new(Origin { kind: "augmented-sampling".to_owned(), handler: "ab".repeat(32), ..Origin::default() })
+fn origin() -> Arc<TaskOrigin> {
+    Arc::new(TaskOrigin { kind: "augmented-sampling".to_owned(), handler: "ab".repeat(32), ..TaskOrigin::default() })
 }
 
 fn wanted(ttl: Option<u32>) -> CreateOptions {
@@ -321,10 +321,10 @@ enum Ask {
 
 impl Ask {
     async fn of(self, tasks: &Tasks, id: &str) -> Result<Task, TaskError> {
-        self.by(tasks, id, By::default()).await
+        self.by(tasks, id, Actor::default()).await
     }
 
-    async fn by(self, tasks: &Tasks, id: &str, by: By<'_>) -> Result<Task, TaskError> {
+    async fn by(self, tasks: &Tasks, id: &str, by: Actor<'_>) -> Result<Task, TaskError> {
         match self {
             Self::Update(status) => tasks.update(id, status, Some("message"), by).await,
             Self::Complete => tasks.finish(id, &Ok(output("x")), by).await,

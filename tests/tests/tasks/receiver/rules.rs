@@ -48,10 +48,10 @@ pub(super) async fn a_message_about_the_work_ends_with_it(store: Store) {
     let said = Some("thinking");
     for end in [Completed, Failed, Cancelled] {
         let id = create(&tasks).await;
-        tasks.update(&id, Working, said, By::default()).await.unwrap();
+        tasks.update(&id, Working, said, Actor::default()).await.unwrap();
         let ended = match end {
-            Completed => tasks.finish(&id, &Ok(output("done")), By::default()).await,
-            Failed => tasks.finish(&id, &Err(failure()), By::default()).await,
+            Completed => tasks.finish(&id, &Ok(output("done")), Actor::default()).await,
+            Failed => tasks.finish(&id, &Err(failure()), Actor::default()).await,
             _ => tasks.cancel(&id).await,
         };
         let expected = (end == Failed).then(|| failure().message);
@@ -175,14 +175,14 @@ pub(super) async fn every_change_is_told_unless_quiet(store: Store) {
         move |task: &Task| told.lock().unwrap().push(task.clone())
     };
     let tasks = Tasks::new(store, "me", TaskLimits::default(), Box::new(on_change));
-    let mut quietly = By::default();
+    let mut quietly = Actor::default();
     quietly.quiet = true;
     let id = create(&tasks).await;
     let mut expected = Vec::new();
     tasks.update(&id, Working, Some("quiet"), quietly).await.unwrap();
-    expected.push(tasks.update(&id, InputRequired, Some("asking"), By::default()).await.unwrap());
-    expected.push(tasks.update(&id, InputRequired, None, By::default()).await.unwrap());
-    expected.push(tasks.finish(&id, &Err(failure()), By::default()).await.unwrap());
+    expected.push(tasks.update(&id, InputRequired, Some("asking"), Actor::default()).await.unwrap());
+    expected.push(tasks.update(&id, InputRequired, None, Actor::default()).await.unwrap());
+    expected.push(tasks.finish(&id, &Err(failure()), Actor::default()).await.unwrap());
     let quiet = create(&tasks).await;
     tasks.finish(&quiet, &Ok(output("x")), quietly).await.unwrap();
     let cancelled = create(&tasks).await;
@@ -219,11 +219,11 @@ pub(super) async fn the_time_to_live_is_honored_up_to_the_maximum(store: Store) 
         let task = tasks.create(wanted(asked)).await.unwrap();
         assert_eq!(task.ttl, Some(kept), "{what}");
         // What is reported is what is kept.
-        let record = store.get(Whose::Of("me"), &task.task_id).await.unwrap().unwrap();
+        let record = store.get(PrincipalFilter::Of("me"), &task.task_id).await.unwrap().unwrap();
         let expires = record.expires_at().duration_since(record.created_at);
         assert_eq!(expires.as_millis(), kept.into(), "{what}");
         if kept > 1_000 {
-            let task = tasks.update(&task.task_id, Working, None, By::default()).await.unwrap();
+            let task = tasks.update(&task.task_id, Working, None, Actor::default()).await.unwrap();
             assert_eq!(task.ttl, Some(kept), "{what}: a change does not prolong it");
         }
     }
@@ -243,7 +243,7 @@ pub(super) async fn the_poll_interval_is_the_limits_unless_the_handler_names_one
         options.poll_interval = named;
         let task = tasks.create(options).await.unwrap();
         assert_eq!(task.poll_interval, Some(given), "{named:?}");
-        let task = tasks.update(&task.task_id, InputRequired, None, By::default()).await.unwrap();
+        let task = tasks.update(&task.task_id, InputRequired, None, Actor::default()).await.unwrap();
         assert_eq!(task.poll_interval, Some(given), "{named:?}");
     }
 }
@@ -290,7 +290,7 @@ pub(super) async fn there_may_be_too_many_tasks(store: Store) {
     assert_eq!(rpc(tasks.create_with_work(wanted(None), job()).await.unwrap_err()), expected);
     assert_eq!(tasks.list(None).await.unwrap().tasks.len(), 3);
     create(&tasks_with(&store, "you", limits)).await;
-    store.remove(Whose::Of("me"), &ids[1]).await.unwrap();
+    store.remove(PrincipalFilter::Of("me"), &ids[1]).await.unwrap();
     create(&tasks).await;
     assert_eq!(rpc(tasks.create(wanted(None)).await.unwrap_err()), expected);
 }
@@ -321,11 +321,11 @@ pub(super) async fn what_a_task_ends_with_is_checked(store: Store) {
     for (expected, outcome) in table {
         let id = create(&tasks).await;
         let before = tasks.get(&id).await.unwrap();
-        let refused = RpcError::from(tasks.finish(&id, &outcome, By::default()).await.unwrap_err());
+        let refused = RpcError::from(tasks.finish(&id, &outcome, Actor::default()).await.unwrap_err());
         assert_eq!((refused.code, kind(&refused).as_str()), (-32603, expected), "{outcome:?}");
         assert_eq!(tasks.get(&id).await.unwrap(), before, "{outcome:?}");
         // It can still be ended well.
-        tasks.finish(&id, &Ok(output("x")), By::default()).await.unwrap();
+        tasks.finish(&id, &Ok(output("x")), Actor::default()).await.unwrap();
         assert_eq!(tasks.wait(&id).await.unwrap(), Ok(output("x")));
     }
 }
@@ -340,8 +340,8 @@ async fn a_failing_store_is_an_internal_error() {
         tasks.create_with_work(wanted(None), job()).await.unwrap_err(),
         tasks.get("x").await.unwrap_err(),
         tasks.list(None).await.unwrap_err(),
-        tasks.update("x", Working, None, By::default()).await.unwrap_err(),
-        tasks.finish("x", &Ok(output("x")), By::default()).await.unwrap_err(),
+        tasks.update("x", Working, None, Actor::default()).await.unwrap_err(),
+        tasks.finish("x", &Ok(output("x")), Actor::default()).await.unwrap_err(),
         tasks.cancel("x").await.unwrap_err(),
         tasks.wait("x").await.unwrap_err(),
         tasks.spawn("x", job()).await.unwrap_err(),

@@ -44,12 +44,12 @@ pub(super) async fn an_update_does_not_end_a_wait(store: Store) {
         async move { tasks.wait(&id).await }
     });
     for status in [InputRequired, Working, InputRequired] {
-        tasks.update(&id, status, None, By::default()).await.unwrap();
+        tasks.update(&id, status, None, Actor::default()).await.unwrap();
         // Long enough for a wait that is wrong to end.
         tokio::time::sleep(Duration::from_millis(5)).await;
         assert!(!wait.is_finished(), "{status:?} ended it");
     }
-    tasks.finish(&id, &Ok(output("x")), By::default()).await.unwrap();
+    tasks.finish(&id, &Ok(output("x")), Actor::default()).await.unwrap();
     assert_eq!(wait.await.unwrap().unwrap(), Ok(output("x")));
 }
 
@@ -265,7 +265,7 @@ pub(super) async fn an_outcome_is_stored_once_the_store_can(store: Store) {
         faulty.breaks(broken);
         work.end.send(Ok(output("x"))).unwrap();
         faulty.failed(broken[0], 2).await;
-        assert!(!store.get(Whose::Anyone, &id).await.unwrap().unwrap().status.is_final());
+        assert!(!store.get(PrincipalFilter::Anyone, &id).await.unwrap().unwrap().status.is_final());
         faulty.repair();
         assert_eq!(tasks.wait(&id).await.unwrap(), Ok(output("x")));
     }
@@ -275,7 +275,7 @@ pub(super) async fn an_outcome_is_stored_once_the_store_can(store: Store) {
 pub(super) async fn no_work_is_left_behind_by_a_creation_that_is_dropped(store: Store) {
     let faulty = Faulty::new(&store);
     let tasks = tasks_with(&(Arc::clone(&faulty) as Store), "me", TaskLimits::default());
-    let all = || async { store.list(Whose::Anyone, None, 10).await.unwrap().len() };
+    let all = || async { store.list(PrincipalFilter::Anyone, None, 10).await.unwrap().len() };
     let kept = create(&tasks).await;
     faulty.stall();
     for with_work in [true, false] {

@@ -1,12 +1,13 @@
 //! Keys and values in memory, which end with the process.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
 
 use super::quota::Held;
 use super::{KeyValue, KeyValueError, Listed, Quota, sum};
+use crate::support::lock;
 
 /// Keys and values in memory.
 #[derive(Debug, Default)]
@@ -38,7 +39,7 @@ impl MemoryKeyValue {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

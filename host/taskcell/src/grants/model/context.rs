@@ -1,11 +1,12 @@
 //! For whom a model is run, and what it used: the line of the audit log.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use serde::Deserialize;
 
 use crate::kinds::Kind;
 use crate::protocol::types::{CreateMessageRequest, CreateMessageResult, Implementation, Json, RpcError};
+use crate::support::lock;
 use crate::tasks::{AuditLog, ModelCall};
 use crate::text::one_line;
 
@@ -68,13 +69,13 @@ impl ModelContext {
 
     /// Says what the call used, for the audit log. May be called again as more becomes known; the last one counts.
     pub fn report(&self, used: ModelUse) {
-        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = used;
+        *lock(&self.used) = used;
     }
 
     /// What the call was last said to have used.
     #[must_use]
     pub fn used(&self) -> ModelUse {
-        self.used.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.used).clone()
     }
 }
 

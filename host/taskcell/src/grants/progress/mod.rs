@@ -2,10 +2,12 @@
 
 mod host;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use serde::Serialize;
 use serde_json::value::RawValue;
+
+use crate::support::lock;
 
 /// Characters of a progress message that go out.
 const MAX_MESSAGE: usize = 1_000;
@@ -82,7 +84,7 @@ impl Progress {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     pub(crate) fn report(&self, progress: f64, total: Option<f64>, message: Option<String>) {

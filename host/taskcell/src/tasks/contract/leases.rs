@@ -11,7 +11,9 @@ use tokio::task::JoinSet;
 use super::Handle;
 use super::values::*;
 use crate::protocol::types::TaskInput;
-use crate::tasks::{Claim, Full, Job, Lease, NewTask, Room, Stored, TaskRecord, Transition, Whose, Work};
+use crate::tasks::{
+    Claim, Full, Job, Lease, NewTask, PrincipalFilter, Room, StoreOutcome, TaskRecord, Transition, Work,
+};
 
 const FIRST: &str = "first worker";
 const SECOND: &str = "second worker";
@@ -42,8 +44,8 @@ pub(super) async fn a_task_is_made_with_its_job(one: Handle, other: Handle) {
     assert_eq!(other.claim(SOMEBODY, FIRST, 10).await.unwrap(), [], "it is held by this one");
     // A change on the way leaves the lease as it is.
     let step = change(&task);
-    assert_eq!(other.transition(under(&lease, step.clone())).await.unwrap(), Stored::Yes);
-    assert_eq!(one.transition(under(&lease, end(&step.record, custom("{}")))).await.unwrap(), Stored::Yes);
+    assert_eq!(other.transition(under(&lease, step.clone())).await.unwrap(), StoreOutcome::Applied);
+    assert_eq!(one.transition(under(&lease, end(&step.record, custom("{}")))).await.unwrap(), StoreOutcome::Applied);
 
     // One that there is no room for leaves no job behind.
     let refused =
@@ -65,8 +67,11 @@ pub(super) async fn a_job_is_kept_whole(one: Handle, other: Handle) {
         let made = task.record.id.clone();
         one.create(task, NO_LIMIT).await.unwrap().expect("there is room");
         let added = create(&one, record(SOMEBODY)).await.id;
-        let lease =
-            other.enqueue(Whose::Of(SOMEBODY), &added, &job, FIRST, u64::MAX).await.unwrap().expect("there is room");
+        let lease = other
+            .enqueue(PrincipalFilter::Of(SOMEBODY), &added, &job, FIRST, u64::MAX)
+            .await
+            .unwrap()
+            .expect("there is room");
         for lease in [Lease { id: made, worker: FIRST.to_owned(), fence: 1 }, lease.expect("it has none")] {
             one.release(&lease).await.unwrap();
             let claims = other.claim(SOMEBODY, SECOND, 10).await.unwrap();
@@ -79,19 +84,25 @@ pub(super) async fn a_job_is_kept_whole(one: Handle, other: Handle) {
 pub(super) async fn a_job_is_added_once(one: Handle, other: Handle) {
     both_have_time(&one).await;
     let task = create(&one, record(SOMEBODY)).await;
-    let lease =
-        other.enqueue(Whose::Of(SOMEBODY), &task.id, &job(), FIRST, u64::MAX).await.unwrap().expect("there is room");
+    let lease = other
+        .enqueue(PrincipalFilter::Of(SOMEBODY), &task.id, &job(), FIRST, u64::MAX)
+        .await
+        .unwrap()
+        .expect("there is room");
     assert_eq!(lease, Some(Lease { id: task.id.clone(), worker: FIRST.to_owned(), fence: 1 }));
     assert_eq!(one.claim(SOMEBODY, SECOND, 10).await.unwrap(), []);
     let (with_job, _) = create_leased(&one, SOMEBODY, FIRST).await;
     let ended = create(&one, record(SOMEBODY)).await;
-    assert_eq!(one.transition(end(&ended, custom("{}"))).await.unwrap(), Stored::Yes);
+    assert_eq!(one.transition(end(&ended, custom("{}"))).await.unwrap(), StoreOutcome::Applied);
     for store in [&one, &other] {
         for id in [&task.id, &with_job.id, &ended.id, "no such task"] {
-            assert_eq!(store.enqueue(Whose::Anyone, id, &job(), SECOND, u64::MAX).await.unwrap(), Ok(None));
+            assert_eq!(store.enqueue(PrincipalFilter::Anyone, id, &job(), SECOND, u64::MAX).await.unwrap(), Ok(None));
         }
     }
-    assert_eq!(other.transition(under(&lease.expect("it had none"), change(&task))).await.unwrap(), Stored::Yes);
+    assert_eq!(
+        other.transition(under(&lease.expect("it had none"), change(&task))).await.unwrap(),
+        StoreOutcome::Applied
+    );
 }
 
 pub(super) async fn only_the_newest_lease_counts(one: Handle, other: Handle) {
@@ -109,24 +120,24 @@ pub(super) async fn only_the_newest_lease_counts(one: Handle, other: Handle) {
     ];
     let elsewhere = change(&record(SOMEBODY));
     for lease in &wrong {
-        assert_eq!(one.transition(under(lease, change(&task))).await.unwrap(), Stored::Fenced);
+        assert_eq!(one.transition(under(lease, change(&task))).await.unwrap(), StoreOutcome::Fenced);
         // The lease is asked for first; but a task that is gone has none.
         let outdated = Transition { seen: 5, ..change(&task) };
-        assert_eq!(one.transition(under(lease, outdated)).await.unwrap(), Stored::Fenced);
-        assert_eq!(one.transition(under(lease, elsewhere.clone())).await.unwrap(), Stored::Outdated);
+        assert_eq!(one.transition(under(lease, outdated)).await.unwrap(), StoreOutcome::Fenced);
+        assert_eq!(one.transition(under(lease, elsewhere.clone())).await.unwrap(), StoreOutcome::Conflict);
         one.release(lease).await.unwrap();
     }
     // The lease of another task serves as little as none.
     let (_, strange) = create_leased(&one, SOMEBODY, SECOND).await;
-    assert_eq!(one.transition(under(&strange, change(&task))).await.unwrap(), Stored::Fenced);
+    assert_eq!(one.transition(under(&strange, change(&task))).await.unwrap(), StoreOutcome::Fenced);
     assert_eq!(seen(&one, &task.id).await.as_ref(), Some(&task));
 
     let outdated = Transition { seen: 5, ..change(&task) };
-    assert_eq!(one.transition(under(&second, outdated)).await.unwrap(), Stored::Outdated);
-    assert_eq!(one.transition(under(&second, change(&task))).await.unwrap(), Stored::Yes);
+    assert_eq!(one.transition(under(&second, outdated)).await.unwrap(), StoreOutcome::Conflict);
+    assert_eq!(one.transition(under(&second, change(&task))).await.unwrap(), StoreOutcome::Applied);
     // Where no lease is shown, none is asked for: whoever cancels has none.
     let task = seen(&one, &task.id).await.expect("it is there");
-    assert_eq!(other.transition(end(&task, custom("{}"))).await.unwrap(), Stored::Yes);
+    assert_eq!(other.transition(end(&task, custom("{}"))).await.unwrap(), StoreOutcome::Applied);
 }
 
 pub(super) async fn a_job_ends_with_its_task(one: Handle, other: Handle) {
@@ -135,9 +146,9 @@ pub(super) async fn a_job_ends_with_its_task(one: Handle, other: Handle) {
     let (free, free_lease) = create_leased(&one, SOMEBODY, FIRST).await;
     other.release(&free_lease).await.unwrap();
     for task in [&held, &free] {
-        assert_eq!(other.transition(end(task, custom("{}"))).await.unwrap(), Stored::Yes);
+        assert_eq!(other.transition(end(task, custom("{}"))).await.unwrap(), StoreOutcome::Applied);
     }
-    assert_eq!(one.transition(under(&lease, change(&held))).await.unwrap(), Stored::Fenced);
+    assert_eq!(one.transition(under(&lease, change(&held))).await.unwrap(), StoreOutcome::Fenced);
     one.release(&lease).await.unwrap();
     one.resign(FIRST).await.unwrap();
     assert_eq!(other.claim(SOMEBODY, SECOND, 10).await.unwrap(), []);
@@ -227,7 +238,7 @@ pub(super) async fn a_lease_is_given_back(one: Handle, other: Handle) {
     both_have_time(&one).await;
     let (task, first) = create_leased(&one, SOMEBODY, FIRST).await;
     one.release(&first).await.unwrap();
-    assert_eq!(one.transition(under(&first, change(&task))).await.unwrap(), Stored::Fenced, "it was given back");
+    assert_eq!(one.transition(under(&first, change(&task))).await.unwrap(), StoreOutcome::Fenced, "it was given back");
     let second = other.claim(SOMEBODY, SECOND, 10).await.unwrap().remove(0).lease;
     assert_eq!(second.fence, 2);
     // Given back again, it is not the newest any more.
@@ -245,7 +256,7 @@ pub(super) async fn a_worker_resigns(one: Handle, other: Handle) {
     let (_, kept) = create_leased(&one, SOMEBODY, SECOND).await;
     other.resign("a worker that nobody knows").await.unwrap();
     one.resign(FIRST).await.unwrap();
-    assert_eq!(other.transition(under(&first, change(&task))).await.unwrap(), Stored::Fenced);
+    assert_eq!(other.transition(under(&first, change(&task))).await.unwrap(), StoreOutcome::Fenced);
     let claims = other.claim(SOMEBODY, SECOND, 10).await.unwrap();
     assert_eq!(ids(&claims), [task.id.as_str()]);
     assert_eq!(claims[0].lease.fence, 2);
@@ -267,7 +278,7 @@ pub(super) async fn work_of_a_worker_that_is_gone_is_not_lost(one: Handle, other
     for worker in [FIRST, "late"] {
         made.push(create_leased(&one, SOMEBODY, worker).await.0.id);
         let task = create(&one, record(SOMEBODY)).await;
-        one.enqueue(Whose::Anyone, &task.id, &job(), worker, u64::MAX)
+        one.enqueue(PrincipalFilter::Anyone, &task.id, &job(), worker, u64::MAX)
             .await
             .unwrap()
             .expect("there is room")

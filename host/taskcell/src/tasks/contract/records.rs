@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::Handle;
 use super::values::*;
 use crate::protocol::types::TaskStatus;
-use crate::tasks::{NewTask, Origin, Room, Stored, TaskRecord, Whose, Work};
+use crate::tasks::{NewTask, PrincipalFilter, Room, StoreOutcome, TaskOrigin, TaskRecord, Work};
 use crate::validation::ExpectedResult;
 
 pub(super) async fn each_field_is_kept(one: Handle, other: Handle) {
@@ -27,7 +27,7 @@ pub(super) async fn each_field_is_kept(one: Handle, other: Handle) {
         TaskRecord { status_message: Some("x".repeat(1 << 20)), ..record(&"p".repeat(10_000)) },
     ];
     for odd in ODD {
-        let origin = Origin {
+        let origin = TaskOrigin {
             kind: (*odd).to_owned(),
             handler: (*odd).to_owned(),
             expects: ExpectedResult::Form(format!("{odd}{{\"a\": 1.0}}\n")),
@@ -35,18 +35,21 @@ pub(super) async fn each_field_is_kept(one: Handle, other: Handle) {
         records.push(TaskRecord { status_message: Some((*odd).to_owned()), origin: origin.into(), ..record(odd) });
     }
     for expects in [ExpectedResult::Anything, ExpectedResult::Page] {
-        let origin = Origin { kind: String::new(), handler: String::new(), expects };
+        let origin = TaskOrigin { kind: String::new(), handler: String::new(), expects };
         records.push(TaskRecord { origin: origin.into(), ..record(SOMEBODY) });
     }
     for record in records {
         let record = create(&one, record).await;
-        assert_eq!(other.get(Whose::Of(&record.principal), &record.id).await.unwrap().as_ref(), Some(&record));
-        assert_eq!(other.outcome(Whose::Anyone, &record.id).await.unwrap(), None);
-        let listed = other.list(Whose::Anyone, Some(record.sequence - 1), 2).await.unwrap();
+        assert_eq!(
+            other.get(PrincipalFilter::Of(&record.principal), &record.id).await.unwrap().as_ref(),
+            Some(&record)
+        );
+        assert_eq!(other.outcome(PrincipalFilter::Anyone, &record.id).await.unwrap(), None);
+        let listed = other.list(PrincipalFilter::Anyone, Some(record.sequence - 1), 2).await.unwrap();
         assert_eq!(listed, slice::from_ref(&record));
         // A change keeps all of it, too.
         let change = change(&record);
-        assert_eq!(other.transition(change.clone()).await.unwrap(), Stored::Yes);
+        assert_eq!(other.transition(change.clone()).await.unwrap(), StoreOutcome::Applied);
         assert_eq!(seen(&one, &record.id).await, Some(change.record));
     }
 }
@@ -62,9 +65,9 @@ pub(super) async fn places_are_given_in_the_order_of_creation(one: Handle, other
         let second = create(store, TaskRecord { created_at, ..record(SOMEBODY) }).await;
         assert!(second.sequence > first.sequence);
         last = second.sequence;
-        assert!(remover.remove(Whose::Anyone, &second.id).await.unwrap());
+        assert!(remover.remove(PrincipalFilter::Anyone, &second.id).await.unwrap());
     }
-    let listed = one.list(Whose::Anyone, None, 100).await.unwrap();
+    let listed = one.list(PrincipalFilter::Anyone, None, 100).await.unwrap();
     assert_eq!(listed.len(), 20);
     assert!(listed.is_sorted_by_key(|record| record.sequence));
 }
@@ -75,7 +78,7 @@ pub(super) async fn an_id_is_given_once(one: Handle, other: Handle) {
     let refused = other.create(NewTask { record: again, work: Work::None }, NO_LIMIT).await;
     assert!(refused.is_err(), "the id of another task was taken: {refused:?}");
     assert_eq!(seen(&one, &first.id).await, Some(first));
-    assert_eq!(one.list(Whose::Of("another"), None, 10).await.unwrap(), []);
+    assert_eq!(one.list(PrincipalFilter::Of("another"), None, 10).await.unwrap(), []);
     // Nothing of it counts.
     assert!(
         one.create(NewTask { record: record("another"), work: Work::None }, Room::for_tasks(1)).await.unwrap().is_ok()
@@ -93,7 +96,7 @@ pub(super) async fn the_limit_is_exact(one: Handle, other: Handle) {
     let places: Vec<u64> = creating.join_all().await.into_iter().flatten().collect();
     assert_eq!(places.len(), limit);
     assert_eq!(places.iter().collect::<BTreeSet<_>>().len(), limit, "a place was given twice");
-    let listed = other.list(Whose::Of(SOMEBODY), None, 100).await.unwrap();
+    let listed = other.list(PrincipalFilter::Of(SOMEBODY), None, 100).await.unwrap();
     assert_eq!(listed.len(), limit);
 
     let room = async |limit: usize| {
@@ -109,9 +112,9 @@ pub(super) async fn the_limit_is_exact(one: Handle, other: Handle) {
             .is_ok()
     );
     // The end of a task makes no room; its removal does.
-    assert_eq!(one.transition(end(&listed[0], custom("{}"))).await.unwrap(), Stored::Yes);
+    assert_eq!(one.transition(end(&listed[0], custom("{}"))).await.unwrap(), StoreOutcome::Applied);
     assert!(!room(limit).await);
-    assert!(one.remove(Whose::Of(SOMEBODY), &listed[0].id).await.unwrap());
+    assert!(one.remove(PrincipalFilter::Of(SOMEBODY), &listed[0].id).await.unwrap());
     assert!(room(limit).await);
     assert!(!room(limit).await);
     assert!(room(limit + 1).await);
@@ -120,18 +123,18 @@ pub(super) async fn the_limit_is_exact(one: Handle, other: Handle) {
 pub(super) async fn a_change_is_made_from_the_last_version(one: Handle, other: Handle) {
     let first = create(&one, record(SOMEBODY)).await;
     let second = change(&first);
-    assert_eq!(other.transition(second.clone()).await.unwrap(), Stored::Yes);
+    assert_eq!(other.transition(second.clone()).await.unwrap(), StoreOutcome::Applied);
     assert_eq!(seen(&one, &first.id).await.as_ref(), Some(&second.record));
     // From a version that is past, from one that is yet to come, and of a task that is not there.
     let (mut late, mut early) = (change(&first), change(&second.record));
     late.record.status_message = Some("late".to_owned());
     early.seen += 1;
     for outdated in [late, early, change(&record(SOMEBODY))] {
-        assert_eq!(one.transition(outdated).await.unwrap(), Stored::Outdated);
+        assert_eq!(one.transition(outdated).await.unwrap(), StoreOutcome::Conflict);
     }
     let mut foreign = change(&second.record);
     foreign.record.principal = "another".into();
-    assert_eq!(one.transition(foreign).await.unwrap(), Stored::Outdated);
+    assert_eq!(one.transition(foreign).await.unwrap(), StoreOutcome::Conflict);
     assert_eq!(seen(&other, &first.id).await, Some(second.record));
 }
 
@@ -145,30 +148,30 @@ pub(super) async fn one_of_many_changes_wins(one: Handle, other: Handle) {
         changing.spawn(async move { (store.transition(change.clone()).await.unwrap(), change.record) });
     }
     let changed = changing.join_all().await;
-    let (won, lost): (Vec<_>, Vec<_>) = changed.into_iter().partition(|(stored, _)| *stored == Stored::Yes);
+    let (won, lost): (Vec<_>, Vec<_>) = changed.into_iter().partition(|(stored, _)| *stored == StoreOutcome::Applied);
     assert_eq!(won.len(), 1);
-    assert!(lost.iter().all(|(stored, _)| *stored == Stored::Outdated));
+    assert!(lost.iter().all(|(stored, _)| *stored == StoreOutcome::Conflict));
     assert_eq!(seen(&one, &first.id).await.as_ref(), Some(&won[0].1));
 }
 
 pub(super) async fn an_outcome_is_kept_as_it_goes_out(one: Handle, other: Handle) {
     for outcome in outcomes() {
         let task = create(&one, record(SOMEBODY)).await;
-        assert_eq!(other.outcome(Whose::Of(SOMEBODY), &task.id).await.unwrap(), None);
-        assert_eq!(one.transition(end(&task, outcome.clone())).await.unwrap(), Stored::Yes);
-        assert_eq!(other.outcome(Whose::Of(SOMEBODY), &task.id).await.unwrap(), Some(outcome.clone()));
-        assert_eq!(one.outcome(Whose::Anyone, &task.id).await.unwrap(), Some(outcome));
+        assert_eq!(other.outcome(PrincipalFilter::Of(SOMEBODY), &task.id).await.unwrap(), None);
+        assert_eq!(one.transition(end(&task, outcome.clone())).await.unwrap(), StoreOutcome::Applied);
+        assert_eq!(other.outcome(PrincipalFilter::Of(SOMEBODY), &task.id).await.unwrap(), Some(outcome.clone()));
+        assert_eq!(one.outcome(PrincipalFilter::Anyone, &task.id).await.unwrap(), Some(outcome));
     }
 }
 
 pub(super) async fn an_outcome_does_not_change(one: Handle, other: Handle) {
     let task = create(&one, record(SOMEBODY)).await;
     let ended = end(&task, custom("{\"first\":true}"));
-    assert_eq!(one.transition(ended.clone()).await.unwrap(), Stored::Yes);
+    assert_eq!(one.transition(ended.clone()).await.unwrap(), StoreOutcome::Applied);
     // Work that ends after the task was ended.
     for store in [&one, &other] {
-        assert_eq!(store.transition(end(&task, custom("{\"first\":false}"))).await.unwrap(), Stored::Outdated);
-        assert_eq!(store.outcome(Whose::Anyone, &task.id).await.unwrap(), ended.outcome);
+        assert_eq!(store.transition(end(&task, custom("{\"first\":false}"))).await.unwrap(), StoreOutcome::Conflict);
+        assert_eq!(store.outcome(PrincipalFilter::Anyone, &task.id).await.unwrap(), ended.outcome);
         assert_eq!(seen(store, &task.id).await.as_ref(), Some(&ended.record));
     }
 }
@@ -181,8 +184,10 @@ pub(super) async fn a_list_is_paged(one: Handle, other: Handle) {
     }
     // A task that goes leaves a gap, and its place is no stranger for what comes after it.
     let gone = all.remove(12);
-    assert!(one.remove(Whose::Anyone, &gone.id).await.unwrap());
-    for whose in [Whose::Of("a"), Whose::Of("b"), Whose::Anyone, Whose::Of("nobody")] {
+    assert!(one.remove(PrincipalFilter::Anyone, &gone.id).await.unwrap());
+    for whose in
+        [PrincipalFilter::Of("a"), PrincipalFilter::Of("b"), PrincipalFilter::Anyone, PrincipalFilter::Of("nobody")]
+    {
         let expected: Vec<_> = all.iter().filter(|task| whose.includes(&task.principal)).cloned().collect();
         for page in [1, 2, 7, 24, 100] {
             let (mut listed, mut after) = (Vec::new(), None);
@@ -208,14 +213,14 @@ pub(super) async fn a_principal_sees_its_own(one: Handle, other: Handle) {
     let mut tasks = Vec::new();
     for principal in ODD {
         let task = create(&one, record(principal)).await;
-        assert_eq!(one.transition(end(&task, custom("{}"))).await.unwrap(), Stored::Yes);
+        assert_eq!(one.transition(end(&task, custom("{}"))).await.unwrap(), StoreOutcome::Applied);
         tasks.push(create(&one, record(principal)).await);
         tasks.push(seen(&one, &task.id).await.expect("it was just stored"));
     }
     let worker = "worker";
     assert!(one.renew(worker, LONG).await.unwrap());
     for principal in ODD {
-        let whose = Whose::Of(principal);
+        let whose = PrincipalFilter::Of(principal);
         let listed = other.list(whose, None, 100).await.unwrap();
         assert_eq!(listed.len(), 2, "{principal:?}");
         assert!(listed.iter().all(|task| *task.principal == **principal), "{principal:?}");
@@ -227,8 +232,8 @@ pub(super) async fn a_principal_sees_its_own(one: Handle, other: Handle) {
         }
     }
     for task in tasks {
-        assert_eq!(other.get(Whose::Of(&task.principal), &task.id).await.unwrap().as_ref(), Some(&task));
-        assert_eq!(other.get(Whose::Anyone, &task.id).await.unwrap(), Some(task));
+        assert_eq!(other.get(PrincipalFilter::Of(&task.principal), &task.id).await.unwrap().as_ref(), Some(&task));
+        assert_eq!(other.get(PrincipalFilter::Anyone, &task.id).await.unwrap(), Some(task));
     }
 }
 
@@ -237,14 +242,14 @@ pub(super) async fn what_is_removed_is_gone(one: Handle, other: Handle) {
     assert!(one.renew(worker, LONG).await.unwrap() && one.renew(next, LONG).await.unwrap());
     let (task, _) = create_leased(&one, SOMEBODY, worker).await;
     let kept = create(&one, record(SOMEBODY)).await;
-    assert!(other.remove(Whose::Of(SOMEBODY), &task.id).await.unwrap());
+    assert!(other.remove(PrincipalFilter::Of(SOMEBODY), &task.id).await.unwrap());
     for store in [&one, &other] {
         assert_eq!(seen(store, &task.id).await, None);
-        assert_eq!(store.outcome(Whose::Anyone, &task.id).await.unwrap(), None);
-        assert_eq!(store.list(Whose::Anyone, None, 10).await.unwrap(), slice::from_ref(&kept));
-        assert_eq!(store.transition(change(&task)).await.unwrap(), Stored::Outdated);
-        assert!(!store.remove(Whose::Anyone, &task.id).await.unwrap());
-        assert_eq!(store.enqueue(Whose::Anyone, &task.id, &job(), worker, u64::MAX).await.unwrap(), Ok(None));
+        assert_eq!(store.outcome(PrincipalFilter::Anyone, &task.id).await.unwrap(), None);
+        assert_eq!(store.list(PrincipalFilter::Anyone, None, 10).await.unwrap(), slice::from_ref(&kept));
+        assert_eq!(store.transition(change(&task)).await.unwrap(), StoreOutcome::Conflict);
+        assert!(!store.remove(PrincipalFilter::Anyone, &task.id).await.unwrap());
+        assert_eq!(store.enqueue(PrincipalFilter::Anyone, &task.id, &job(), worker, u64::MAX).await.unwrap(), Ok(None));
     }
     one.resign(worker).await.unwrap();
     assert_eq!(one.claim(SOMEBODY, next, 10).await.unwrap(), [], "its work is still there");
@@ -271,7 +276,7 @@ pub(super) async fn what_has_expired_is_removed(one: Handle, other: Handle) {
     let mut removed = other.remove_expired(after(30_000_000)).await.unwrap();
     removed.sort_by_key(|record| record.sequence);
     assert_eq!(removed, [third, second]);
-    assert_eq!(one.list(Whose::Anyone, None, 10).await.unwrap(), slice::from_ref(&forever));
+    assert_eq!(one.list(PrincipalFilter::Anyone, None, 10).await.unwrap(), slice::from_ref(&forever));
 
     // There is room again.
     let mut room = Vec::new();
@@ -284,7 +289,7 @@ pub(super) async fn what_has_expired_is_removed(one: Handle, other: Handle) {
     // A change that shortens the time counts.
     let mut shorter = change(&forever);
     shorter.record.ttl = Duration::ZERO;
-    assert_eq!(one.transition(shorter.clone()).await.unwrap(), Stored::Yes);
+    assert_eq!(one.transition(shorter.clone()).await.unwrap(), StoreOutcome::Applied);
     assert_eq!(other.remove_expired(start).await.unwrap(), [shorter.record]);
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::Handle;
 use super::values::*;
-use crate::tasks::{Lease, NewTask, Stored, TaskRecord, Whose, Work};
+use crate::tasks::{Lease, NewTask, PrincipalFilter, StoreOutcome, TaskRecord, Work};
 
 const MAKER: &str = "maker";
 const NEXT: &str = "next";
@@ -33,7 +33,7 @@ async fn lose(store: &Handle, other: &Handle) -> Vec<TaskRecord> {
 pub(super) async fn a_task_that_is_confirmed_stays(one: Handle, other: Handle) {
     both_have_time(&one).await;
     let (task, gone) = (reserve(&one, MAKER).await, reserve(&one, MAKER).await);
-    assert_eq!(other.get(Whose::Of(SOMEBODY), &task.id).await.unwrap().as_ref(), Some(&task), "it is there");
+    assert_eq!(other.get(PrincipalFilter::Of(SOMEBODY), &task.id).await.unwrap().as_ref(), Some(&task), "it is there");
     assert_eq!(other.remove_expired(Timestamp::now()).await.unwrap(), [], "its maker lives");
     one.confirm(&[task.id.clone(), "no such task".to_owned()], MAKER).await.unwrap();
     assert_eq!(lose(&one, &other).await, [gone]);
@@ -45,10 +45,10 @@ pub(super) async fn a_task_that_gets_its_job_stays(one: Handle, other: Handle) {
     let task = reserve(&one, MAKER).await;
     // A reservation is no work: nobody else gets it, whatever becomes of the maker.
     assert_eq!(other.claim(SOMEBODY, NEXT, 10).await.unwrap(), []);
-    let lease = one.enqueue(Whose::Of(SOMEBODY), &task.id, &job(), MAKER, u64::MAX).await.unwrap();
+    let lease = one.enqueue(PrincipalFilter::Of(SOMEBODY), &task.id, &job(), MAKER, u64::MAX).await.unwrap();
     let lease = lease.expect("there is room").expect("it is reserved by this one");
     assert_eq!(lease, Lease { id: task.id.clone(), worker: MAKER.to_owned(), fence: 1 });
-    assert_eq!(one.enqueue(Whose::Anyone, &task.id, &job(), MAKER, u64::MAX).await.unwrap(), Ok(None));
+    assert_eq!(one.enqueue(PrincipalFilter::Anyone, &task.id, &job(), MAKER, u64::MAX).await.unwrap(), Ok(None));
     // To confirm it is of no effect on its job.
     one.confirm(slice::from_ref(&task.id), MAKER).await.unwrap();
     assert_eq!(lose(&one, &other).await, []);
@@ -71,21 +71,21 @@ pub(super) async fn a_task_whose_maker_is_lost_goes(one: Handle, other: Handle) 
     // A task that its maker has ended is a task like any other.
     assert!(one.renew(NEXT, LONG).await.unwrap());
     let ended = reserve(&one, NEXT).await;
-    assert_eq!(one.transition(end(&ended, custom("{}"))).await.unwrap(), Stored::Yes);
+    assert_eq!(one.transition(end(&ended, custom("{}"))).await.unwrap(), StoreOutcome::Applied);
     one.resign(NEXT).await.unwrap();
     assert_eq!(other.remove_expired(Timestamp::now()).await.unwrap(), []);
-    assert_eq!(one.list(Whose::Anyone, None, 10).await.unwrap().len(), 1);
+    assert_eq!(one.list(PrincipalFilter::Anyone, None, 10).await.unwrap().len(), 1);
 }
 
 pub(super) async fn a_reservation_is_its_makers(one: Handle, other: Handle) {
     both_have_time(&one).await;
     let task = reserve(&one, MAKER).await;
     other.confirm(slice::from_ref(&task.id), NEXT).await.unwrap();
-    assert_eq!(other.enqueue(Whose::Anyone, &task.id, &job(), NEXT, u64::MAX).await.unwrap(), Ok(None));
+    assert_eq!(other.enqueue(PrincipalFilter::Anyone, &task.id, &job(), NEXT, u64::MAX).await.unwrap(), Ok(None));
     assert_eq!(lose(&one, &other).await, slice::from_ref(&task));
     // Neither of its words reaches a task that is gone.
     one.confirm(slice::from_ref(&task.id), MAKER).await.unwrap();
-    assert_eq!(one.enqueue(Whose::Anyone, &task.id, &job(), MAKER, u64::MAX).await.unwrap(), Ok(None));
-    assert_eq!(one.list(Whose::Anyone, None, 10).await.unwrap(), []);
+    assert_eq!(one.enqueue(PrincipalFilter::Anyone, &task.id, &job(), MAKER, u64::MAX).await.unwrap(), Ok(None));
+    assert_eq!(one.list(PrincipalFilter::Anyone, None, 10).await.unwrap(), []);
     assert_eq!(other.claim(SOMEBODY, NEXT, 10).await.unwrap(), []);
 }

@@ -7,7 +7,10 @@ use tokio::task::JoinSet;
 use super::Handle;
 use super::values::*;
 use crate::protocol::types::TaskInput;
-use crate::tasks::{Full, Job, NewTask, Origin, Outcome, Room, Stored, TaskRecord, Transition, Whose, Work, json_size};
+use crate::tasks::{
+    Full, Job, NewTask, Outcome, PrincipalFilter, Room, StoreOutcome, TaskOrigin, TaskRecord, Transition, Work,
+    json_size,
+};
 
 const WORKER: &str = "worker";
 
@@ -32,7 +35,7 @@ async fn fits(store: &Handle, bytes: u64) -> bool {
     let id = task.record.id.clone();
     let made = store.create(task, Room { tasks: 1_000, bytes }).await.unwrap();
     assert!(made.is_ok() || made == Err(Full::Bytes), "{made:?}");
-    made.is_ok() && store.remove(Whose::Anyone, &id).await.unwrap()
+    made.is_ok() && store.remove(PrincipalFilter::Anyone, &id).await.unwrap()
 }
 
 /// The end of a task where all may come to so many bytes.
@@ -49,7 +52,7 @@ pub(super) async fn what_is_kept_is_bounded(one: Handle, other: Handle) {
         assert_eq!(created.is_ok(), made, "{bytes} of {size}: {created:?}");
     }
     // Nothing is left of those that were refused, and others have room of their own.
-    assert_eq!(other.list(Whose::Anyone, None, 10).await.unwrap().len(), 1);
+    assert_eq!(other.list(PrincipalFilter::Anyone, None, 10).await.unwrap().len(), 1);
     let others = NewTask { record: record("another"), ..with(&job) };
     assert!(other.create(others, Room { tasks: 10, bytes: size }).await.unwrap().is_ok());
     assert!(!fits(&other, size).await && fits(&other, size + origin()).await);
@@ -57,17 +60,17 @@ pub(super) async fn what_is_kept_is_bounded(one: Handle, other: Handle) {
     // Work that is added later counts, and what a task ended with.
     let task = create(&one, record(SOMEBODY)).await;
     for (room, expected) in [(2 * size - 1, false), (2 * size, true)] {
-        let added = other.enqueue(Whose::Of(SOMEBODY), &task.id, &job, WORKER, room).await.unwrap();
+        let added = other.enqueue(PrincipalFilter::Of(SOMEBODY), &task.id, &job, WORKER, room).await.unwrap();
         assert_eq!(added.is_ok_and(|lease| lease.is_some()), expected, "{room}");
     }
     let plain = create(&one, record(SOMEBODY)).await;
     let result = custom(&format!("{{\"a\":\"{}\"}}", "x".repeat(5_000)));
     let room = 2 * size + origin() + json_size(&result).expect("JSON");
-    assert_eq!(other.transition(end_within(&plain, result.clone(), room - 1)).await.unwrap(), Stored::Full);
+    assert_eq!(other.transition(end_within(&plain, result.clone(), room - 1)).await.unwrap(), StoreOutcome::Full);
     assert_eq!(seen(&one, &plain.id).await.as_ref(), Some(&plain), "it is as it was");
-    assert_eq!(other.transition(end_within(&plain, result, room)).await.unwrap(), Stored::Yes);
+    assert_eq!(other.transition(end_within(&plain, result, room)).await.unwrap(), StoreOutcome::Applied);
     // What makes all of it less is taken, however little room there is.
-    assert_eq!(one.transition(end_within(&task, custom("{}"), 0)).await.unwrap(), Stored::Yes);
+    assert_eq!(one.transition(end_within(&task, custom("{}"), 0)).await.unwrap(), StoreOutcome::Applied);
 }
 
 pub(super) async fn what_goes_makes_room(one: Handle, other: Handle) {
@@ -85,11 +88,11 @@ pub(super) async fn what_goes_makes_room(one: Handle, other: Handle) {
     // The end of a task takes its work away, its removal all of it.
     let outcome = custom("{}");
     let left = origin() + json_size(&outcome).expect("JSON");
-    assert_eq!(other.transition(end(&ended, outcome)).await.unwrap(), Stored::Yes);
+    assert_eq!(other.transition(end(&ended, outcome)).await.unwrap(), StoreOutcome::Applied);
     assert!(!fits(&one, left + size + origin() - 1).await && fits(&one, left + size + origin()).await);
-    assert!(other.remove(Whose::Anyone, &id).await.unwrap());
+    assert!(other.remove(PrincipalFilter::Anyone, &id).await.unwrap());
     assert!(!fits(&one, left + origin() - 1).await && fits(&one, left + origin()).await);
-    assert!(one.remove(Whose::Anyone, &ended.id).await.unwrap());
+    assert!(one.remove(PrincipalFilter::Anyone, &ended.id).await.unwrap());
     assert!(fits(&other, origin()).await && !fits(&other, origin() - 1).await);
     // What has expired counts until it is removed.
     let brief = TaskRecord { ttl: std::time::Duration::ZERO, ..record(SOMEBODY) };
@@ -100,7 +103,7 @@ pub(super) async fn what_goes_makes_room(one: Handle, other: Handle) {
 }
 
 pub(super) async fn the_bound_is_exact(one: Handle, other: Handle) {
-    let made_from = Arc::new(Origin { handler: "x".repeat(1_000), ..Origin::default() });
+    let made_from = Arc::new(TaskOrigin { handler: "x".repeat(1_000), ..TaskOrigin::default() });
     let size = json_size(&*made_from).expect("JSON");
     let mut creating = JoinSet::new();
     for turn in 0..50 {

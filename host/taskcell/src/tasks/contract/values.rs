@@ -9,7 +9,7 @@ use super::Handle;
 use crate::protocol::types::{
     Implementation, ProgressToken, RequestContext, RpcError, TaskInput, TaskOutput, TaskStatus,
 };
-use crate::tasks::{Job, Lease, NewTask, Origin, Outcome, Room, TaskRecord, Transition, Whose, Work};
+use crate::tasks::{Job, Lease, NewTask, Outcome, PrincipalFilter, Room, TaskOrigin, TaskRecord, Transition, Work};
 use crate::validation::ExpectedResult;
 
 /// A time that nothing runs out in while a case runs.
@@ -47,7 +47,7 @@ pub(super) fn record(principal: &str) -> TaskRecord {
         principal: principal.into(),
         id: uuid::Uuid::new_v4().to_string(),
         sequence: 0,
-        origin: Arc::new(Origin {
+        origin: Arc::new(TaskOrigin {
             kind: "augmented-sampling".to_owned(),
             handler: "0".repeat(64),
             expects: ExpectedResult::Sampling,
@@ -152,5 +152,5 @@ pub(super) fn outcomes() -> Vec<Outcome> {
 
 /// The record as a handle sees it.
 pub(super) async fn seen(store: &Handle, id: &str) -> Option<TaskRecord> {
-    store.get(Whose::Anyone, id).await.unwrap()
+    store.get(PrincipalFilter::Anyone, id).await.unwrap()
 }

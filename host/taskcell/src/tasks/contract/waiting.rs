@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 
 use super::Handle;
 use super::values::*;
-use crate::tasks::{Stored, TaskRecord, Whose};
+use crate::tasks::{PrincipalFilter, StoreOutcome, TaskRecord};
 
 /// Waits until a task is of another version, or gone: a store may return early, so this looks.
 async fn wait(store: Handle, task: TaskRecord) -> Option<TaskRecord> {
@@ -37,14 +37,14 @@ pub(super) async fn a_change_wakes(one: Handle, other: Handle) {
         tokio::task::yield_now().await;
         let change = change(&task);
         task = change.record.clone();
-        assert_eq!(store.transition(change).await.unwrap(), Stored::Yes);
+        assert_eq!(store.transition(change).await.unwrap(), StoreOutcome::Applied);
         for woken in waiting.join_all().await {
             assert_eq!(woken.as_ref(), Some(&task));
         }
     }
     let waiting = waiters(&one, &other, &task);
     let ended = end(&task, custom("{}"));
-    assert_eq!(other.transition(ended.clone()).await.unwrap(), Stored::Yes);
+    assert_eq!(other.transition(ended.clone()).await.unwrap(), StoreOutcome::Applied);
     for woken in waiting.join_all().await {
         assert_eq!(woken.as_ref(), Some(&ended.record));
     }
@@ -53,7 +53,7 @@ pub(super) async fn a_change_wakes(one: Handle, other: Handle) {
 pub(super) async fn the_end_of_a_task_wakes(one: Handle, other: Handle) {
     let task = create(&one, record(SOMEBODY)).await;
     let waiting = waiters(&one, &other, &task);
-    assert!(one.remove(Whose::Anyone, &task.id).await.unwrap());
+    assert!(one.remove(PrincipalFilter::Anyone, &task.id).await.unwrap());
     assert!(waiting.join_all().await.iter().all(Option::is_none));
 
     let task = create(&one, TaskRecord { ttl: Duration::ZERO, ..record(SOMEBODY) }).await;
@@ -64,7 +64,7 @@ pub(super) async fn the_end_of_a_task_wakes(one: Handle, other: Handle) {
 
 pub(super) async fn what_has_changed_is_not_waited_for(one: Handle, other: Handle) {
     let task = create(&one, record(SOMEBODY)).await;
-    assert_eq!(one.transition(change(&task)).await.unwrap(), Stored::Yes);
+    assert_eq!(one.transition(change(&task)).await.unwrap(), StoreOutcome::Applied);
     for store in [&one, &other] {
         store.changed(&task.id, task.version).await.unwrap();
         store.changed(&task.id, u64::MAX >> 1).await.unwrap();
@@ -92,7 +92,7 @@ pub(super) async fn no_change_is_missed(one: Handle, other: Handle) {
         let change = change(&task);
         task = change.record.clone();
         let store = if task.version % 2 == 0 { &one } else { &other };
-        assert_eq!(store.transition(change).await.unwrap(), Stored::Yes);
+        assert_eq!(store.transition(change).await.unwrap(), StoreOutcome::Applied);
     }
     following.join_all().await;
 }

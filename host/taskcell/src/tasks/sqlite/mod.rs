@@ -35,7 +35,8 @@ use jiff::Timestamp;
 use sqlx::SqlitePool;
 
 use super::{
-    Claim, Full, Job, Lease, NewTask, Outcome, Room, StoreError, Stored, TaskRecord, TaskStore, Transition, Whose, Work,
+    Claim, Full, Job, Lease, NewTask, Outcome, PrincipalFilter, Room, StoreError, StoreOutcome, TaskRecord, TaskStore,
+    Transition, Work,
 };
 use crate::support::private_file::Identity;
 use crate::support::sqlite_file::Use;
@@ -134,10 +135,10 @@ impl SqliteStore {
 }
 
 /// A principal for a statement; none for anyone.
-fn principal(whose: Whose<'_>) -> Option<&str> {
+fn principal(whose: PrincipalFilter<'_>) -> Option<&str> {
     match whose {
-        Whose::Of(principal) => Some(principal),
-        Whose::Anyone => None,
+        PrincipalFilter::Of(principal) => Some(principal),
+        PrincipalFilter::Anyone => None,
     }
 }
 
@@ -168,13 +169,13 @@ impl TaskStore for SqliteStore {
         self.writer.call(operations::Confirm { ids: ids.to_vec(), worker: worker.to_owned() }).await
     }
 
-    async fn get(&self, whose: Whose<'_>, id: &str) -> Result<Option<TaskRecord>, StoreError> {
+    async fn get(&self, whose: PrincipalFilter<'_>, id: &str) -> Result<Option<TaskRecord>, StoreError> {
         let get = sqlx::query(sql::GET).bind(principal(whose)).bind(id);
         let row = get.fetch_optional(&self.readers).await.map_err(|error| self.failed(&error))?;
         row.map(|row| rows::record(&row)).transpose().map_err(|error| self.failed(&error))
     }
 
-    async fn outcome(&self, whose: Whose<'_>, id: &str) -> Result<Option<Outcome>, StoreError> {
+    async fn outcome(&self, whose: PrincipalFilter<'_>, id: &str) -> Result<Option<Outcome>, StoreError> {
         let outcome = sqlx::query_scalar(sql::OUTCOME).bind(principal(whose)).bind(id);
         let outcome: Option<Option<String>> =
             outcome.fetch_optional(&self.readers).await.map_err(|error| self.failed(&error))?;
@@ -182,7 +183,7 @@ impl TaskStore for SqliteStore {
         outcome.transpose().map_err(|error| self.failed(&error))
     }
 
-    async fn transition(&self, change: Transition) -> Result<Stored, StoreError> {
+    async fn transition(&self, change: Transition) -> Result<StoreOutcome, StoreError> {
         let Transition { record, seen, outcome, lease, room } = change;
         let outcome = outcome.as_ref().map(rows::json).transpose()?;
         let is_final = record.status.is_final();
@@ -191,12 +192,17 @@ impl TaskStore for SqliteStore {
         self.writer.call(operations::Transition { row, seen, outcome, is_final, lease, room }).await
     }
 
-    async fn list(&self, whose: Whose<'_>, after: Option<u64>, most: usize) -> Result<Vec<TaskRecord>, StoreError> {
+    async fn list(
+        &self,
+        whose: PrincipalFilter<'_>,
+        after: Option<u64>,
+        most: usize,
+    ) -> Result<Vec<TaskRecord>, StoreError> {
         // Places start with one. One past the last that a column holds has nothing after it.
         let after = after.map_or(0, |after| i64::try_from(after).unwrap_or(i64::MAX));
         let list = match whose {
-            Whose::Of(principal) => sqlx::query(sql::LIST_OF).bind(principal),
-            Whose::Anyone => sqlx::query(sql::LIST_ALL),
+            PrincipalFilter::Of(principal) => sqlx::query(sql::LIST_OF).bind(principal),
+            PrincipalFilter::Anyone => sqlx::query(sql::LIST_ALL),
         };
         let list = list.bind(after).bind(limit(most)).fetch_all(&self.readers).await;
         let rows = list.map_err(|error| self.failed(&error))?;
@@ -218,7 +224,7 @@ impl TaskStore for SqliteStore {
         }
     }
 
-    async fn remove(&self, whose: Whose<'_>, id: &str) -> Result<bool, StoreError> {
+    async fn remove(&self, whose: PrincipalFilter<'_>, id: &str) -> Result<bool, StoreError> {
         let (principal, id) = (principal(whose).map(str::to_owned), id.to_owned());
         self.writer.call(operations::Remove { principal, id }).await
     }
@@ -240,7 +246,7 @@ impl TaskStore for SqliteStore {
 
     async fn enqueue(
         &self,
-        whose: Whose<'_>,
+        whose: PrincipalFilter<'_>,
         id: &str,
         job: &Job,
         worker: &str,

@@ -8,7 +8,7 @@ use sqlx::Row;
 use super::rows::{self, TaskRow};
 use super::sql;
 use super::writer::{Operation, Step};
-use crate::tasks::{Claim, Full, Job, Lease, Stored, TaskRecord};
+use crate::tasks::{Claim, Full, Job, Lease, StoreOutcome, TaskRecord};
 
 /// Expired tasks that are removed in one step.
 const AT_ONCE: i64 = 256;
@@ -107,9 +107,9 @@ pub(super) struct Transition {
 }
 
 impl Operation for Transition {
-    type Answer = Stored;
+    type Answer = StoreOutcome;
 
-    async fn run(&self, step: &mut Step<'_>) -> Result<Stored, sqlx::Error> {
+    async fn run(&self, step: &mut Step<'_>) -> Result<StoreOutcome, sqlx::Error> {
         let row = &self.row;
         let (worker, fence) = self.lease.as_ref().map(|lease| (&lease.worker, lease.fence)).unzip();
         let standing = sqlx::query_as(sql::STANDING)
@@ -119,12 +119,12 @@ impl Operation for Transition {
             .bind(fence.map(as_fence))
             .fetch_optional(&mut *step.connection)
             .await?;
-        let Some((version, newest)): Option<(i64, bool)> = standing else { return Ok(Stored::Outdated) };
+        let Some((version, newest)): Option<(i64, bool)> = standing else { return Ok(StoreOutcome::Conflict) };
         if self.lease.as_ref().is_some_and(|lease| !newest || lease.id != row.id) {
-            return Ok(Stored::Fenced);
+            return Ok(StoreOutcome::Fenced);
         }
         if version != self.seen {
-            return Ok(Stored::Outdated);
+            return Ok(StoreOutcome::Conflict);
         }
         if let Some(outcome) = self.outcome.as_ref().filter(|_| self.room < i64::MAX) {
             let job: i64 = match self.is_final {
@@ -133,7 +133,7 @@ impl Operation for Transition {
             };
             let more = bytes(outcome.len()).saturating_sub(job);
             if more > 0 && !has_room(step, &row.principal, more, self.room).await? {
-                return Ok(Stored::Full);
+                return Ok(StoreOutcome::Full);
             }
         }
         sqlx::query(sql::TRANSITION)
@@ -154,7 +154,7 @@ impl Operation for Transition {
             sqlx::query(sql::REMOVE_JOB).bind(&row.id).execute(&mut *step.connection).await?;
         }
         step.changed.push(row.id.clone());
-        Ok(Stored::Yes)
+        Ok(StoreOutcome::Applied)
     }
 }
 

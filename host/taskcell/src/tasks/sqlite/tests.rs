@@ -133,7 +133,7 @@ async fn each_of_a_batch_is_told_what_became_of_it() {
     for (id, created) in creating.join_all().await {
         assert_eq!(created.is_err(), id == "taken", "{id}: {created:?}");
     }
-    assert_eq!(store.list(Whose::Of("somebody"), None, 1_000).await.unwrap().len(), 91);
+    assert_eq!(store.list(PrincipalFilter::Of("somebody"), None, 1_000).await.unwrap().len(), 91);
     // What was taken back is not counted.
     assert!(store.create(task("last", 1), Room::for_tasks(92)).await.unwrap().is_ok());
     assert!(store.create(task("one too many", 1), Room::for_tasks(92)).await.unwrap().is_err());
@@ -184,9 +184,9 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged() {
     let next = SqliteStore::open(&path).await.unwrap();
     for store in [&*store, &next] {
         for (id, _) in &kept {
-            assert!(store.get(Whose::Anyone, id).await.unwrap().is_some(), "{id} is lost");
+            assert!(store.get(PrincipalFilter::Anyone, id).await.unwrap().is_some(), "{id} is lost");
         }
-        assert_eq!(store.list(Whose::Anyone, None, 1_000).await.unwrap().len(), kept.len());
+        assert_eq!(store.list(PrincipalFilter::Anyone, None, 1_000).await.unwrap().len(), kept.len());
     }
     assert!(store.create(task("small enough", 10_000), Room::for_tasks(1_000)).await.is_err());
     store.writer.call(Run("PRAGMA max_page_count = 100000")).await.unwrap();
@@ -209,7 +209,7 @@ async fn a_closed_store_says_so() {
     assert!(closed.ends_with("it is closed"), "{closed}");
     for error in [
         store.create(task("b", 1), Room::for_tasks(10)).await.unwrap_err(),
-        store.get(Whose::Anyone, "a").await.unwrap_err(),
+        store.get(PrincipalFilter::Anyone, "a").await.unwrap_err(),
         store.changed("a", 0).await.unwrap_err(),
         store.resign("worker").await.unwrap_err(),
     ] {

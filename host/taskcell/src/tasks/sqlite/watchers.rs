@@ -4,9 +4,11 @@
 //! Whoever waits enters first and looks at the database then, so that no change slips in between.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use tokio::sync::watch;
+
+use crate::support::lock;
 
 /// The map of those who wait.
 #[derive(Debug)]
@@ -78,7 +80,7 @@ impl Watchers {
 
     fn lock(&self) -> MutexGuard<'_, Option<HashMap<String, watch::Sender<()>>>> {
         // No code panics under the lock; if it did, the map would still be whole.
-        self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.by_id)
     }
 }
 

@@ -11,7 +11,7 @@
 mod work;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::{Claim, Lease, Outcome, TaskError, TaskStore};
+use crate::support::lock;
 
 /// Does the work of tasks.
 #[async_trait]
@@ -122,7 +123,7 @@ impl Worker {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The work of the tasks of one principal: stored, begun, kept under its lease, and ended with its task.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -9,7 +9,8 @@ use tokio::time::Instant;
 
 use super::{Runner, Running};
 use crate::protocol::types::RpcError;
-use crate::tasks::{By, Claim, Job, Lease, Outcome, TaskError, TaskLimits, TaskStore, Tasks};
+use crate::support::lock;
+use crate::tasks::{Actor, Claim, Job, Lease, Outcome, TaskError, TaskLimits, TaskStore, Tasks};
 use crate::telemetry::{Usage, limit_hit};
 
 /// How often expired tasks are looked for.
@@ -61,7 +62,7 @@ impl Tasks {
         let work = tokio::spawn(async move {
             work_on(&tasks, &claim, &*runner).await;
             if let Some(registry) = registry.upgrade() {
-                registry.lock().unwrap_or_else(PoisonError::into_inner).done(&claim.lease);
+                lock(&registry).done(&claim.lease);
             }
             if recovered {
                 wake.notify_one();
@@ -164,7 +165,7 @@ impl Tasks {
     async fn settle(&self, lease: &Lease, mut outcome: Outcome) {
         let mut pause = Duration::from_millis(100);
         loop {
-            match self.finish(&lease.id, &outcome, By::work(lease)).await {
+            match self.finish(&lease.id, &outcome, Actor::work(lease)).await {
                 // Work whose result cannot be given has failed.
                 Err(
                     error @ (TaskError::Output(_)

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
@@ -14,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::super::SessionIdentity;
 use super::failure::Failure;
+use crate::support::lock;
 
 /// What bounds the calls of a provider's model. Each holds for all sessions together that use the model, but for
 /// `session_tokens`.
@@ -90,7 +91,7 @@ impl Gate {
         let place = place.map_err(|_| Failure::Busy { limit: self.calls })?;
         let key = Arc::as_ptr(session).addr();
         {
-            let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut sessions = lock(&self.sessions);
             if !sessions.contains_key(&key) {
                 // Sessions that have ended leave when the next one comes.
                 sessions.retain(|_, (session, _)| session.strong_count() > 0);
@@ -113,7 +114,7 @@ impl Gate {
 impl Admitted {
     /// Counts what was used in place of what was set aside.
     pub(super) fn settle(self, used: u64) {
-        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sessions = lock(&self.sessions);
         if let Some((_, spent)) = sessions.get_mut(&self.session) {
             *spent = spent.saturating_sub(self.tokens).saturating_add(used);
         }
