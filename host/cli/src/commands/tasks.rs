@@ -283,7 +283,7 @@ impl<'a> Pages<'a> {
 
     /// The next ones; none after the last.
     async fn next(&mut self) -> Result<Option<Vec<TaskRecord>>, StoreError> {
-        let page = self.store.list(self.whose, self.after, AT_ONCE).await?;
+        let page = self.store.list(self.filter, self.after, AT_ONCE).await?;
         let Some(last) = page.last() else { return Ok(None) };
         self.after = Some(last.sequence);
         Ok(Some(page))

@@ -14,18 +14,18 @@ use crate::telemetry::{Usage, limit_hit};
 #[non_exhaustive]
 pub enum TaskError {
     /// No task that this principal may see has the id: unknown, expired and foreign ids are alike.
-    #[error("Failed to {} task: Task not found", if *cancelling { "cancel" } else { "retrieve" })]
+    #[error("Failed to {} task: Task not found", operation.as_str())]
     NotFound {
-        /// Whether it was to be cancelled; only the message differs.
-        cancelling: bool,
+        /// The refused operation: a retrieval or a cancellation.
+        operation: TaskOperation,
     },
     /// The task has ended.
-    #[error("Cannot {} task: already in terminal status '{}'", if *cancelling { "cancel" } else { "change" }, status.as_str())]
+    #[error("Cannot {} task: already in terminal status '{}'", operation.as_str(), status.as_str())]
     Final {
         /// Its status.
         status: TaskStatus,
-        /// Whether it was to be cancelled; only the message differs.
-        cancelling: bool,
+        /// The refused operation: a change or a cancellation.
+        operation: TaskOperation,
     },
     /// A final status is not set by an update.
     #[error("Cannot update task to '{}': use complete, fail or cancel", status.as_str())]
@@ -91,17 +91,32 @@ pub enum TaskError {
     Store(#[from] StoreError),
 }
 
+/// Operation on a task, as a refusal names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TaskOperation {
+    /// Reading the task or its result, and looking a task up before it is changed.
+    Retrieve,
+    /// Setting a status or an outcome.
+    Change,
+    /// Ending the task as `cancelled`.
+    Cancel,
+}
+
+impl TaskOperation {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Retrieve => "retrieve",
+            Self::Change => "change",
+            Self::Cancel => "cancel",
+        }
+    }
+}
+
 impl TaskError {
     /// What `tasks/result` gives for a task that was cancelled.
     pub(super) fn cancelled() -> RpcError {
         RpcError::new(code::INTERNAL_ERROR, "Task was cancelled")
-    }
-
-    pub(super) fn for_cancelling(self, cancelling: bool) -> Self {
-        match self {
-            Self::NotFound { .. } => Self::NotFound { cancelling },
-            other => other,
-        }
     }
 
     /// The limit that was hit, if one was: its word, and how much there was.

@@ -381,7 +381,7 @@ impl TaskStore for MemoryStore {
 
     async fn remove(&self, whose: PrincipalFilter<'_>, id: &str) -> Result<bool, StoreError> {
         let mut state = self.lock();
-        let there = state.find(whose, id).is_some();
+        let there = state.find(filter, id).is_some();
         Ok(there && state.remove(id).is_some())
     }
 
@@ -439,7 +439,7 @@ impl TaskStore for MemoryStore {
             let makes = !entry.reserved || entry.worker.as_deref() == Some(worker);
             entry.job.is_none() && makes && !entry.record.status.is_final()
         };
-        let Some(entry) = state.find(whose, id).filter(takes) else { return Ok(Ok(None)) };
+        let Some(entry) = state.find(filter, id).filter(takes) else { return Ok(Ok(None)) };
         let (principal, before) = (Arc::clone(&entry.record.principal), entry.size.sum());
         if state.held(&principal).saturating_add(size) > room {
             return Ok(Err(Full::Bytes));

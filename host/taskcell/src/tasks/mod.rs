@@ -38,7 +38,7 @@ mod worker;
 
 pub use audit::AuditLog;
 pub(crate) use audit::{Audited, ModelCall};
-pub use error::TaskError;
+pub use error::{TaskError, TaskOperation};
 pub use limits::{RateLimit, TaskLimits};
 pub use memory::MemoryStore;
 pub use receiver::{Actor, CreateOptions, OnChange, Tasks};

@@ -178,17 +178,17 @@ impl Tasks {
         let task = record.task();
         let audited = self.audit.as_ref().map(|audit| (audit, record.clone()));
         let room = Room { tasks: self.limits.tasks, bytes: self.limits.total_size };
-        let unheard = Unheard { tasks: self, id: Some(record.id.clone()) };
+        let guard = CreateGuard { tasks: self, id: Some(record.id.clone()) };
         let new = NewTask { record, work };
         if self.store.create(new.clone(), room).await?.is_err() {
             // What has expired counts no more, though the sweeper has not come by yet.
             self.sweep().await?;
             if let Err(full) = self.store.create(new, room).await? {
-                unheard.heard();
+                guard.disarm();
                 return Err(self.full(full));
             }
         }
-        unheard.heard();
+        guard.disarm();
         telemetry::task_created();
         if let Some((audit, record)) = audited {
             audit.task("created", &record);
@@ -258,7 +258,7 @@ impl Tasks {
         if status.is_final() {
             return Err(TaskError::NotAllowed { status });
         }
-        self.change(id, Verb::Update, by, |record| {
+        self.change(id, TaskOperation::Change, by, |record| {
             record.status = status;
             record.status_message = message.map(shortened);
             Ok(None)
@@ -277,7 +277,7 @@ impl Tasks {
             Ok(output) => Ok(self.checked(id, output.clone()).await?),
             Err(error) => Err(error.clone()),
         };
-        self.change(id, Verb::Finish, by, |record| {
+        self.change(id, TaskOperation::Change, by, |record| {
             match &outcome {
                 Ok(output) => {
                     record.status = TaskStatus::Completed;
@@ -357,7 +357,7 @@ impl Tasks {
     /// What a task ended with.
     pub(crate) async fn outcome(&self, id: &str) -> Result<Outcome, TaskError> {
         let outcome = self.store.outcome(self.mine(), id).await?;
-        outcome.ok_or(TaskError::NotFound { cancelling: false })
+        outcome.ok_or(TaskError::NotFound { operation: TaskOperation::Retrieve })
     }
 
     /// Waits until a task has ended.
@@ -403,8 +403,12 @@ impl Tasks {
     }
 
     pub(super) async fn find(&self, id: &str) -> Result<TaskRecord, TaskError> {
+        self.find_for(TaskOperation::Retrieve, id).await
+    }
+
+    async fn find_for(&self, operation: TaskOperation, id: &str) -> Result<TaskRecord, TaskError> {
         let record = self.store.get(self.mine(), id).await?;
-        record.filter(|record| record.expires_at() > Timestamp::now()).ok_or(TaskError::NotFound { cancelling: false })
+        record.filter(|record| record.expires_at() > Timestamp::now()).ok_or(TaskError::NotFound { operation })
     }
 
     /// Changes a task that is not final. Tries again when somebody else changed it in between.
@@ -420,10 +424,15 @@ impl Tasks {
             Some(turn) => Some(turn.lock().await),
             None => None,
         };
+        // An unknown id is the failure of a retrieval in the reference, unless the task was to be cancelled.
+        let lookup = match operation {
+            TaskOperation::Cancel => operation,
+            TaskOperation::Retrieve | TaskOperation::Change => TaskOperation::Retrieve,
+        };
         loop {
-            let mut record = self.find(id).await.map_err(|error| error.for_cancelling(verb == Verb::Cancel))?;
+            let mut record = self.find_for(lookup, id).await?;
             if record.status.is_final() {
-                return Err(TaskError::Final { status: record.status, cancelling: verb == Verb::Cancel });
+                return Err(TaskError::Final { status: record.status, operation });
             }
             let seen = record.version;
             let outcome = apply(&mut record)?;
@@ -458,18 +467,18 @@ impl Tasks {
 
 /// A task that is being stored. When its creation is dropped, because the request was cancelled, the store may have it
 /// all the same: it is removed, for nobody hears of it, and its work would be leased to a worker that never begins it.
-struct Unheard<'a> {
+struct CreateGuard<'a> {
     tasks: &'a Tasks,
     id: Option<String>,
 }
 
-impl Unheard<'_> {
-    fn heard(mut self) {
+impl CreateGuard<'_> {
+    fn disarm(mut self) {
         self.id = None;
     }
 }
 
-impl Drop for Unheard<'_> {
+impl Drop for CreateGuard<'_> {
     fn drop(&mut self) {
         // Without a runtime the process is ending, and the lease of the work with it.
         let (Some(id), Ok(runtime)) = (self.id.take(), tokio::runtime::Handle::try_current()) else { return };
@@ -480,13 +489,6 @@ impl Drop for Unheard<'_> {
             }
         });
     }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Verb {
-    Update,
-    Finish,
-    Cancel,
 }
 
 impl TaskStatus {

@@ -166,7 +166,7 @@ pub struct Transition {
     pub room: u64,
 }
 
-/// What became of a [`Transition`].
+/// Result of a [`Transition`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreOutcome {
@@ -176,7 +176,7 @@ pub enum StoreOutcome {
     Outdated,
     /// The lease is not the newest of the task.
     Fenced,
-    /// The outcome is more than there is room for.
+    /// The outcome exceeds [`Transition::room`]; the change is not stored.
     Full,
 }
 

@@ -147,7 +147,7 @@ impl TaskStore for Faulty {
         worker: &str,
         room: u64,
     ) -> Result<Result<Option<Lease>, Full>, StoreError> {
-        self.may("enqueue")?.enqueue(whose, id, job, worker, room).await
+        self.may("enqueue")?.enqueue(filter, id, job, worker, room).await
     }
 
     async fn claim(&self, principal: &str, worker: &str, limit: usize) -> Result<Vec<Claim>, StoreError> {

@@ -16,7 +16,7 @@ fn leased(store: &Store, principal: &str, lease: Duration) -> Arc<Tasks> {
 }
 
 /// Ends work well, and sees that this is its task's result.
-async fn ends_well(tasks: &Tasks, work: Begun) {
+async fn ends_well(tasks: &Tasks, work: StartedWork) {
     let (id, result) = (work.id().to_owned(), Ok(output(&format!("attempt {}", work.fence()))));
     work.end.send(result.clone()).unwrap();
     assert_eq!(tasks.wait(&id).await.unwrap(), result);
@@ -192,7 +192,7 @@ pub(super) async fn what_was_left_is_done_in_portions(store: Store) {
         }
         // What is beyond the portion is nobody's yet: another host could have it.
         assert!(begins.try_recv().is_err(), "more than a portion runs");
-        let work: Begun = running.pop().unwrap();
+        let work: StartedWork = running.pop().unwrap();
         done.insert(work.id().to_owned());
         ends_well(&tasks, work).await;
     }

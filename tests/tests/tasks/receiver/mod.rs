@@ -248,14 +248,14 @@ where
 }
 
 /// Work that has begun, and ends as it is told. Dropped, the work never ends.
-struct Begun {
+struct StartedWork {
     claim: Claim,
     end: oneshot::Sender<Outcome>,
     /// Set when the work is gone, done or dropped.
     gone: Arc<AtomicBool>,
 }
 
-impl Begun {
+impl StartedWork {
     fn id(&self) -> &str {
         &self.claim.lease.id
     }
@@ -270,7 +270,7 @@ impl Begun {
 }
 
 /// What has begun, in its order.
-type Begins = mpsc::UnboundedReceiver<Begun>;
+type Begins = mpsc::UnboundedReceiver<StartedWork>;
 
 /// A runner whose work is in the test's hands.
 fn told() -> (Arc<impl Runner>, Begins) {
@@ -281,7 +281,7 @@ fn told() -> (Arc<impl Runner>, Begins) {
             let gone = Gone::default();
             let (end, told) = oneshot::channel();
             // Nobody looks any more when the test is over.
-            let _ = begins.send(Begun { claim, end, gone: Arc::clone(&gone.0) });
+            let _ = begins.send(StartedWork { claim, end, gone: Arc::clone(&gone.0) });
             match told.await {
                 Ok(outcome) => outcome,
                 Err(_) => std::future::pending().await,
@@ -302,7 +302,7 @@ impl Drop for Gone {
 }
 
 /// Makes a task with work and starts it: gives what begins.
-async fn work_on(tasks: &Arc<Tasks>, ttl: Option<u32>) -> Begun {
+async fn work_on(tasks: &Arc<Tasks>, ttl: Option<u32>) -> StartedWork {
     let (runner, mut begins) = told();
     let (_, claim) = tasks.create_with_work(wanted(ttl), job()).await.unwrap();
     tasks.start(claim, &runner);

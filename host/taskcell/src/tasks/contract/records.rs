@@ -192,7 +192,7 @@ pub(super) async fn a_list_is_paged(one: Handle, other: Handle) {
         for page in [1, 2, 7, 24, 100] {
             let (mut listed, mut after) = (Vec::new(), None);
             loop {
-                let tasks = other.list(whose, after, page).await.unwrap();
+                let tasks = other.list(filter, after, page).await.unwrap();
                 assert!(tasks.len() <= page);
                 let Some(last) = tasks.last() else { break };
                 after = Some(last.sequence);
@@ -200,11 +200,11 @@ pub(super) async fn a_list_is_paged(one: Handle, other: Handle) {
             }
             assert_eq!(listed, expected);
         }
-        assert_eq!(one.list(whose, None, 0).await.unwrap(), []);
-        assert_eq!(one.list(whose, Some(0), usize::MAX).await.unwrap(), expected);
-        assert_eq!(one.list(whose, Some(u64::MAX), 10).await.unwrap(), []);
+        assert_eq!(one.list(filter, None, 0).await.unwrap(), []);
+        assert_eq!(one.list(filter, Some(0), usize::MAX).await.unwrap(), expected);
+        assert_eq!(one.list(filter, Some(u64::MAX), 10).await.unwrap(), []);
         let after: Vec<_> = expected.iter().filter(|task| task.sequence > gone.sequence).cloned().collect();
-        assert_eq!(one.list(whose, Some(gone.sequence), 100).await.unwrap(), after);
+        assert_eq!(one.list(filter, Some(gone.sequence), 100).await.unwrap(), after);
     }
 }
 
@@ -225,10 +225,10 @@ pub(super) async fn a_principal_sees_its_own(one: Handle, other: Handle) {
         assert_eq!(listed.len(), 2, "{principal:?}");
         assert!(listed.iter().all(|task| *task.principal == **principal), "{principal:?}");
         for foreign in tasks.iter().filter(|task| *task.principal != **principal) {
-            assert_eq!(other.get(whose, &foreign.id).await.unwrap(), None);
-            assert_eq!(other.outcome(whose, &foreign.id).await.unwrap(), None);
-            assert!(!other.remove(whose, &foreign.id).await.unwrap());
-            assert_eq!(other.enqueue(whose, &foreign.id, &job(), worker, u64::MAX).await.unwrap(), Ok(None));
+            assert_eq!(other.get(filter, &foreign.id).await.unwrap(), None);
+            assert_eq!(other.outcome(filter, &foreign.id).await.unwrap(), None);
+            assert!(!other.remove(filter, &foreign.id).await.unwrap());
+            assert_eq!(other.enqueue(filter, &foreign.id, &job(), worker, u64::MAX).await.unwrap(), Ok(None));
         }
     }
     for task in tasks {

@@ -252,7 +252,7 @@ impl TaskStore for SqliteStore {
         worker: &str,
         room: u64,
     ) -> Result<Result<Option<Lease>, Full>, StoreError> {
-        let principal = principal(whose).map(str::to_owned);
+        let principal = principal(filter).map(str::to_owned);
         let (id, worker, job) = (id.to_owned(), worker.to_owned(), rows::json(job)?);
         self.writer.call(operations::Enqueue { principal, id, worker, job, room: rows::at_most(room) }).await
     }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sqlx::Row;
+use sqlx::query::Query;
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{Row, Sqlite};
 
 use super::rows::{self, TaskRow};
 use super::sql;
@@ -29,6 +31,22 @@ pub(super) enum Work {
     Reserved(String),
 }
 
+/// Binds the columns of a task that both its creation and its change write: `?1` to `?10` of [`sql::CREATE`] and
+/// [`sql::TRANSITION`].
+fn bind<'q>(query: Query<'q, Sqlite, SqliteArguments>, row: &'q TaskRow) -> Query<'q, Sqlite, SqliteArguments> {
+    query
+        .bind(&row.id)
+        .bind(row.status)
+        .bind(&row.status_message)
+        .bind(row.created_at)
+        .bind(row.updated_at)
+        .bind(row.ttl)
+        .bind(row.expires_at)
+        .bind(row.poll_interval)
+        .bind(row.version)
+        .bind(&row.origin)
+}
+
 pub(super) struct Create {
     pub(super) row: TaskRow,
     pub(super) work: Work,
@@ -43,18 +61,8 @@ impl Operation for Create {
         let row = &self.row;
         let job_size = if let Work::Leased(job, _) = &self.work { job.len() } else { 0 };
         let size = bytes(row.origin.len().saturating_add(job_size));
-        let created = sqlx::query(sql::CREATE)
-            .bind(&row.id)
+        let created = bind(sqlx::query(sql::CREATE), row)
             .bind(&*row.principal)
-            .bind(row.status)
-            .bind(&row.status_message)
-            .bind(row.created_at)
-            .bind(row.updated_at)
-            .bind(row.ttl)
-            .bind(row.expires_at)
-            .bind(row.poll_interval)
-            .bind(row.version)
-            .bind(&row.origin)
             .bind(self.tasks)
             .bind(size)
             .bind(self.bytes)
@@ -136,20 +144,7 @@ impl Operation for Transition {
                 return Ok(StoreOutcome::Full);
             }
         }
-        sqlx::query(sql::TRANSITION)
-            .bind(&row.id)
-            .bind(row.status)
-            .bind(&row.status_message)
-            .bind(row.created_at)
-            .bind(row.updated_at)
-            .bind(row.ttl)
-            .bind(row.expires_at)
-            .bind(row.poll_interval)
-            .bind(row.version)
-            .bind(&row.origin)
-            .bind(&self.outcome)
-            .execute(&mut *step.connection)
-            .await?;
+        bind(sqlx::query(sql::TRANSITION), row).bind(&self.outcome).execute(&mut *step.connection).await?;
         if self.is_final {
             sqlx::query(sql::REMOVE_JOB).bind(&row.id).execute(&mut *step.connection).await?;
         }

@@ -5,11 +5,11 @@
 
 /// Stores a task unless its principal has as many tasks as it may, or no room for so many bytes more.
 pub(super) const CREATE: &str = "
-    INSERT INTO tasks (id, principal, status, status_message, created_at, updated_at, ttl, expires_at, poll_interval,
-        version, origin)
+    INSERT INTO tasks (id, status, status_message, created_at, updated_at, ttl, expires_at, poll_interval, version,
+        origin, principal)
     SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11
-    WHERE coalesce((SELECT tasks FROM principals WHERE name = ?2), 0) < ?12
-        AND coalesce((SELECT bytes FROM principals WHERE name = ?2), 0) + ?13 <= ?14";
+    WHERE coalesce((SELECT tasks FROM principals WHERE name = ?11), 0) < ?12
+        AND coalesce((SELECT bytes FROM principals WHERE name = ?11), 0) + ?13 <= ?14";
 
 /// How many tasks a principal has.
 pub(super) const TASKS_OF: &str = "SELECT coalesce((SELECT tasks FROM principals WHERE name = ?1), 0)";

@@ -84,12 +84,12 @@ impl Worker {
             return Ok(name.clone());
         }
         let (name, asked) = (uuid::Uuid::new_v4().to_string(), Instant::now());
-        let mut nobodys = Nobodys { store, name: Some(name.clone()) };
+        let mut guard = WorkerRegistrationGuard { store, name: Some(name.clone()) };
         store.renew(&name, lease).await?;
         let mut state = self.lock();
         // One that has stopped resigned before: nobody would do it for this name.
         if !state.stopped {
-            nobodys.name = None;
+            guard.name = None;
             (state.name, state.until) = (Some(name.clone()), asked.checked_add(lease));
         }
         Ok(name)
@@ -135,12 +135,12 @@ impl Drop for Worker {
 
 /// A name that the store is told. When that is dropped or fails, or the worker has stopped meanwhile, the store may know it
 /// all the same, and would for a day: it resigns.
-struct Nobodys<'a> {
+struct WorkerRegistrationGuard<'a> {
     store: &'a Arc<dyn TaskStore>,
     name: Option<String>,
 }
 
-impl Drop for Nobodys<'_> {
+impl Drop for WorkerRegistrationGuard<'_> {
     fn drop(&mut self) {
         if let (Some(name), Ok(runtime)) = (self.name.take(), tokio::runtime::Handle::try_current()) {
             let store = Arc::clone(self.store);

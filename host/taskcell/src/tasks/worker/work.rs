@@ -36,11 +36,12 @@ impl Tasks {
     /// [`TaskError::NotFound`] when the task is gone, has ended or has work, [`TaskError::NoRoom`], or a failing store.
     pub async fn spawn(&self, id: &str, job: Job) -> Result<Claim, TaskError> {
         let worker = self.worker.name(&self.store, self.limits.lease).await?;
-        let unknown = Unknown { store: &self.store, lease: Some(Lease { id: id.to_owned(), worker, fence: 1 }) };
+        let guard = EnqueueGuard { store: &self.store, lease: Some(Lease { id: id.to_owned(), worker, fence: 1 }) };
         let room = self.limits.total_size;
-        let lease = self.store.enqueue(self.mine(), id, &job, unknown.worker(), room).await?;
-        unknown.known();
-        let lease = lease.map_err(|full| self.full(full))?.ok_or(TaskError::NotFound { cancelling: false })?;
+        let lease = self.store.enqueue(self.mine(), id, &job, guard.worker(), room).await?;
+        guard.disarm();
+        let lease =
+            lease.map_err(|full| self.full(full))?.ok_or(TaskError::NotFound { operation: TaskOperation::Retrieve })?;
         Ok(Claim { lease, lost: 0, job: Arc::new(job) })
     }
 
@@ -187,22 +188,22 @@ impl Tasks {
 
 /// Work that is being stored. When that is dropped or fails, the store may have it all the same, leased to a worker that
 /// does not know of it: it is given back.
-struct Unknown<'a> {
+struct EnqueueGuard<'a> {
     store: &'a Arc<dyn TaskStore>,
     lease: Option<Lease>,
 }
 
-impl Unknown<'_> {
+impl EnqueueGuard<'_> {
     fn worker(&self) -> &str {
         self.lease.as_ref().map_or("", |lease| &lease.worker)
     }
 
-    fn known(mut self) {
+    fn disarm(mut self) {
         self.lease = None;
     }
 }
 
-impl Drop for Unknown<'_> {
+impl Drop for EnqueueGuard<'_> {
     fn drop(&mut self) {
         if let (Some(lease), Ok(runtime)) = (self.lease.take(), tokio::runtime::Handle::try_current()) {
             let store = Arc::clone(self.store);
