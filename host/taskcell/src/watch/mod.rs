@@ -17,8 +17,9 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
-/// Time without a change after which a file counts as written.
 use crate::support::lock;
+
+/// Time without a change after which a file counts as written.
 const QUIET: Duration = Duration::from_millis(100);
 /// Time after which a file that changes all the time is reported all the same.
 const LONGEST: Duration = Duration::from_secs(2);
