@@ -1,8 +1,8 @@
-//! What can go wrong, in one enum.
+//! Errors of this crate, in one enum.
 //!
-//! Two families: a component that is not taken (at load, for whoever runs the host, who gets the file and the
-//! remedy) and a cell that ends without an answer (at a request, for the peer, who gets -32603 and the kind).
-//! [`Error::kind`] is the stable word for each: log field, metric label, and `data.kind` on the wire.
+//! There are two families. A component that is refused fails at load: the operator gets the file and the remedy. A cell
+//! that ends without an answer fails at a request: the peer gets -32603 and the kind. [`Error::kind`] is the stable
+//! word for each: log field, metric label, and `data.kind` on the wire.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::kinds::Kind;
 use crate::protocol::types::RpcError;
 use crate::telemetry::{ErrorType, Usage, limit_hit};
 
-/// What can go wrong in this crate.
+/// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -25,7 +25,7 @@ pub enum Error {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         reason: std::io::Error,
     },
     /// The bytes are no WebAssembly.
@@ -47,7 +47,7 @@ pub enum Error {
     TooLarge {
         /// The handler's name.
         handler: String,
-        /// Its size in bytes.
+        /// Size in bytes.
         size: usize,
         /// The limit in bytes.
         limit: usize,
@@ -57,7 +57,7 @@ pub enum Error {
     Invalid {
         /// The handler's name.
         handler: String,
-        /// What wasmtime said.
+        /// Error text of wasmtime.
         reason: String,
     },
     /// The component is valid, and needs a part of WebAssembly that this host leaves out.
@@ -67,7 +67,7 @@ pub enum Error {
         handler: String,
         /// The part.
         needs: &'static str,
-        /// What its author can do.
+        /// Remedy for the component's author.
         remedy: &'static str,
     },
     /// The component is made of more than [`Limits`](crate::Limits) allows.
@@ -75,9 +75,9 @@ pub enum Error {
     Shape {
         /// The handler's name.
         handler: String,
-        /// What it has too much of.
+        /// Part that the component has too much of.
         part: Part,
-        /// How much it has.
+        /// Actual amount of the part.
         current: u64,
         /// The limit.
         limit: u64,
@@ -129,7 +129,7 @@ pub enum Error {
         handler: String,
         /// The export.
         export: String,
-        /// What differs.
+        /// Description of the difference.
         reason: String,
     },
     /// The component imports what it was not granted.
@@ -141,7 +141,8 @@ pub enum Error {
         import: String,
         /// The grant's name.
         grant: &'static str,
-        /// The names of all grants that the component's imports need and that are missing, each once; `grant` is the first.
+        /// The names of all grants that the component's imports need and that are missing, each once; `grant` is the
+        /// first.
         missing: Vec<&'static str>,
     },
     /// The component imports what no grant gives.
@@ -187,7 +188,7 @@ pub enum Error {
     /// The guest asked for more memory than [`Limits::memory`](crate::Limits::memory).
     #[error("the handler needs more than {limit} bytes of memory")]
     Memory {
-        /// What it would have had, in bytes.
+        /// Size that was needed, in bytes.
         current: usize,
         /// The limit in bytes.
         limit: usize,
@@ -195,7 +196,7 @@ pub enum Error {
     /// The guest asked for a larger table than [`Limits::table_elements`](crate::Limits::table_elements).
     #[error("the handler needs a table of more than {limit} elements")]
     Table {
-        /// What it would have had, in elements.
+        /// Size that was needed, in elements.
         current: usize,
         /// The limit in elements.
         limit: usize,
@@ -221,7 +222,7 @@ pub enum Error {
     /// The guest computed for longer than [`Limits::cpu_time`](crate::Limits::cpu_time).
     #[error("the handler computed for more than {limit:?}")]
     Cpu {
-        /// How long it had computed when it was ended.
+        /// CPU time used when the cell was ended.
         current: Duration,
         /// The limit.
         limit: Duration,
@@ -229,7 +230,7 @@ pub enum Error {
     /// The guest did not answer within [`Limits::wall_time`](crate::Limits::wall_time).
     #[error("the handler did not answer within {limit:?}")]
     Time {
-        /// How long it had taken when it was ended.
+        /// Time elapsed when the cell was ended.
         current: Duration,
         /// The limit.
         limit: Duration,
@@ -312,7 +313,7 @@ impl Error {
         }
     }
 
-    /// How much there was and how much may be, when a limit was hit.
+    /// Current value and limit, when a limit was hit.
     #[must_use]
     pub fn usage(&self) -> Option<Usage> {
         let usage = |current: u64, limit: u64| Some(Usage { current: Some(current), limit });
@@ -346,8 +347,8 @@ impl Error {
         }
     }
 
-    /// The same of a limit that a component hit when it was loaded. Not a warning: whoever loads it gets the error and
-    /// says so.
+    /// Logs a limit that a component hit while loading. The line is not a warning, because the caller gets the error
+    /// and reports it.
     pub(crate) fn log_at_load(&self, handler: &str) {
         if let Some(Usage { current, limit }) = self.usage() {
             limit_hit::count(self.kind());
@@ -368,7 +369,7 @@ impl ErrorType for Error {
     }
 }
 
-/// What a component is made of.
+/// Part of a component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Part {
@@ -412,7 +413,7 @@ pub(crate) fn other_wasi(import: &str) -> Option<String> {
     (minor != WASI).then_some(minor)
 }
 
-/// What is to be said of an import that the host does not have.
+/// Remark about an import that the host does not have.
 fn unknown(import: &str) -> String {
     match other_wasi(import) {
         Some(other) => format!("WASI {other} (`{import}`), this host speaks WASI {WASI}; build it for WASI {WASI}"),

@@ -129,13 +129,13 @@ impl Iterator for Visible<'_> {
     }
 }
 
-/// What looks like a blank, and no sign of it that something else stands there.
+/// Whether a character looks like a blank, with no sign that it is another character.
 fn is_blank(c: char) -> bool {
     // The pattern of Braille without a dot is a letter by its properties.
     matches!(c, '\n' | '\t' | '\u{2800}') || (c.is_whitespace() && !is_invisible(c))
 }
 
-/// What is drawn onto the letter before it.
+/// Whether a character is drawn onto the letter before it.
 fn is_mark(c: char) -> bool {
     matches!(GeneralCategory::for_char(c), GeneralCategory::NonspacingMark | GeneralCategory::EnclosingMark)
         && !DefaultIgnorableCodePoint::for_char(c)

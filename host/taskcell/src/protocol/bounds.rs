@@ -1,4 +1,4 @@
-//! What bounds a message.
+//! Bounds of a message.
 
 /// Bytes of a message, and levels that its JSON may nest.
 #[derive(Debug, Clone, Copy)]

@@ -48,7 +48,7 @@ impl<'a> Message<'a> {
         Self::read_text(utf8(text)?)
     }
 
-    /// The same of text.
+    /// Reads a message from text.
     pub fn read_text(text: &'a str) -> Result<Self, RpcError> {
         // A struct may be written as a list of its members as far as serde is concerned; a message may not.
         if text.trim_ascii_start().starts_with('[') {

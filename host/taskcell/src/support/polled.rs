@@ -1,9 +1,8 @@
-//! What a poll of a request tells about it: whether it waits for something outside of the host, and how much its guest
-//! took.
+//! Report of a request's poll: whether it waits for something outside of the host, and how much memory its guest took.
 //!
-//! Whoever bounds the requests in work has to tell one that is being answered, and may end in a large answer, from one
-//! that waits for a person or a task. Only the code far below knows, and it runs on the thread that polls. So it leaves
-//! word in a thread-local, which is read after the poll.
+//! Code that bounds the requests in work must tell a request that is being answered, and may end in a large answer,
+//! from one that waits for a person or a task. Only much lower code knows, and it runs on the polling thread. It
+//! therefore leaves its report in a thread-local, which is read after the poll.
 
 use std::cell::Cell;
 use std::future::Future;

@@ -76,7 +76,7 @@ pub(crate) struct Identity {
 
 #[cfg(feature = "sqlite")]
 impl Identity {
-    /// That of a file that was found.
+    /// Identity of an existing file.
     pub(crate) fn of(found: &Metadata) -> Self {
         #[cfg(unix)]
         {

@@ -1,4 +1,4 @@
-//! What every request has to do with: who asks, with which token, and how an answer says no.
+//! Types common to all requests: the requestor, its token, and errors.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub enum ProgressToken {
     Number(i64),
 }
 
-/// What a peer says it is. MCP: `Implementation`.
+/// Identity of a peer. MCP: `Implementation`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ComponentType, Lift, Lower)]
 #[component(record)]
 #[serde(rename_all = "camelCase")]
@@ -36,7 +36,7 @@ pub struct Implementation {
     pub title: Option<String>,
     /// The version, in whatever form the peer uses.
     pub version: String,
-    /// What the peer does, for people.
+    /// Purpose of the peer, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The peer's web site.
@@ -96,10 +96,10 @@ pub enum IconTheme {
     Dark,
 }
 
-/// What is known about the request that is being handled.
+/// Context of the request being handled.
 ///
-/// It goes to guests and never comes back; with the work of a task it is stored, which its JSON is for. What all
-/// requests of a session share is shared.
+/// It goes to guests and never comes back. With the work of a task it is stored, hence its JSON form. Parts that all
+/// requests of a session have in common are shared.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ComponentType, Lower)]
 #[component(record)]
 #[serde(rename_all = "camelCase")]
@@ -121,8 +121,8 @@ pub struct RequestContext {
     #[component(name = "protocol-version")]
     #[serde(with = "shared")]
     pub protocol_version: Arc<str>,
-    /// How often the work was begun, this time included: 1, and more only for the work of a task that is done again
-    /// because the host stopped before it was done.
+    /// Number of times that the work was started, including this one. It exceeds 1 only for the work of a task that is
+    /// repeated because the host stopped before the work was done.
     pub attempt: u32,
 }
 

@@ -7,7 +7,7 @@ use wasmtime::component::{ComponentType, Lift, Lower};
 use super::{Icon, Json};
 use crate::protocol::wire::{json, number, tagged::tagged_enum};
 
-/// Who speaks. MCP: `Role`.
+/// Author of a message. MCP: `Role`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ComponentType, Lift, Lower)]
 #[component(enum)]
 #[serde(rename_all = "camelCase")]
@@ -101,7 +101,7 @@ pub struct ResourceLink {
     /// The name for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// What the resource is, for a model.
+    /// Description of the resource, for a model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The MIME type, when known.
@@ -228,7 +228,7 @@ pub struct ToolUseContent {
     pub meta: Option<Json>,
 }
 
-/// What a tool gave, on its way to the model. MCP: `ToolResultContent`.
+/// Result of a tool, on its way to the model. MCP: `ToolResultContent`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ComponentType, Lift, Lower)]
 #[component(record)]
 #[serde(rename_all = "camelCase")]
@@ -236,9 +236,9 @@ pub struct ToolResultContent {
     /// The `id` of the tool use that this answers.
     #[component(name = "tool-use-id")]
     pub tool_use_id: String,
-    /// What the tool gave.
+    /// Content of the result.
     pub content: Vec<ContentBlock>,
-    /// The same as a JSON object, when the tool declares an output schema.
+    /// Content of the result as a JSON object, when the tool declares an output schema.
     #[component(name = "structured-content")]
     #[serde(default, with = "json::object::option", skip_serializing_if = "Option::is_none")]
     pub structured_content: Option<Json>,

@@ -11,7 +11,7 @@ use crate::protocol::wire::{json, named, number, tagged};
 #[component(record)]
 #[serde(rename_all = "camelCase")]
 pub struct ElicitForm {
-    /// What to tell the user.
+    /// Message to the user.
     pub message: String,
     /// The fields.
     #[component(name = "requested-schema")]
@@ -71,11 +71,11 @@ pub enum ElicitValue {
 pub struct ElicitEntry {
     /// The field's name.
     pub name: String,
-    /// Its answer.
+    /// Answer to the field.
     pub value: ElicitValue,
 }
 
-/// What the user did. MCP: `ElicitResult.action`.
+/// Action of the user. MCP: `ElicitResult.action`.
 #[derive(Debug, Clone, PartialEq, ComponentType, Lift, Lower)]
 #[component(variant)]
 pub enum ElicitAction {
@@ -94,7 +94,7 @@ pub enum ElicitAction {
 #[derive(Debug, Clone, PartialEq, ComponentType, Lift, Lower)]
 #[component(record)]
 pub struct ElicitResult {
-    /// What the user did.
+    /// Action of the user.
     pub action: ElicitAction,
     /// `_meta`.
     pub meta: Option<Json>,

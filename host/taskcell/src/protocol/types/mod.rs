@@ -27,7 +27,7 @@ pub use tasks::*;
 pub trait Host {}
 impl<T: ?Sized> Host for T {}
 
-/// The same for functions that take the store: none.
+/// Empty counterpart of [`Host`] for functions that take the store.
 pub trait HostWithStore<T> {}
 impl<S: ?Sized, T> HostWithStore<T> for S {}
 

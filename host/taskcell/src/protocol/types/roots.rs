@@ -11,7 +11,7 @@ use crate::protocol::wire::json;
 #[component(record)]
 #[serde(rename_all = "camelCase")]
 pub struct Root {
-    /// Its URI, which must start with `file://`.
+    /// URI of the root, which must start with `file://`.
     pub uri: String,
     /// A name for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]

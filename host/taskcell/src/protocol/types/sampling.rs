@@ -16,14 +16,14 @@ pub struct Tool {
     /// The name for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// What the tool does, for a model.
+    /// Description of the tool, for a model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// A JSON Schema object for the arguments.
     #[component(name = "input-schema")]
     #[serde(with = "json::object")]
     pub input_schema: Json,
-    /// How the tool may be executed.
+    /// Ways to execute the tool.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub execution: Option<ToolExecution>,
     /// A JSON Schema object for the structured result.
@@ -41,7 +41,7 @@ pub struct Tool {
     pub meta: Option<Json>,
 }
 
-/// How a tool may be executed. MCP: `ToolExecution`.
+/// Ways to execute a tool. MCP: `ToolExecution`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ComponentType, Lift, Lower)]
 #[component(record)]
 #[serde(rename_all = "camelCase")]
@@ -69,7 +69,7 @@ pub enum TaskSupport {
     Required,
 }
 
-/// What a tool's author says of its behavior: hints from the server, not promises. MCP: `ToolAnnotations`.
+/// Annotations of a tool by its author: hints from the server, not promises. MCP: `ToolAnnotations`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ComponentType, Lift, Lower)]
 #[component(record)]
 #[serde(rename_all = "camelCase")]
@@ -77,11 +77,11 @@ pub struct ToolAnnotations {
     /// The name for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// It changes nothing.
+    /// Whether the tool changes nothing.
     #[component(name = "read-only-hint")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_only_hint: Option<bool>,
-    /// It may destroy something.
+    /// Whether the tool may destroy something.
     #[component(name = "destructive-hint")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub destructive_hint: Option<bool>,
@@ -89,7 +89,7 @@ pub struct ToolAnnotations {
     #[component(name = "idempotent-hint")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotent_hint: Option<bool>,
-    /// It reaches an open world, such as the web.
+    /// Whether the tool reaches an open world, such as the web.
     #[component(name = "open-world-hint")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open_world_hint: Option<bool>,
@@ -100,7 +100,7 @@ pub struct ToolAnnotations {
 #[component(record)]
 #[serde(rename_all = "camelCase")]
 pub struct SamplingMessage {
-    /// Who speaks.
+    /// Author of the message.
     pub role: Role,
     /// The pieces, in order. On the wire a list of one is written as its single piece.
     #[serde(with = "one_or_many")]
@@ -120,7 +120,7 @@ pub struct ModelHint {
     pub name: Option<String>,
 }
 
-/// What the server would like of the model; advice that may be ignored. MCP: `ModelPreferences`.
+/// Preferences of the server for a model; advice that may be ignored. MCP: `ModelPreferences`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ComponentType, Lift, Lower)]
 #[component(record)]
 #[serde(rename_all = "camelCase")]
@@ -142,7 +142,7 @@ pub struct ModelPreferences {
     pub intelligence_priority: Option<f64>,
 }
 
-/// Whose context should go into the prompt. MCP: `CreateMessageRequestParams.includeContext`.
+/// Source of the context to add to the prompt. MCP: `CreateMessageRequestParams.includeContext`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ComponentType, Lift, Lower)]
 #[component(enum)]
 #[serde(rename_all = "camelCase")]
@@ -176,7 +176,7 @@ pub enum ToolChoiceMode {
     None,
 }
 
-/// How the model may use tools. MCP: `ToolChoice`.
+/// Use of tools by the model. MCP: `ToolChoice`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ComponentType, Lift, Lower)]
 #[component(record)]
 #[serde(rename_all = "camelCase")]
@@ -195,7 +195,7 @@ pub struct ToolChoice {
 pub struct CreateMessageRequest {
     /// The conversation so far.
     pub messages: Vec<SamplingMessage>,
-    /// What the server would like of the model.
+    /// Preferences of the server for a model.
     #[component(name = "model-preferences")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model_preferences: Option<ModelPreferences>,
@@ -203,7 +203,7 @@ pub struct CreateMessageRequest {
     #[component(name = "system-prompt")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system_prompt: Option<String>,
-    /// Whose context to include.
+    /// Source of the context to include.
     #[component(name = "include-context")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub include_context: Option<IncludeContext>,
@@ -224,18 +224,18 @@ pub struct CreateMessageRequest {
     /// Tools that the model may use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tools: Option<Vec<Tool>>,
-    /// How it may use them.
+    /// Use of the tools by the model.
     #[component(name = "tool-choice")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_choice: Option<ToolChoice>,
 }
 
-/// What the model said. MCP: `CreateMessageResult`.
+/// Message of the model. MCP: `CreateMessageResult`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ComponentType, Lift, Lower)]
 #[component(record)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateMessageResult {
-    /// Who speaks: as a rule `assistant`.
+    /// Author of the message: as a rule `assistant`.
     pub role: Role,
     /// The pieces, in order. On the wire a list of one is written as its single piece.
     #[serde(with = "one_or_many")]

@@ -11,7 +11,7 @@ use crate::protocol::wire::{clamped, json};
 #[component(record)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskMetadata {
-    /// How long the task should be kept from its creation, in milliseconds.
+    /// Time to keep the task, from its creation, in milliseconds.
     #[serde(default, deserialize_with = "clamped::option::deserialize", skip_serializing_if = "Option::is_none")]
     pub ttl: Option<u32>,
 }
@@ -59,11 +59,11 @@ pub struct Task {
     /// When its status last changed, ISO 8601.
     #[component(name = "last-updated-at")]
     pub last_updated_at: String,
-    /// How long it is kept from its creation, in milliseconds; none for ever. Always on the wire, as a
-    /// number or null.
+    /// Time for which the task is kept, from its creation, in milliseconds; `None` means forever. Always on the wire,
+    /// as a number or null.
     #[serde(deserialize_with = "clamped::option::deserialize")]
     pub ttl: Option<u32>,
-    /// How often to ask, in milliseconds.
+    /// Suggested interval between polls, in milliseconds.
     #[component(name = "poll-interval")]
     #[serde(default, deserialize_with = "clamped::option::deserialize", skip_serializing_if = "Option::is_none")]
     pub poll_interval: Option<u32>,
@@ -110,7 +110,7 @@ pub struct ListTasksResult {
     pub meta: Option<Json>,
 }
 
-/// What a task was asked to do.
+/// Input of a task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ComponentType, Lift, Lower)]
 #[component(variant)]
 #[serde(rename_all = "snake_case")]
@@ -121,20 +121,20 @@ pub enum TaskInput {
     /// Ask the user.
     #[component(name = "elicitation")]
     Elicitation(ElicitRequest),
-    /// Whatever the handler wrote for itself.
+    /// Input in a format of the handler's own.
     #[component(name = "custom")]
     Custom(#[serde(with = "json::object")] Json),
 }
 
-/// What a task gave: the result that the same request would have had without a task. MCP: `GetTaskPayloadResult`.
+/// Output of a task: the result that the same request would have had without a task. MCP: `GetTaskPayloadResult`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ComponentType, Lift, Lower)]
 #[component(variant)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskOutput {
-    /// What the model said.
+    /// Result of sampling.
     #[component(name = "sampling")]
     Sampling(CreateMessageResult),
-    /// What the user answered.
+    /// Result of elicitation.
     #[component(name = "elicitation")]
     Elicitation(ElicitResult),
     /// A JSON object of the handler's own.

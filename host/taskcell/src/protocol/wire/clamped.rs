@@ -46,7 +46,7 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     Clamped::deserialize(deserializer).map(|Clamped(value)| value)
 }
 
-/// The same for a member that may be absent or null.
+/// Serialization as in the parent module, for a member that may be absent or null.
 pub(crate) mod option {
     use super::*;
 

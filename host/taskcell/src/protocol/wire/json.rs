@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 /// counts towards, and everything here that walks through JSON stays far from the end of its stack.
 pub const MAX_DEPTH: usize = 100;
 
-/// How deeply JSON text may nest in what is read or written on this thread, and whether some nested deeper.
+/// Limit on the nesting of JSON text that is read or written on this thread, and whether a text exceeded it.
 #[derive(Clone, Copy)]
 struct Depth {
     limit: usize,
@@ -52,7 +52,7 @@ pub(crate) mod any {
         Ok(raw.to_owned())
     }
 
-    /// The same for a member that may be absent.
+    /// Serialization as in the parent module, for a member that may be absent.
     pub(crate) mod option {
         use super::*;
 
@@ -90,7 +90,7 @@ pub(crate) mod object {
         Ok(text)
     }
 
-    /// The same for a member that may be absent.
+    /// Serialization as in the parent module, for a member that may be absent.
     pub(crate) mod option {
         use super::*;
 

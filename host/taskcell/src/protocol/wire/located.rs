@@ -30,8 +30,8 @@ pub(crate) fn within(path: &str, message: &str) -> String {
     format!(".{path}{end}{message}")
 }
 
-/// What serde expects, in its words and in JSON's. The first say how this host keeps a value, which is nothing to a
-/// peer.
+/// Expectations of serde, in its words and in JSON's. serde's words say how this host stores a value, which means
+/// nothing to a peer.
 #[rustfmt::skip]
 const EXPECTED: &[(&str, &str)] = &[
     ("i8",  "a whole number"), ("i16", "a whole number"), ("i32",   "a whole number"), ("i64",   "a whole number"),
@@ -41,11 +41,11 @@ const EXPECTED: &[(&str, &str)] = &[
     ("unit", "null"),          ("a borrowed string", "a string"),
 ];
 
-/// What serde expects, by the beginning of its words.
+/// Expectations of serde, by the beginning of its words.
 const EXPECTED_KINDS: &[(&str, &str)] =
     &[("struct ", "an object"), ("tuple struct ", "a list"), ("enum ", "one of the values that are known")];
 
-/// What serde says of a value that fits none of several types, before the name of the type that has them.
+/// Beginning of serde's text about a value that fits none of several types, before the name of their type.
 const NONE_OF: &str = "data did not match any variant of ";
 
 /// An error of serde in words that name members and JSON's own types, never the types of this program.

@@ -1,7 +1,7 @@
-//! How JSON differs from the component ABI, one difference a file.
+//! Differences between JSON and the component ABI, one per file.
 //!
-//! The types derive what serde can derive. What it cannot (raw JSON members, numbers without a fraction,
-//! objects that keep their order, a tag that says what the rest is) stands here, so that the types stay plain.
+//! The types derive what serde can derive. The rest stands here, so that the types stay plain: raw JSON members,
+//! numbers without a fraction, objects that keep their order, a tag that determines the other members.
 
 pub(crate) mod clamped;
 pub(crate) mod json;

@@ -12,7 +12,7 @@ use serde::ser::{Error as _, SerializeMap, Serializer};
 
 /// A record that is one member of a JSON object.
 pub(crate) trait Named {
-    /// What stands behind the key.
+    /// Value of the key.
     type Value;
 
     fn new(name: String, value: Self::Value) -> Self;

@@ -21,7 +21,7 @@ pub(crate) fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::
     }
 }
 
-/// The same for a member that may be absent.
+/// Serialization as in the parent module, for a member that may be absent.
 pub(crate) mod option {
     use super::*;
 

@@ -27,7 +27,7 @@ pub struct RequestParams<T> {
     /// `_meta.progressToken`. MCP: `ProgressToken`. None where it is no string and no whole number that a handler can
     /// be told.
     pub progress_token: Option<ProgressToken>,
-    /// The same as it was written; none where nobody could find it again in a notification.
+    /// The token as it was written; `None` when a notification could not repeat it exactly.
     pub(crate) token: Option<Box<RawValue>>,
     /// The request's own members.
     pub body: T,

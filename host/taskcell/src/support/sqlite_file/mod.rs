@@ -1,9 +1,9 @@
-//! What every SQLite file of this program has: its owner alone may read it, its commits are on the disk, several
-//! processes may use it, what is removed is gone, and its errors say what to do.
+//! Common handling of the program's SQLite files: only the owner may read a file, commits are on disk, several
+//! processes may use it, removed data is gone, and errors say what to do.
 //!
 //! | file | knows |
 //! |---|---|
-//! | `shape` | whose file it is: the mark in its header, its tables, their versions |
+//! | `shape` | the owner of a file: the mark in its header, its tables, their versions |
 //! | `space` | giving free space back, with the text in it |
 
 mod shape;
@@ -21,7 +21,7 @@ use crate::text::one_line;
 pub(crate) use shape::{Failure, Shape, Use, Version};
 pub(crate) use space::{convert, give_back, wipe};
 
-/// How long a statement waits for another process to end its transaction.
+/// Time that a statement waits for another process to end its transaction.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// SQLite's primary result codes (https://www.sqlite.org/rescode.html) that an operator can do something about.
@@ -36,7 +36,7 @@ const CAUSES: &[(i32, &str)] = &[
     (26, "it is no SQLite database, and was not touched: name another file"),
 ];
 
-/// What went wrong with a file, for people.
+/// Describes a file error for people.
 pub(crate) fn said(error: &sqlx::Error) -> String {
     let said = one_line(&error.to_string(), 300);
     match primary_code(error).and_then(|code| CAUSES.iter().find(|(known, _)| *known == code)) {
@@ -56,7 +56,7 @@ fn primary_code(error: &sqlx::Error) -> Option<i32> {
     Some(code & 0xff)
 }
 
-/// How connections to the file are opened. They make none.
+/// Options to open connections to a file, without creating it.
 pub(crate) fn options(file: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(file)
@@ -72,8 +72,8 @@ pub(crate) fn options(file: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-/// The same for a file that may be empty: free pages of a file that is made can be given back. One of an older version
-/// gets this by `convert`. To say so of a file that has tables would write it.
+/// Options to open connections to a file that may be empty. Free pages of a new file can be given back; a file of an
+/// older version gets this by `convert`. Setting the option for a file with tables would write to the file.
 pub(crate) fn options_to_make(file: &Path) -> SqliteConnectOptions {
     match std::fs::metadata(file) {
         Ok(found) if found.len() == 0 => options(file).auto_vacuum(SqliteAutoVacuum::Incremental),

@@ -1,4 +1,4 @@
-//! Whose file it is: the mark in its header, its tables, their versions.
+//! Ownership of a file: the mark in its header, its tables, their versions.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -13,7 +13,7 @@ const VERSIONS: &str = "_sqlx_migrations";
 
 /// A kind of file.
 pub(crate) struct Shape {
-    /// What it is, for people.
+    /// Description of the file, for people.
     pub(crate) name: &'static str,
     /// Marks a SQLite file as one of this kind. SQLite keeps it in the file's header (`PRAGMA application_id`).
     pub(crate) application_id: i64,
@@ -24,7 +24,7 @@ pub(crate) struct Shape {
 /// A version of a kind of file.
 pub(crate) struct Version {
     pub(crate) name: &'static str,
-    /// What makes this version of the one before.
+    /// Statements that turn the previous version into this one.
     pub(crate) sql: &'static str,
     /// The tables that are new in it.
     pub(crate) tables: &'static [&'static str],
@@ -32,12 +32,12 @@ pub(crate) struct Version {
     pub(crate) others: &'static [&'static str],
 }
 
-/// What a file is opened for.
+/// Purpose of opening a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Use {
     /// To be served from: made where there is none, and brought up to this version.
     Serve,
-    /// The same of a file that is there.
+    /// Opens an existing file to serve from, and upgrades it.
     Upgrade,
     /// To change rows of it. Its tables stay, for an older program may be using them.
     Change,
@@ -67,7 +67,7 @@ impl From<sqlx::Error> for Failure {
 }
 
 impl Failure {
-    /// The same in words for people.
+    /// Description of the purpose, for people.
     pub(crate) fn said(&self) -> String {
         match self {
             Self::Sqlite(error) => said(error),
@@ -113,7 +113,8 @@ impl Shape {
         "it is the database of another program, and was not touched: name another file".to_owned()
     }
 
-    /// What is wrong with a file without a mark. `.dump` of SQLite's shell writes the tables and leaves the mark out.
+    /// Describes the fault of a file without a mark. `.dump` of SQLite's shell writes the tables but leaves the mark
+    /// out.
     fn unmarked(&self, names: &HashSet<String>, path: &Path) -> String {
         let tables = self.versions.iter().take(1).flat_map(|version| version.tables).chain([&VERSIONS]);
         let (there, missing): (Vec<_>, Vec<_>) = tables.copied().partition(|table| names.contains(*table));

@@ -18,7 +18,7 @@ pub struct StringSchema {
     /// The label.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// What to enter.
+    /// Description of the field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The least number of characters.
@@ -32,7 +32,7 @@ pub struct StringSchema {
     /// `email`, `uri`, `date` or `date-time`; servers are seen to send others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
-    /// What to offer.
+    /// Offered value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
 }
@@ -45,7 +45,7 @@ pub struct NumberSchema {
     /// The label.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// What to enter.
+    /// Description of the field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The least value, included.
@@ -54,7 +54,7 @@ pub struct NumberSchema {
     /// The greatest value, included.
     #[serde(default, with = "number::option", skip_serializing_if = "Option::is_none")]
     pub maximum: Option<f64>,
-    /// What to offer.
+    /// Offered value.
     #[serde(default, with = "number::option", skip_serializing_if = "Option::is_none")]
     pub default: Option<f64>,
 }
@@ -67,10 +67,10 @@ pub struct BooleanSchema {
     /// The label.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// What is asked.
+    /// Description of the field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// What to offer.
+    /// Offered value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<bool>,
 }
@@ -95,13 +95,13 @@ pub struct UntitledSingleSelectSchema {
     /// The label.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// What to choose.
+    /// Description of the choice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The values. `enum` on the wire.
     #[serde(rename = "enum")]
     pub values: Vec<String>,
-    /// What to offer.
+    /// Offered value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
 }
@@ -114,13 +114,13 @@ pub struct TitledSingleSelectSchema {
     /// The label.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// What to choose.
+    /// Description of the choice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The choices. `oneOf` on the wire.
     #[serde(rename = "oneOf")]
     pub options: Vec<EnumOption>,
-    /// What to offer.
+    /// Offered value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
 }
@@ -133,7 +133,7 @@ pub struct UntitledMultiSelectSchema {
     /// The label.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// What to choose.
+    /// Description of the choice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The least number of choices.
@@ -147,7 +147,7 @@ pub struct UntitledMultiSelectSchema {
     /// The values. MCP: `items.enum`.
     #[serde(rename = "items", with = "untitled_items")]
     pub values: Vec<String>,
-    /// What to offer.
+    /// Offered value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<Vec<String>>,
 }
@@ -160,7 +160,7 @@ pub struct TitledMultiSelectSchema {
     /// The label.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// What to choose.
+    /// Description of the choice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The least number of choices.
@@ -174,7 +174,7 @@ pub struct TitledMultiSelectSchema {
     /// The choices. MCP: `items.anyOf`.
     #[serde(rename = "items", with = "titled_items")]
     pub options: Vec<EnumOption>,
-    /// What to offer.
+    /// Offered value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<Vec<String>>,
 }
@@ -187,7 +187,7 @@ pub struct LegacyTitledEnumSchema {
     /// The label.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// What to choose.
+    /// Description of the choice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The values. `enum` on the wire.
@@ -196,12 +196,12 @@ pub struct LegacyTitledEnumSchema {
     /// The labels, in the order of the values. `enumNames` on the wire.
     #[serde(rename = "enumNames")]
     pub names: Vec<String>,
-    /// What to offer.
+    /// Offered value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
 }
 
-/// What one field of a form takes. MCP: `PrimitiveSchemaDefinition`.
+/// Schema of one field of a form. MCP: `PrimitiveSchemaDefinition`.
 #[derive(Debug, Clone, PartialEq, Serialize, ComponentType, Lift, Lower)]
 #[component(variant)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -252,7 +252,7 @@ pub enum PrimitiveSchema {
 pub struct SchemaProperty {
     /// The key of the answer.
     pub name: String,
-    /// What the field takes.
+    /// Schema of the field.
     pub schema: PrimitiveSchema,
 }
 

@@ -485,7 +485,7 @@ mod tests {
         }
     }
 
-    /// What a case writes is read as the case again: tasks keep forms so.
+    /// A case reads back as the same case after writing, because tasks store forms this way.
     #[test]
     fn a_case_is_read_as_itself() {
         for (schema, _) in rows() {

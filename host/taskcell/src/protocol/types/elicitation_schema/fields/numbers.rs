@@ -7,7 +7,7 @@ use super::Schema;
 /// The greatest whole number up to which each has a double of its own.
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// Which bound an exclusive bound becomes.
+/// Inclusive bound that an exclusive bound becomes.
 #[derive(Clone, Copy)]
 enum Side {
     Least,
