@@ -268,7 +268,7 @@ fn print_json(document: &Value) -> std::io::Result<()> {
 /// The tasks of a store, some at a time.
 struct Pages<'a> {
     store: &'a dyn TaskStore,
-    whose: PrincipalFilter<'a>,
+    filter: PrincipalFilter<'a>,
     after: Option<u64>,
 }
 
@@ -276,7 +276,7 @@ impl<'a> Pages<'a> {
     fn of(store: &'a Store, principal: Option<&'a str>) -> Self {
         Self {
             store: &*store.tasks,
-            whose: principal.map_or(PrincipalFilter::Anyone, PrincipalFilter::Of),
+            filter: principal.map_or(PrincipalFilter::Anyone, PrincipalFilter::Of),
             after: None,
         }
     }
