@@ -112,8 +112,8 @@ impl MemoryStore {
 }
 
 impl State {
-    fn find(&self, whose: PrincipalFilter<'_>, id: &str) -> Option<&Entry> {
-        self.tasks.get(id).filter(|entry| whose.includes(&entry.record.principal))
+    fn find(&self, filter: PrincipalFilter<'_>, id: &str) -> Option<&Entry> {
+        self.tasks.get(id).filter(|entry| filter.includes(&entry.record.principal))
     }
 
     fn remove(&mut self, id: &str) -> Option<TaskRecord> {
@@ -304,12 +304,12 @@ impl TaskStore for MemoryStore {
         Ok(())
     }
 
-    async fn get(&self, whose: PrincipalFilter<'_>, id: &str) -> Result<Option<TaskRecord>, StoreError> {
-        Ok(self.lock().find(whose, id).map(|entry| entry.record.clone()))
+    async fn get(&self, filter: PrincipalFilter<'_>, id: &str) -> Result<Option<TaskRecord>, StoreError> {
+        Ok(self.lock().find(filter, id).map(|entry| entry.record.clone()))
     }
 
-    async fn outcome(&self, whose: PrincipalFilter<'_>, id: &str) -> Result<Option<Outcome>, StoreError> {
-        Ok(self.lock().find(whose, id).and_then(|entry| entry.outcome.clone()))
+    async fn outcome(&self, filter: PrincipalFilter<'_>, id: &str) -> Result<Option<Outcome>, StoreError> {
+        Ok(self.lock().find(filter, id).and_then(|entry| entry.outcome.clone()))
     }
 
     async fn transition(&self, change: Transition) -> Result<StoreOutcome, StoreError> {
@@ -355,12 +355,12 @@ impl TaskStore for MemoryStore {
 
     async fn list(
         &self,
-        whose: PrincipalFilter<'_>,
+        filter: PrincipalFilter<'_>,
         after: Option<u64>,
         limit: usize,
     ) -> Result<Vec<TaskRecord>, StoreError> {
         let state = self.lock();
-        let list = match whose {
+        let list = match filter {
             PrincipalFilter::Of(principal) => state.lists.get(principal),
             PrincipalFilter::Anyone => Some(&state.all),
         };
@@ -379,7 +379,7 @@ impl TaskStore for MemoryStore {
         Ok(())
     }
 
-    async fn remove(&self, whose: PrincipalFilter<'_>, id: &str) -> Result<bool, StoreError> {
+    async fn remove(&self, filter: PrincipalFilter<'_>, id: &str) -> Result<bool, StoreError> {
         let mut state = self.lock();
         let there = state.find(filter, id).is_some();
         Ok(there && state.remove(id).is_some())
@@ -427,7 +427,7 @@ impl TaskStore for MemoryStore {
 
     async fn enqueue(
         &self,
-        whose: PrincipalFilter<'_>,
+        filter: PrincipalFilter<'_>,
         id: &str,
         job: &Job,
         worker: &str,

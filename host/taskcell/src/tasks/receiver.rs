@@ -12,7 +12,7 @@ use super::aside::Aside;
 use super::worker::Worker;
 use super::{
     AuditLog, Claim, Full, Job, Lease, NewTask, Outcome, PrincipalFilter, Room, StoreOutcome, TaskError, TaskLimits,
-    TaskOrigin, TaskRecord, TaskStore, Transition, Work, cursor, milliseconds,
+    TaskOperation, TaskOrigin, TaskRecord, TaskStore, Transition, Work, cursor, milliseconds,
 };
 use crate::protocol::json;
 use crate::protocol::types::{ListTasksResult, RpcError, Task, TaskMetadata, TaskOutput, TaskStatus};
@@ -340,7 +340,7 @@ impl Tasks {
             record.status_message = None;
             Ok(Some(Err(TaskError::cancelled())))
         };
-        let task = self.change(id, Verb::Cancel, Actor::default(), cancelled).await?;
+        let task = self.change(id, TaskOperation::Cancel, Actor::default(), cancelled).await?;
         self.worker.stop(id).await;
         Ok(task)
     }
@@ -415,7 +415,7 @@ impl Tasks {
     async fn change(
         &self,
         id: &str,
-        verb: Verb,
+        operation: TaskOperation,
         by: Actor<'_>,
         apply: impl Fn(&mut TaskRecord) -> Result<Option<Outcome>, TaskError> + Send,
     ) -> Result<Task, TaskError> {

@@ -170,11 +170,11 @@ pub struct Transition {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreOutcome {
-    /// It is stored.
-    Yes,
-    /// The task is of another version by now, or gone.
-    Outdated,
-    /// The lease is not the newest of the task.
+    /// The store holds the change.
+    Applied,
+    /// The task has another version by now, or is gone; the change is not stored.
+    Conflict,
+    /// The lease is not the newest of the task; the change is not stored.
     Fenced,
     /// The outcome exceeds [`Transition::room`]; the change is not stored.
     Full,

@@ -60,10 +60,10 @@ pub trait TaskStore: Send + Sync + 'static {
     async fn confirm(&self, ids: &[String], worker: &str) -> Result<(), StoreError>;
 
     /// Finds a task; one that has expired may still be found.
-    async fn get(&self, whose: PrincipalFilter<'_>, id: &str) -> Result<Option<TaskRecord>, StoreError>;
+    async fn get(&self, filter: PrincipalFilter<'_>, id: &str) -> Result<Option<TaskRecord>, StoreError>;
 
     /// What a task ended with; none when it has not ended, or is gone.
-    async fn outcome(&self, whose: PrincipalFilter<'_>, id: &str) -> Result<Option<Outcome>, StoreError>;
+    async fn outcome(&self, filter: PrincipalFilter<'_>, id: &str) -> Result<Option<Outcome>, StoreError>;
 
     /// Puts a record in the place of the one that it was made from. Where that is of another version by now, nothing
     /// changes. A final status removes the task's job.
@@ -72,7 +72,7 @@ pub trait TaskStore: Send + Sync + 'static {
     /// The tasks after a place (all when none), in the order of creation, `limit` at most.
     async fn list(
         &self,
-        whose: PrincipalFilter<'_>,
+        filter: PrincipalFilter<'_>,
         after: Option<u64>,
         limit: usize,
     ) -> Result<Vec<TaskRecord>, StoreError>;
@@ -81,7 +81,7 @@ pub trait TaskStore: Send + Sync + 'static {
     async fn changed(&self, id: &str, seen: u64) -> Result<(), StoreError>;
 
     /// Removes a task with all that belongs to it; says whether it was there.
-    async fn remove(&self, whose: PrincipalFilter<'_>, id: &str) -> Result<bool, StoreError>;
+    async fn remove(&self, filter: PrincipalFilter<'_>, id: &str) -> Result<bool, StoreError>;
 
     /// Removes tasks that have expired by `now`, and those that a worker reserved whose time has run out or who has
     /// resigned; some hundreds at a time at most. Gives them. Called often: must be cheap when there is nothing to do.
@@ -95,7 +95,7 @@ pub trait TaskStore: Send + Sync + 'static {
     /// gone, has ended, has a job, or is reserved by another worker. `room` is that of [`Room::bytes`].
     async fn enqueue(
         &self,
-        whose: PrincipalFilter<'_>,
+        filter: PrincipalFilter<'_>,
         id: &str,
         job: &Job,
         worker: &str,

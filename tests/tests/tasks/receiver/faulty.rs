@@ -102,12 +102,12 @@ impl TaskStore for Faulty {
         self.may("confirm")?.confirm(ids, worker).await
     }
 
-    async fn get(&self, whose: PrincipalFilter<'_>, id: &str) -> Result<Option<TaskRecord>, StoreError> {
-        self.may("get")?.get(whose, id).await
+    async fn get(&self, filter: PrincipalFilter<'_>, id: &str) -> Result<Option<TaskRecord>, StoreError> {
+        self.may("get")?.get(filter, id).await
     }
 
-    async fn outcome(&self, whose: PrincipalFilter<'_>, id: &str) -> Result<Option<Outcome>, StoreError> {
-        self.may("outcome")?.outcome(whose, id).await
+    async fn outcome(&self, filter: PrincipalFilter<'_>, id: &str) -> Result<Option<Outcome>, StoreError> {
+        self.may("outcome")?.outcome(filter, id).await
     }
 
     async fn transition(&self, change: Transition) -> Result<StoreOutcome, StoreError> {
@@ -116,19 +116,19 @@ impl TaskStore for Faulty {
 
     async fn list(
         &self,
-        whose: PrincipalFilter<'_>,
+        filter: PrincipalFilter<'_>,
         after: Option<u64>,
         limit: usize,
     ) -> Result<Vec<TaskRecord>, StoreError> {
-        self.may("list")?.list(whose, after, limit).await
+        self.may("list")?.list(filter, after, limit).await
     }
 
     async fn changed(&self, id: &str, seen: u64) -> Result<(), StoreError> {
         self.may("changed")?.changed(id, seen).await
     }
 
-    async fn remove(&self, whose: PrincipalFilter<'_>, id: &str) -> Result<bool, StoreError> {
-        self.may("remove")?.remove(whose, id).await
+    async fn remove(&self, filter: PrincipalFilter<'_>, id: &str) -> Result<bool, StoreError> {
+        self.may("remove")?.remove(filter, id).await
     }
 
     async fn remove_expired(&self, now: Timestamp) -> Result<Vec<TaskRecord>, StoreError> {
@@ -141,7 +141,7 @@ impl TaskStore for Faulty {
 
     async fn enqueue(
         &self,
-        whose: PrincipalFilter<'_>,
+        filter: PrincipalFilter<'_>,
         id: &str,
         job: &Job,
         worker: &str,

@@ -185,10 +185,10 @@ pub(super) async fn a_list_is_paged(one: Handle, other: Handle) {
     // A task that goes leaves a gap, and its place is no stranger for what comes after it.
     let gone = all.remove(12);
     assert!(one.remove(PrincipalFilter::Anyone, &gone.id).await.unwrap());
-    for whose in
+    for filter in
         [PrincipalFilter::Of("a"), PrincipalFilter::Of("b"), PrincipalFilter::Anyone, PrincipalFilter::Of("nobody")]
     {
-        let expected: Vec<_> = all.iter().filter(|task| whose.includes(&task.principal)).cloned().collect();
+        let expected: Vec<_> = all.iter().filter(|task| filter.includes(&task.principal)).cloned().collect();
         for page in [1, 2, 7, 24, 100] {
             let (mut listed, mut after) = (Vec::new(), None);
             loop {
@@ -220,8 +220,8 @@ pub(super) async fn a_principal_sees_its_own(one: Handle, other: Handle) {
     let worker = "worker";
     assert!(one.renew(worker, LONG).await.unwrap());
     for principal in ODD {
-        let whose = PrincipalFilter::Of(principal);
-        let listed = other.list(whose, None, 100).await.unwrap();
+        let filter = PrincipalFilter::Of(principal);
+        let listed = other.list(filter, None, 100).await.unwrap();
         assert_eq!(listed.len(), 2, "{principal:?}");
         assert!(listed.iter().all(|task| *task.principal == **principal), "{principal:?}");
         for foreign in tasks.iter().filter(|task| *task.principal != **principal) {

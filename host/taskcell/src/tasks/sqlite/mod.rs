@@ -135,8 +135,8 @@ impl SqliteStore {
 }
 
 /// A principal for a statement; none for anyone.
-fn principal(whose: PrincipalFilter<'_>) -> Option<&str> {
-    match whose {
+fn principal(filter: PrincipalFilter<'_>) -> Option<&str> {
+    match filter {
         PrincipalFilter::Of(principal) => Some(principal),
         PrincipalFilter::Anyone => None,
     }
@@ -169,14 +169,14 @@ impl TaskStore for SqliteStore {
         self.writer.call(operations::Confirm { ids: ids.to_vec(), worker: worker.to_owned() }).await
     }
 
-    async fn get(&self, whose: PrincipalFilter<'_>, id: &str) -> Result<Option<TaskRecord>, StoreError> {
-        let get = sqlx::query(sql::GET).bind(principal(whose)).bind(id);
+    async fn get(&self, filter: PrincipalFilter<'_>, id: &str) -> Result<Option<TaskRecord>, StoreError> {
+        let get = sqlx::query(sql::GET).bind(principal(filter)).bind(id);
         let row = get.fetch_optional(&self.readers).await.map_err(|error| self.failed(&error))?;
         row.map(|row| rows::record(&row)).transpose().map_err(|error| self.failed(&error))
     }
 
-    async fn outcome(&self, whose: PrincipalFilter<'_>, id: &str) -> Result<Option<Outcome>, StoreError> {
-        let outcome = sqlx::query_scalar(sql::OUTCOME).bind(principal(whose)).bind(id);
+    async fn outcome(&self, filter: PrincipalFilter<'_>, id: &str) -> Result<Option<Outcome>, StoreError> {
+        let outcome = sqlx::query_scalar(sql::OUTCOME).bind(principal(filter)).bind(id);
         let outcome: Option<Option<String>> =
             outcome.fetch_optional(&self.readers).await.map_err(|error| self.failed(&error))?;
         let outcome = outcome.flatten().map(|outcome| rows::from_json(&outcome));
@@ -194,13 +194,13 @@ impl TaskStore for SqliteStore {
 
     async fn list(
         &self,
-        whose: PrincipalFilter<'_>,
+        filter: PrincipalFilter<'_>,
         after: Option<u64>,
         most: usize,
     ) -> Result<Vec<TaskRecord>, StoreError> {
         // Places start with one. One past the last that a column holds has nothing after it.
         let after = after.map_or(0, |after| i64::try_from(after).unwrap_or(i64::MAX));
-        let list = match whose {
+        let list = match filter {
             PrincipalFilter::Of(principal) => sqlx::query(sql::LIST_OF).bind(principal),
             PrincipalFilter::Anyone => sqlx::query(sql::LIST_ALL),
         };
@@ -224,8 +224,8 @@ impl TaskStore for SqliteStore {
         }
     }
 
-    async fn remove(&self, whose: PrincipalFilter<'_>, id: &str) -> Result<bool, StoreError> {
-        let (principal, id) = (principal(whose).map(str::to_owned), id.to_owned());
+    async fn remove(&self, filter: PrincipalFilter<'_>, id: &str) -> Result<bool, StoreError> {
+        let (principal, id) = (principal(filter).map(str::to_owned), id.to_owned());
         self.writer.call(operations::Remove { principal, id }).await
     }
 
@@ -246,7 +246,7 @@ impl TaskStore for SqliteStore {
 
     async fn enqueue(
         &self,
-        whose: PrincipalFilter<'_>,
+        filter: PrincipalFilter<'_>,
         id: &str,
         job: &Job,
         worker: &str,

@@ -1,6 +1,6 @@
 //! The statements, in one place: each finds its rows by an index, which a test asks SQLite about.
 //!
-//! Parameters are numbered where one stands twice. `?1 IS NULL OR principal = ?1` is [`PrincipalFilter`](super::super::Whose):
+//! Parameters are numbered where one stands twice. `?1 IS NULL OR principal = ?1` is [`PrincipalFilter`](super::super::PrincipalFilter):
 //! a principal, or anyone.
 
 /// Stores a task unless its principal has as many tasks as it may, or no room for so many bytes more.

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::{Runner, Running};
 use crate::protocol::types::RpcError;
 use crate::support::lock;
-use crate::tasks::{Actor, Claim, Job, Lease, Outcome, TaskError, TaskLimits, TaskStore, Tasks};
+use crate::tasks::{Actor, Claim, Job, Lease, Outcome, TaskError, TaskLimits, TaskOperation, TaskStore, Tasks};
 use crate::telemetry::{Usage, limit_hit};
 
 /// How often expired tasks are looked for.
