@@ -29,7 +29,7 @@ pub(super) struct Bench<'a> {
 
 /// What came of a request.
 #[derive(Debug)]
-pub(super) enum Came {
+pub(super) enum Observed {
     Result(Value),
     Error(RpcError),
     /// Nothing, and nothing will: a notification, or a request that was cancelled.
@@ -122,13 +122,13 @@ impl<'a> Bench<'a> {
 
 impl Conversation {
     /// Sends a request and waits for its answer.
-    pub(super) async fn ask(&self, method: &str, params: &Value) -> anyhow::Result<Came> {
+    pub(super) async fn ask(&self, method: &str, params: &Value) -> anyhow::Result<Observed> {
         let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         self.send(&request).await
     }
 
     /// Sends a message and waits for its answer.
-    pub(super) async fn send(&self, message: &Value) -> anyhow::Result<Came> {
+    pub(super) async fn send(&self, message: &Value) -> anyhow::Result<Observed> {
         #[derive(Deserialize)]
         struct Response {
             result: Option<Box<RawValue>>,
@@ -138,14 +138,14 @@ impl Conversation {
         let answer = self.session.answer(message.as_bytes());
         let answer = match tokio::time::timeout(self.patience, answer).await {
             Ok(Some(answer)) => answer,
-            Ok(None) => return Ok(Came::Nothing),
-            Err(_) => return Ok(Came::Late),
+            Ok(None) => return Ok(Observed::Nothing),
+            Err(_) => return Ok(Observed::Late),
         };
         let response: Response = serde_json::from_slice(&answer).context("the answer is no response")?;
         Ok(match (response.result, response.error) {
-            (_, Some(error)) => Came::Error(error),
-            (Some(result), None) => Came::Result(serde_json::from_str(result.get())?),
-            (None, None) => Came::Nothing,
+            (_, Some(error)) => Observed::Error(error),
+            (Some(result), None) => Observed::Result(serde_json::from_str(result.get())?),
+            (None, None) => Observed::Nothing,
         })
     }
 

@@ -16,7 +16,7 @@ use taskcell::kinds::Kind;
 
 /// What a request is like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Class {
+pub(super) enum Category {
     /// What servers send.
     WellFormed,
     /// What the protocol allows and a handler easily forgets.
@@ -27,7 +27,7 @@ pub(super) enum Class {
 
 /// What must hold of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Holds {
+pub(super) enum Expectation {
     /// A result that keeps the rules, or an error that the handler returned itself.
     Answer,
     /// The same. A handler that does not manage is warned, for its answer is lost, and yet declining would have been
@@ -63,9 +63,9 @@ pub(super) struct Case {
     /// What it is about.
     pub(super) name: &'static str,
     /// What the request is like.
-    pub(super) class: Class,
+    pub(super) category: Category,
     /// What must hold.
-    pub(super) holds: Holds,
+    pub(super) expectation: Expectation,
     /// When it makes sense.
     pub(super) when: When,
     /// The request's parameters.
@@ -73,16 +73,16 @@ pub(super) struct Case {
 }
 
 impl Case {
-    const fn new(class: Class, holds: Holds, name: &'static str, params: fn() -> Value) -> Self {
-        Self { name, class, holds, when: When::Always, params }
+    const fn new(category: Category, expectation: Expectation, name: &'static str, params: fn() -> Value) -> Self {
+        Self { name, category, expectation, when: When::Always, params }
     }
 
     const fn well_formed(name: &'static str, params: fn() -> Value) -> Self {
-        Self::new(Class::WellFormed, Holds::Answer, name, params)
+        Self::new(Category::WellFormed, Expectation::Answer, name, params)
     }
 
     const fn edge(name: &'static str, params: fn() -> Value) -> Self {
-        Self::new(Class::Edge, Holds::Answer, name, params)
+        Self::new(Category::Edge, Expectation::Answer, name, params)
     }
 
     const fn form(name: &'static str, params: fn() -> Value) -> Self {
@@ -94,16 +94,16 @@ impl Case {
     }
 
     const fn malformed(name: &'static str, params: fn() -> Value) -> Self {
-        Self::new(Class::Malformed, Holds::Refused, name, params)
+        Self::new(Category::Malformed, Expectation::Refused, name, params)
     }
 
     const fn warned(mut self) -> Self {
-        self.holds = Holds::AnswerOrWarning;
+        self.expectation = Expectation::AnswerOrWarning;
         self
     }
 
     const fn unknown(mut self) -> Self {
-        self.holds = Holds::Unknown;
+        self.expectation = Expectation::Unknown;
         self
     }
 

@@ -11,12 +11,12 @@ use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::bench::{Bench, Came, Conversation};
+use super::bench::{Bench, Conversation, Observed};
 use super::matching::{differences, resolved};
+use super::mocks;
 use super::report::Row;
-use super::stand_ins;
 use super::verdict::{Fault, Verdict};
-use crate::config::read_text;
+use crate::config::source::read_text;
 use taskcell::Grants;
 use taskcell::protocol::types::{CreateMessageResult, ElicitResult};
 
@@ -129,15 +129,15 @@ impl Fixture {
                     return Ok(different);
                 }
             };
-            let came = conversation.send(&request).await?;
+            let observed = conversation.send(&request).await?;
             if request.get("id").is_none() {
                 continue;
             }
-            let answer = match came {
-                Came::Result(result) => json!({ "result": result }),
-                Came::Error(error) => json!({ "error": error }),
-                Came::Nothing => json!({ "nothing": "came" }),
-                Came::Late => json!({ "nothing": "came in time" }),
+            let answer = match observed {
+                Observed::Result(result) => json!({ "result": result }),
+                Observed::Error(error) => json!({ "error": error }),
+                Observed::Nothing => json!({ "nothing": "came" }),
+                Observed::Late => json!({ "nothing": "came in time" }),
             };
             let mut wanted = expected.next().cloned().unwrap_or_default();
             if let Value::Object(wanted) = &mut wanted {
@@ -164,10 +164,10 @@ impl FixtureSettings {
             grants.config = grants.config.map(|_| settings.collect());
         }
         if let (Some(model), Some(_)) = (&self.model, &grants.model) {
-            grants.model = Some(stand_ins::model(model.clone()));
+            grants.model = Some(mocks::model(model.clone()));
         }
         if let (true, Some(_)) = (self.user.is_some() || self.confirm.is_some(), &grants.user) {
-            grants.user = Some(stand_ins::user(self.user.clone(), self.confirm));
+            grants.user = Some(mocks::user(self.user.clone(), self.confirm));
         }
         grants
     }

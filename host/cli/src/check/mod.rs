@@ -7,27 +7,27 @@
 //! | file | knows |
 //! |---|---|
 //! | `cases` | the requests |
-//! | `drive` | how a kind is driven with them |
+//! | `runner` | how a kind is driven with them |
 //! | `task_rules` | what must hold of tasks |
 //! | `numbers` | what a tool may do to large numbers |
-//! | `whole` | what must hold of the handler as a whole |
+//! | `handler_rules` | what must hold of the handler as a whole |
 //! | `verdict` | what must hold of an answer, and what to change |
 //! | `fixtures`, `matching` | the author's own requests, and what is expected of them |
 //! | `bench` | a conversation in which a case is tried |
-//! | `stand_ins` | the model, the user and the rest that a handler reaches |
+//! | `mocks` | the model, the user and the rest that a handler reaches |
 //! | `report` | the table and the document |
 
 mod bench;
 mod cases;
-mod drive;
 pub(super) mod fixtures;
+mod handler_rules;
 pub(super) mod matching;
+pub(super) mod mocks;
 mod numbers;
 mod report;
-pub(super) mod stand_ins;
+mod runner;
 mod task_rules;
 mod verdict;
-mod whole;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -128,7 +128,7 @@ pub(super) struct Checked<'a> {
 impl Checked<'_> {
     /// Stand-ins for what it may reach, new.
     fn grants(&self) -> Grants {
-        let all = stand_ins::all(self.settings.clone());
+        let all = mocks::all(self.settings.clone());
         match self.policy {
             Some(policy) => policy.of(&all),
             None => all,
@@ -175,9 +175,9 @@ pub(super) async fn check(handler: Handler, how: Checked<'_>) -> anyhow::Result<
     let bench = Bench::new(handler, || how.grants(), |handlers| how.declared.of(handlers), how.patience);
     let declared = bench.declared()?;
     let kinds: Vec<_> = declared.kinds().collect();
-    let mut rows: Vec<_> = whole::rows(&kinds, &declared.capabilities()).collect();
+    let mut rows: Vec<_> = handler_rules::rows(&kinds, &declared.capabilities()).collect();
     for kind in &kinds {
-        rows.extend(drive::kind(&bench, *kind, declared.features()).await?);
+        rows.extend(runner::kind(&bench, *kind, declared.features()).await?);
         rows.extend(task_rules::kind(&bench, *kind, &kinds).await?);
         rows.extend(numbers::ttl_is_kept(&bench, *kind).await?);
     }
@@ -186,7 +186,7 @@ pub(super) async fn check(handler: Handler, how: Checked<'_>) -> anyhow::Result<
     }
     let handler = bench.handler();
     let mut stand_ins = grants_needed(handler);
-    stand_ins.retain(|grant| STAND_INS.contains(grant));
+    stand_ins.retain(|grant| mocks::GRANTS.contains(grant));
     Ok(Report {
         file: handler.name().to_owned(),
         digest: handler.digest().to_owned(),
@@ -197,6 +197,3 @@ pub(super) async fn check(handler: Handler, how: Checked<'_>) -> anyhow::Result<
         rows,
     })
 }
-
-/// The grants that a check gives a stand-in for, rather than the real thing.
-const STAND_INS: &[&str] = &["http", "keyvalue", "model", "user"];

@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-use super::bench::{Bench, Came};
+use super::bench::{Bench, Observed};
 use super::cases;
 use super::report::Row;
 use super::verdict::{Fault, Verdict, see};
@@ -50,9 +50,9 @@ async fn made(bench: &Bench<'_>, kind: Kind, ttl: u32) -> anyhow::Result<Option<
         return Ok(None);
     };
     let params = cases::with((case.params)(), json!({ "task": { "ttl": ttl } }));
-    let came = bench.converse_for_long()?.ask(kind.info().method, &params).await?;
-    Ok(match came {
-        Came::Result(result) => result.pointer("/task/ttl").and_then(Value::as_u64),
+    let observed = bench.converse_for_long()?.ask(kind.info().method, &params).await?;
+    Ok(match observed {
+        Observed::Result(result) => result.pointer("/task/ttl").and_then(Value::as_u64),
         _ => None,
     })
 }

@@ -146,14 +146,14 @@ impl Report {
 
     /// What is wrong, with what to change; at most so many faults.
     pub(crate) fn faults(&self, out: &mut impl Write, most: usize) -> std::io::Result<()> {
-        let mut told: Vec<&Row> = Vec::new();
+        let mut shown: Vec<&Row> = Vec::new();
         for row in &self.rows {
             // One mistake is often seen in many cases.
-            if told.len() >= most || told.iter().any(|told| told.is_like(row)) {
+            if shown.len() >= most || shown.iter().any(|shown| shown.is_like(row)) {
                 continue;
             }
             if row.fault(out, self.rows.iter().filter(|other| other.is_like(row)))? {
-                told.push(row);
+                shown.push(row);
             }
         }
         Ok(())

@@ -11,11 +11,11 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
-use super::bench::{Bench, Came, Conversation, PAGE};
+use super::bench::{Bench, Conversation, Observed, PAGE};
 use super::cases;
-use super::drive::{END_IT, NOT_ENDED, params, unknown_task};
 use super::report::Row;
-use super::verdict::{Verdict, host_error, told};
+use super::runner::{END_IT, NOT_ENDED, params, unknown_task};
+use super::verdict::{Verdict, describe, evaluate, host_error};
 use taskcell::handlers::Features;
 use taskcell::kinds::Kind;
 use taskcell::protocol::jsonrpc::code;
@@ -32,34 +32,34 @@ const WATCHED: Duration = Duration::from_millis(200);
 const RELATED: &str = "/_meta/io.modelcontextprotocol~1related-task/taskId";
 
 /// What is asked of a handler, with the kinds that it is asked of; none where other kinds are needed that it does not export.
-type Rule = for<'a> fn(&'a Tried<'a>) -> BoxFuture<'a, anyhow::Result<Option<Verdict>>>;
+type Rule = for<'a> fn(&'a Trial<'a>) -> BoxFuture<'a, anyhow::Result<Option<Verdict>>>;
 
 const AUGMENTED: &[Kind] = &[Kind::AugmentedSampling, Kind::AugmentedElicitation];
 
 #[rustfmt::skip]
 const RULES: &[(&[Kind], &str, Rule)] = &[
-    (AUGMENTED,              "a task begins working, and the store knows it",   |tried| begins(tried).boxed()),
-    (AUGMENTED,              "each task has an id of its own",                  |tried| ids_differ(tried).boxed()),
-    (AUGMENTED,              "the work ends the task",                          |tried| ends(tried).boxed()),
-    (AUGMENTED,              "tasks/get shows it",                              |tried| is_shown(tried).boxed()),
-    (AUGMENTED,              "tasks/list has it",                               |tried| is_listed(tried).boxed()),
-    (AUGMENTED,              "tasks/result gives what the plain request would", |tried| has_result(tried).boxed()),
-    (AUGMENTED,              "it can be cancelled, and stays so",               |tried| stays_cancelled(tried).boxed()),
-    (&[Kind::GetTask],       "a task at work is shown working",                 |tried| shows(tried, None).boxed()),
-    (&[Kind::GetTask],       "a completed task stays completed",                |tried| shows(tried, Some(Ok(canned()))).boxed()),
-    (&[Kind::GetTask],       "a failed task stays failed",                      |tried| shows(tried, Some(Err(refusal()))).boxed()),
-    (&[Kind::GetTaskResult], "the result waits until the task has ended",       |tried| waits(tried).boxed()),
-    (&[Kind::GetTaskResult], "the result is what the task ended with",          |tried| gives(tried, Ok(canned())).boxed()),
-    (&[Kind::GetTaskResult], "the error is what the task ended with",           |tried| gives(tried, Err(refusal())).boxed()),
-    (&[Kind::ListTasks],     "all tasks are listed, page by page",              |tried| lists(tried).boxed()),
-    (&[Kind::CancelTask],    "a task at work becomes cancelled",                |tried| cancels(tried).boxed()),
-    (&[Kind::CancelTask],    "a cancelled task cannot be cancelled again",      |tried| refuses(tried, None).boxed()),
-    (&[Kind::CancelTask],    "a completed task cannot be cancelled",            |tried| refuses(tried, Some(Ok(canned()))).boxed()),
-    (&[Kind::CancelTask],    "a failed task cannot be cancelled",               |tried| refuses(tried, Some(Err(refusal()))).boxed()),
+    (AUGMENTED,              "a task begins working, and the store knows it",   |trial| begins(trial).boxed()),
+    (AUGMENTED,              "each task has an id of its own",                  |trial| ids_differ(trial).boxed()),
+    (AUGMENTED,              "the work ends the task",                          |trial| ends(trial).boxed()),
+    (AUGMENTED,              "tasks/get shows it",                              |trial| is_shown(trial).boxed()),
+    (AUGMENTED,              "tasks/list has it",                               |trial| is_listed(trial).boxed()),
+    (AUGMENTED,              "tasks/result gives what the plain request would", |trial| has_result(trial).boxed()),
+    (AUGMENTED,              "it can be cancelled, and stays so",               |trial| stays_cancelled(trial).boxed()),
+    (&[Kind::GetTask],       "a task at work is shown working",                 |trial| shows(trial, None).boxed()),
+    (&[Kind::GetTask],       "a completed task stays completed",                |trial| shows(trial, Some(Ok(canned()))).boxed()),
+    (&[Kind::GetTask],       "a failed task stays failed",                      |trial| shows(trial, Some(Err(refusal()))).boxed()),
+    (&[Kind::GetTaskResult], "the result waits until the task has ended",       |trial| waits(trial).boxed()),
+    (&[Kind::GetTaskResult], "the result is what the task ended with",          |trial| gives(trial, Ok(canned())).boxed()),
+    (&[Kind::GetTaskResult], "the error is what the task ended with",           |trial| gives(trial, Err(refusal())).boxed()),
+    (&[Kind::ListTasks],     "all tasks are listed, page by page",              |trial| lists(trial).boxed()),
+    (&[Kind::CancelTask],    "a task at work becomes cancelled",                |trial| cancels(trial).boxed()),
+    (&[Kind::CancelTask],    "a cancelled task cannot be cancelled again",      |trial| refuses(trial, None).boxed()),
+    (&[Kind::CancelTask],    "a completed task cannot be cancelled",            |trial| refuses(trial, Some(Ok(canned()))).boxed()),
+    (&[Kind::CancelTask],    "a failed task cannot be cancelled",               |trial| refuses(trial, Some(Err(refusal()))).boxed()),
 ];
 
 /// A handler that a rule is asked of.
-struct Tried<'a> {
+struct Trial<'a> {
     bench: &'a Bench<'a>,
     conversation: Conversation,
     kind: Kind,
@@ -71,9 +71,9 @@ struct Tried<'a> {
 pub(super) async fn kind(bench: &Bench<'_>, kind: Kind, kinds: &[Kind]) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
     for (_, name, rule) in RULES.iter().filter(|(of, ..)| of.contains(&kind)) {
-        let tried = Tried { bench, conversation: bench.converse()?, kind, kinds };
-        if let Some(verdict) = rule(&tried).await? {
-            let printed = tried.conversation.printed();
+        let trial = Trial { bench, conversation: bench.converse()?, kind, kinds };
+        if let Some(verdict) = rule(&trial).await? {
+            let printed = trial.conversation.printed();
             rows.push(Row {
                 kind: Some(kind),
                 group: "tasks",
@@ -87,10 +87,10 @@ pub(super) async fn kind(bench: &Bench<'_>, kind: Kind, kinds: &[Kind]) -> anyho
     Ok(rows)
 }
 
-type Held = anyhow::Result<Option<Verdict>>;
+type RuleResult = anyhow::Result<Option<Verdict>>;
 
-impl Tried<'_> {
-    fn failed(&self, got: impl Into<String>, fix: &str) -> Held {
+impl Trial<'_> {
+    fn failed(&self, got: impl Into<String>, fix: &str) -> RuleResult {
         Ok(Some(Verdict::failed(self.kind, got, fix)))
     }
 
@@ -99,10 +99,10 @@ impl Tried<'_> {
         let Some(case) = cases::of(self.kind, &Features::default()).next() else {
             return Ok(Err(Verdict::Passed("no case".to_owned())));
         };
-        let came = self.conversation.ask(self.kind.info().method, &params(self.kind, case)).await?;
-        let Came::Result(result) = &came else {
+        let observed = self.conversation.ask(self.kind.info().method, &params(self.kind, case)).await?;
+        let Observed::Result(result) = &observed else {
             // Whether it may refuse is for the cases to say.
-            return Ok(Err(super::verdict::judge(self.kind, case.holds, &came, true)));
+            return Ok(Err(evaluate(self.kind, case.expectation, &observed, true)));
         };
         let field = |name: &str| result.pointer(&format!("/task/{name}")).and_then(Value::as_str).unwrap_or_default();
         Ok(match (field("status"), self.conversation.tasks.get(field("taskId")).await) {
@@ -128,7 +128,7 @@ impl Tried<'_> {
     }
 
     /// Asks about a task, by a kind.
-    async fn ask(&self, kind: Kind, id: &str) -> anyhow::Result<Came> {
+    async fn ask(&self, kind: Kind, id: &str) -> anyhow::Result<Observed> {
         self.conversation.ask(kind.info().method, &json!({ "taskId": id })).await
     }
 
@@ -141,13 +141,13 @@ impl Tried<'_> {
     }
 
     /// What came instead of a result.
-    fn instead(&self, came: &Came, fix: &str) -> Held {
-        match came {
-            Came::Error(error) => match host_error(self.kind, error) {
+    fn instead(&self, observed: &Observed, fix: &str) -> RuleResult {
+        match observed {
+            Observed::Error(error) => match host_error(self.kind, error) {
                 Some(fault) => Ok(Some(Verdict::Failed(fault))),
-                None => self.failed(told(came), fix),
+                None => self.failed(describe(observed), fix),
             },
-            _ => self.failed(told(came), fix),
+            _ => self.failed(describe(observed), fix),
         }
     }
 }
@@ -156,40 +156,40 @@ type Outcome = taskcell::tasks::Outcome;
 
 /// The id of a task that the handler made; otherwise the rule ends with what came instead.
 macro_rules! made {
-    ($tried:expr) => {
-        match $tried.made().await? {
+    ($trial:expr) => {
+        match $trial.made().await? {
             Ok(id) => id,
             Err(verdict) => return Ok(Some(verdict)),
         }
     };
 }
 
-fn passed(what: &str) -> Held {
+fn passed(what: &str) -> RuleResult {
     Ok(Some(Verdict::Passed(what.to_owned())))
 }
 
 /// [Task Status Lifecycle]
-async fn begins(tried: &Tried<'_>) -> Held {
-    let _ = made!(tried);
+async fn begins(trial: &Trial<'_>) -> RuleResult {
+    let _ = made!(trial);
     passed("working")
 }
 
 /// [Task IDs]
-async fn ids_differ(tried: &Tried<'_>) -> Held {
-    let (first, second) = (made!(tried), made!(tried));
+async fn ids_differ(trial: &Trial<'_>) -> RuleResult {
+    let (first, second) = (made!(trial), made!(trial));
     if first == second {
-        return tried.failed("two tasks with one id", "make a task of its own for each request, with `tasks.create`");
+        return trial.failed("two tasks with one id", "make a task of its own for each request, with `tasks.create`");
     }
     passed("two ids")
 }
 
-async fn ends(tried: &Tried<'_>) -> Held {
-    let id = made!(tried);
-    match tokio::time::timeout(tried.bench.patience, tried.conversation.tasks.wait(&id)).await {
-        Err(_) => tried.failed(NOT_ENDED, END_IT),
-        Ok(Err(_)) => Ok(Some(unknown_task(tried.kind))),
+async fn ends(trial: &Trial<'_>) -> RuleResult {
+    let id = made!(trial);
+    match tokio::time::timeout(trial.bench.patience, trial.conversation.tasks.wait(&id)).await {
+        Err(_) => trial.failed(NOT_ENDED, END_IT),
+        Ok(Err(_)) => Ok(Some(unknown_task(trial.kind))),
         Ok(Ok(Ok(_))) => passed("completed"),
-        Ok(Ok(Err(error))) => match host_error(tried.kind, &error) {
+        Ok(Ok(Err(error))) => match host_error(trial.kind, &error) {
             Some(fault) => Ok(Some(Verdict::Failed(fault))),
             None => passed("failed, by an error of its own"),
         },
@@ -197,121 +197,122 @@ async fn ends(tried: &Tried<'_>) -> Held {
 }
 
 /// [Getting Tasks]
-async fn is_shown(tried: &Tried<'_>) -> Held {
-    if !tried.exports(Kind::GetTask) {
+async fn is_shown(trial: &Trial<'_>) -> RuleResult {
+    if !trial.exports(Kind::GetTask) {
         return Ok(None);
     }
-    let id = made!(tried);
-    match tried.ask(Kind::GetTask, &id).await? {
-        Came::Result(task) if task.get("taskId").and_then(Value::as_str) == Some(&id) => passed("shown"),
-        came => tried.instead(&came, "have `get-task` give what `tasks.get` gives"),
+    let id = made!(trial);
+    match trial.ask(Kind::GetTask, &id).await? {
+        Observed::Result(task) if task.get("taskId").and_then(Value::as_str) == Some(&id) => passed("shown"),
+        observed => trial.instead(&observed, "have `get-task` give what `tasks.get` gives"),
     }
 }
 
 /// [Listing Tasks]
-async fn is_listed(tried: &Tried<'_>) -> Held {
-    if !tried.exports(Kind::ListTasks) {
+async fn is_listed(trial: &Trial<'_>) -> RuleResult {
+    if !trial.exports(Kind::ListTasks) {
         return Ok(None);
     }
-    let id = made!(tried);
-    match listed(tried).await? {
+    let id = made!(trial);
+    match listed(trial).await? {
         Ok(ids) if ids.contains(&id) => passed("listed"),
-        Ok(_) => tried.failed("a list without the task", "have `list-tasks` give what `tasks.list` gives"),
-        Err(came) => tried.instead(&came, "have `list-tasks` give what `tasks.list` gives"),
+        Ok(_) => trial.failed("a list without the task", "have `list-tasks` give what `tasks.list` gives"),
+        Err(observed) => trial.instead(&observed, "have `list-tasks` give what `tasks.list` gives"),
     }
 }
 
 /// [Result Retrieval]
-async fn has_result(tried: &Tried<'_>) -> Held {
-    if !tried.exports(Kind::GetTaskResult) {
+async fn has_result(trial: &Trial<'_>) -> RuleResult {
+    if !trial.exports(Kind::GetTaskResult) {
         return Ok(None);
     }
     const FIX: &str = "have `get-task-result` give what `tasks.wait-for-result` gives, and `background.run` what the plain handler would";
-    let id = made!(tried);
-    match tried.ask(Kind::GetTaskResult, &id).await? {
-        Came::Result(result) => {
+    let id = made!(trial);
+    match trial.ask(Kind::GetTaskResult, &id).await? {
+        Observed::Result(result) => {
             let text = result.to_string();
-            let fits = match tried.kind {
+            let fits = match trial.kind {
                 Kind::AugmentedSampling => serde_json::from_str::<CreateMessageResult>(&text).is_ok(),
                 _ => serde_json::from_str::<ElicitResult>(&text).is_ok(),
             };
             match fits && result.pointer(RELATED).and_then(Value::as_str) == Some(&id) {
                 true => passed("result"),
-                false => tried.failed("a result of another kind", FIX),
+                false => trial.failed("a result of another kind", FIX),
             }
         }
-        came @ Came::Late => tried.failed(told(&came), END_IT),
-        came => match &came {
-            Came::Error(error) if host_error(tried.kind, error).is_none() => passed(&told(&came)),
-            _ => tried.instead(&came, FIX),
+        observed @ Observed::Late => trial.failed(describe(&observed), END_IT),
+        observed => match &observed {
+            Observed::Error(error) if host_error(trial.kind, error).is_none() => passed(&describe(&observed)),
+            _ => trial.instead(&observed, FIX),
         },
     }
 }
 
 /// [Task Cancellation]
-async fn stays_cancelled(tried: &Tried<'_>) -> Held {
-    if !tried.exports(Kind::CancelTask) {
+async fn stays_cancelled(trial: &Trial<'_>) -> RuleResult {
+    if !trial.exports(Kind::CancelTask) {
         return Ok(None);
     }
-    let id = made!(tried);
-    let came = tried.ask(Kind::CancelTask, &id).await?;
-    match (&came, tried.status(&id).await) {
-        (Came::Result(task), Some(TaskStatus::Cancelled)) if is(task, &id, "cancelled") => passed("cancelled"),
+    let id = made!(trial);
+    let observed = trial.ask(Kind::CancelTask, &id).await?;
+    match (&observed, trial.status(&id).await) {
+        (Observed::Result(task), Some(TaskStatus::Cancelled)) if is(task, &id, "cancelled") => passed("cancelled"),
         // It was done by then.
-        (Came::Error(error), Some(TaskStatus::Completed | TaskStatus::Failed))
+        (Observed::Error(error), Some(TaskStatus::Completed | TaskStatus::Failed))
             if error.code == code::INVALID_PARAMS =>
         {
             passed("done before it could be cancelled")
         }
         (_, status) => {
-            let got = format!("{}; the task is {}", told(&came), status.map_or("gone", |status| status.as_str()));
-            tried.failed(got, "have `cancel-task` give what `tasks.cancel` gives")
+            let got =
+                format!("{}; the task is {}", describe(&observed), status.map_or("gone", |status| status.as_str()));
+            trial.failed(got, "have `cancel-task` give what `tasks.cancel` gives")
         }
     }
 }
 
 /// [Getting Tasks]
-async fn shows(tried: &Tried<'_>, outcome: Option<Outcome>) -> Held {
-    let task = tried.host_made(outcome.as_ref()).await?;
+async fn shows(trial: &Trial<'_>, outcome: Option<Outcome>) -> RuleResult {
+    let task = trial.host_made(outcome.as_ref()).await?;
     for _ in 0..2 {
-        let came = tried.ask(Kind::GetTask, &task.task_id).await?;
-        match &came {
-            Came::Result(shown) if is(shown, &task.task_id, task.status.as_str()) => {}
+        let observed = trial.ask(Kind::GetTask, &task.task_id).await?;
+        match &observed {
+            Observed::Result(shown) if is(shown, &task.task_id, task.status.as_str()) => {}
             _ => {
-                let got = format!("{} for a task that is {}", told_task(&came), task.status.as_str());
-                return tried.instead_of(&came, got, "give what `tasks.get` gives");
+                let got = format!("{} for a task that is {}", describe_task(&observed), task.status.as_str());
+                return trial.instead_of(&observed, got, "give what `tasks.get` gives");
             }
         }
     }
-    match tried.status(&task.task_id).await == Some(task.status) {
+    match trial.status(&task.task_id).await == Some(task.status) {
         true => passed(task.status.as_str()),
-        false => tried.failed("a task that was changed by asking", "change nothing in `get-task`"),
+        false => trial.failed("a task that was changed by asking", "change nothing in `get-task`"),
     }
 }
 
 /// [Result Retrieval]
-async fn waits(tried: &Tried<'_>) -> Held {
-    let task = tried.host_made(None).await?;
-    let mut answer = pin!(tried.ask(Kind::GetTaskResult, &task.task_id));
-    if let Ok(came) = tokio::time::timeout(WATCHED, &mut answer).await {
-        let came = came?;
-        return tried.instead_of(&came, format!("{} while the task is working", told(&came)), WAIT);
+async fn waits(trial: &Trial<'_>) -> RuleResult {
+    let task = trial.host_made(None).await?;
+    let mut answer = pin!(trial.ask(Kind::GetTaskResult, &task.task_id));
+    if let Ok(observed) = tokio::time::timeout(WATCHED, &mut answer).await {
+        let observed = observed?;
+        return trial.instead_of(&observed, format!("{} while the task is working", describe(&observed)), WAIT);
     }
-    tried.conversation.tasks.finish(&task.task_id, &Ok(canned()), Actor::default()).await?;
+    trial.conversation.tasks.finish(&task.task_id, &Ok(canned()), Actor::default()).await?;
     match answer.await? {
-        Came::Result(_) => passed("waits"),
-        came => tried.instead(&came, WAIT),
+        Observed::Result(_) => passed("waits"),
+        observed => trial.instead(&observed, WAIT),
     }
 }
 
 const WAIT: &str = "wait by `tasks.wait-for-result`, and give what it gives";
 
 /// [Result Retrieval]
-async fn gives(tried: &Tried<'_>, outcome: Outcome) -> Held {
-    let task = tried.host_made(Some(&outcome)).await?;
-    let came = tried.ask(Kind::GetTaskResult, &task.task_id).await?;
-    let same = match (&came, &outcome) {
-        (Came::Result(result), Ok(TaskOutput::Sampling(output))) => {
+async fn gives(trial: &Trial<'_>, outcome: Outcome) -> RuleResult {
+    let task = trial.host_made(Some(&outcome)).await?;
+    let observed = trial.ask(Kind::GetTaskResult, &task.task_id).await?;
+    let same = match (&observed, &outcome) {
+        (Observed::Result(result), Ok(TaskOutput::Sampling(output))) => {
             let mut result = result.clone();
             let related = result.pointer(RELATED).and_then(Value::as_str) == Some(&task.task_id);
             if let Value::Object(members) = &mut result {
@@ -319,38 +320,38 @@ async fn gives(tried: &Tried<'_>, outcome: Outcome) -> Held {
             }
             related && result == serde_json::to_value(output)?
         }
-        (Came::Error(error), Err(wanted)) => error == wanted,
+        (Observed::Error(error), Err(wanted)) => error == wanted,
         _ => false,
     };
     match same {
-        true => passed(&told(&came)),
-        false => tried.instead_of(&came, format!("another outcome: {}", told(&came)), WAIT),
+        true => passed(&describe(&observed)),
+        false => trial.instead_of(&observed, format!("another outcome: {}", describe(&observed)), WAIT),
     }
 }
 
 /// [Task Listing]
-async fn lists(tried: &Tried<'_>) -> Held {
+async fn lists(trial: &Trial<'_>) -> RuleResult {
     const FIX: &str = "give what `tasks.list` gives, with its `next-cursor`, and hand the cursor of the request on";
     let mut made = Vec::new();
     for _ in 0..=PAGE {
-        made.push(tried.host_made(None).await?.task_id);
+        made.push(trial.host_made(None).await?.task_id);
     }
-    match listed(tried).await? {
+    match listed(trial).await? {
         Ok(ids) if ids == made => passed("two pages"),
-        Ok(ids) => tried.failed(format!("{} of {} tasks, or in another order", ids.len(), made.len()), FIX),
-        Err(came) => tried.instead(&came, FIX),
+        Ok(ids) => trial.failed(format!("{} of {} tasks, or in another order", ids.len(), made.len()), FIX),
+        Err(observed) => trial.instead(&observed, FIX),
     }
 }
 
 /// The ids of all pages of the list; or what came instead.
-async fn listed(tried: &Tried<'_>) -> anyhow::Result<Result<Vec<String>, Came>> {
+async fn listed(trial: &Trial<'_>) -> anyhow::Result<Result<Vec<String>, Observed>> {
     let (mut ids, mut cursor) = (Vec::new(), None);
     // A list that does not end has more pages than there are tasks.
     for _ in 0..8 {
         let params = cursor.as_ref().map_or_else(|| json!({}), |cursor| json!({ "cursor": cursor }));
-        let page = match tried.conversation.ask(Kind::ListTasks.info().method, &params).await? {
-            Came::Result(page) => page,
-            came => return Ok(Err(came)),
+        let page = match trial.conversation.ask(Kind::ListTasks.info().method, &params).await? {
+            Observed::Result(page) => page,
+            observed => return Ok(Err(observed)),
         };
         let tasks = page.get("tasks").and_then(Value::as_array).into_iter().flatten();
         ids.extend(tasks.filter_map(|task| Some(task.get("taskId")?.as_str()?.to_owned())));
@@ -363,44 +364,50 @@ async fn listed(tried: &Tried<'_>) -> anyhow::Result<Result<Vec<String>, Came>> 
 }
 
 /// [Task Cancellation]
-async fn cancels(tried: &Tried<'_>) -> Held {
-    let task = tried.host_made(None).await?;
-    let came = tried.ask(Kind::CancelTask, &task.task_id).await?;
-    let stored = tried.status(&task.task_id).await;
-    match &came {
-        Came::Result(shown) if is(shown, &task.task_id, "cancelled") && stored == Some(TaskStatus::Cancelled) => {
+async fn cancels(trial: &Trial<'_>) -> RuleResult {
+    let task = trial.host_made(None).await?;
+    let observed = trial.ask(Kind::CancelTask, &task.task_id).await?;
+    let stored = trial.status(&task.task_id).await;
+    match &observed {
+        Observed::Result(shown) if is(shown, &task.task_id, "cancelled") && stored == Some(TaskStatus::Cancelled) => {
             passed("cancelled")
         }
         _ => {
-            let got = format!("{}; the task is {}", told_task(&came), stored.map_or("gone", |status| status.as_str()));
-            tried.instead_of(&came, got, "cancel the task by `tasks.cancel`, and give what it gives")
+            let got = format!(
+                "{}; the task is {}",
+                describe_task(&observed),
+                stored.map_or("gone", |status| status.as_str())
+            );
+            trial.instead_of(&observed, got, "cancel the task by `tasks.cancel`, and give what it gives")
         }
     }
 }
 
 /// [Task Cancellation]
-async fn refuses(tried: &Tried<'_>, outcome: Option<Outcome>) -> Held {
+async fn refuses(trial: &Trial<'_>, outcome: Option<Outcome>) -> RuleResult {
     const FIX: &str = "give the error of `tasks.cancel`: a task that has ended stays as it is";
-    let task = tried.host_made(outcome.as_ref()).await?;
+    let task = trial.host_made(outcome.as_ref()).await?;
     let id = &task.task_id;
     let status = match outcome {
         Some(_) => task.status,
-        None => tried.conversation.tasks.cancel(id).await?.status,
+        None => trial.conversation.tasks.cancel(id).await?.status,
     };
-    let came = tried.ask(Kind::CancelTask, id).await?;
-    match &came {
-        Came::Error(error) if error.code == code::INVALID_PARAMS && tried.status(id).await == Some(status) => {
+    let observed = trial.ask(Kind::CancelTask, id).await?;
+    match &observed {
+        Observed::Error(error) if error.code == code::INVALID_PARAMS && trial.status(id).await == Some(status) => {
             passed("refused")
         }
-        _ => tried.instead_of(&came, format!("{} for a task that is {}", told(&came), status.as_str()), FIX),
+        _ => {
+            trial.instead_of(&observed, format!("{} for a task that is {}", describe(&observed), status.as_str()), FIX)
+        }
     }
 }
 
-impl Tried<'_> {
+impl Trial<'_> {
     /// The same with other words where the handler answered itself.
-    fn instead_of(&self, came: &Came, got: String, fix: &str) -> Held {
-        match came {
-            Came::Error(error) => match host_error(self.kind, error) {
+    fn instead_of(&self, observed: &Observed, got: String, fix: &str) -> RuleResult {
+        match observed {
+            Observed::Error(error) => match host_error(self.kind, error) {
                 Some(fault) => Ok(Some(Verdict::Failed(fault))),
                 None => self.failed(got, fix),
             },
@@ -414,13 +421,13 @@ fn is(task: &Value, id: &str, status: &str) -> bool {
     task.get("taskId").and_then(Value::as_str) == Some(id) && task.get("status").and_then(Value::as_str) == Some(status)
 }
 
-fn told_task(came: &Came) -> String {
-    match came {
-        Came::Result(task) => match task.get("status").and_then(Value::as_str) {
+fn describe_task(observed: &Observed) -> String {
+    match observed {
+        Observed::Result(task) => match task.get("status").and_then(Value::as_str) {
             Some(status) => format!("status {status}"),
-            None => told(came),
+            None => describe(observed),
         },
-        _ => told(came),
+        _ => describe(observed),
     }
 }
 

@@ -3,8 +3,8 @@
 //! The host keeps the rules whatever a handler returns, so a handler that breaks one is seen by the error that its peer
 //! would have got: its kind says what went wrong, and its text where.
 
-use super::bench::Came;
-use super::cases::Holds;
+use super::bench::Observed;
+use super::cases::Expectation;
 use taskcell::kinds::Kind;
 use taskcell::protocol::jsonrpc::code;
 use taskcell::protocol::types::RpcError;
@@ -65,36 +65,38 @@ impl Verdict {
 }
 
 /// Holds an answer against what must hold. `reached` says whether the handler answered, rather than the host.
-pub(super) fn judge(kind: Kind, holds: Holds, came: &Came, reached: bool) -> Verdict {
-    let verdict = match (holds, came) {
-        (_, Came::Nothing) => Verdict::failed(kind, "no answer", "this is a fault of taskcell: please report it"),
-        (_, Came::Late) => late(kind),
-        (Holds::Refused, Came::Error(error)) if error.code == code::INVALID_PARAMS && !reached => {
+pub(super) fn evaluate(kind: Kind, expectation: Expectation, observed: &Observed, reached: bool) -> Verdict {
+    let verdict = match (expectation, observed) {
+        (_, Observed::Nothing) => Verdict::failed(kind, "no answer", "this is a fault of taskcell: please report it"),
+        (_, Observed::Late) => late(kind),
+        (Expectation::Refused, Observed::Error(error)) if error.code == code::INVALID_PARAMS && !reached => {
             return Verdict::Passed("refused by the host".to_owned());
         }
-        (Holds::Refused, came) => {
-            let got = format!("{}, {} the handler", told(came), if reached { "by" } else { "without" });
+        (Expectation::Refused, observed) => {
+            let got = format!("{}, {} the handler", describe(observed), if reached { "by" } else { "without" });
             Verdict::failed(kind, got, "this is a fault of taskcell, which has to refuse the request: please report it")
         }
-        (_, Came::Error(error)) => match (host_error(kind, error), holds) {
+        (_, Observed::Error(error)) => match (host_error(kind, error), expectation) {
             (Some(fault), _) => Verdict::Failed(fault),
-            (None, Holds::Unknown) if error.code != code::INVALID_PARAMS => Verdict::failed(
+            (None, Expectation::Unknown) if error.code != code::INVALID_PARAMS => Verdict::failed(
                 kind,
-                told(came),
+                describe(observed),
                 "answer with -32602: nobody has this; the `tasks` import gives that error, so return it unchanged",
             ),
-            (None, Holds::Unknown) => Verdict::Passed(told(came)),
-            (None, _) => Verdict::PassedWithError(told(came)),
+            (None, Expectation::Unknown) => Verdict::Passed(describe(observed)),
+            (None, _) => Verdict::PassedWithError(describe(observed)),
         },
-        (Holds::Unknown, Came::Result(_)) => Verdict::failed(
+        (Expectation::Unknown, Observed::Result(_)) => Verdict::failed(
             kind,
             "a result",
             "answer with the error -32602: nobody has this; the `tasks` import gives that error, so return it unchanged",
         ),
-        (_, Came::Result(_)) => Verdict::Passed(told(came)),
+        (_, Observed::Result(_)) => Verdict::Passed(describe(observed)),
     };
     match verdict {
-        Verdict::Failed(fault) if holds == Holds::AnswerOrWarning && !is_end(came) => Verdict::Warned(fault),
+        Verdict::Failed(fault) if expectation == Expectation::AnswerOrWarning && !is_end(observed) => {
+            Verdict::Warned(fault)
+        }
         verdict => verdict,
     }
 }
@@ -109,7 +111,7 @@ pub(super) fn host_error(kind: Kind, error: &RpcError) -> Option<Fault> {
         Some(plain) => (rule(kind), format!("{}, {}", see(plain), see(kind))),
         None => (rule(kind), see(kind)),
     };
-    Some(Fault { got: told_error(error), fix: fix.to_owned(), see })
+    Some(Fault { got: describe_error(error), fix: fix.to_owned(), see })
 }
 
 fn host_kind(error: &RpcError) -> Option<String> {
@@ -122,11 +124,11 @@ fn host_kind(error: &RpcError) -> Option<String> {
 }
 
 /// Whether the handler came to an end that nothing excuses: it trapped, ran out of something, or gave nothing.
-fn is_end(came: &Came) -> bool {
-    match came {
-        Came::Error(error) => host_kind(error).is_some_and(|kind| kind != "invalid_answer"),
-        Came::Result(_) => false,
-        Came::Nothing | Came::Late => true,
+fn is_end(observed: &Observed) -> bool {
+    match observed {
+        Observed::Error(error) => host_kind(error).is_some_and(|kind| kind != "invalid_answer"),
+        Observed::Result(_) => false,
+        Observed::Nothing | Observed::Late => true,
     }
 }
 
@@ -149,16 +151,16 @@ pub(super) fn late(kind: Kind) -> Verdict {
 }
 
 /// What came, in a word or two.
-pub(super) fn told(came: &Came) -> String {
-    match came {
-        Came::Result(_) => "result".to_owned(),
-        Came::Error(error) => told_error(error),
-        Came::Nothing => "nothing".to_owned(),
-        Came::Late => "nothing in time".to_owned(),
+pub(super) fn describe(observed: &Observed) -> String {
+    match observed {
+        Observed::Result(_) => "result".to_owned(),
+        Observed::Error(error) => describe_error(error),
+        Observed::Nothing => "nothing".to_owned(),
+        Observed::Late => "nothing in time".to_owned(),
     }
 }
 
-pub(super) fn told_error(error: &RpcError) -> String {
+pub(super) fn describe_error(error: &RpcError) -> String {
     format!("error {} {}", error.code, one_line(&error.message, MAX_GOT))
 }
 

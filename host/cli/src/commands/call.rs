@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::client::child::this_program;
 use crate::config::arguments;
 use crate::config::handler_args::HandlerArgs;
+use crate::config::setup::Setup;
 use crate::config::store::Place;
 use crate::config::task_args::{Defaults, TaskArgs};
 use crate::outcome::Outcome;
@@ -90,9 +91,8 @@ pub(crate) async fn call(mut args: Args) -> anyhow::Result<Outcome> {
         Some(given) => arguments::json("PARAMS", given)?,
         None => json!({}),
     };
-    let config = args.tasks.config()?;
-    let tasks = args.tasks.settle(&config, Defaults { store: || Ok(Place::Memory), principal: "call".into() })?;
-    let (handlers, tasks) = tasks.open(args.handlers.load(&config).await?.handlers).await?;
+    let defaults = Defaults { store: || Ok(Place::Memory), principal: "call".into() };
+    let Setup { handlers, tasks, .. } = Setup::open(&args.handlers, args.tasks, defaults).await?;
     let mut options = SessionOptions::new(this_program());
     tasks.set(&mut options);
     // The answer says nothing of it.

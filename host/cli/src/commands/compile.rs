@@ -10,7 +10,7 @@ use std::time::Instant;
 use anyhow::Context;
 use serde_json::{Value, json};
 
-use crate::check::stand_ins;
+use crate::check::mocks;
 use crate::config::handler_args::CacheArgs;
 use crate::config::task_args::ConfigArg;
 use crate::outcome::Outcome;
@@ -81,7 +81,7 @@ async fn one(engine: &Engine, path: &Path) -> anyhow::Result<Compiled> {
     let cached = engine.cached(&file::digest(&bytes)).is_some();
     let start = Instant::now();
     let handler =
-        Handler::from_bytes(engine, &path.display().to_string(), bytes, stand_ins::all(Settings::default())).await?;
+        Handler::from_bytes(engine, &path.display().to_string(), bytes, mocks::all(Settings::default())).await?;
     let milliseconds = start.elapsed().as_millis();
     let kept = engine.cached(handler.digest()).context("the cache cannot be written to; -v says why")?;
     let compiled = std::fs::metadata(&kept).with_context(|| kept.display().to_string())?.len();

@@ -12,7 +12,8 @@ use super::demo_server::TOOLS;
 use crate::client::negotiate::Protocol;
 use crate::client::notices::Notices;
 use crate::client::{Client, Options};
-use crate::config::handler_args::{HandlerArgs, Loaded};
+use crate::config::handler_args::HandlerArgs;
+use crate::config::setup::Setup;
 use crate::config::store::Place;
 use crate::config::task_args::{Defaults, TaskArgs};
 use crate::outcome::Outcome;
@@ -35,10 +36,8 @@ pub(crate) async fn demo(args: Args) -> anyhow::Result<Outcome> {
     let program = std::env::current_exe().context("this program's own file is not known")?;
     let server = [program.into_os_string(), OsString::from("demo-server")];
     let progress = Progress::new(args.quiet);
-    let config = args.tasks.config()?;
-    let tasks = args.tasks.settle(&config, Defaults { store: || Ok(Place::Memory), principal: "demo".into() })?;
-    let Loaded { handlers, secrets } = args.handlers.load(&config).await?;
-    let (handlers, tasks) = tasks.open(handlers).await?;
+    let defaults = Defaults { store: || Ok(Place::Memory), principal: "demo".into() };
+    let Setup { handlers, secrets, tasks, .. } = Setup::open(&args.handlers, args.tasks, defaults).await?;
     let options = Options {
         // The demo's server makes tasks of the client's, which the next revision has not.
         protocol: Protocol::Initialize,

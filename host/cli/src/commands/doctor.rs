@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::check::stand_ins;
+use crate::check::mocks;
 use crate::config::Config;
 use crate::config::handler::Policy;
 use crate::config::handler_args::CacheArgs;
@@ -199,7 +199,7 @@ fn engine_facts() -> String {
 async fn handler(policy: &Policy, engine: &Engine) -> Vec<Finding> {
     let what = format!("handler {}", policy.path.display());
     let mut findings = Vec::new();
-    let grants = policy.of(&stand_ins::all(Settings::default()));
+    let grants = policy.of(&mocks::all(Settings::default()));
     findings.push(match policy.component(engine, &policy.path, grants).await {
         Ok(handler) => {
             let kinds: Vec<_> = handler.kinds().map(|kind| kind.info().export).collect();

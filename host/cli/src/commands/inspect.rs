@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::check::stand_ins;
+use crate::check::mocks;
 use crate::client::unasked::unasked;
 use crate::config::handler::Policy;
 use crate::config::handler_args::CacheArgs;
@@ -58,7 +58,7 @@ pub(crate) async fn inspect(args: Args) -> anyhow::Result<Outcome> {
     let declared = args.declared.settle(&config)?;
     let engine = args.cache.engine(&config)?;
     // It serves no request.
-    let all = || stand_ins::all(Settings::default());
+    let all = || mocks::all(Settings::default());
     let mut inspected = Vec::new();
     let mut add = |handler: Handler, says| -> anyhow::Result<()> {
         let handler = Arc::new(handler);

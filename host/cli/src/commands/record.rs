@@ -18,6 +18,7 @@ use crate::check::matching::{ANY, MORE, literal, request_literal};
 use crate::outcome::Outcome;
 use crate::terminal::screen;
 use taskcell::kinds::Kind;
+use taskcell::session::Event;
 
 /// Requests of a run that are recorded; prompts and answers are kept until it ends.
 const MAX_RECORDED: usize = 1_000;
@@ -39,7 +40,15 @@ pub(crate) async fn record(args: Args) -> anyhow::Result<Outcome> {
     // Before anything is asked, for afterwards it is too late.
     make_folder(&folder, true).with_context(|| folder.display().to_string())?;
     let recorder = Arc::new(Recorder::default());
-    let ended = run::run_with(run, Some(Arc::clone(&recorder))).await;
+    let observe = {
+        let recorder = Arc::clone(&recorder);
+        move |event: &Event<'_>| {
+            if let Event::Answered(answered) = event {
+                recorder.answered(answered.request, answered.response);
+            }
+        }
+    };
+    let ended = run::run_with(run, observe).await;
     let written = recorder.write(&folder)?;
     screen::line(&format!("taskcell: {written} fixtures were written to {}", folder.display()));
     ended
@@ -47,7 +56,7 @@ pub(crate) async fn record(args: Args) -> anyhow::Result<Outcome> {
 
 /// Keeps what a server asks and what it is answered.
 #[derive(Default)]
-pub(crate) struct Recorder {
+struct Recorder {
     seen: Mutex<Seen>,
 }
 
@@ -74,7 +83,7 @@ struct Recorded {
 
 impl Recorder {
     /// A request that was answered.
-    pub(crate) fn answered(&self, request: &[u8], response: &[u8]) {
+    fn answered(&self, request: &[u8], response: &[u8]) {
         let read = |message| serde_json::from_slice::<Value>(message).ok();
         let (Some(request), Some(response)) = (read(request), read(response)) else { return };
         let kind = request.get("method").and_then(Value::as_str).and_then(|method| Kind::of(method, false));

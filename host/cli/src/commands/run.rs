@@ -8,7 +8,6 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use serde_json::{Value, json};
 
-use super::record::Recorder;
 use crate::client::asked::Asked;
 use crate::client::call_tool::{Call, Wanted};
 use crate::client::hints;
@@ -17,8 +16,9 @@ use crate::client::notices::Notices;
 use crate::client::result_text;
 use crate::client::{Client, Options};
 use crate::config::arguments;
-use crate::config::handler_args::{HandlerArgs, Loaded, key_and_value};
+use crate::config::handler_args::{HandlerArgs, key_and_value};
 use crate::config::principal;
+use crate::config::setup::Setup;
 use crate::config::store::Place;
 use crate::config::task_args::{DefaultPrincipal, Defaults, TaskArgs};
 use crate::outcome::Outcome;
@@ -106,25 +106,26 @@ fn time(text: &str) -> Result<Duration, String> {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Outcome> {
-    run_with(args, None).await
+    run_with(args, |_| {}).await
 }
 
-/// The same, with somebody who sees what the server asks and what it is answered.
-pub(crate) async fn run_with(args: Args, recorder: Option<Arc<Recorder>>) -> anyhow::Result<Outcome> {
+/// Runs the command, and calls `observe` for each event of the session.
+pub(crate) async fn run_with(
+    args: Args,
+    observe: impl Fn(&Event<'_>) + Send + Sync + 'static,
+) -> anyhow::Result<Outcome> {
     let wanted = Wanted {
         tool: args.tool,
         arguments: arguments::object("--args", &args.args)?,
         pairs: args.pairs,
         task: args.task.map(|ttl| ttl.map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX))),
     };
-    let config = args.tasks.config()?;
     let principal = DefaultPrincipal {
         name: principal::of_server(&args.server, &principal::Place::here()),
         earlier: Some(principal::of_words(&args.server)),
     };
-    let tasks = args.tasks.settle(&config, Defaults { store: Place::of_user, principal })?;
-    let Loaded { handlers, secrets } = args.handlers.load(&config).await?;
-    let (handlers, tasks) = tasks.open(handlers).await?;
+    let defaults = Defaults { store: Place::of_user, principal };
+    let Setup { config, handlers, secrets, tasks } = Setup::open(&args.handlers, args.tasks, defaults).await?;
     let watch = args.watch.or(config.watch).unwrap_or(false);
     let handlers = if watch { watchable(handlers)? } else { handlers };
     let handlers = HandlerRegistry::new(handlers);
@@ -149,9 +150,7 @@ pub(crate) async fn run_with(args: Args, recorder: Option<Arc<Recorder>>) -> any
                 if let Some(asked) = &asked {
                     asked.lock().unwrap_or_else(PoisonError::into_inner).add(event);
                 }
-                if let (Some(recorder), Event::Answered(answered)) = (&recorder, event) {
-                    recorder.answered(answered.request, answered.response);
-                }
+                observe(event);
             }
         }),
         undeclared: if args.process_undeclared { Undeclared::Process } else { Undeclared::Refuse },

@@ -7,7 +7,7 @@ use anyhow::{Context, bail, ensure};
 use serde_json::{Map, Value};
 
 use crate::client::schema::{self, Kind};
-use crate::config::read_text;
+use crate::config::source::read_text;
 use crate::terminal::nearest;
 use crate::terminal::one_line;
 

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
-use super::handler::{MAX_SETTING, Policy};
-use crate::check::stand_ins;
-use crate::config::{Config, read_text};
+use super::handler::Policy;
+use super::source::{MAX_SETTING, read_text};
+use crate::check::mocks;
+use crate::config::Config;
 use crate::terminal::progress_line::while_loading;
 use crate::terminal::user::TerminalUser;
 use taskcell::grants::User;
@@ -224,7 +225,7 @@ impl HandlerArgs {
         granted.tasks = grants.contains(&Grant::Tasks);
         granted.progress = grants.contains(&Grant::Progress);
         granted.config = config.then(|| self.settings.iter().cloned().collect());
-        granted.model = self.model_answer.as_deref().map(stand_ins::model_that_says);
+        granted.model = self.model_answer.as_deref().map(mocks::model_that_says);
         granted.user = user.map(|user| user as Arc<dyn User>);
         granted
     }

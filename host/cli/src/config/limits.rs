@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::Wrong;
-use super::values::{Size, Time, Whole, set};
+use super::source::ConfigError;
+use super::values::{NonNegative, Size, Time, set};
 use crate::client::lines::MAX_LINE;
 use taskcell::Limits;
 use taskcell::protocol::MAX_DEPTH;
@@ -17,28 +17,28 @@ use taskcell::protocol::MAX_DEPTH;
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct LimitsTable {
     memory: Option<Spanned<Size>>,
-    table_elements: Option<Spanned<Whole<usize>>>,
-    core_instances: Option<Spanned<Whole<u32>>>,
-    memories: Option<Spanned<Whole<u32>>>,
-    tables: Option<Spanned<Whole<u32>>>,
-    handles: Option<Spanned<Whole<usize>>>,
+    table_elements: Option<Spanned<NonNegative<usize>>>,
+    core_instances: Option<Spanned<NonNegative<u32>>>,
+    memories: Option<Spanned<NonNegative<u32>>>,
+    tables: Option<Spanned<NonNegative<u32>>>,
+    handles: Option<Spanned<NonNegative<usize>>>,
     stack: Option<Spanned<Size>>,
     cpu_time: Option<Spanned<Time>>,
     wall_time: Option<Spanned<Time>>,
     host_call: Option<Spanned<Size>>,
     message_size: Option<Spanned<Size>>,
-    json_depth: Option<Spanned<Whole<usize>>>,
+    json_depth: Option<Spanned<NonNegative<usize>>>,
     component_size: Option<Spanned<Size>>,
     compile_time: Option<Spanned<Time>>,
     cache_size: Option<Spanned<Size>>,
     output: Option<Spanned<Size>>,
-    cells: Option<Spanned<Whole<u32>>>,
-    session_cells: Option<Spanned<Whole<u32>>>,
+    cells: Option<Spanned<NonNegative<u32>>>,
+    session_cells: Option<Spanned<NonNegative<u32>>>,
 }
 
 impl LimitsTable {
     /// The defaults with what the file sets.
-    pub(super) fn limits(&self) -> Result<Limits, Wrong> {
+    pub(super) fn limits(&self) -> Result<Limits, ConfigError> {
         const KIB: usize = 1 << 10;
         const MIB: usize = 1 << 20;
         const GIB: usize = 1 << 30;

@@ -9,27 +9,28 @@ pub(crate) mod handler;
 pub(crate) mod handler_args;
 mod limits;
 pub(crate) mod principal;
+pub(crate) mod setup;
+pub(crate) mod source;
 pub(crate) mod store;
 pub(crate) mod task_args;
 mod task_limits;
 mod values;
 
-use std::io::Read;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
+use clap::ValueEnum;
 use serde::Deserialize;
 use toml::Spanned;
 
 use limits::LimitsTable;
 use task_limits::TaskLimitsTable;
-pub(super) use values::{Name, Size, TextOr, Time, Whole, set};
+pub(super) use values::{Name, NonNegative, Size, StringOr, Time, set};
 
 use crate::client::negotiate::Protocol;
 use handler::{HandlerTable, Policy};
+use source::{ConfigError, Source, read_text};
 use store::Place;
-use task_args::TaskMode;
 use taskcell::Limits;
 use taskcell::sandbox::PagemapScan;
 use taskcell::tasks::TaskLimits;
@@ -76,6 +77,17 @@ pub(super) struct Config {
     pub(super) handlers: Vec<Policy>,
 }
 
+/// The owner of tasks, which answers requests about them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum TaskMode {
+    /// The handlers that export their kinds
+    #[default]
+    Own,
+    /// The host, around handlers of plain requests; kinds that a handler exports stay its own
+    Managed,
+}
+
 /// `[audit]`
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -104,58 +116,6 @@ pub(super) struct SamplingTable {
     pub(super) tools: Option<bool>,
 }
 
-/// A value that cannot be: where it stands, and why.
-#[derive(Debug)]
-pub(super) struct Wrong {
-    pub(super) at: Range<usize>,
-    pub(super) why: String,
-}
-
-/// A configuration as text.
-pub(super) struct Source<'a> {
-    file: &'a Path,
-    text: &'a str,
-}
-
-impl Source<'_> {
-    /// A place in it, for people: lines and columns count from one.
-    pub(super) fn at(&self, at: usize) -> String {
-        let before = self.text.get(..at).unwrap_or(self.text);
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        format!("{}:{line}:{column}", self.file.display())
-    }
-
-    /// What its paths are relative to.
-    pub(super) fn folder(&self) -> &Path {
-        self.file.parent().unwrap_or(Path::new(""))
-    }
-
-    fn wrong(&self, Wrong { at, why }: Wrong) -> anyhow::Error {
-        anyhow!("{}: {why}", self.at(at.start))
-    }
-}
-
-/// Reads a file of text that has `max` bytes at most.
-pub(super) fn read_text(file: &Path, max: u64) -> anyhow::Result<String> {
-    let name = file.display();
-    let mut bytes = Vec::new();
-    let opened = std::fs::File::open(file);
-    let read = opened.and_then(|opened| opened.take(max + 1).read_to_end(&mut bytes));
-    read.with_context(|| format!("{name} cannot be read"))?;
-    anyhow::ensure!(bytes.len() as u64 <= max, "{name} has more than {max} bytes");
-    text(file, bytes)
-}
-
-/// The text of a file that holds these bytes.
-fn text(file: &Path, bytes: Vec<u8>) -> anyhow::Result<String> {
-    String::from_utf8(bytes).map_err(|error| {
-        let before = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
-        let before = String::from_utf8_lossy(before);
-        anyhow!("{}: this is no UTF-8", Source { file, text: &before }.at(before.len()))
-    })
-}
-
 impl Config {
     /// Reads a file. Paths in it are taken from the folder it is in.
     pub(super) fn load(file: &Path) -> anyhow::Result<Self> {
@@ -165,19 +125,19 @@ impl Config {
 
     /// Reads the text of a file.
     fn parse(file: &Path, text: &str) -> anyhow::Result<Self> {
-        let source = Source { file, text };
+        let source = Source::new(file, text);
         let mut config: Self = toml::from_str(text).map_err(|error| {
             if let Some(wrong) = lone_table(text) {
-                return source.wrong(wrong);
+                return source.error(wrong);
             }
             let why = error.message().trim().replace('\n', ", ");
-            source.wrong(Wrong { at: error.span().unwrap_or_default(), why })
+            source.error(ConfigError::new(error.span().unwrap_or_default(), why))
         })?;
-        config.limits = config.limits_table.limits().map_err(|wrong| source.wrong(wrong))?;
-        config.task_limits = config.task_limits_table.limits().map_err(|wrong| source.wrong(wrong))?;
+        config.limits = config.limits_table.limits().map_err(|wrong| source.error(wrong))?;
+        config.task_limits = config.task_limits_table.limits().map_err(|wrong| source.error(wrong))?;
         for table in std::mem::take(&mut config.tables) {
             let span = table.span();
-            config.handlers.push(table.into_inner().check(span, &source).map_err(|wrong| source.wrong(wrong))?);
+            config.handlers.push(table.into_inner().check(span, &source).map_err(|wrong| source.error(wrong))?);
         }
         handler::keep_apart(&config.handlers)?;
         if let Some(Place::File(path)) = &mut config.store {
@@ -192,7 +152,7 @@ impl Config {
 
 /// A text in which `[handler]`, or a table within it, stands before any `[[handler]]`: a piece of documentation that was
 /// used as a file.
-fn lone_table(text: &str) -> Option<Wrong> {
+fn lone_table(text: &str) -> Option<ConfigError> {
     let is_table = toml::from_str::<toml::Table>(text).ok()?.get("handler")?.is_table();
     let begins =
         |(at, _): &(usize, &str)| text.get(..*at).is_some_and(|before| before.is_empty() || before.ends_with('\n'));
@@ -203,13 +163,13 @@ fn lone_table(text: &str) -> Option<Wrong> {
         "[handler" => "write `[[handler]]`: there may be several handlers".to_owned(),
         _ => format!("write `[[handler]]` first, with the `path` of its component: `{name}]` is a part of a handler"),
     };
-    Some(Wrong { at: at..at, why })
+    Some(ConfigError::new(at..at, why))
 }
 
 /// Reads a configuration for the fuzzer: gives what is said of its handlers' settings, or the error as it is shown.
 #[cfg(feature = "fuzzing")]
 pub(super) fn fuzz(file: &Path, bytes: &[u8]) -> Result<Vec<String>, String> {
-    let config = text(file, bytes.to_vec()).and_then(|text| Config::parse(file, &text));
+    let config = source::text(file, bytes.to_vec()).and_then(|text| Config::parse(file, &text));
     let config = config.map_err(|error| crate::terminal::one_line(&format!("{error:#}")))?;
     let settings = config.handlers.iter().flat_map(Policy::settings);
     Ok(settings.map(|(_, origin)| origin).collect())

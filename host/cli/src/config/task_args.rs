@@ -7,10 +7,9 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use serde::Deserialize;
 
 use super::store::{Place, Store};
-use crate::config::{Config, Name};
+use crate::config::{Config, Name, TaskMode};
 use taskcell::handlers::Features;
 use taskcell::kinds::Kind;
 use taskcell::tasks::{AuditLog, TaskLimits};
@@ -72,17 +71,6 @@ pub(crate) struct AuditArgs {
     /// Let the audit log have requests and answers whole, with all that is private in them [default: false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     audit_payloads: Option<bool>,
-}
-
-/// Who takes requests about tasks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum TaskMode {
-    /// The handlers that export their kinds
-    #[default]
-    Own,
-    /// The host, around handlers of plain requests; kinds that a handler exports stay its own
-    Managed,
 }
 
 /// A mode of elicitation.
@@ -150,12 +138,12 @@ pub(crate) struct Audit {
 
 impl TaskArgs {
     /// The configuration.
-    pub(crate) fn config(&self) -> anyhow::Result<Config> {
+    pub(super) fn config(&self) -> anyhow::Result<Config> {
         self.config.load()
     }
 
     /// Puts the flags together with the configuration.
-    pub(crate) fn settle(self, config: &Config, defaults: Defaults) -> anyhow::Result<TaskSettings> {
+    pub(super) fn settle(self, config: &Config, defaults: Defaults) -> anyhow::Result<TaskSettings> {
         let principal = self.principal.as_ref().or(config.principal.as_ref());
         Ok(TaskSettings {
             declared: self.declared.settle(config)?,

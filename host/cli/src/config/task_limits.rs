@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::Wrong;
-use super::values::{Size, Time, Whole, set};
+use super::source::ConfigError;
+use super::values::{NonNegative, Size, Time, set};
 use taskcell::tasks::{RateLimit, TaskLimits};
 
 /// `[task-limits]`: the fields of [`TaskLimits`].
@@ -17,20 +17,20 @@ pub(super) struct TaskLimitsTable {
     default_ttl: Option<Spanned<Time>>,
     max_ttl: Option<Spanned<Time>>,
     poll_interval: Option<Spanned<Time>>,
-    tasks: Option<Spanned<Whole<usize>>>,
+    tasks: Option<Spanned<NonNegative<usize>>>,
     result_size: Option<Spanned<Size>>,
     total_size: Option<Spanned<Size>>,
-    page: Option<Spanned<Whole<usize>>>,
+    page: Option<Spanned<NonNegative<usize>>>,
     lease: Option<Spanned<Time>>,
-    attempts: Option<Spanned<Whole<u32>>>,
-    recovered: Option<Spanned<Whole<usize>>>,
-    rate: Option<Spanned<Whole<u32>>>,
-    burst: Option<Spanned<Whole<u32>>>,
+    attempts: Option<Spanned<NonNegative<u32>>>,
+    recovered: Option<Spanned<NonNegative<usize>>>,
+    rate: Option<Spanned<NonNegative<u32>>>,
+    burst: Option<Spanned<NonNegative<u32>>>,
 }
 
 impl TaskLimitsTable {
     /// The defaults with what the file sets.
-    pub(super) fn limits(&self) -> Result<TaskLimits, Wrong> {
+    pub(super) fn limits(&self) -> Result<TaskLimits, ConfigError> {
         const SECOND: Duration = Duration::from_secs(1);
         const HOUR: Duration = Duration::from_secs(60 * 60);
         // It goes out in 32 bits of milliseconds.
@@ -44,7 +44,7 @@ impl TaskLimitsTable {
             let (default, max) = (limits.default_ttl, limits.max_ttl);
             let at = self.default_ttl.as_ref().or(self.max_ttl.as_ref()).map(Spanned::span).unwrap_or_default();
             let why = format!("default-ttl is {default:?} and max-ttl is {max:?}: the default must not be the longer");
-            return Err(Wrong { at, why });
+            return Err(ConfigError::new(at, why));
         }
         let why = "a requestor must pause between two polls, and must come back";
         set(&mut limits.poll_interval, &self.poll_interval, Duration::from_millis(1)..=HOUR, why)?;

@@ -10,7 +10,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error as _, MapAccess, Unexpected, Visitor};
 use toml::Spanned;
 
-use super::Wrong;
+use super::source::ConfigError;
 
 /// Takes a value of the file, if there is one and it can be.
 pub(crate) fn set<T, V>(
@@ -18,7 +18,7 @@ pub(crate) fn set<T, V>(
     found: &Option<Spanned<T>>,
     bounds: RangeInclusive<V>,
     why: &str,
-) -> Result<(), Wrong>
+) -> Result<(), ConfigError>
 where
     T: Copy + Into<V>,
     V: PartialOrd + fmt::Debug,
@@ -28,7 +28,7 @@ where
     if !bounds.contains(&value) {
         let (least, most) = bounds.into_inner();
         let why = format!("{value:?} is not between {least:?} and {most:?}: {why}");
-        return Err(Wrong { at: found.span(), why });
+        return Err(ConfigError::new(found.span(), why));
     }
     *limit = value;
     Ok(())
@@ -68,39 +68,39 @@ impl<'de> Deserialize<'de> for Time {
 
 /// A whole number.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Whole<T>(pub(crate) T);
+pub(crate) struct NonNegative<T>(pub(crate) T);
 
-impl From<Whole<u32>> for u32 {
-    fn from(number: Whole<u32>) -> Self {
+impl From<NonNegative<u32>> for u32 {
+    fn from(number: NonNegative<u32>) -> Self {
         number.0
     }
 }
 
-impl From<Whole<u64>> for u64 {
-    fn from(number: Whole<u64>) -> Self {
+impl From<NonNegative<u64>> for u64 {
+    fn from(number: NonNegative<u64>) -> Self {
         number.0
     }
 }
 
-impl From<Whole<usize>> for usize {
-    fn from(number: Whole<usize>) -> Self {
+impl From<NonNegative<usize>> for usize {
+    fn from(number: NonNegative<usize>) -> Self {
         number.0
     }
 }
 
-impl<'de, T: TryFrom<i64>> Deserialize<'de> for Whole<T> {
+impl<'de, T: TryFrom<i64>> Deserialize<'de> for NonNegative<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Number<T>(PhantomData<T>);
 
         impl<T: TryFrom<i64>> Visitor<'_> for Number<T> {
-            type Value = Whole<T>;
+            type Value = NonNegative<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a whole number that is not negative")
             }
 
-            fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Whole<T>, E> {
-                T::try_from(number).map(Whole).map_err(|_| E::invalid_value(Unexpected::Signed(number), &self))
+            fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<NonNegative<T>, E> {
+                T::try_from(number).map(NonNegative).map_err(|_| E::invalid_value(Unexpected::Signed(number), &self))
             }
         }
 
@@ -164,41 +164,41 @@ impl<'de> Deserialize<'de> for Size {
 
 /// A text, or a table.
 #[derive(Debug)]
-pub(crate) enum TextOr<T> {
-    Text(String),
+pub(crate) enum StringOr<T> {
+    String(String),
     Table(T),
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for TextOr<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for StringOr<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Either<T>(PhantomData<T>);
 
         impl<'de, T: Deserialize<'de>> Visitor<'de> for Either<T> {
-            type Value = TextOr<T>;
+            type Value = StringOr<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a text or a table")
             }
 
-            fn visit_str<E>(self, text: &str) -> Result<TextOr<T>, E> {
-                Ok(TextOr::Text(text.to_owned()))
+            fn visit_str<E>(self, text: &str) -> Result<StringOr<T>, E> {
+                Ok(StringOr::String(text.to_owned()))
             }
 
             // Serde's own errors show the value, and a setting may be a secret.
-            fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<TextOr<T>, E> {
+            fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<StringOr<T>, E> {
                 Err(E::invalid_type(Unexpected::Other("true or false"), &self))
             }
 
-            fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<TextOr<T>, E> {
+            fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<StringOr<T>, E> {
                 Err(E::invalid_type(Unexpected::Other("a whole number"), &self))
             }
 
-            fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<TextOr<T>, E> {
+            fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<StringOr<T>, E> {
                 Err(E::invalid_type(Unexpected::Other("a number"), &self))
             }
 
-            fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<TextOr<T>, M::Error> {
-                T::deserialize(MapAccessDeserializer::new(map)).map(TextOr::Table)
+            fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<StringOr<T>, M::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(StringOr::Table)
             }
         }
 

@@ -5,19 +5,20 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::config::{Size, TextOr, Time, Whole, Wrong, set};
+use crate::config::source::ConfigError;
+use crate::config::{NonNegative, Size, StringOr, Time, set};
 use taskcell::grants::{Http, HttpLimits, HttpRule};
 
 /// `[handler.http]` as it is written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct HttpTable {
-    allow: Vec<Spanned<TextOr<RuleTable>>>,
+    allow: Vec<Spanned<StringOr<RuleTable>>>,
     time: Option<Spanned<Time>>,
     request_size: Option<Spanned<Size>>,
     response_size: Option<Spanned<Size>>,
-    requests: Option<Spanned<Whole<u64>>>,
-    at_once: Option<Spanned<Whole<u32>>>,
+    requests: Option<Spanned<NonNegative<u64>>>,
+    at_once: Option<Spanned<NonNegative<u32>>>,
 }
 
 /// A row of `allow`.
@@ -26,7 +27,7 @@ pub(super) struct HttpTable {
 struct RuleTable {
     host: Spanned<String>,
     scheme: Option<Scheme>,
-    port: Option<Spanned<Whole<u16>>>,
+    port: Option<Spanned<NonNegative<u16>>>,
     methods: Option<Spanned<Vec<String>>>,
     #[serde(default)]
     private: bool,
@@ -40,7 +41,7 @@ enum Scheme {
 }
 
 impl HttpTable {
-    pub(super) fn check(self) -> Result<Http, Wrong> {
+    pub(super) fn check(self) -> Result<Http, ConfigError> {
         let rules: Vec<_> = self.allow.into_iter().map(rule).collect::<Result<_, _>>()?;
         let mut limits = HttpLimits::default();
         let times = Duration::from_millis(1)..=Duration::from_secs(60 * 60);
@@ -67,25 +68,25 @@ pub(super) fn facts(http: &Http) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn rule(row: Spanned<TextOr<RuleTable>>) -> Result<HttpRule, Wrong> {
+fn rule(row: Spanned<StringOr<RuleTable>>) -> Result<HttpRule, ConfigError> {
     let at = row.span();
     let row = match row.into_inner() {
-        TextOr::Text(host) => return HttpRule::new(&host).map_err(|why| Wrong { at, why }),
-        TextOr::Table(row) => row,
+        StringOr::String(host) => return HttpRule::new(&host).map_err(|why| ConfigError::new(at, why)),
+        StringOr::Table(row) => row,
     };
-    let mut rule = HttpRule::new(row.host.get_ref()).map_err(|why| Wrong { at: row.host.span(), why })?;
+    let mut rule = HttpRule::new(row.host.get_ref()).map_err(|why| ConfigError::new(row.host.span(), why))?;
     if let Some(methods) = row.methods {
         let at = methods.span();
         let names = methods.get_ref().iter().map(String::as_str);
-        rule = rule.methods(names).map_err(|why| Wrong { at: at.clone(), why })?;
+        rule = rule.methods(names).map_err(|why| ConfigError::new(at.clone(), why))?;
         if methods.get_ref().is_empty() {
-            return Err(Wrong { at, why: "a row without methods allows nothing: leave the row out".to_owned() });
+            return Err(ConfigError::new(at, "a row without methods allows nothing: leave the row out"));
         }
     }
     if let Some(port) = row.port {
-        let Whole(number) = *port.get_ref();
+        let NonNegative(number) = *port.get_ref();
         if number == 0 {
-            return Err(Wrong { at: port.span(), why: "there is no port 0".to_owned() });
+            return Err(ConfigError::new(port.span(), "there is no port 0"));
         }
         rule.port = Some(number);
     }

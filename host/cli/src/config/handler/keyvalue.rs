@@ -7,7 +7,8 @@ use anyhow::Context;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::config::{Size, Whole, Wrong, set};
+use crate::config::source::ConfigError;
+use crate::config::{NonNegative, Size, set};
 use taskcell::grants::{Quota, SqliteKeyValue};
 
 /// `[handler.keyvalue]` as it is written.
@@ -17,7 +18,7 @@ pub(super) struct KeyValueTable {
     file: Option<PathBuf>,
     name: Option<Spanned<String>>,
     quota: Option<Spanned<Size>>,
-    keys: Option<Spanned<Whole<u64>>>,
+    keys: Option<Spanned<NonNegative<u64>>>,
     key_size: Option<Spanned<Size>>,
     value_size: Option<Spanned<Size>>,
 }
@@ -32,7 +33,7 @@ pub(crate) struct KeyValuePolicy {
 
 impl KeyValueTable {
     /// Checks the table of the handler whose component is at `handler`.
-    pub(super) fn check(self, folder: &Path, handler: &Path) -> Result<KeyValuePolicy, Wrong> {
+    pub(super) fn check(self, folder: &Path, handler: &Path) -> Result<KeyValuePolicy, ConfigError> {
         let mut quota = Quota::default();
         let why = "a handler must be able to keep something, and not to fill the disk";
         set(&mut quota.bytes, &self.quota, 1..=1 << 40, why)?;
@@ -44,7 +45,7 @@ impl KeyValueTable {
             Some(name) if is_name(name.get_ref()) => name.into_inner(),
             Some(name) => {
                 let why = "a name has 1 to 200 characters, no / and no control characters".to_owned();
-                return Err(Wrong { at: name.span(), why });
+                return Err(ConfigError::new(name.span(), why));
             }
         };
         Ok(KeyValuePolicy { file: self.file.map(|file| folder.join(file)), name, quota })

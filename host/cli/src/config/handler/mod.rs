@@ -20,15 +20,13 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::handler_args::Grant;
-use crate::config::{Source, TextOr, Whole, Wrong, read_text};
+use crate::config::source::{ConfigError, MAX_SETTING, Source, read_text};
+use crate::config::{NonNegative, StringOr};
 use crate::terminal::user::TerminalUser;
 use model::{ModelPolicy, ModelTable};
 use taskcell::grants::{Clocks, Http, KeyValue, Random, Secret, Setting, Settings, User};
 use taskcell::sandbox::file;
 use taskcell::{Engine, Error, Grants, Handler};
-
-/// Bytes of a file that is a setting.
-pub(crate) const MAX_SETTING: u64 = 4 << 20;
 
 /// Requests that one instance may answer at most: what it leaks is bounded by its memory, and ends some time.
 const MAX_REUSE: u32 = 1_000_000;
@@ -42,24 +40,24 @@ const BY_TABLE: &[Grant] = &[Grant::Http, Grant::Keyvalue, Grant::Model];
 pub(crate) struct HandlerTable {
     path: PathBuf,
     sha256: Option<Spanned<String>>,
-    reuse: Option<Spanned<Whole<u32>>>,
+    reuse: Option<Spanned<NonNegative<u32>>>,
     grants: Option<Spanned<Vec<Spanned<Grant>>>>,
-    config: Option<Spanned<TextOr<SettingsTable>>>,
+    config: Option<Spanned<StringOr<SettingsTable>>>,
     model: Option<Spanned<ModelTable>>,
     keyvalue: Option<Spanned<keyvalue::KeyValueTable>>,
     http: Option<Spanned<http::HttpTable>>,
-    clocks: Option<Spanned<TextOr<ClocksTable>>>,
-    random: Option<Spanned<TextOr<RandomTable>>>,
+    clocks: Option<Spanned<StringOr<ClocksTable>>>,
+    random: Option<Spanned<StringOr<RandomTable>>>,
 }
 
 /// `[handler.config]`
-type SettingsTable = BTreeMap<String, Spanned<TextOr<SettingTable>>>;
+type SettingsTable = BTreeMap<String, Spanned<StringOr<SettingTable>>>;
 
 /// `{ env = "NAME" }` or `{ file = "PATH" }`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SettingTable {
-    env: Option<TextOr<NoTable>>,
+    env: Option<StringOr<NoTable>>,
     file: Option<PathBuf>,
 }
 
@@ -88,7 +86,7 @@ struct ClocksTable {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RandomTable {
-    seed: Whole<u64>,
+    seed: NonNegative<u64>,
 }
 
 /// A handler of the configuration.
@@ -133,7 +131,7 @@ enum Origin {
 
 impl HandlerTable {
     /// Checks the table that stands at `span` of the configuration.
-    pub(crate) fn check(self, span: Range<usize>, source: &Source<'_>) -> Result<Policy, Wrong> {
+    pub(crate) fn check(self, span: Range<usize>, source: &Source<'_>) -> Result<Policy, ConfigError> {
         let at = |span: Range<usize>| source.at(span.start);
         let folder = source.folder();
         let digest = self.sha256.map(|digest| {
@@ -145,16 +143,16 @@ impl HandlerTable {
         if let Some(grant) = grants.iter().find(|grant| BY_TABLE.contains(grant.get_ref())) {
             let name = grant.get_ref().name();
             let why = format!("{name} is granted by a table [handler.{name}], which says how much of it");
-            return Err(Wrong { at: grant.span(), why });
+            return Err(ConfigError::new(grant.span(), why));
         }
         let mut grants: Vec<_> = grants.iter().map(|grant| (*grant.get_ref(), at(grant.span()))).collect();
         let mut settings = Vec::new();
         if let Some(config) = self.config {
             grants.push((Grant::Config, at(config.span())));
             let span = config.span();
-            let TextOr::Table(config) = config.into_inner() else {
+            let StringOr::Table(config) = config.into_inner() else {
                 let why = "`config` is a table of settings; what stands there is not shown, for it may be a secret";
-                return Err(Wrong { at: span, why: why.to_owned() });
+                return Err(ConfigError::new(span, why));
             };
             for (key, value) in config {
                 let place = at(value.span());
@@ -192,38 +190,38 @@ impl HandlerTable {
     }
 }
 
-fn reuse(reuse: Spanned<Whole<u32>>) -> Result<u32, Wrong> {
-    let (at, Whole(reuse)) = (reuse.span(), reuse.into_inner());
+fn reuse(reuse: Spanned<NonNegative<u32>>) -> Result<u32, ConfigError> {
+    let (at, NonNegative(reuse)) = (reuse.span(), reuse.into_inner());
     if !(1..=MAX_REUSE).contains(&reuse) {
         let why =
             format!("{reuse} is not between 1 and {MAX_REUSE}: an instance answers a request, or so many, and ends");
-        return Err(Wrong { at, why });
+        return Err(ConfigError::new(at, why));
     }
     Ok(reuse)
 }
 
-fn sha256(digest: Spanned<String>) -> Result<String, Wrong> {
+fn sha256(digest: Spanned<String>) -> Result<String, ConfigError> {
     let at = digest.span();
     let digest = digest.into_inner();
     if digest.len() != 64 || !digest.chars().all(|c| c.is_ascii_hexdigit()) {
         let why = "a SHA-256 digest has 64 hexadecimal digits; `taskcell inspect FILE` shows a component's";
-        return Err(Wrong { at, why: why.to_owned() });
+        return Err(ConfigError::new(at, why));
     }
     Ok(digest.to_ascii_lowercase())
 }
 
-fn origin(value: Spanned<TextOr<SettingTable>>, folder: &Path) -> Result<Origin, Wrong> {
+fn origin(value: Spanned<StringOr<SettingTable>>, folder: &Path) -> Result<Origin, ConfigError> {
     let at = value.span();
     match value.into_inner() {
-        TextOr::Text(text) => Ok(Origin::Text(text)),
-        TextOr::Table(SettingTable { env: Some(TextOr::Text(name)), file: None }) if is_variable(&name) => {
+        StringOr::String(text) => Ok(Origin::Text(text)),
+        StringOr::Table(SettingTable { env: Some(StringOr::String(name)), file: None }) if is_variable(&name) => {
             Ok(Origin::Environment(name))
         }
-        TextOr::Table(SettingTable { env: Some(_), file: None }) => Err(Wrong { at, why: NAME_OF_VARIABLE.to_owned() }),
-        TextOr::Table(SettingTable { env: None, file: Some(file) }) => Ok(Origin::File(folder.join(file))),
-        TextOr::Table(_) => {
+        StringOr::Table(SettingTable { env: Some(_), file: None }) => Err(ConfigError::new(at, NAME_OF_VARIABLE)),
+        StringOr::Table(SettingTable { env: None, file: Some(file) }) => Ok(Origin::File(folder.join(file))),
+        StringOr::Table(_) => {
             let why = "a setting is a text, { env = \"VARIABLE\" } or { file = \"PATH\" }";
-            Err(Wrong { at, why: why.to_owned() })
+            Err(ConfigError::new(at, why))
         }
     }
 }
@@ -234,31 +232,30 @@ fn is_variable(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-fn clocks(clocks: Spanned<TextOr<ClocksTable>>) -> Result<Clocks, Wrong> {
+fn clocks(clocks: Spanned<StringOr<ClocksTable>>) -> Result<Clocks, ConfigError> {
     let at = clocks.span();
     let now = match clocks.into_inner() {
-        TextOr::Text(text) => return real(&text, at, "{ now = \"2026-01-01T00:00:00Z\" }").map(|()| Clocks::Real),
-        TextOr::Table(table) => table.now,
+        StringOr::String(text) => return real(&text, at, "{ now = \"2026-01-01T00:00:00Z\" }").map(|()| Clocks::Real),
+        StringOr::Table(table) => table.now,
     };
     let time = now.get_ref().parse::<jiff::Timestamp>().ok();
     let since_epoch = time.and_then(|time| Duration::try_from(time.duration_since(jiff::Timestamp::UNIX_EPOCH)).ok());
-    since_epoch.map(Clocks::Fixed).ok_or_else(|| Wrong {
-        at: now.span(),
-        why: "`now` is a time with its zone from 1970 on, such as \"2026-01-01T00:00:00Z\"".to_owned(),
+    since_epoch.map(Clocks::Fixed).ok_or_else(|| {
+        ConfigError::new(now.span(), "`now` is a time with its zone from 1970 on, such as \"2026-01-01T00:00:00Z\"")
     })
 }
 
-fn random(random: Spanned<TextOr<RandomTable>>) -> Result<Random, Wrong> {
+fn random(random: Spanned<StringOr<RandomTable>>) -> Result<Random, ConfigError> {
     let at = random.span();
     match random.into_inner() {
-        TextOr::Text(text) => real(&text, at, "{ seed = 7 }").map(|()| Random::default()),
-        TextOr::Table(RandomTable { seed: Whole(seed) }) => Ok(Random::fixed(seed)),
+        StringOr::String(text) => real(&text, at, "{ seed = 7 }").map(|()| Random::default()),
+        StringOr::Table(RandomTable { seed: NonNegative(seed) }) => Ok(Random::fixed(seed)),
     }
 }
 
 /// The only text that clocks and random numbers can be.
-fn real(text: &str, at: Range<usize>, fixed: &str) -> Result<(), Wrong> {
-    if text == "real" { Ok(()) } else { Err(Wrong { at, why: format!("this is either \"real\" or {fixed}") }) }
+fn real(text: &str, at: Range<usize>, fixed: &str) -> Result<(), ConfigError> {
+    if text == "real" { Ok(()) } else { Err(ConfigError::new(at, format!("this is either \"real\" or {fixed}"))) }
 }
 
 impl Policy {

@@ -14,7 +14,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{Origin, SettingTable, origin};
-use crate::config::{Source, TextOr, Time, Whole, Wrong, set};
+use crate::config::source::{ConfigError, Source};
+use crate::config::{NonNegative, StringOr, Time, set};
 use crate::terminal;
 use taskcell::grants::{Model, Provider, ProviderModel, Secret};
 
@@ -26,16 +27,16 @@ pub(super) struct ModelTable {
     base_url: Option<Spanned<String>>,
     #[serde(default)]
     insecure: bool,
-    key: Option<Spanned<TextOr<SettingTable>>>,
+    key: Option<Spanned<StringOr<SettingTable>>>,
     default: Spanned<String>,
     effort: Option<Spanned<String>>,
     allowed: Option<Spanned<Vec<String>>>,
-    max_tokens: Option<Spanned<Whole<u32>>>,
-    requests_per_minute: Option<Spanned<Whole<u32>>>,
-    session_tokens: Option<Spanned<Whole<u64>>>,
-    calls: Option<Spanned<Whole<usize>>>,
+    max_tokens: Option<Spanned<NonNegative<u32>>>,
+    requests_per_minute: Option<Spanned<NonNegative<u32>>>,
+    session_tokens: Option<Spanned<NonNegative<u64>>>,
+    calls: Option<Spanned<NonNegative<usize>>>,
     timeout: Option<Spanned<Time>>,
-    answer_size: Option<Spanned<Whole<usize>>>,
+    answer_size: Option<Spanned<NonNegative<usize>>>,
     #[serde(default)]
     metadata: bool,
 }
@@ -51,7 +52,7 @@ pub(super) struct ModelPolicy {
 
 impl ModelTable {
     /// Checks the table.
-    pub(super) fn check(self, source: &Source<'_>) -> Result<ModelPolicy, Wrong> {
+    pub(super) fn check(self, source: &Source<'_>) -> Result<ModelPolicy, ConfigError> {
         let mut provider = Provider::new(self.provider.get_ref(), self.default.get_ref());
         provider.base_url = self.base_url.as_ref().map(|url| url.get_ref().clone());
         provider.insecure = self.insecure;
@@ -80,7 +81,7 @@ impl ModelTable {
                 "allowed" => self.allowed.as_ref().map(Spanned::span),
                 _ => None,
             };
-            Wrong { at: at.unwrap_or_else(|| self.provider.span()), why: wrong.why }
+            ConfigError::new(at.unwrap_or_else(|| self.provider.span()), wrong.why)
         })?;
         let folder = source.folder();
         let key = self.key.map(|key| {
@@ -92,14 +93,14 @@ impl ModelTable {
 }
 
 /// Where a key comes from. It never stands in the file itself.
-fn key_origin(key: Spanned<TextOr<SettingTable>>, folder: &Path) -> Result<Origin, Wrong> {
+fn key_origin(key: Spanned<StringOr<SettingTable>>, folder: &Path) -> Result<Origin, ConfigError> {
     let at: Range<usize> = key.span();
     match key.get_ref() {
-        TextOr::Table(table) if table.env.is_some() != table.file.is_some() => origin(key, folder),
+        StringOr::Table(table) if table.env.is_some() != table.file.is_some() => origin(key, folder),
         _ => {
             let why = "`key` is { env = \"VARIABLE\" } or { file = \"PATH\" }: a configuration is shown and copied, a key \
                        is not. What stands there is not shown";
-            Err(Wrong { at, why: why.to_owned() })
+            Err(ConfigError::new(at, why))
         }
     }
 }

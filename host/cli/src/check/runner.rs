@@ -3,10 +3,10 @@
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
-use super::bench::{Bench, Came, Conversation};
-use super::cases::{self, Case, Class, Holds};
+use super::bench::{Bench, Conversation, Observed};
+use super::cases::{self, Case, Category, Expectation};
 use super::report::Row;
-use super::verdict::{Fault, Verdict, host_error, judge, late, see, several_pieces, told_error};
+use super::verdict::{Fault, Verdict, describe_error, evaluate, host_error, late, see, several_pieces};
 use taskcell::handlers::Features;
 use taskcell::kinds::Kind;
 use taskcell::protocol::types::TaskOutput;
@@ -31,13 +31,15 @@ async fn row(bench: &Bench<'_>, kind: Kind, case: &Case) -> anyhow::Result<Row> 
     let params = params(kind, case);
     let method = kind.info().method;
     let conversation = bench.converse()?;
-    let came = conversation.ask(method, &params).await?;
-    let (verdict, pieces) = match (&came, case.holds) {
-        (Came::Result(result), Holds::Answer | Holds::AnswerOrWarning) if kind.info().augmented => {
-            work(bench, kind, &conversation, result, case.holds).await
+    let observed = conversation.ask(method, &params).await?;
+    let (verdict, pieces) = match (&observed, case.expectation) {
+        (Observed::Result(result), Expectation::Answer | Expectation::AnswerOrWarning) if kind.info().augmented => {
+            work(bench, kind, &conversation, result, case.expectation).await
         }
-        (Came::Result(result), holds) => (judge(kind, holds, &came, conversation.reached()), pieces(kind, result)),
-        (_, holds) => (judge(kind, holds, &came, conversation.reached()), 0),
+        (Observed::Result(result), expectation) => {
+            (evaluate(kind, expectation, &observed, conversation.reached()), pieces(kind, result))
+        }
+        (_, expectation) => (evaluate(kind, expectation, &observed, conversation.reached()), 0),
     };
     let verdict = match verdict {
         Verdict::Passed(_) if params.get("tools").is_none() => {
@@ -45,10 +47,10 @@ async fn row(bench: &Bench<'_>, kind: Kind, case: &Case) -> anyhow::Result<Row> 
         }
         verdict => verdict,
     };
-    let group = match case.class {
-        Class::WellFormed => "well-formed",
-        Class::Edge => "edge",
-        Class::Malformed => "malformed",
+    let group = match case.category {
+        Category::WellFormed => "well-formed",
+        Category::Edge => "edge",
+        Category::Malformed => "malformed",
     };
     Ok(Row {
         kind: Some(kind),
@@ -79,10 +81,10 @@ async fn work(
     kind: Kind,
     conversation: &Conversation,
     result: &Value,
-    holds: Holds,
+    expectation: Expectation,
 ) -> (Verdict, usize) {
     let Some(id) = result.pointer("/task/taskId").and_then(Value::as_str) else {
-        return (judge(kind, holds, &Came::Nothing, true), 0);
+        return (evaluate(kind, expectation, &Observed::Nothing, true), 0);
     };
     let mut pieces = 0;
     let verdict = match tokio::time::timeout(bench.patience, conversation.tasks.wait(id)).await {
@@ -100,8 +102,8 @@ async fn work(
             Verdict::Passed("task, result".to_owned())
         }
         Ok(Ok(Err(error))) => match host_error(kind, &error) {
-            Some(_) => judge(kind, holds, &Came::Error(error), true),
-            None => Verdict::PassedWithError(format!("task, {}", told_error(&error))),
+            Some(_) => evaluate(kind, expectation, &Observed::Error(error), true),
+            None => Verdict::PassedWithError(format!("task, {}", describe_error(&error))),
         },
     };
     (verdict, pieces)

@@ -16,6 +16,9 @@ use taskcell::protocol::types::{
 };
 use taskcell::validation;
 
+/// The grants that a check gives a stand-in for, instead of the real service.
+pub(super) const GRANTS: &[&str] = &["http", "keyvalue", "model", "user"];
+
 /// All of them, new, with these settings. Also for who only loads a component.
 pub(crate) fn all(settings: Settings) -> Grants {
     let mut all = Grants::default();

@@ -1,0 +1,29 @@
+//! The steps that commands with a session share: from flags and configuration to handlers and a store that is open.
+
+use super::Config;
+use super::handler_args::{HandlerArgs, Loaded};
+use super::task_args::{Defaults, TaskArgs, TaskKeeping};
+use taskcell::Handlers;
+
+/// A command that is ready to open a session.
+pub(crate) struct Setup {
+    /// The configuration; an empty one without a file.
+    pub(crate) config: Config,
+    /// The loaded handlers, with their declarations.
+    pub(crate) handlers: Handlers,
+    /// The environment variables that hold secrets of the handlers. A server must not inherit them.
+    pub(crate) secrets: Vec<String>,
+    /// The open store, and the settings of tasks.
+    pub(crate) tasks: TaskKeeping,
+}
+
+impl Setup {
+    /// Reads the configuration, loads the handlers and opens the store.
+    pub(crate) async fn open(handlers: &HandlerArgs, tasks: TaskArgs, defaults: Defaults) -> anyhow::Result<Self> {
+        let config = tasks.config()?;
+        let tasks = tasks.settle(&config, defaults)?;
+        let Loaded { handlers, secrets } = handlers.load(&config).await?;
+        let (handlers, tasks) = tasks.open(handlers).await?;
+        Ok(Self { config, handlers, secrets, tasks })
+    }
+}
