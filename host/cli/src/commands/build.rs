@@ -1,4 +1,4 @@
-//! `taskcell build`: builds a handler with its language's own tools, and checks the component they made.
+//! Command `taskcell build`: builds a handler with the tools of its language and checks the component.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ pub(crate) struct Args {
     cache: CacheArgs,
 }
 
-/// Faults of the check that are shown; `check` shows all.
+/// Maximum number of check faults that `build` prints. `taskcell check` prints all of them.
 const MAX_FAULTS: usize = 3;
 
 pub(crate) async fn build(args: Args) -> anyhow::Result<Outcome> {
@@ -34,7 +34,7 @@ pub(crate) async fn build(args: Args) -> anyhow::Result<Outcome> {
         let dir = dir.clone();
         tokio::task::spawn_blocking(move || language.build(&dir)).await??
     };
-    // As the author would name it.
+    // Shows the path relative to the folder that the author named.
     let component = component.strip_prefix(&dir).map_or_else(|_| component.clone(), |inside| args.dir.join(inside));
     let engine = args.cache.engine(&config)?;
     let how = args.given.settle(&config, &component)?;
@@ -50,7 +50,7 @@ pub(crate) async fn build(args: Args) -> anyhow::Result<Outcome> {
     }
     let shown = terminal::one_line(&component.display().to_string());
     writeln!(std::io::stdout(), "{shown}: {} bytes, {}", handler.size(), names.join(", "))?;
-    // What it answers does not decide whether it was built.
+    // The build succeeds whatever the check finds.
     let report = check(handler, how).await?;
     let counts = report.counts();
     writeln!(std::io::stdout(), "check: {counts}")?;

@@ -1,4 +1,4 @@
-//! `taskcell call`: one request into a handler.
+//! Command `taskcell call`: sends one request into a handler.
 
 use std::io::Write;
 use std::path::Path;
@@ -20,10 +20,10 @@ use crate::terminal::{Progress, one_line};
 use taskcell::kinds::KINDS;
 use taskcell::{Session, SessionOptions, text};
 
-/// Where a component's file may stand.
+/// Usage line of `taskcell call`, with the optional component before the method.
 pub(crate) const USAGE: &str = "taskcell call [OPTIONS] [FILE] <METHOD> [PARAMS]";
 
-/// Shown below the flags.
+/// Examples shown below the flags.
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   Ask the stock handler for its roots:
@@ -46,16 +46,16 @@ pub(crate) struct Args {
     /// The parameters: JSON, or a file of JSON with @, or - for stdin
     #[arg(value_name = "JSON|@FILE|-")]
     params: Option<String>,
-    /// The parameters, where the first of three is a component's file.
+    /// The parameters, when the first of three arguments is a component's file.
     #[arg(hide = true)]
     last: Option<String>,
 }
 
-/// Methods that a host answers by itself.
+/// Method that the host answers itself.
 const OF_THE_HOST: &str = "ping";
 
 impl Args {
-    /// Takes a component's file that stands before the method as one of --handler.
+    /// Moves a component's file that stands before the method to the list of --handler.
     fn sort(&mut self) -> anyhow::Result<()> {
         let is_method = |text: &str| methods().contains(&text);
         let before_method = self.params.as_deref().is_some_and(is_method);
@@ -74,7 +74,7 @@ impl Args {
     }
 }
 
-/// All methods that a client may be asked, each once.
+/// Returns all methods that a client may be asked, each once.
 fn methods() -> Vec<&'static str> {
     let mut methods = vec![OF_THE_HOST];
     for row in &KINDS {
@@ -95,7 +95,7 @@ pub(crate) async fn call(mut args: Args) -> anyhow::Result<Outcome> {
     let Setup { handlers, tasks, .. } = Setup::open(&args.handlers, args.tasks, defaults).await?;
     let mut options = SessionOptions::new(this_program());
     tasks.set(&mut options);
-    // The answer says nothing of it.
+    // A response does not include the lines that a handler printed.
     options.observer = Some(Arc::new(|event| Progress::new(false).printed(event)));
     let (session, _outbox) = Session::new(handlers, options);
     let request = json!({ "jsonrpc": "2.0", "id": 1, "method": args.method, "params": params });

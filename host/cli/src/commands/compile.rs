@@ -1,7 +1,7 @@
-//! `taskcell compile`: compiles components ahead of time, into the cache.
+//! Command `taskcell compile`: compiles components ahead of time into the cache.
 //!
-//! Only the cache's own folder is written to: what is compiled is run without further checks when it is found, so nobody
-//! is to hand such a file around.
+//! The command writes only to the cache's own folder. A host runs compiled code from the cache without further checks,
+//! so compiled files must not be passed around.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -34,23 +34,23 @@ pub(crate) struct Args {
     cache: CacheArgs,
 }
 
-/// A component that is in the cache by now.
+/// A component that is now in the cache.
 struct Compiled {
     file: String,
-    /// The component's size in bytes.
+    /// Size of the component in bytes.
     size: usize,
-    /// The name of its file in the cache: the component's digest, and a hash of the engine's version and settings.
+    /// Name of the cached file: the component's digest and a hash of the engine's version and settings.
     key: String,
-    /// The size of that file in bytes.
+    /// Size of the cached file in bytes.
     compiled: u64,
     milliseconds: u128,
-    /// Whether it was there before.
+    /// Whether the cache had the component before this command.
     cached: bool,
 }
 
 pub(crate) async fn compile(args: Args) -> anyhow::Result<Outcome> {
     anyhow::ensure!(!args.cache.keeps_nothing(), "--no-cache leaves nowhere to keep what is compiled");
-    // The settings of an engine follow from its limits, and what was compiled for others is not found.
+    // Limits determine the engine's settings. Code compiled under other limits is not found in the cache.
     let engine = args.cache.engine(&args.config.load()?)?;
     anyhow::ensure!(
         engine.has_cache(),

@@ -1,4 +1,4 @@
-//! `taskcell completions`: a script that completes the command line in a shell.
+//! Command `taskcell completions`: prints a script that completes the command line in a shell.
 
 use std::io::Write;
 

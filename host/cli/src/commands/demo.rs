@@ -1,4 +1,4 @@
-//! `taskcell demo`: a built-in MCP server, over real pipes, answered from cells.
+//! Command `taskcell demo`: runs a built-in MCP server over real pipes and answers it from cells.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -39,7 +39,7 @@ pub(crate) async fn demo(args: Args) -> anyhow::Result<Outcome> {
     let defaults = Defaults { store: || Ok(Place::Memory), principal: "demo".into() };
     let Setup { handlers, secrets, tasks, .. } = Setup::open(&args.handlers, args.tasks, defaults).await?;
     let options = Options {
-        // The demo's server makes tasks of the client's, which the next revision has not.
+        // The demo server asks for tasks on the client, which revision 2026-07-28 does not have.
         protocol: Protocol::Initialize,
         handlers: handlers.into(),
         secrets: &secrets,

@@ -1,7 +1,7 @@
-//! The MCP server of the demo: its tools ask the client for what a client can be asked.
+//! MCP server of the demo. Its tools send the client each kind of request that a client can receive.
 //!
-//! It talks over stdin and stdout like any other server and knows nothing of the host, so what the demo shows is
-//! what a real server would see.
+//! The server uses stdin and stdout like any other server and knows nothing of the host. The demo therefore shows what
+//! a real server would see.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,12 +16,12 @@ use taskcell::protocol::PROTOCOL_VERSION;
 use taskcell::protocol::jsonrpc::Message;
 use taskcell::protocol::types::RpcError;
 
-/// How long to wait for the client.
+/// Time to wait for a response of the client.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Polls of one task before the server gives up.
 const MAX_POLLS: usize = 100;
 
-/// The tools, with what each asks of the client.
+/// The tools, each with a description of its request to the client.
 pub(crate) const TOOLS: &[(&str, &str)] = &[
     ("sample", "Asks for a message of a model"),
     ("elicit_form", "Asks the user to fill in a form"),
@@ -89,7 +89,7 @@ fn tools() -> Vec<Value> {
     TOOLS.iter().map(|(name, does)| json!({ "name": name, "description": does, "inputSchema": schema })).collect()
 }
 
-/// What one tool asks, and what it says of the answer. An answer that is not as MCP has it is an error.
+/// Calls a tool and returns a text about the client's answer. An answer that breaks the rules of MCP is an error.
 async fn call(client: &Peer, tool: &str) -> anyhow::Result<String> {
     match tool {
         "sample" => said(&ask(client, "sampling/createMessage", sampling("What is a cell?")).await?),
@@ -115,7 +115,7 @@ async fn call(client: &Peer, tool: &str) -> anyhow::Result<String> {
         }
         "elicit_as_task" => {
             let task = create(client, "elicitation/create", form()).await?;
-            // Asked for at once, the result is waited for by the client.
+            // The client holds back the result of a task that still runs.
             accepted(&fetch(client, &task).await?)
         }
         "cancel_a_task" => cancel(client).await,
@@ -136,13 +136,13 @@ async fn cancel(client: &Peer) -> anyhow::Result<String> {
     Ok(format!("task {task} was listed and cancelled"))
 }
 
-/// Sends a request and takes no error for an answer.
+/// Sends a request and returns its result. An error response is an error.
 async fn ask(client: &Peer, method: &str, params: Value) -> anyhow::Result<Value> {
     let answer = client.request(method, params, TIMEOUT).await?;
     answer.map_err(|error| anyhow::anyhow!("{method}: {} {}", error.code, error.message))
 }
 
-/// Sends a request for a task and gives the task's id.
+/// Sends a task-augmented request and returns the id of the task.
 async fn create(client: &Peer, method: &str, mut params: Value) -> anyhow::Result<String> {
     if let Value::Object(params) = &mut params {
         params.insert("task".to_owned(), json!({ "ttl": 60_000 }));
@@ -154,7 +154,7 @@ async fn create(client: &Peer, method: &str, mut params: Value) -> anyhow::Resul
     Ok(task.get("taskId").and_then(Value::as_str).context("the task has no id")?.to_owned())
 }
 
-/// Polls a task until it is completed; gives the number of polls.
+/// Polls a task until it is completed and returns the number of polls.
 async fn poll(client: &Peer, task: &str) -> anyhow::Result<usize> {
     for polls in 1..=MAX_POLLS {
         let state = ask(client, "tasks/get", json!({ "taskId": task })).await?;
@@ -170,7 +170,7 @@ async fn poll(client: &Peer, task: &str) -> anyhow::Result<usize> {
     anyhow::bail!("the task does not end")
 }
 
-/// Fetches a task's result.
+/// Fetches the result of a task.
 async fn fetch(client: &Peer, task: &str) -> anyhow::Result<Value> {
     let answer = ask(client, "tasks/result", json!({ "taskId": task })).await?;
     let related = answer.pointer("/_meta/io.modelcontextprotocol~1related-task/taskId").and_then(Value::as_str);

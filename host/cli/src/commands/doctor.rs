@@ -1,7 +1,7 @@
-//! `taskcell doctor`: looks at what the program needs on this machine, and names the fix for each thing that is missing.
+//! Command `taskcell doctor`: checks what the program needs on this machine and names the fix for each missing thing.
 //!
-//! Nothing is changed, and no value of a secret is shown. A language that nobody uses here may be missing; what the
-//! configuration or the project in the folder needs may not.
+//! The command changes nothing and shows no secret. A language that is not used here may be missing. Everything that
+//! the configuration or the project in the folder needs must be present.
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ use taskcell::sandbox::pagemap::Decision;
 use taskcell::text;
 use taskcell::{Engine, EngineOptions};
 
-/// The configuration that is looked at where none is named: `doctor` only looks.
+/// Configuration that `doctor` reads when none is named. Other commands have no default.
 const CONFIG: &str = "taskcell.toml";
 
 #[derive(clap::Args)]
@@ -43,11 +43,11 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// How a thing is.
+/// Grade of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Grade {
     Good,
-    /// Missing, and not needed here as far as can be seen.
+    /// A missing thing that nothing here is known to need.
     Optional,
     Bad,
 }
@@ -70,13 +70,13 @@ impl Grade {
     }
 }
 
-/// A thing that was looked at.
+/// Result of one check.
 struct Finding {
     grade: Grade,
     what: String,
-    /// What was found.
+    /// Facts that the check found.
     found: String,
-    /// What to do, where it is not good.
+    /// Remedy, when the finding is not good.
     fix: Option<String>,
 }
 
@@ -118,7 +118,7 @@ pub(crate) async fn doctor(args: Args) -> anyhow::Result<Outcome> {
             "--cache DIR or TASKCELL_CACHE names a folder, --no-cache keeps none",
         ),
     });
-    // Neither way is a fault: one is quicker, and the other is safe where there is swap.
+    // Neither way is a fault: one is faster, the other is safe on a machine with swap.
     findings.push(Finding::good("memory of cells", Decision::new(config.pagemap_scan).to_string()));
     let engine = engine.or_else(|_| {
         let mut options = EngineOptions::default();
@@ -137,7 +137,7 @@ pub(crate) async fn doctor(args: Args) -> anyhow::Result<Outcome> {
     Ok(if failed { Outcome::ErrorResult } else { Outcome::Success })
 }
 
-/// The folders that the program writes to.
+/// Checks the folders that the program writes to.
 fn folders(args: &Args, config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     if !args.cache.keeps_nothing() {
@@ -170,7 +170,7 @@ fn folders(args: &Args, config: &Config) -> Vec<Finding> {
     findings
 }
 
-/// Whether files can be made in a folder, or in the nearest one above where the folder is not there yet.
+/// Checks that files can be created in a folder, or in its nearest existing ancestor.
 fn writable(what: &str, folder: &Path, fix: &str) -> Finding {
     let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let nearest = absolute.ancestors().find(|folder| folder.is_dir()).unwrap_or(&absolute);
@@ -179,7 +179,7 @@ fn writable(what: &str, folder: &Path, fix: &str) -> Finding {
     let shown = folder.display();
     match tried {
         Ok(_) => {
-            // The file is this program's own and empty.
+            // The probe is an empty file of this program.
             let _ = std::fs::remove_file(&probe);
             let later = if nearest == absolute { "" } else { " (made when it is needed)" };
             Finding::good(what, format!("{shown}{later}"))
@@ -190,12 +190,12 @@ fn writable(what: &str, folder: &Path, fix: &str) -> Finding {
     }
 }
 
-/// What runs the cells.
+/// Returns the version and the platform of the engine.
 fn engine_facts() -> String {
     format!("taskcell {} on {} {}", env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH)
 }
 
-/// What a handler of the configuration needs.
+/// Checks what a handler of the configuration needs.
 async fn handler(policy: &Policy, engine: &Engine) -> Vec<Finding> {
     let what = format!("handler {}", policy.path.display());
     let mut findings = Vec::new();
@@ -233,7 +233,8 @@ async fn handler(policy: &Policy, engine: &Engine) -> Vec<Finding> {
     findings
 }
 
-/// The tools of each language; those that are wanted, or that the project in this folder is of, must be there.
+/// Checks the tools of each language. The languages in `wanted` and the language of the project in this folder must
+/// have theirs.
 fn toolchains(wanted: &[&'static Language]) -> Vec<Finding> {
     let here = Path::new(".");
     let project = Language::of(here).ok();

@@ -1,4 +1,5 @@
-//! `taskcell inspect`: what a component exports, imports and needs, and which line of the configuration grants it.
+//! Command `taskcell inspect`: shows what a component exports, imports and needs, and which line of the configuration
+//! grants it.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -35,21 +36,21 @@ pub(crate) struct Args {
     cache: CacheArgs,
 }
 
-/// A component, with what the configuration says of it.
+/// A component with its part of the configuration.
 struct Inspected<'a> {
     handler: Arc<Handler>,
     handlers: Handlers,
     says: Says<'a>,
 }
 
-/// What a configuration says of a component.
+/// Part of the configuration that applies to a component.
 #[derive(Clone, Copy)]
 enum Says<'a> {
-    /// Nothing: it names no handlers.
+    /// The configuration names no handlers.
     Nothing,
-    /// It names handlers, but not this one.
+    /// The configuration names other handlers.
     Otherwise,
-    /// This.
+    /// The configuration names this component.
     Granted(&'a Policy),
 }
 
@@ -57,7 +58,7 @@ pub(crate) async fn inspect(args: Args) -> anyhow::Result<Outcome> {
     let config = args.config.load()?;
     let declared = args.declared.settle(&config)?;
     let engine = args.cache.engine(&config)?;
-    // It serves no request.
+    // No request is served with these grants.
     let all = || mocks::all(Settings::default());
     let mut inspected = Vec::new();
     let mut add = |handler: Handler, says| -> anyhow::Result<()> {
@@ -215,16 +216,16 @@ impl Inspected<'_> {
     }
 }
 
-/// Interfaces of WASI behind which a cell has nothing: one line for all, since the libraries of some languages import them
-/// whether the code uses them or not.
+/// WASI interfaces that are empty in a cell. They share one line, because the libraries of some languages import them
+/// without need.
 struct Empty {
-    /// What is imported of them.
+    /// Names of the packages that the component imports.
     packages: String,
-    /// What is not behind them.
+    /// Resources that the packages do not have in a cell.
     lacks: String,
 }
 
-/// How the names of such interfaces begin, what stands for them, and what is not behind them.
+/// Prefix of the interface names, name to show, and missing resource.
 type EmptyRow = (&'static str, &'static str, &'static str);
 
 const EMPTY: &[EmptyRow] = &[
@@ -236,7 +237,7 @@ const EMPTY: &[EmptyRow] = &[
 ];
 
 impl Empty {
-    /// The row of an import; none where there is something behind it.
+    /// Returns the row of an empty interface, or none for an import with a host side.
     fn row(import: &Import) -> Option<&'static EmptyRow> {
         EMPTY.iter().find(|(begin, ..)| import.grant.is_none() && import.interface.starts_with(begin))
     }
@@ -245,7 +246,7 @@ impl Empty {
         Self::row(import).is_some()
     }
 
-    /// What these imports have of them; none where they have none.
+    /// Returns the empty interfaces among the imports, or none.
     fn of(imports: &[Import]) -> Option<Self> {
         let found = EMPTY.iter().filter(|row| imports.iter().any(|import| Self::row(import) == Some(row)));
         let found: Vec<_> = found.collect();
@@ -256,7 +257,7 @@ impl Empty {
 }
 
 impl Says<'_> {
-    /// Whether a grant is given: `granted` with its place, or `refused` with what would give it.
+    /// Returns the state of a grant: `granted` with its place, or `refused` with a remedy.
     fn of(self, grant: &str) -> Option<(&'static str, String)> {
         match self {
             Self::Nothing => None,
@@ -269,7 +270,7 @@ impl Says<'_> {
     }
 }
 
-/// The grants that the component needs, each once.
+/// Returns the names of the grants that the component needs, each once.
 pub(crate) fn grants_needed(handler: &Handler) -> Vec<&'static str> {
     let mut grants: Vec<_> = handler.imports().iter().filter_map(|import| import.grant).collect();
     grants.sort_unstable();

@@ -1,6 +1,6 @@
-//! `taskcell keyvalue`: see and change the keys and values of a handler, also beside a run that uses them.
+//! Command `taskcell keyvalue`: shows and changes the keys and values of a handler, even during a run that uses them.
 //!
-//! Which file that is, and what bounds it, stands in the configuration, so what is put in here is what the handler finds.
+//! The configuration names the file and its limits. The handler therefore finds what this command stores.
 
 use std::io::{Read, Write};
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use crate::terminal::one_line;
 use taskcell::grants::{Excess, KeyValue, KeyValueError, Quota, SqliteKeyValue};
 use taskcell::text;
 
-/// Keys that are read in one step.
+/// Number of keys to read in one step.
 const AT_ONCE: usize = 500;
 
 #[derive(clap::Args)]
@@ -34,7 +34,7 @@ enum Command {
     Get {
         /// The key
         key: String,
-        /// Write the bytes as they are, whatever they are
+        /// Write the bytes unchanged
         #[arg(long, conflicts_with = "json")]
         raw: bool,
         #[command(flatten)]
@@ -59,14 +59,14 @@ enum Command {
     },
 }
 
-/// What each command has.
+/// Flags of every subcommand.
 #[derive(clap::Args)]
 struct Common {
-    /// Whose they are: the handler's path or the name that its table [handler.keyvalue] has; not needed where only one
-    /// has such a table
+    /// The handler: its path, or the name in its table [handler.keyvalue]; not needed when only one handler has such a
+    /// table
     #[arg(long, value_name = "PATH|NAME")]
     handler: Option<String>,
-    /// The bucket; without it the one that has no name
+    /// The bucket; without it, the bucket without a name
     #[arg(long, value_name = "NAME")]
     bucket: Option<String>,
     #[command(flatten)]

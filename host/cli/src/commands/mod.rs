@@ -1,4 +1,4 @@
-//! The commands of the program: one file each.
+//! Commands of the program, one file each.
 
 pub(crate) mod build;
 pub(crate) mod call;

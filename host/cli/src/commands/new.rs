@@ -1,7 +1,7 @@
-//! `taskcell new`: writes a project that is a handler in some language, ready to build.
+//! Command `taskcell new`: writes a handler project in a chosen language, ready to build.
 //!
-//! What it writes is one of the examples that the repository builds and tests, with just the kinds that were asked
-//! for. Each function answers something simple, so that the first build can be tried before a line is written.
+//! The project is one of the examples that the repository builds and tests, reduced to the chosen kinds. Each function
+//! returns a simple answer, so the first build can be tried before the author writes a line.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -16,7 +16,7 @@ use crate::outcome::Outcome;
 use taskcell::kinds::{KINDS, Kind, KindInfo};
 use taskcell::text;
 
-/// The world of a new project.
+/// World of a new project.
 const WORLD: &str = include_str!("../languages/templates/world.wit");
 
 macro_rules! fixture {
@@ -29,7 +29,7 @@ macro_rules! fixture {
     };
 }
 
-/// A request of each kind, and what the handlers of all languages answer.
+/// Request of each kind, and the answer of the templates in all languages.
 const FIXTURES: [(Kind, &str, &str); 9] = [
     fixture!(GetTask, "get-task"),
     fixture!(GetTaskResult, "get-task-result"),
@@ -42,10 +42,10 @@ const FIXTURES: [(Kind, &str, &str); 9] = [
     fixture!(Roots, "roots"),
 ];
 
-/// Does the work of tasks; not a kind, for no request asks for it.
+/// Interface that runs the work of tasks. It is not a kind, because no request asks for it.
 const BACKGROUND: &str = "background";
 
-/// Characters of a path that are shown.
+/// Maximum number of characters of a path that are shown.
 const MAX_PATH: usize = 200;
 
 #[derive(clap::Args)]
@@ -76,7 +76,7 @@ pub(crate) fn new(args: &Args) -> anyhow::Result<Outcome> {
     };
     for (path, template) in language.files {
         let text = filled(template);
-        // A file that is all of kinds that were not chosen.
+        // A file whose regions all belong to other kinds is left out.
         if !text.is_empty() {
             write(&args.dir, path, &text)?;
         }
@@ -96,7 +96,7 @@ pub(crate) fn new(args: &Args) -> anyhow::Result<Outcome> {
     Ok(Outcome::Success)
 }
 
-/// The kinds of these names and groups, each once.
+/// Returns the kinds for a list of names and groups, each once.
 fn chosen(names: &[String]) -> anyhow::Result<BTreeSet<Kind>> {
     let mut kinds = BTreeSet::new();
     for name in names.iter().map(|name| name.trim()) {
@@ -117,7 +117,7 @@ fn chosen(names: &[String]) -> anyhow::Result<BTreeSet<Kind>> {
     Ok(kinds)
 }
 
-/// Makes the folder, or sees that it is empty.
+/// Creates the folder, or checks that an existing folder is empty.
 fn prepare(dir: &Path) -> anyhow::Result<()> {
     match fs::read_dir(dir) {
         Ok(mut entries) => {
@@ -134,7 +134,7 @@ fn prepare(dir: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// Writes a file that is not there yet, and the folders it is in.
+/// Writes a new file and creates its folders. An existing file is an error.
 fn write(dir: &Path, path: &str, text: &str) -> anyhow::Result<()> {
     let path = dir.join(path);
     if let Some(folder) = path.parent() {
@@ -144,7 +144,7 @@ fn write(dir: &Path, path: &str, text: &str) -> anyhow::Result<()> {
     written.with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Says what was written and what to do next.
+/// Prints what was written and what to do next.
 fn tell(language: &Language, dir: &Path, names: &BTreeSet<&str>) -> anyhow::Result<()> {
     let names: Vec<_> = names.iter().copied().collect();
     let path = dir.display().to_string();
@@ -169,9 +169,9 @@ fn tell(language: &Language, dir: &Path, names: &BTreeSet<&str>) -> anyhow::Resu
     Ok(())
 }
 
-/// A path as a shell takes it for one word.
+/// Quotes a path as one word of a shell.
 fn quoted(path: &str) -> String {
-    // A word that begins so is an option of `cd`, or another user's home.
+    // `cd` takes a word that begins with `-` for an option, and `~` for a home folder.
     let path = if path.starts_with(['-', '~']) { format!("./{path}") } else { path.to_owned() };
     let is_plain = |letter: char| letter.is_alphanumeric() || "/._-+,:@%~".contains(letter);
     if !path.is_empty() && path.chars().all(is_plain) { path } else { format!("'{}'", path.replace('\'', r"'\''")) }

@@ -1,8 +1,8 @@
-//! `taskcell record`: writes fixtures from a live run.
+//! Command `taskcell record`: writes fixtures from a live run.
 //!
-//! Each request that the server sends becomes a fixture with the answer that it got, for `taskcell check --fixtures`. What
-//! differs from run to run (ids and times of tasks, how far a task was when it was asked for) becomes a wildcard. A task is
-//! one fixture, with all that was asked about it, for its id is another each time.
+//! Each request of the server becomes a fixture for `taskcell check --fixtures`, with the answer that it got. Values
+//! that differ from run to run (ids and times of tasks, the status of a task) become wildcards. All requests about one
+//! task become one fixture, because the task's id differs from run to run.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -20,16 +20,16 @@ use crate::terminal::screen;
 use taskcell::kinds::Kind;
 use taskcell::session::Event;
 
-/// Requests of a run that are recorded; prompts and answers are kept until it ends.
+/// Maximum number of requests to record. Prompts and answers stay in memory until the run ends.
 const MAX_RECORDED: usize = 1_000;
-/// Where the first answer of a fixture has the id of the task that it made.
+/// Reference to the task id in the first answer of a fixture.
 const TASK_ID: &str = "$1.result.task.taskId";
 
-// Two groups of one command cannot both be called `Args`.
+// Two argument groups of one command cannot both be called `Args`.
 #[derive(clap::Args)]
 #[group(skip)]
 pub(crate) struct Args {
-    /// The folder that fixtures are added to; what is there stays as it is
+    /// The folder to add fixtures to; existing files stay unchanged
     folder: PathBuf,
     #[command(flatten)]
     run: run::Args,
@@ -37,7 +37,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn record(args: Args) -> anyhow::Result<Outcome> {
     let Args { folder, run } = args;
-    // Before anything is asked, for afterwards it is too late.
+    // Creates the folder first: an error after the run would lose its fixtures.
     make_folder(&folder, true).with_context(|| folder.display().to_string())?;
     let recorder = Arc::new(Recorder::default());
     let observe = {
@@ -54,7 +54,7 @@ pub(crate) async fn record(args: Args) -> anyhow::Result<Outcome> {
     ended
 }
 
-/// Keeps what a server asks and what it is answered.
+/// Stores the requests of a server and their responses.
 #[derive(Default)]
 struct Recorder {
     seen: Mutex<Seen>,
@@ -62,27 +62,27 @@ struct Recorder {
 
 #[derive(Default)]
 struct Seen {
-    /// In the order of the answers.
+    /// Exchanges in the order of the responses.
     exchanges: Vec<Exchange>,
     left_out: usize,
 }
 
-/// A request, and its response.
+/// A request and its response.
 struct Exchange {
     request: Value,
     response: Value,
 }
 
-/// A fixture that is to be written.
+/// A fixture to write.
 struct Recorded {
     name: String,
     exchanges: Vec<Exchange>,
-    /// The task that it is of.
+    /// Id of the task that the fixture is about.
     task: Option<String>,
 }
 
 impl Recorder {
-    /// A request that was answered.
+    /// Stores a request with its response. Requests of other kinds are ignored.
     fn answered(&self, request: &[u8], response: &[u8]) {
         let read = |message| serde_json::from_slice::<Value>(message).ok();
         let (Some(request), Some(response)) = (read(request), read(response)) else { return };
@@ -98,7 +98,7 @@ impl Recorder {
         }
     }
 
-    /// Writes a fixture for each request that was answered, beside those that are there; says how many.
+    /// Writes a fixture for each recorded request next to the existing fixtures, and returns the number of new ones.
     fn write(&self, folder: &Path) -> anyhow::Result<usize> {
         let seen = std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner));
         if seen.left_out > 0 {
@@ -119,7 +119,7 @@ impl Recorder {
     }
 }
 
-/// The exchanges, put together by the task that they are about.
+/// Groups the exchanges by task.
 fn fixtures(exchanges: Vec<Exchange>) -> Vec<Recorded> {
     let mut fixtures: Vec<Recorded> = Vec::new();
     let mut by_task = BTreeMap::new();
@@ -142,8 +142,9 @@ fn fixtures(exchanges: Vec<Exchange>) -> Vec<Recorded> {
 }
 
 impl Recorded {
-    /// Fixtures are played one request after the other, so each stands where its answer came. A result that was waited for
-    /// while the task was cancelled comes after that, or it would be waited for to the end.
+    /// Sorts the exchanges for a replay, which sends one request after the other. Exchanges stand in the order of their
+    /// responses. A `tasks/result` that was pending during a cancellation must follow the cancellation, or the replay
+    /// would wait for it.
     fn put_in_order(&mut self) {
         let cancelled = |exchange: &Exchange| exchange.of() == Some(Kind::CancelTask) && exchange.has_result();
         let result = |exchange: &Exchange| exchange.of() == Some(Kind::GetTaskResult);
@@ -157,7 +158,7 @@ impl Recorded {
     }
 
     fn write(&self, folder: &Path) -> anyhow::Result<()> {
-        // A folder that is there is an error.
+        // An existing folder is an error.
         make_folder(folder, false)?;
         let task = self.task.as_deref();
         let requests: Vec<_> = self.exchanges.iter().map(|exchange| exchange.asked(task)).collect();
@@ -181,7 +182,7 @@ impl Exchange {
         self.response.get("result").is_some()
     }
 
-    /// The request as it is sent again.
+    /// Returns the request as the replay sends it.
     fn asked(&self, task: Option<&str>) -> Value {
         let mut request = request_literal(&self.request);
         if let (Some(task), Some(id)) = (task, request.pointer_mut("/params/taskId"))
@@ -192,7 +193,7 @@ impl Exchange {
         request
     }
 
-    /// What is expected of the answer.
+    /// Returns the expected response with wildcards.
     fn expected(&self, task: Option<&str>) -> Value {
         if let Some(error) = self.response.get("error") {
             return json!({ "error": literal(error) });
@@ -201,7 +202,7 @@ impl Exchange {
         let made = matches!(self.of(), Some(Kind::AugmentedSampling | Kind::AugmentedElicitation));
         let mut expected = with_wildcards(&literal(&result), if made { None } else { task });
         match (self.of(), &mut expected) {
-            // All tasks of the conversation, in whatever state they are.
+            // The list has all tasks of the conversation, in any state.
             (Some(Kind::ListTasks), expected) => *expected = json!({ "tasks": [MORE], MORE: ANY }),
             (Some(Kind::GetTask), Value::Object(members)) => {
                 members.retain(|key, _| !["statusMessage", "pollInterval"].contains(&key.as_str()));
@@ -219,7 +220,7 @@ impl Exchange {
     }
 }
 
-/// The value with the times of tasks as wildcards, and the task's id as a reference.
+/// Replaces the times of tasks by wildcards and the id of `task` by a reference.
 fn with_wildcards(value: &Value, task: Option<&str>) -> Value {
     match value {
         Value::String(text) if Some(text.as_str()) == task => TASK_ID.into(),
@@ -236,7 +237,7 @@ fn with_wildcards(value: &Value, task: Option<&str>) -> Value {
     }
 }
 
-/// The greatest number that a name in the folder begins with.
+/// Returns the largest number that a name in the folder begins with, or 0.
 fn last_number(folder: &Path) -> std::io::Result<usize> {
     let mut last = 0;
     for entry in std::fs::read_dir(folder)? {
@@ -247,7 +248,7 @@ fn last_number(folder: &Path) -> std::io::Result<usize> {
     Ok(last)
 }
 
-/// Makes a folder for this user alone: prompts and what users typed are in it.
+/// Creates a folder that only this user can read, because prompts and users' answers are private.
 fn make_folder(folder: &Path, may_be_there: bool) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(may_be_there);
@@ -256,7 +257,7 @@ fn make_folder(folder: &Path, may_be_there: bool) -> std::io::Result<()> {
     builder.create(folder)
 }
 
-/// A file that was not there, for this user alone.
+/// Creates a new file that only this user can read. An existing file is an error.
 fn new_file(path: &Path) -> anyhow::Result<std::fs::File> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);

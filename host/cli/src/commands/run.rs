@@ -1,4 +1,4 @@
-//! `taskcell run`: be the MCP client of a server.
+//! Command `taskcell run`: acts as the MCP client of a server.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -30,15 +30,15 @@ use taskcell::session::{Event, Undeclared};
 use taskcell::text;
 use taskcell::{HandlerRegistry, Handlers};
 
-/// Seconds to wait for an answer of the server.
+/// Default timeout of a response of the server, in seconds.
 const WITHOUT_USER: u64 = 120;
-/// The same where the server may itself wait for a person: as long as a cell may wait.
+/// Default timeout in seconds when the server may wait for a person: the wall time of a cell.
 const WITH_USER: u64 = 900;
 
-/// How long a server may take to hear that its task is given up: the program has 3 seconds to end.
+/// Time that a server has to acknowledge the end of its task. The program itself has 3 seconds to end.
 const GIVE_UP: Duration = Duration::from_millis(300);
 
-/// Shown below the flags.
+/// Examples shown below the flags.
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   List the tools of a server, with their arguments:
@@ -62,24 +62,24 @@ pub(crate) struct Args {
     /// The tool's arguments: a JSON object, or a file of one with @, or - for stdin
     #[arg(long, value_name = "JSON|@FILE|-", requires = "tool", default_value = "{}")]
     args: String,
-    /// An argument of the tool, which becomes what the tool's input schema says; may be given more than once, also beside
+    /// An argument of the tool; the tool's input schema determines its type; may be given more than once, also beside
     /// --args
     #[arg(long = "arg", value_name = "KEY=VALUE|KEY=@FILE", requires = "tool", value_parser = key_and_value)]
     pairs: Vec<(String, String)>,
-    /// Call the tool as a task, which the server keeps for so long after its end, such as 10m or 600000 (ms); a tool that must run as a
-    /// task does so without this
+    /// Call the tool as a task that the server keeps for this time after its end, such as 10m or 600000 (ms); a tool
+    /// that must run as a task does so without this
     #[arg(long, value_name = "TTL", num_args = 0..=1, require_equals = true, requires = "tool", value_parser = time)]
     task: Option<Option<Duration>>,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
-    /// Show nothing of what happens on the way
+    /// Do not show progress
     #[arg(short, long)]
     quiet: bool,
-    /// Seconds to wait for each answer of the server [default: 120, with --grant user 900]
+    /// Seconds to wait for each response of the server [default: 120, with --grant user 900]
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
-    /// Serve a request for a task as a plain one where no handler takes tasks, instead of refusing it
+    /// Serve a task request as a plain one when no handler takes tasks, instead of refusing it
     #[arg(long)]
     process_undeclared: bool,
     /// Reload handlers when their files change [default: false]
@@ -88,7 +88,7 @@ pub(crate) struct Args {
     /// The revision of MCP to speak [default: auto]
     #[arg(long, value_name = "REVISION", value_enum)]
     protocol: Option<Protocol>,
-    /// End at a line of the server's stdout that is no MCP, instead of skipping it
+    /// End at a line of the server's stdout that is not MCP, instead of skipping it
     #[arg(long)]
     strict: bool,
     /// The server and its arguments
@@ -96,7 +96,7 @@ pub(crate) struct Args {
     server: Vec<OsString>,
 }
 
-/// A time as the configuration writes it, or in milliseconds as MCP does.
+/// Parses a duration, in the format of the configuration or as the milliseconds of MCP.
 fn time(text: &str) -> Result<Duration, String> {
     if let Ok(milliseconds) = text.parse() {
         return Ok(Duration::from_millis(milliseconds));
@@ -132,7 +132,7 @@ pub(crate) async fn run_with(
     let timeout = args.timeout.unwrap_or(if args.handlers.asks_the_user(&config) { WITH_USER } else { WITHOUT_USER });
     let timeout = Duration::from_secs(timeout);
     let progress = Progress::new(args.quiet);
-    // What nobody will read is not kept: a server may ask without end.
+    // Requests are kept only for the JSON document: a server may send any number of them.
     let asked = args.json.then(|| Arc::new(Mutex::new(Asked::default())));
     let notices = Arc::new(Notices::new(progress));
     let call = Call::new(wanted, progress, Arc::clone(&notices), timeout);
@@ -163,7 +163,7 @@ pub(crate) async fn run_with(
     let closed = tasks.store.close().await;
     screen::leave();
     let Served { server, capabilities, outcome } = served?;
-    // A good result must not hide that tasks are lost.
+    // A good result must not hide lost tasks.
     closed?;
     let revision = server.get("protocolVersion").and_then(Value::as_str).unwrap_or("unknown");
     if let Some(hint) = hints::of(&outcome, revision) {
@@ -191,7 +191,8 @@ pub(crate) async fn run_with(
     Ok(if failed { Outcome::ErrorResult } else { Outcome::Success })
 }
 
-/// Handlers that are replaced when their files are: the server is told that it will hear of other roots.
+/// Declares to servers that roots may change, because watched handlers can be replaced. Fails when no handler has a
+/// file.
 fn watchable(handlers: Handlers) -> anyhow::Result<Handlers> {
     anyhow::ensure!(
         handlers.components().any(|component| component.file().is_some()),
@@ -202,20 +203,20 @@ fn watchable(handlers: Handlers) -> anyhow::Result<Handlers> {
     Ok(handlers.with_features(features))
 }
 
-/// A conversation that is over.
+/// Result of a finished conversation.
 struct Served {
-    /// What the server said of itself, and the revision that was spoken.
+    /// The server's own description and the negotiated revision.
     server: Value,
-    /// What was declared to it.
+    /// Capabilities that the client declared.
     capabilities: Value,
-    /// What came of it.
+    /// Result of the call, or the list of tools.
     outcome: Value,
 }
 
-/// Talks to a server. However that ends, the server ends too, and unfinished work is given back.
+/// Talks to a server. The server always ends with this call, and unfinished work is released.
 async fn serve(server: &[OsString], options: Options<'_>, mut call: Call) -> anyhow::Result<Served> {
     let mut signals = Signals::take().context("signals cannot be taken")?;
-    // Before it is connected there is no work; dropping it kills the server with all that it started.
+    // Nothing runs before the connection. Dropping the future kills the server and its children.
     let mut client = tokio::select! {
         connected = Client::connect(server, options) => connected?,
         () = signals.came(1) => bail!(INTERRUPTED),
@@ -225,14 +226,14 @@ async fn serve(server: &[OsString], options: Options<'_>, mut call: Call) -> any
         () = signals.came(1) => Err(anyhow!(INTERRUPTED)),
     };
     if outcome.is_err() {
-        // Who is in a hurry asks again.
+        // A second signal skips the wait.
         tokio::select! {
             _ = tokio::time::timeout(GIVE_UP, call.give_up(&mut client)) => {}
             () = signals.came(2) => bail!(INTERRUPTED),
         }
     }
     let (server, capabilities) = (client.server.clone(), client.capabilities.clone());
-    // Who is in a hurry asks again.
+    // A second signal skips the wait.
     tokio::select! {
         () = client.close() => {}
         () = signals.came(2) => bail!(INTERRUPTED),

@@ -1,6 +1,6 @@
-//! How a stored task is shown to its operator: as a row, as a sheet, as JSON.
+//! Formats of a stored task for its operator: a row, a sheet and JSON.
 //!
-//! All of it comes from servers, handlers and a file that may be anybody's, so all of it is made printable.
+//! All text comes from servers, handlers and a file that anyone may have written. All of it is made printable.
 
 use std::io::Write;
 
@@ -12,12 +12,12 @@ use taskcell::protocol::types::TaskOutput;
 use taskcell::tasks::{Outcome, TaskRecord};
 use taskcell::text;
 
-/// The columns of a list.
+/// Columns of a list.
 const COLUMNS: [&str; 6] = ["ID", "STATUS", "KIND", "CREATED", "EXPIRES", "PRINCIPAL"];
-/// Characters of a field in a row.
+/// Maximum number of characters of a field in a row.
 const MAX_CELL: usize = 60;
 
-/// Shows tasks as rows under aligned columns.
+/// Prints tasks as rows under aligned columns.
 pub(crate) fn table(records: &[TaskRecord], now: Timestamp, out: &mut impl Write) -> std::io::Result<()> {
     let row = |record: &TaskRecord| {
         let cells = [
@@ -44,7 +44,7 @@ pub(crate) fn table(records: &[TaskRecord], now: Timestamp, out: &mut impl Write
     Ok(())
 }
 
-/// Shows all of a task, a field a line; what it ended with is cut.
+/// Prints all fields of a task, one a line. A long outcome is cut.
 pub(crate) fn sheet(
     record: &TaskRecord,
     outcome: Option<&Outcome>,
@@ -77,7 +77,7 @@ pub(crate) fn sheet(
     Ok(())
 }
 
-/// A task as its requestor sees it, with what only its operator does.
+/// Returns a task as its requestor sees it, with the fields for its operator.
 pub(crate) fn document(record: &TaskRecord, now: Timestamp) -> serde_json::Result<Map<String, Value>> {
     let Value::Object(mut document) = serde_json::to_value(record.task())? else { return Ok(Map::new()) };
     let handler = Some(&record.origin.handler).filter(|digest| !digest.is_empty());
@@ -93,7 +93,7 @@ pub(crate) fn document(record: &TaskRecord, now: Timestamp) -> serde_json::Resul
     Ok(document)
 }
 
-/// The same with what it ended with, whole.
+/// Returns the JSON of [`document`] with the complete outcome.
 pub(crate) fn whole(record: &TaskRecord, outcome: Option<&Outcome>, now: Timestamp) -> serde_json::Result<Value> {
     let mut document = document(record, now)?;
     let outcome = match outcome {
@@ -105,7 +105,7 @@ pub(crate) fn whole(record: &TaskRecord, outcome: Option<&Outcome>, now: Timesta
     Ok(document.into())
 }
 
-/// What a task ended with, as its requestor gets it but for the mark of the task.
+/// Returns the result of a task as its requestor gets it, without the related-task mark.
 fn result(output: &TaskOutput) -> serde_json::Result<Value> {
     match output {
         TaskOutput::Sampling(result) => serde_json::to_value(result),
@@ -114,7 +114,7 @@ fn result(output: &TaskOutput) -> serde_json::Result<Value> {
     }
 }
 
-/// When a task is gone; one that should be and has not been removed yet is told apart.
+/// Returns the expiry time of a task. The text marks an expired task that is not removed yet.
 fn expiry(record: &TaskRecord, now: Timestamp) -> String {
     let at = seconds(record.expires_at());
     if record.expires_at() <= now { format!("{at} (over)") } else { at }

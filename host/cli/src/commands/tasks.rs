@@ -1,7 +1,7 @@
-//! `taskcell tasks`: look into a store of tasks, and clear it up, also beside a run that uses it.
+//! Command `taskcell tasks`: shows and cleans up a store of tasks, even during a run that uses the store.
 //!
-//! Nothing is made here: a file that is not there is an error. A cancelled task is changed under the rules of its
-//! principal's tasks, and whoever works on it learns that from the store, and stops.
+//! The command creates no file: a missing file is an error. A cancellation follows the rules of the principal's tasks.
+//! The process that works on the task reads the change from the store and stops.
 
 use std::io::Write;
 use std::num::NonZeroUsize;
@@ -24,9 +24,9 @@ use taskcell::tasks::{
 };
 use taskcell::text;
 
-/// Tasks that are read in one step.
+/// Number of tasks to read in one step.
 const AT_ONCE: usize = 500;
-/// All statuses, by the names that they have on the wire.
+/// All statuses, by their names on the wire.
 const STATUSES: [TaskStatus; 5] =
     [TaskStatus::Working, TaskStatus::InputRequired, TaskStatus::Completed, TaskStatus::Failed, TaskStatus::Cancelled];
 
@@ -38,19 +38,19 @@ pub(crate) struct Args {
 
 #[derive(clap::Subcommand)]
 enum Command {
-    /// Show the tasks, the oldest first
+    /// Show the tasks, oldest first
     List(List),
-    /// Show all of a task, and what it ended with
+    /// Show all fields of a task, and its outcome
     Show(Show),
     /// Cancel a task that has not ended; a run that works on it stops
     Cancel(Cancel),
-    /// Remove tasks that have expired, and give their space back
+    /// Remove expired tasks, and free their space
     Purge(Purge),
-    /// Give the tasks of one principal to another, such as those of a server that is started in another way now
+    /// Move the tasks of one principal to another, such as those of a server that is now started in another way
     Move(Move),
 }
 
-/// What each command has.
+/// Flags of every subcommand.
 #[derive(clap::Args)]
 struct Common {
     #[command(flatten)]
@@ -97,7 +97,7 @@ struct Cancel {
 
 #[derive(clap::Args)]
 struct Purge {
-    /// Remove tasks that have ended, too, whether their results were fetched or not
+    /// Also remove tasks that have ended, even if nobody fetched their results
     #[arg(long)]
     ended: bool,
     /// Only tasks of this principal
@@ -111,10 +111,10 @@ struct Purge {
 
 #[derive(clap::Args)]
 struct Move {
-    /// Whose tasks they are
+    /// The principal that has the tasks
     #[arg(long, value_name = "NAME")]
     from: Name,
-    /// Whose tasks they are to be
+    /// The principal that gets the tasks
     #[arg(long, value_name = "NAME")]
     to: Name,
     #[command(flatten)]
@@ -123,7 +123,7 @@ struct Move {
     common: Common,
 }
 
-/// A status by its name.
+/// Parses a status by its name.
 fn status() -> impl TypedValueParser<Value = TaskStatus> {
     let named = |name: String| STATUSES.into_iter().find(|status| status.as_str() == name).ok_or("no such status");
     PossibleValuesParser::new(STATUSES.map(TaskStatus::as_str)).try_map(named)
@@ -142,7 +142,7 @@ pub(crate) async fn tasks(args: Args) -> anyhow::Result<Outcome> {
     let store = match &args.command {
         Command::List(_) | Command::Show(_) => place.open_to_look().await?,
         Command::Cancel(_) => place.open_existing().await?,
-        // These need the file for themselves.
+        // Both commands need exclusive access to the file.
         Command::Purge(args) => return purge(args, place.file()?, &config).await,
         Command::Move(args) => return transfer(args, place.file()?, &config).await,
     };
@@ -251,7 +251,7 @@ fn missing(id: &str, common: &Common) -> anyhow::Result<Outcome> {
     refused(&format!("no task has the id {:?}", one_line(id)), common)
 }
 
-/// Says why it is not done: the command ran, its result is an error.
+/// Prints the reason of a refusal. The command itself ran, so the result is an error.
 fn refused(why: &str, common: &Common) -> anyhow::Result<Outcome> {
     if common.json {
         print_json(&json!({ "error": why }))?;
@@ -265,7 +265,7 @@ fn print_json(document: &Value) -> std::io::Result<()> {
     writeln!(std::io::stdout().lock(), "{}", text::json(document))
 }
 
-/// The tasks of a store, some at a time.
+/// Pages of the tasks of a store.
 struct Pages<'a> {
     store: &'a dyn TaskStore,
     filter: PrincipalFilter<'a>,
@@ -281,7 +281,7 @@ impl<'a> Pages<'a> {
         }
     }
 
-    /// The next ones; none after the last.
+    /// Returns the next page, or none after the last.
     async fn next(&mut self) -> Result<Option<Vec<TaskRecord>>, StoreError> {
         let page = self.store.list(self.filter, self.after, AT_ONCE).await?;
         let Some(last) = page.last() else { return Ok(None) };
