@@ -1,4 +1,4 @@
-//! Where a handler is tried: a conversation of its own for each case, with everything in memory.
+//! Test bench of a handler: a fresh conversation for each case, with all state in memory.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,35 +15,35 @@ use taskcell::session::{Answered, Event, Outbox};
 use taskcell::tasks::{TaskLimits, Tasks};
 use taskcell::{Grants, Handler, Handlers, Session, SessionOptions};
 
-/// Tasks on a page of a list, so that a few tasks have more than one.
+/// Page size of task lists, small so that a few tasks fill more than one page.
 pub(super) const PAGE: usize = 2;
 
-/// A handler, and how it is tried.
+/// A handler with the settings of its conversations.
 pub(super) struct Bench<'a> {
     handler: Handler,
     grants: Box<dyn Fn() -> Grants + Send + Sync + 'a>,
     of: Box<dyn Fn(Handlers) -> Handlers + Send + Sync + 'a>,
-    /// How long an answer, and the work of a task, may take.
+    /// Timeout of an answer, and of the work of a task.
     pub(super) patience: Duration,
 }
 
-/// What came of a request.
+/// Observed result of a request.
 #[derive(Debug)]
 pub(super) enum Observed {
     Result(Value),
     Error(RpcError),
-    /// Nothing, and nothing will: a notification, or a request that was cancelled.
+    /// No response, and none to come: for a notification or a cancelled request.
     Nothing,
-    /// Nothing in time.
+    /// No response within the timeout.
     Late,
 }
 
 /// A conversation with the handler.
 pub(super) struct Conversation {
     session: Session,
-    /// Notifications have somewhere to go.
+    /// Receiver of notifications, which are discarded.
     _outbox: Outbox,
-    /// The tasks of the conversation, as the host sees them.
+    /// Tasks of the conversation, as the host sees them.
     pub(super) tasks: Tasks,
     reached: Arc<AtomicBool>,
     printed: Arc<Mutex<Vec<String>>>,
@@ -51,7 +51,7 @@ pub(super) struct Conversation {
 }
 
 impl<'a> Bench<'a> {
-    /// `grants` makes what each case gets anew; `of` says what is declared of the handler.
+    /// Creates a bench. `grants` creates the grants of each case; `of` adds the declared features to the handler.
     pub(super) fn new(
         handler: Handler,
         grants: impl Fn() -> Grants + Send + Sync + 'a,
@@ -61,12 +61,12 @@ impl<'a> Bench<'a> {
         Self { handler, grants: Box::new(grants), of: Box::new(of), patience }
     }
 
-    /// The handler.
+    /// Returns the handler.
     pub(super) fn handler(&self) -> &Handler {
         &self.handler
     }
 
-    /// The handler with all that is declared of it.
+    /// Returns the handler with its declared features.
     pub(super) fn declared(&self) -> anyhow::Result<Handlers> {
         self.handlers(|grants| grants)
     }
@@ -81,7 +81,7 @@ impl<'a> Bench<'a> {
         self.converse_with(|grants| grants)
     }
 
-    /// The same, where a task may live as long as can be asked for.
+    /// Begins a conversation whose tasks may have the longest possible time to live.
     pub(super) fn converse_for_long(&self) -> anyhow::Result<Conversation> {
         let max_ttl = Duration::from_millis(u32::MAX.into());
         let mut limits = TaskLimits::default();
@@ -89,7 +89,7 @@ impl<'a> Bench<'a> {
         self.begin(|grants| grants, limits)
     }
 
-    /// The same with other grants of the same imports.
+    /// Begins a conversation with changed grants for the same imports.
     pub(super) fn converse_with(&self, change: impl FnOnce(Grants) -> Grants) -> anyhow::Result<Conversation> {
         self.begin(change, TaskLimits::default())
     }
@@ -121,13 +121,13 @@ impl<'a> Bench<'a> {
 }
 
 impl Conversation {
-    /// Sends a request and waits for its answer.
+    /// Sends a request and waits for its response.
     pub(super) async fn ask(&self, method: &str, params: &Value) -> anyhow::Result<Observed> {
         let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         self.send(&request).await
     }
 
-    /// Sends a message and waits for its answer.
+    /// Sends a message and waits for its response.
     pub(super) async fn send(&self, message: &Value) -> anyhow::Result<Observed> {
         #[derive(Deserialize)]
         struct Response {
@@ -149,12 +149,12 @@ impl Conversation {
         })
     }
 
-    /// The last lines that the handler printed where a cell of it ended without an answer; the last such cell's.
+    /// Returns the last lines that the handler printed before its most recent cell without an answer ended.
     pub(super) fn printed(&self) -> Vec<String> {
         self.printed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether the handler answered any request so far, rather than the host.
+    /// Whether any request so far was answered by the handler instead of the host.
     pub(super) fn reached(&self) -> bool {
         self.reached.load(Ordering::Relaxed)
     }

@@ -1,8 +1,8 @@
-//! The requests that a handler is driven with: a table of data for each method.
+//! Table of the requests that a handler is tested with, one for each method.
 //!
-//! They are what servers send (well-formed), what they may send and seldom do (edge), and what no handler must ever see
-//! (malformed). A request for a task is the plain one with `task`, so the augmented kinds have the rows of the plain
-//! ones.
+//! The requests are well-formed (servers send them), edge cases (servers seldom send them) or malformed (no handler
+//! must ever see them). A task-augmented request is a plain request with `task`, so the augmented kinds use the rows of
+//! the plain kinds.
 
 mod elicitation;
 mod roots;
@@ -14,61 +14,61 @@ use serde_json::Value;
 use taskcell::handlers::Features;
 use taskcell::kinds::Kind;
 
-/// What a request is like.
+/// Category of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Category {
-    /// What servers send.
+    /// Request that servers send.
     WellFormed,
-    /// What the protocol allows and a handler easily forgets.
+    /// Request that the protocol allows and handlers easily forget.
     Edge,
-    /// What the host refuses before any handler.
+    /// Request that the host refuses before any handler sees it.
     Malformed,
 }
 
-/// What must hold of the answer.
+/// Expected response to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expectation {
     /// A result that keeps the rules, or an error that the handler returned itself.
     Answer,
-    /// The same. A handler that does not manage is warned, for its answer is lost, and yet declining would have been
-    /// one.
+    /// Like [`Answer`](Self::Answer), but a faulty answer is a warning. The server loses such an answer, and declining
+    /// would have been a valid one.
     AnswerOrWarning,
-    /// -32602, by the handler: nobody has such a task or such a cursor.
+    /// Error -32602 from the handler, for a task or a cursor that does not exist.
     Unknown,
-    /// -32602, and the handler is not reached.
+    /// Error -32602 from the host. The handler must not be reached.
     Refused,
 }
 
-/// When a request makes sense.
+/// Features under which a request applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum When {
     Always,
-    /// With elicitation by forms.
+    /// Elicitation by forms.
     Form,
-    /// With elicitation by pages.
+    /// Elicitation by pages.
     Page,
-    /// With elicitation, but not by forms.
+    /// Elicitation, but not by forms.
     NoForm,
-    /// With elicitation, but not by pages.
+    /// Elicitation, but not by pages.
     NoPage,
-    /// With sampling with tools.
+    /// Sampling with tools.
     Tools,
-    /// Without.
+    /// Sampling without tools.
     NoTools,
 }
 
-/// A row.
+/// Row of the table.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Case {
-    /// What it is about.
+    /// Subject of the request.
     pub(super) name: &'static str,
-    /// What the request is like.
+    /// Category of the request.
     pub(super) category: Category,
-    /// What must hold.
+    /// Expected response.
     pub(super) expectation: Expectation,
-    /// When it makes sense.
+    /// Features under which the row applies.
     pub(super) when: When,
-    /// The request's parameters.
+    /// Parameters of the request.
     pub(super) params: fn() -> Value,
 }
 
@@ -127,7 +127,7 @@ impl When {
     }
 }
 
-/// The rows of a kind that make sense with these features.
+/// Returns the rows of a kind that apply under these features.
 pub(super) fn of(kind: Kind, features: &Features) -> impl Iterator<Item = &'static Case> {
     let tables: [&'static [Case]; 2] = match kind.plain().unwrap_or(kind) {
         Kind::Sampling => [sampling::TAKEN, sampling::REFUSED],
@@ -139,7 +139,7 @@ pub(super) fn of(kind: Kind, features: &Features) -> impl Iterator<Item = &'stat
     tables.into_iter().flatten().filter(|case| case.when.is_so(features))
 }
 
-/// JSON of so many objects in each other: below the limit of the default settings, 64 levels, with what is around it.
+/// Returns deeply nested JSON objects. With their surroundings they stay below the default limit of 64 levels.
 fn deep() -> Value {
     (0..40).fold(serde_json::json!({}), |inner, _| serde_json::json!({ "in": inner }))
 }
@@ -147,12 +147,12 @@ fn deep() -> Value {
 /// Text with a null, accents, a combining mark, right-to-left text and characters outside of the basic plane.
 const STRANGE: &str = "a\u{0}b \u{e9} e\u{301} \u{5e9}\u{5dc}\u{5d5}\u{5dd} \u{4f60}\u{597d} \u{1f469}\u{200d}\u{1f680} \u{10ffff} \r\n\t\"\\";
 
-/// Long text: more than fits into most buffers of a fixed size.
+/// Returns text that is longer than most buffers of a fixed size.
 fn long() -> String {
     "lorem ipsum ".repeat(10_000)
 }
 
-/// The parameters with these members, too.
+/// Adds members to parameters.
 pub(super) fn with(mut params: Value, members: Value) -> Value {
     if let (Value::Object(params), Value::Object(members)) = (&mut params, members) {
         params.extend(members);

@@ -1,8 +1,8 @@
-//! Fixtures: a request and the answer that is expected of it, as files, so that handlers are tested without any Rust.
+//! Fixtures: files with a request and the expected answer, to test a handler without writing Rust.
 //!
-//! A fixture is a folder with `request.json` and `expected.json`: a JSON-RPC message and the response, or a list of each for
-//! a conversation. `settings.json` beside them says what the handler is given: settings, and what the model and the user
-//! answer.
+//! A fixture is a folder with `request.json` and `expected.json`: a JSON-RPC message and its response, or a list of
+//! each for a conversation. An optional `settings.json` has the settings of the handler and the answers of the model
+//! and the user.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,18 +20,18 @@ use crate::config::source::read_text;
 use taskcell::Grants;
 use taskcell::protocol::types::{CreateMessageResult, ElicitResult};
 
-/// Bytes of a file of a fixture.
+/// Maximum size of a file of a fixture in bytes.
 const MAX_FILE: u64 = 16 << 20;
-/// Fixtures of a folder.
+/// Maximum number of fixtures in a folder.
 const MAX_FIXTURES: usize = 10_000;
-/// Differences that are shown.
+/// Maximum number of differences that are shown.
 const MAX_DIFFERENCES: usize = 20;
 
 pub(crate) const REQUEST: &str = "request.json";
 pub(crate) const EXPECTED: &str = "expected.json";
 const SETTINGS: &str = "settings.json";
 
-/// A fixture.
+/// A request sequence with the expected responses.
 pub(super) struct Fixture {
     folder: PathBuf,
     name: String,
@@ -40,24 +40,25 @@ pub(super) struct Fixture {
     settings: FixtureSettings,
 }
 
-/// What a handler is given, where it is not what every fixture has.
+/// Contents of `settings.json`. A missing member keeps the settings of the check.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct FixtureSettings {
-    /// The settings, in place of all others.
+    /// Settings that replace all others.
     config: Option<BTreeMap<String, String>>,
-    /// What the model answers.
+    /// Answer of the model.
     model: Option<CreateMessageResult>,
-    /// What the user does with a form or a page.
+    /// Answer of the user to a form or a page.
     user: Option<ElicitResult>,
-    /// Whether the user says yes to a question.
+    /// Answer of the user to a yes-or-no question.
     confirm: Option<bool>,
 }
 
 /// Reads the fixtures of a folder.
 ///
 /// # Errors
-/// When there is none, or one cannot be read: a test that is not run must not look like one that passed.
+/// Fails when the folder has no fixture or one cannot be read: a test that does not run must not look like a passed
+/// one.
 pub(super) fn read(folder: &Path) -> anyhow::Result<Vec<Fixture>> {
     let entries = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;
     let mut folders = Vec::new();
@@ -97,7 +98,7 @@ impl Fixture {
         Ok(Self { folder, name, requests, expected, settings })
     }
 
-    /// Plays it.
+    /// Plays the fixture.
     pub(super) async fn play(&self, bench: &Bench<'_>) -> anyhow::Result<Row> {
         let conversation = bench.converse_with(|grants| self.settings.of(grants))?;
         let different = self.talk(&conversation).await?;
@@ -117,7 +118,8 @@ impl Fixture {
         })
     }
 
-    /// Sends each request when the one before it was answered; gives where the answers differ.
+    /// Sends the requests one after the other, each after the response to the previous one. Returns the differences of
+    /// the responses.
     async fn talk(&self, conversation: &Conversation) -> anyhow::Result<Vec<String>> {
         let mut expected = self.expected.iter();
         let (mut answers, mut different) = (Vec::new(), Vec::new());
@@ -141,7 +143,7 @@ impl Fixture {
             };
             let mut wanted = expected.next().cloned().unwrap_or_default();
             if let Value::Object(wanted) = &mut wanted {
-                // They are the same in each response.
+                // These members are the same in each response.
                 wanted.remove("jsonrpc");
                 wanted.remove("id");
             }

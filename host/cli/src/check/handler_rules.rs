@@ -1,4 +1,4 @@
-//! What must hold of a handler as a whole, whatever it answers.
+//! Rules that hold for a handler as a whole, independent of its answers.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use super::verdict::{Fault, Verdict, see};
 use crate::client::unasked::unasked;
 use taskcell::kinds::Kind;
 
-/// What is wrong with these kinds being all that is served, and these capabilities all that is declared.
+/// Returns a row for each fault of the served kinds and the declared capabilities.
 pub(super) fn rows(kinds: &[Kind], capabilities: &Value) -> impl Iterator<Item = Row> {
     [no_kind(kinds), nobody_to_ask(kinds)].into_iter().flatten().chain(nobody_asks(capabilities))
 }
@@ -22,7 +22,8 @@ fn no_kind(kinds: &[Kind]) -> Option<Row> {
     kinds.is_empty().then(|| row(None, "it exports a kind", Verdict::Failed(fault)))
 }
 
-/// A server learns of a task's end by asking. [basic/utilities/tasks, Getting Tasks, Result Retrieval]
+/// Warns about tasks that no server can ask about: servers poll for the end of a task. [basic/utilities/tasks, Getting
+/// Tasks, Result Retrieval]
 fn nobody_to_ask(kinds: &[Kind]) -> Option<Row> {
     let augmented = kinds.iter().copied().find(|kind| kind.info().augmented)?;
     let missing: Vec<_> = [Kind::GetTask, Kind::GetTaskResult]
@@ -45,7 +46,7 @@ fn nobody_to_ask(kinds: &[Kind]) -> Option<Row> {
     Some(row(Some(augmented), "tasks that are made can be asked for", Verdict::Warned(fault)))
 }
 
-/// A server may hold back a request whose plain kind is not declared.
+/// Warns about an augmented kind whose plain kind is not declared: servers may then hold back their requests.
 fn nobody_asks(capabilities: &Value) -> impl Iterator<Item = Row> {
     unasked(capabilities).map(|found| {
         let plain = found.plain();

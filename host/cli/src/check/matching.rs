@@ -1,36 +1,36 @@
-//! What is expected of an answer: JSON with wildcards, and where an answer differs.
+//! Expected answers: JSON with wildcards, and the places where an answer differs.
 //!
-//! | in what is expected | stands for |
+//! | expected | matches |
 //! |---|---|
 //! | `"*"` | any one value |
 //! | the member `"**": "*"` of an object | further members |
 //! | `"**"` at the end of a list | further elements |
-//! | `"$1.result.task.taskId"` | what stands there in the first answer; in a request, too |
-//! | a text with a backslash before one of these, or before another backslash | the text without it |
+//! | `"$1.result.task.taskId"` | the value at this place of the first answer; in a request, too |
+//! | a string with a backslash before one of these, or before another backslash | the string without the backslash |
 
 use serde_json::{Map, Value};
 
 use taskcell::text::one_line;
 
-/// Any one value.
+/// Wildcard for any one value.
 pub(crate) const ANY: &str = "*";
-/// Further members or elements.
+/// Wildcard for further members or elements.
 pub(crate) const MORE: &str = "**";
 
-/// Characters of a value that a difference shows.
+/// Maximum number of characters of a value in a difference.
 const MAX_SHOWN: usize = 200;
 
-/// Where an answer differs from what is expected: a line for each place.
+/// Returns a line for each place where `got` differs from `expected`.
 pub(super) fn differences(expected: &Value, got: &Value, answers: &[Value]) -> Vec<String> {
     let mut found = Vec::new();
     compare(expected, Some(got), "", answers, &mut found);
     found
 }
 
-/// A request with what its references stand for.
+/// Replaces the references in a request by their values.
 ///
 /// # Errors
-/// Says which one stands for nothing.
+/// Names a reference that has no value.
 pub(super) fn resolved(request: &Value, answers: &[Value]) -> Result<Value, String> {
     Ok(match request {
         Value::String(text) if is_reference(text) => {
@@ -51,12 +51,12 @@ pub(super) fn resolved(request: &Value, answers: &[Value]) -> Result<Value, Stri
     })
 }
 
-/// A value as a request has to have it to be sent as it is.
+/// Escapes a value so that a request sends it unchanged.
 pub(crate) fn request_literal(value: &Value) -> Value {
     map_texts(value, &|text| if is_reference(text) { format!("\\{text}") } else { text.to_owned() })
 }
 
-/// A value as what is expected has to have it to stand for itself.
+/// Escapes a value so that it is expected literally.
 pub(crate) fn literal(value: &Value) -> Value {
     map_texts(value, &|text| if means_something(text) { format!("\\{text}") } else { text.to_owned() })
 }
@@ -76,18 +76,18 @@ fn means_something(text: &str) -> bool {
     text == ANY || text == MORE || text.starts_with('\\') || is_reference(text)
 }
 
-/// Text of what is expected without the backslash that makes it stand for itself.
+/// Removes the backslash that escapes a string.
 fn plain(text: &str) -> &str {
     text.strip_prefix('\\').filter(|rest| means_something(rest)).unwrap_or(text)
 }
 
-/// Whether a text is `$` with a number and a path.
+/// Whether a string is `$` with a number and a path.
 fn is_reference(text: &str) -> bool {
     let Some((number, path)) = text.strip_prefix('$').and_then(|rest| rest.split_once('.')) else { return false };
     !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) && !path.is_empty()
 }
 
-/// What a reference stands for: the place in the answer of this number, counted from one.
+/// Looks up a reference in the answers, which are counted from one.
 fn lookup<'a>(reference: &str, answers: &'a [Value]) -> Option<&'a Value> {
     let (number, path) = reference.strip_prefix('$')?.split_once('.')?;
     let answer = answers.get(number.parse::<usize>().ok()?.checked_sub(1)?)?;
@@ -123,7 +123,7 @@ fn compare(expected: &Value, got: Option<&Value>, path: &str, answers: &[Value],
             }
         }
         (Value::String(text), Value::String(value)) if plain(text) == value => {}
-        // 1 and 1.0 are one number.
+        // 1 and 1.0 are the same number.
         (Value::Number(one), Value::Number(other)) if one == other || one.as_f64() == other.as_f64() => {}
         (expected, value) if expected == value && !expected.is_string() => {}
         (Value::String(text), _) => found.push(differs(shown(Some(&plain(text).into())))),

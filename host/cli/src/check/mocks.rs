@@ -1,7 +1,8 @@
-//! What a checked handler reaches: a model, a user, keys and values that cost nothing, ask nobody and keep nothing.
+//! Mocks for the grants of a checked handler: a model, a user, and keys and values without cost, questions or
+//! persistence.
 //!
-//! A check must do the same on every machine, so a configuration says which of them there are, and never which model is
-//! paid for, which person is asked or which file is written.
+//! A check must give the same result on every machine. A configuration therefore determines which mocks there are, but
+//! never a paid model, a person to ask or a file to write.
 
 use std::sync::Arc;
 
@@ -16,10 +17,10 @@ use taskcell::protocol::types::{
 };
 use taskcell::validation;
 
-/// The grants that a check gives a stand-in for, instead of the real service.
+/// Grants that a check mocks, instead of using the real service.
 pub(super) const GRANTS: &[&str] = &["http", "keyvalue", "model", "user"];
 
-/// All of them, new, with these settings. Also for who only loads a component.
+/// Returns new mocks of all grants, with these settings. Commands that only load a component use them too.
 pub(crate) fn all(settings: Settings) -> Grants {
     let mut all = Grants::default();
     all.tasks = true;
@@ -28,23 +29,23 @@ pub(crate) fn all(settings: Settings) -> Grants {
     all.model = Some(model_that_says("A canned answer."));
     all.user = Some(user(None, None));
     all.keyvalue = Some(Arc::new(MemoryKeyValue::default()));
-    // No rule: each request is refused.
+    // Without a rule every request is refused.
     all.http = Some(Http::new([], HttpLimits::default()));
     all
 }
 
-/// A model that says this, whatever it is asked.
+/// Returns a model that always gives this answer.
 pub(super) fn model(answer: CreateMessageResult) -> Arc<dyn Model> {
     Arc::new(Canned(answer))
 }
 
-/// A user who does this, whatever they are asked. Where nothing is said: who says yes, fills in each form, and declines
-/// the few forms that they cannot.
+/// Returns a user with fixed answers. By default the user says yes, fills in each form, and declines the few forms that
+/// the mock cannot fill in.
 pub(super) fn user(elicited: Option<ElicitResult>, confirmed: Option<bool>) -> Arc<dyn User> {
     Arc::new(Willing { elicited, confirmed: confirmed.unwrap_or(true) })
 }
 
-/// A model that says this text, whatever it is asked.
+/// Returns a model that always answers with this text.
 pub(crate) fn model_that_says(text: &str) -> Arc<dyn Model> {
     model(canned(text))
 }
@@ -97,7 +98,7 @@ impl User for Willing {
     }
 }
 
-/// Each field with its default, or with a value that is likely to fit.
+/// Fills each field with its default, or with a value that is likely to fit.
 fn filled(form: &ElicitForm) -> Vec<ElicitEntry> {
     let entry = |name: &String, value| ElicitEntry { name: name.clone(), value };
     let fields = form.requested_schema.properties.iter();
@@ -136,7 +137,7 @@ fn value(schema: &PrimitiveSchema) -> Option<ElicitValue> {
 }
 
 fn text(schema: &StringSchema) -> String {
-    // A server may want gigabytes.
+    // A server may ask for gigabytes.
     const LONGEST: usize = 4_096;
     if let Some(default) = &schema.default {
         return default.clone();
@@ -150,7 +151,7 @@ fn text(schema: &StringSchema) -> String {
     };
     let least = schema.min_length.map_or(0, |least| (least as usize).min(LONGEST));
     let most = schema.max_length.map_or(usize::MAX, |most| most as usize);
-    // All of it is ASCII.
+    // All of the text is ASCII.
     format!("{text:a<least$}").chars().take(most).collect()
 }
 

@@ -1,21 +1,21 @@
-//! `taskcell check`: is this component a correct handler?
+//! Command `taskcell check`: checks whether a component is a correct handler.
 //!
-//! It is loaded under the limits, with stand-ins for what it imports, and driven: each kind that it exports with a table
-//! of requests, and the tasks that it takes part in through their lives. What the host keeps for every handler is not
-//! tried twice; what a handler can get wrong is.
+//! The command loads the component under the limits, with mocks for its imports. Each exported kind is tested with a
+//! table of requests, and tasks are tested through their lives. Rules that the host enforces for every handler are not
+//! tested again; mistakes that a handler can make are.
 //!
-//! | file | knows |
+//! | file | contents |
 //! |---|---|
 //! | `cases` | the requests |
-//! | `runner` | how a kind is driven with them |
-//! | `task_rules` | what must hold of tasks |
-//! | `numbers` | what a tool may do to large numbers |
-//! | `handler_rules` | what must hold of the handler as a whole |
-//! | `verdict` | what must hold of an answer, and what to change |
-//! | `fixtures`, `matching` | the author's own requests, and what is expected of them |
-//! | `bench` | a conversation in which a case is tried |
-//! | `mocks` | the model, the user and the rest that a handler reaches |
-//! | `report` | the table and the document |
+//! | `runner` | the test of a kind with its requests |
+//! | `task_rules` | the rules of tasks |
+//! | `numbers` | the test that tools keep large numbers |
+//! | `handler_rules` | the rules of a handler as a whole |
+//! | `verdict` | the rules of an answer, and the fixes |
+//! | `fixtures`, `matching` | the author's own requests and expected answers |
+//! | `bench` | the conversation of a case |
+//! | `mocks` | the model, the user and the other grants of a handler |
+//! | `report` | the table and the JSON document |
 
 mod bench;
 mod cases;
@@ -64,7 +64,7 @@ pub(super) struct Args {
     cache: CacheArgs,
 }
 
-/// What a checked handler is given: the flags of `check` and `build`.
+/// Flags of `check` and `build` for the grants and declarations of the handler.
 #[derive(clap::Args)]
 pub(super) struct GivenArgs {
     /// A setting for the handler, from the value or, with @, from a file
@@ -77,15 +77,16 @@ pub(super) struct GivenArgs {
 }
 
 impl GivenArgs {
-    /// The configuration.
+    /// Loads the configuration, or an empty one when no file is named.
     pub(super) fn config(&self) -> anyhow::Result<Config> {
         self.config.load()
     }
 
-    /// How a component is checked with these flags and the configuration.
+    /// Merges the flags with the configuration.
     ///
     /// # Errors
-    /// When the configuration names other handlers and not this one, or names this one and has its settings.
+    /// Fails when the configuration names handlers but not this one, and when --set is given for a handler of the
+    /// configuration.
     pub(super) fn settle<'a>(self, config: &'a Config, file: &Path) -> anyhow::Result<Checked<'a>> {
         let policy = config.handlers.iter().find(|policy| policy.is_of(file));
         anyhow::ensure!(
@@ -108,25 +109,25 @@ impl GivenArgs {
     }
 }
 
-/// How long an answer may take when nobody says otherwise.
+/// Default timeout of an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How a component is checked.
+/// Settings of a check.
 pub(super) struct Checked<'a> {
-    /// What the grant `config` gives.
+    /// Settings that the grant `config` gives.
     pub(super) settings: Settings,
-    /// What it may reach, of which the check takes stand-ins; all of them without.
+    /// Handler of the configuration, which determines the mocks. Without it, all grants are mocked.
     pub(super) policy: Option<&'a Policy>,
-    /// What is declared of it.
+    /// Declared features of the handler.
     pub(super) declared: Declared,
-    /// The folder of fixtures that are played, too.
+    /// Folder of fixtures to play in addition.
     pub(super) fixtures: Option<PathBuf>,
-    /// How long each answer, and the work of each task, may take.
+    /// Timeout of each answer, and of the work of each task.
     pub(super) patience: Duration,
 }
 
 impl Checked<'_> {
-    /// Stand-ins for what it may reach, new.
+    /// Returns new mocks for the grants of the handler.
     fn grants(&self) -> Grants {
         let all = mocks::all(self.settings.clone());
         match self.policy {
@@ -135,7 +136,7 @@ impl Checked<'_> {
         }
     }
 
-    /// Loads the component, with stand-ins for what it may reach.
+    /// Loads the component with mocks.
     pub(super) async fn load(&self, engine: &Engine, file: &Path) -> anyhow::Result<Handler> {
         let loading = async {
             match self.policy {
@@ -166,10 +167,10 @@ pub(super) async fn command(args: Args) -> anyhow::Result<Outcome> {
     Ok(if report.has_failed() { Outcome::ErrorResult } else { Outcome::Success })
 }
 
-/// Checks a component that was loaded with stand-ins.
+/// Checks a component that was loaded with mocks.
 ///
 /// # Errors
-/// When it cannot be tried. What is wrong with its answers is in the report.
+/// Fails when the component cannot be tested. The report has the faults of its answers.
 pub(super) async fn check(handler: Handler, how: Checked<'_>) -> anyhow::Result<Report> {
     let fixtures = how.fixtures.as_deref().map(fixtures::read).transpose()?.unwrap_or_default();
     let bench = Bench::new(handler, || how.grants(), |handlers| how.declared.of(handlers), how.patience);

@@ -1,8 +1,7 @@
-//! Whether numbers reach the host as the handler got them: a tool that makes components may change large ones on the
-//! way.
+//! Test that the host receives numbers unchanged: a tool that builds components may change large ones.
 //!
-//! componentize-qjs 0.4 gives a `u32` of 2^31 and more to JavaScript as a negative number, and takes a positive one of
-//! that size as 2147483647.
+//! componentize-qjs 0.4 passes a `u32` of 2^31 or more to JavaScript as a negative number, and takes a positive number
+//! of that size as 2147483647.
 
 use serde_json::{Value, json};
 
@@ -13,12 +12,11 @@ use super::verdict::{Fault, Verdict, see};
 use taskcell::handlers::Features;
 use taskcell::kinds::Kind;
 
-/// Times to live in milliseconds: the largest that fits into 31 bits, then those that do not: the next, 30 days, the
-/// largest.
+/// Times to live in milliseconds: the largest of 31 bits, the next number, 30 days, and the largest of 32 bits.
 const TTLS: [u32; 4] = [i32::MAX.unsigned_abs(), 1 << 31, 2_592_000_000, u32::MAX];
 
-/// A row on whether tasks that the handler makes live as long as was asked; none where it makes none, or where the
-/// handler has times of its own, as it may. [basic/utilities/tasks, TTL and Resource Management]
+/// Tests whether tasks of the handler keep the requested time to live. Returns none when the handler creates no task,
+/// or sets its own times, as it may. [basic/utilities/tasks, TTL and Resource Management]
 pub(super) async fn ttl_is_kept(bench: &Bench<'_>, kind: Kind) -> anyhow::Result<Option<Row>> {
     let mut changed = None;
     for (index, ttl) in TTLS.into_iter().enumerate() {
@@ -44,7 +42,8 @@ pub(super) async fn ttl_is_kept(bench: &Bench<'_>, kind: Kind) -> anyhow::Result
     Ok(Some(Row { kind: Some(kind), group: "tasks", name, verdict, request: None, printed: Vec::new() }))
 }
 
-/// The ttl in milliseconds of a task for which this one was asked; none where no task was made.
+/// Returns the time to live, in milliseconds, of a task that was requested with `ttl`. Returns none when no task was
+/// created.
 async fn made(bench: &Bench<'_>, kind: Kind, ttl: u32) -> anyhow::Result<Option<u64>> {
     let Some(case) = cases::of(kind, &Features::default()).next().filter(|_| kind.info().augmented) else {
         return Ok(None);

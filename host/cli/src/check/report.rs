@@ -1,4 +1,4 @@
-//! What a check found: as a table for people, and as a document for programs.
+//! Report of a check: a table for people and a JSON document for programs.
 
 use std::fmt;
 use std::io::Write;
@@ -10,48 +10,48 @@ use crate::terminal;
 use crate::terminal::color::{self, Tone};
 use taskcell::kinds::{KINDS, Kind};
 
-/// Characters of a request that are shown; --json has it whole.
+/// Maximum number of characters of a request in the table. --json has the complete request.
 const MAX_REQUEST: usize = 400;
 
-/// The groups of rows, in the order of the table.
+/// Groups of rows, in the order of the table.
 const GROUPS: &[&str] = &["well-formed", "edge", "malformed", "tasks", "fixture"];
 
-/// A case, and what came of it.
+/// A case with its verdict.
 pub(super) struct Row {
-    /// The kind; none for a fixture, and for the handler as a whole.
+    /// Kind of the request. None for a fixture, and for the handler as a whole.
     pub(super) kind: Option<Kind>,
-    /// One of [`GROUPS`].
+    /// Group, one of [`GROUPS`].
     pub(super) group: &'static str,
     pub(super) name: String,
     pub(super) verdict: Verdict,
-    /// The request that it was tried with: `method` and `params`.
+    /// Request of the case: `method` and `params`.
     pub(super) request: Option<Value>,
-    /// The last lines that the handler printed where its cell ended without an answer.
+    /// Last lines that the handler printed when its cell ended without an answer.
     pub(super) printed: Vec<String>,
 }
 
-/// What was found.
+/// Results of a check.
 pub(crate) struct Report {
     pub(super) file: String,
     pub(super) digest: String,
     pub(super) size: usize,
     pub(super) kinds: Vec<Kind>,
     pub(super) background: bool,
-    /// The grants that it was given a stand-in for.
+    /// Grants of the handler that were mocked.
     pub(super) stand_ins: Vec<&'static str>,
     pub(super) rows: Vec<Row>,
 }
 
-/// How many cases came to what.
+/// Number of cases by verdict.
 #[derive(Default)]
 pub(crate) struct Counts {
-    /// Those that hold.
+    /// Passed cases.
     passed: usize,
-    /// Those of them where the handler gave an error of its own in place of a result.
+    /// Passed cases with an error of the handler in place of a result.
     errors: usize,
-    /// Those that hold, and yet there is something to say.
+    /// Passed cases with a warning.
     warned: usize,
-    /// Those that do not hold.
+    /// Failed cases.
     failed: usize,
 }
 
@@ -76,12 +76,12 @@ impl Counts {
         self.passed.saturating_add(self.warned).saturating_add(self.failed)
     }
 
-    /// Whether there is nothing to say of any case.
+    /// Whether no case has an error, a warning or a failure.
     pub(crate) fn is_clean(&self) -> bool {
         self.passed == self.all()
     }
 
-    /// What stands behind the number of those that passed.
+    /// Returns the text after the number of passed cases.
     fn with_errors(&self) -> String {
         if self.errors == 0 { String::new() } else { format!(" ({} with an error of the handler)", self.errors) }
     }
@@ -95,17 +95,17 @@ impl fmt::Display for Counts {
 }
 
 impl Report {
-    /// How many cases came to what.
+    /// Counts the cases by verdict.
     pub(crate) fn counts(&self) -> Counts {
         Counts::of(self.rows.iter())
     }
 
-    /// Whether any case failed; a warning is none.
+    /// Whether any case failed. A warning is no failure.
     pub(crate) fn has_failed(&self) -> bool {
         self.rows.iter().any(|row| matches!(row.verdict, Verdict::Failed(_)))
     }
 
-    /// The document of --json; `docs/check.md` says what is in it.
+    /// Returns the document of --json, which `docs/check.md` describes.
     pub(crate) fn document(&self) -> Value {
         let Counts { passed, errors, warned, failed } = self.counts();
         let checks: Vec<_> = self.rows.iter().map(Row::document).collect();
@@ -125,7 +125,7 @@ impl Report {
         })
     }
 
-    /// The table.
+    /// Writes the table.
     pub(crate) fn table(&self, out: &mut impl Write) -> std::io::Result<()> {
         let or_none = |words: Vec<&str>| if words.is_empty() { "none".to_owned() } else { words.join(", ") };
         writeln!(out, "file       {}", terminal::one_line(&self.file))?;
@@ -144,11 +144,11 @@ impl Report {
         writeln!(out, "\n{}", self.counts())
     }
 
-    /// What is wrong, with what to change; at most so many faults.
+    /// Writes at most `most` faults, each with its fix.
     pub(crate) fn faults(&self, out: &mut impl Write, most: usize) -> std::io::Result<()> {
         let mut shown: Vec<&Row> = Vec::new();
         for row in &self.rows {
-            // One mistake is often seen in many cases.
+            // One mistake often shows in many cases.
             if shown.len() >= most || shown.iter().any(|shown| shown.is_like(row)) {
                 continue;
             }
@@ -159,7 +159,7 @@ impl Report {
         Ok(())
     }
 
-    /// The line of a kind and a group, where there is anything.
+    /// Writes the line of a kind and a group, unless it has no rows.
     fn line(&self, out: &mut impl Write, kind: Option<Kind>, group: &str) -> std::io::Result<()> {
         let rows = || self.rows.iter().filter(|row| row.kind == kind && row.group == group);
         let Some(first) = rows().next() else { return Ok(()) };
@@ -175,18 +175,18 @@ impl Row {
         self.kind.map_or(other, |kind| kind.info().export)
     }
 
-    /// Whether the same is wrong in both.
+    /// Whether two rows show the same fault.
     fn is_like(&self, other: &Self) -> bool {
         self.kind == other.kind && self.kind.is_some() && self.verdict == other.verdict && self.words() == other.words()
     }
 
-    /// What was printed, without numbers: addresses of a runtime's own words are others each time.
+    /// Returns the printed lines without digits, because addresses in a runtime's messages differ each time.
     fn words(&self) -> String {
         let words = self.printed.join("\n");
         words.chars().filter(|letter| !letter.is_ascii_hexdigit()).collect()
     }
 
-    /// What is wrong, and in which cases; says whether anything is.
+    /// Writes the fault of the row, with the names of all cases that share it. Returns whether there is a fault.
     fn fault<'a>(&'a self, out: &mut impl Write, alike: impl Iterator<Item = &'a Self>) -> std::io::Result<bool> {
         let (word, Fault { got, fix, see }) = match &self.verdict {
             Verdict::Passed(_) | Verdict::PassedWithError(_) => return Ok(false),

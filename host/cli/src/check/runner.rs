@@ -1,4 +1,4 @@
-//! Drives each kind with the rows of its table.
+//! Test of each kind with the rows of its table.
 
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
@@ -11,13 +11,13 @@ use taskcell::handlers::Features;
 use taskcell::kinds::Kind;
 use taskcell::protocol::types::TaskOutput;
 
-/// Cases that are tried at once.
+/// Number of cases that run concurrently.
 pub(super) const AT_ONCE: usize = 8;
 
-/// How long a task is to be kept, in milliseconds: longer than any check takes.
+/// Time to live of a task in milliseconds, longer than any check takes.
 const TTL: u32 = 3_600_000;
 
-/// Drives a kind.
+/// Tests a kind with its rows.
 pub(super) async fn kind(bench: &Bench<'_>, kind: Kind, features: &Features) -> anyhow::Result<Vec<Row>> {
     let cases = stream::iter(cases::of(kind, features));
     let rows = cases.map(|case| row(bench, kind, case)).buffered(AT_ONCE).collect::<Vec<_>>().await;
@@ -62,20 +62,20 @@ async fn row(bench: &Bench<'_>, kind: Kind, case: &Case) -> anyhow::Result<Row> 
     })
 }
 
-/// The parameters of a case, with `task` where it is to become one.
+/// Returns the parameters of a case. An augmented kind adds `task`.
 pub(super) fn params(kind: Kind, case: &Case) -> Value {
     let params = (case.params)();
     if kind.info().augmented { cases::with(params, json!({ "task": { "ttl": TTL } })) } else { params }
 }
 
-/// How many pieces of content the result of a sampling request has; none in that of another.
+/// Returns the number of content pieces of a sampling result, or 0 for another kind.
 fn pieces(kind: Kind, result: &Value) -> usize {
     let content = result.get("content").filter(|_| kind == Kind::Sampling);
     content.and_then(Value::as_array).map_or(0, Vec::len)
 }
 
-/// What becomes of the task that a request became: what the plain request would have been answered with, or an error.
-/// Also gives how many pieces of content a sampling result has.
+/// Waits for the task of an augmented request, and evaluates its outcome like the answer to the plain request. Also
+/// returns the number of content pieces of a sampling result.
 async fn work(
     bench: &Bench<'_>,
     kind: Kind,
@@ -109,12 +109,12 @@ async fn work(
     (verdict, pieces)
 }
 
-/// A task that nobody ends.
+/// Fault: a task that nobody ends.
 pub(super) const NOT_ENDED: &str = "a task that does not end";
 pub(super) const END_IT: &str = "hand the work to `tasks.spawn`, whose `background.run` ends the task by returning, or end it with `tasks.complete` \
                                  or `tasks.fail`; --timeout allows more time";
 
-/// A task that the host does not have.
+/// Fault: a task that the host does not have.
 pub(super) fn unknown_task(kind: Kind) -> Verdict {
     Verdict::failed(
         kind,
@@ -123,15 +123,15 @@ pub(super) fn unknown_task(kind: Kind) -> Verdict {
     )
 }
 
-/// Well-formed requests that have something in common, so that a handler may have nothing but errors for them alone.
+/// Group of well-formed requests. A handler may return nothing but errors for one group alone.
 struct Topic {
-    /// What one of them is called.
+    /// Name of a request of the group.
     what: &'static str,
-    /// Whether a request with these parameters is one.
+    /// Whether a request with these parameters belongs to the group.
     is_of: fn(&Value) -> bool,
 }
 
-/// The topics of a kind: a form says nothing about pages, which most handlers decline.
+/// Returns the groups of a kind. Forms and pages are separate, because most handlers decline pages.
 fn topics(kind: Kind) -> &'static [Topic] {
     const REQUESTS: &[Topic] = &[Topic { what: "request", is_of: |_| true }];
     const MODES: &[Topic] =
@@ -147,7 +147,8 @@ fn is_page(params: &Value) -> bool {
     params.get("mode").is_some_and(|mode| mode == "url")
 }
 
-/// Handlers may refuse, but one that never answers is likely to lack something.
+/// Warns when every well-formed request has an error. A handler may refuse requests, but one that refuses all probably
+/// lacks something.
 fn nothing_but_errors(kind: Kind, topic: &Topic, rows: &[Row]) -> Option<Row> {
     let is_of = |row: &&Row| {
         let params = row.request.as_ref().and_then(|request| request.get("params"));

@@ -1,7 +1,8 @@
-//! The rules of tasks, as far as a handler takes part in them. [basic/utilities/tasks]
+//! Rules of tasks that a handler takes part in. [basic/utilities/tasks]
 //!
-//! A handler that makes tasks is watched making them. One that only answers about tasks gets tasks of the host's own, in the
-//! state that a rule is about, so each of the six kinds can be checked without the others.
+//! A handler that creates tasks is observed as it creates them. A handler that only answers requests about tasks gets
+//! tasks of the host, in the state that the rule needs. Each of the six kinds can therefore be checked without the
+//! others.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -25,13 +26,14 @@ use taskcell::protocol::types::{
 };
 use taskcell::tasks::{Actor, CreateOptions, ExpectedResult, TaskOrigin};
 
-/// How long `tasks/result` is watched while its task is at work: an answer that comes sooner is wrong, whenever it comes.
+/// Time to watch `tasks/result` while its task works. An answer within this time is wrong, and so is a later one.
 const WATCHED: Duration = Duration::from_millis(200);
 
-/// Where the answer to `tasks/result` says which task it is of. [basic/utilities/tasks, Associating Task-Related Messages]
+/// Place of the task's id in the response to `tasks/result`. [basic/utilities/tasks, Associating Task-Related Messages]
 const RELATED: &str = "/_meta/io.modelcontextprotocol~1related-task/taskId";
 
-/// What is asked of a handler, with the kinds that it is asked of; none where other kinds are needed that it does not export.
+/// Rule with the kinds that it applies to. A rule returns none when it needs other kinds that the handler does not
+/// export.
 type Rule = for<'a> fn(&'a Trial<'a>) -> BoxFuture<'a, anyhow::Result<Option<Verdict>>>;
 
 const AUGMENTED: &[Kind] = &[Kind::AugmentedSampling, Kind::AugmentedElicitation];
@@ -58,16 +60,16 @@ const RULES: &[(&[Kind], &str, Rule)] = &[
     (&[Kind::CancelTask],    "a failed task cannot be cancelled",               |trial| refuses(trial, Some(Err(refusal()))).boxed()),
 ];
 
-/// A handler that a rule is asked of.
+/// A handler under test by one rule.
 struct Trial<'a> {
     bench: &'a Bench<'a>,
     conversation: Conversation,
     kind: Kind,
-    /// The kinds that it exports.
+    /// Kinds that the handler exports.
     kinds: &'a [Kind],
 }
 
-/// Asks the rules of a kind.
+/// Tests the rules of a kind.
 pub(super) async fn kind(bench: &Bench<'_>, kind: Kind, kinds: &[Kind]) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
     for (_, name, rule) in RULES.iter().filter(|(of, ..)| of.contains(&kind)) {
@@ -94,14 +96,14 @@ impl Trial<'_> {
         Ok(Some(Verdict::failed(self.kind, got, fix)))
     }
 
-    /// Has the handler make a task of a request; or gives what came instead.
+    /// Requests a task from the handler. Returns its id, or a verdict on any other response.
     async fn made(&self) -> anyhow::Result<Result<String, Verdict>> {
         let Some(case) = cases::of(self.kind, &Features::default()).next() else {
             return Ok(Err(Verdict::Passed("no case".to_owned())));
         };
         let observed = self.conversation.ask(self.kind.info().method, &params(self.kind, case)).await?;
         let Observed::Result(result) = &observed else {
-            // Whether it may refuse is for the cases to say.
+            // The cases decide whether the handler may refuse.
             return Ok(Err(evaluate(self.kind, case.expectation, &observed, true)));
         };
         let field = |name: &str| result.pointer(&format!("/task/{name}")).and_then(Value::as_str).unwrap_or_default();
@@ -114,7 +116,7 @@ impl Trial<'_> {
         })
     }
 
-    /// A task of the host's own, which has ended like this; none leaves it at work.
+    /// Creates a task of the host with this outcome. Without an outcome, the task stays at work.
     async fn host_made(&self, outcome: Option<&Outcome>) -> anyhow::Result<Task> {
         let tasks = &self.conversation.tasks;
         let kind = Kind::AugmentedSampling.info().export.to_owned();
@@ -127,7 +129,7 @@ impl Trial<'_> {
         }
     }
 
-    /// Asks about a task, by a kind.
+    /// Sends a request about a task.
     async fn ask(&self, kind: Kind, id: &str) -> anyhow::Result<Observed> {
         self.conversation.ask(kind.info().method, &json!({ "taskId": id })).await
     }
@@ -140,7 +142,7 @@ impl Trial<'_> {
         self.conversation.tasks.get(id).await.ok().map(|task| task.status)
     }
 
-    /// What came instead of a result.
+    /// Returns the verdict on a response that is not the expected result.
     fn instead(&self, observed: &Observed, fix: &str) -> RuleResult {
         match observed {
             Observed::Error(error) => match host_error(self.kind, error) {
@@ -154,7 +156,7 @@ impl Trial<'_> {
 
 type Outcome = taskcell::tasks::Outcome;
 
-/// The id of a task that the handler made; otherwise the rule ends with what came instead.
+/// Evaluates to the id of a task that the handler created. Any other response ends the rule with its verdict.
 macro_rules! made {
     ($trial:expr) => {
         match $trial.made().await? {
@@ -168,13 +170,13 @@ fn passed(what: &str) -> RuleResult {
     Ok(Some(Verdict::Passed(what.to_owned())))
 }
 
-/// [Task Status Lifecycle]
+/// Tests the status of a new task. [Task Status Lifecycle]
 async fn begins(trial: &Trial<'_>) -> RuleResult {
     let _ = made!(trial);
     passed("working")
 }
 
-/// [Task IDs]
+/// Tests that ids are unique. [Task IDs]
 async fn ids_differ(trial: &Trial<'_>) -> RuleResult {
     let (first, second) = (made!(trial), made!(trial));
     if first == second {
@@ -196,7 +198,7 @@ async fn ends(trial: &Trial<'_>) -> RuleResult {
     }
 }
 
-/// [Getting Tasks]
+/// Tests that `tasks/get` shows a task of the handler. [Getting Tasks]
 async fn is_shown(trial: &Trial<'_>) -> RuleResult {
     if !trial.exports(Kind::GetTask) {
         return Ok(None);
@@ -208,7 +210,7 @@ async fn is_shown(trial: &Trial<'_>) -> RuleResult {
     }
 }
 
-/// [Listing Tasks]
+/// Tests that `tasks/list` has a task of the handler. [Listing Tasks]
 async fn is_listed(trial: &Trial<'_>) -> RuleResult {
     if !trial.exports(Kind::ListTasks) {
         return Ok(None);
@@ -221,7 +223,7 @@ async fn is_listed(trial: &Trial<'_>) -> RuleResult {
     }
 }
 
-/// [Result Retrieval]
+/// Tests the result of a task of the handler. [Result Retrieval]
 async fn has_result(trial: &Trial<'_>) -> RuleResult {
     if !trial.exports(Kind::GetTaskResult) {
         return Ok(None);
@@ -248,7 +250,7 @@ async fn has_result(trial: &Trial<'_>) -> RuleResult {
     }
 }
 
-/// [Task Cancellation]
+/// Tests the cancellation of a task of the handler. [Task Cancellation]
 async fn stays_cancelled(trial: &Trial<'_>) -> RuleResult {
     if !trial.exports(Kind::CancelTask) {
         return Ok(None);
@@ -257,7 +259,7 @@ async fn stays_cancelled(trial: &Trial<'_>) -> RuleResult {
     let observed = trial.ask(Kind::CancelTask, &id).await?;
     match (&observed, trial.status(&id).await) {
         (Observed::Result(task), Some(TaskStatus::Cancelled)) if is(task, &id, "cancelled") => passed("cancelled"),
-        // It was done by then.
+        // The task ended before the cancellation.
         (Observed::Error(error), Some(TaskStatus::Completed | TaskStatus::Failed))
             if error.code == code::INVALID_PARAMS =>
         {
@@ -271,7 +273,7 @@ async fn stays_cancelled(trial: &Trial<'_>) -> RuleResult {
     }
 }
 
-/// [Getting Tasks]
+/// Tests that `tasks/get` shows a task of the host unchanged. [Getting Tasks]
 async fn shows(trial: &Trial<'_>, outcome: Option<Outcome>) -> RuleResult {
     let task = trial.host_made(outcome.as_ref()).await?;
     for _ in 0..2 {
@@ -290,7 +292,7 @@ async fn shows(trial: &Trial<'_>, outcome: Option<Outcome>) -> RuleResult {
     }
 }
 
-/// [Result Retrieval]
+/// Tests that `tasks/result` waits for the end of the task. [Result Retrieval]
 async fn waits(trial: &Trial<'_>) -> RuleResult {
     let task = trial.host_made(None).await?;
     let mut answer = pin!(trial.ask(Kind::GetTaskResult, &task.task_id));
@@ -307,7 +309,7 @@ async fn waits(trial: &Trial<'_>) -> RuleResult {
 
 const WAIT: &str = "wait by `tasks.wait-for-result`, and give what it gives";
 
-/// [Result Retrieval]
+/// Tests that `tasks/result` returns the outcome of the task. [Result Retrieval]
 async fn gives(trial: &Trial<'_>, outcome: Outcome) -> RuleResult {
     let task = trial.host_made(Some(&outcome)).await?;
     let observed = trial.ask(Kind::GetTaskResult, &task.task_id).await?;
@@ -329,7 +331,7 @@ async fn gives(trial: &Trial<'_>, outcome: Outcome) -> RuleResult {
     }
 }
 
-/// [Task Listing]
+/// Tests the pages of `tasks/list`. [Task Listing]
 async fn lists(trial: &Trial<'_>) -> RuleResult {
     const FIX: &str = "give what `tasks.list` gives, with its `next-cursor`, and hand the cursor of the request on";
     let mut made = Vec::new();
@@ -343,10 +345,10 @@ async fn lists(trial: &Trial<'_>) -> RuleResult {
     }
 }
 
-/// The ids of all pages of the list; or what came instead.
+/// Returns the task ids of all pages, or the response that is not a page.
 async fn listed(trial: &Trial<'_>) -> anyhow::Result<Result<Vec<String>, Observed>> {
     let (mut ids, mut cursor) = (Vec::new(), None);
-    // A list that does not end has more pages than there are tasks.
+    // A list without an end has more pages than there are tasks.
     for _ in 0..8 {
         let params = cursor.as_ref().map_or_else(|| json!({}), |cursor| json!({ "cursor": cursor }));
         let page = match trial.conversation.ask(Kind::ListTasks.info().method, &params).await? {
@@ -363,7 +365,7 @@ async fn listed(trial: &Trial<'_>) -> anyhow::Result<Result<Vec<String>, Observe
     Ok(Ok(ids))
 }
 
-/// [Task Cancellation]
+/// Tests that `tasks/cancel` cancels a task of the host. [Task Cancellation]
 async fn cancels(trial: &Trial<'_>) -> RuleResult {
     let task = trial.host_made(None).await?;
     let observed = trial.ask(Kind::CancelTask, &task.task_id).await?;
@@ -383,7 +385,7 @@ async fn cancels(trial: &Trial<'_>) -> RuleResult {
     }
 }
 
-/// [Task Cancellation]
+/// Tests that `tasks/cancel` refuses a task that has ended. [Task Cancellation]
 async fn refuses(trial: &Trial<'_>, outcome: Option<Outcome>) -> RuleResult {
     const FIX: &str = "give the error of `tasks.cancel`: a task that has ended stays as it is";
     let task = trial.host_made(outcome.as_ref()).await?;
@@ -404,7 +406,8 @@ async fn refuses(trial: &Trial<'_>, outcome: Option<Outcome>) -> RuleResult {
 }
 
 impl Trial<'_> {
-    /// The same with other words where the handler answered itself.
+    /// Returns the verdict on an unexpected response, with the text `got` unless the host answered in place of the
+    /// handler.
     fn instead_of(&self, observed: &Observed, got: String, fix: &str) -> RuleResult {
         match observed {
             Observed::Error(error) => match host_error(self.kind, error) {
@@ -416,7 +419,7 @@ impl Trial<'_> {
     }
 }
 
-/// Whether a result is this task in this status.
+/// Whether a result is this task with this status.
 fn is(task: &Value, id: &str, status: &str) -> bool {
     task.get("taskId").and_then(Value::as_str) == Some(id) && task.get("status").and_then(Value::as_str) == Some(status)
 }

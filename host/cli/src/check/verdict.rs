@@ -1,7 +1,7 @@
-//! What came of a case, and what its author has to change.
+//! Verdict on a case, with the fix for the handler's author.
 //!
-//! The host keeps the rules whatever a handler returns, so a handler that breaks one is seen by the error that its peer
-//! would have got: its kind says what went wrong, and its text where.
+//! The host enforces the rules on every answer of a handler. A handler that breaks a rule therefore shows in the error
+//! that the peer would have received: the kind of the error says what went wrong, and its text says where.
 
 use super::bench::Observed;
 use super::cases::Expectation;
@@ -10,35 +10,35 @@ use taskcell::protocol::jsonrpc::code;
 use taskcell::protocol::types::RpcError;
 use taskcell::text::one_line;
 
-/// Characters of an error that are shown.
+/// Maximum number of characters of an error that are shown.
 const MAX_GOT: usize = 500;
 
-/// What came of a case.
+/// Verdict on a case.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Verdict {
-    /// It holds; what came in a word or two.
+    /// The rule holds. The text describes the response.
     Passed(String),
-    /// It holds, and yet the handler gave an error where it might have given a result; what came in a word or two.
+    /// The rule holds, but the handler returned an error instead of a result. The text describes the response.
     PassedWithError(String),
-    /// It holds, and yet there is something to say.
+    /// The rule holds, with a remark.
     Warned(Fault),
-    /// It does not hold.
+    /// The rule does not hold.
     Failed(Fault),
 }
 
-/// What is wrong.
+/// A fault of the handler.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Fault {
-    /// What came.
+    /// Observed response.
     pub(super) got: String,
-    /// What to change.
+    /// Fix for the author.
     pub(super) fix: String,
-    /// Where the rule stands.
+    /// Source of the rule.
     pub(super) see: String,
 }
 
-/// The kinds of errors with which the host stands in for a handler, and what its author has to change.
-/// `docs/limits.md` has them all.
+/// Kinds of errors that the host returns in place of a handler, with the fix for the author. `docs/limits.md` lists all
+/// kinds.
 #[rustfmt::skip]
 const HOST_ERRORS: &[(&str, &str)] = &[
     ("trap",           "return an rpc-error where there is no answer, rather than to panic, throw or abort; -v logs all that it printed"),
@@ -64,7 +64,7 @@ impl Verdict {
     }
 }
 
-/// Holds an answer against what must hold. `reached` says whether the handler answered, rather than the host.
+/// Compares a response with the expectation. `reached` says whether the handler answered instead of the host.
 pub(super) fn evaluate(kind: Kind, expectation: Expectation, observed: &Observed, reached: bool) -> Verdict {
     let verdict = match (expectation, observed) {
         (_, Observed::Nothing) => Verdict::failed(kind, "no answer", "this is a fault of taskcell: please report it"),
@@ -101,13 +101,13 @@ pub(super) fn evaluate(kind: Kind, expectation: Expectation, observed: &Observed
     }
 }
 
-/// The fault when the error is one with which the host stands in for the handler.
+/// Returns the fault of an error that the host returned in place of the handler, or none for the handler's own error.
 pub(super) fn host_error(kind: Kind, error: &RpcError) -> Option<Fault> {
     let word = host_kind(error)?;
     let (_, fix) = HOST_ERRORS.iter().find(|(kind, _)| *kind == word)?;
     let (fix, see) = match kind.plain() {
         _ if !fix.is_empty() => (*fix, see(kind)),
-        // What a task ends with is what the plain request is answered with.
+        // The outcome of a task follows the rules of the plain request.
         Some(plain) => (rule(kind), format!("{}, {}", see(plain), see(kind))),
         None => (rule(kind), see(kind)),
     };
@@ -123,7 +123,7 @@ fn host_kind(error: &RpcError) -> Option<String> {
     serde_json::from_str::<Data>(data).ok().map(|data| data.kind)
 }
 
-/// Whether the handler came to an end that nothing excuses: it trapped, ran out of something, or gave nothing.
+/// Whether the handler ended in a way that nothing excuses: with a trap, at a limit, or without an answer.
 fn is_end(observed: &Observed) -> bool {
     match observed {
         Observed::Error(error) => host_kind(error).is_some_and(|kind| kind != "invalid_answer"),
@@ -132,8 +132,8 @@ fn is_end(observed: &Observed) -> bool {
     }
 }
 
-/// The fault of a sampling answer of several pieces to a request without tools, which many servers do not take.
-/// [client/sampling, Creating Messages]
+/// Returns the fault of a sampling answer with several pieces to a request without tools. Many servers do not accept
+/// such an answer. [client/sampling, Creating Messages]
 pub(super) fn several_pieces(kind: Kind, pieces: usize) -> Option<Fault> {
     (pieces > 1).then(|| Fault {
         got: format!("an answer of {pieces} pieces of content to a request without tools"),
@@ -144,13 +144,13 @@ pub(super) fn several_pieces(kind: Kind, pieces: usize) -> Option<Fault> {
     })
 }
 
-/// Nothing came in time.
+/// Returns the verdict on a missing response.
 pub(super) fn late(kind: Kind) -> Verdict {
     let fix = "answer sooner: waiting belongs into `background.run`; --timeout allows more time";
     Verdict::failed(kind, "nothing in time", fix)
 }
 
-/// What came, in a word or two.
+/// Describes a response in a word or two.
 pub(super) fn describe(observed: &Observed) -> String {
     match observed {
         Observed::Result(_) => "result".to_owned(),
@@ -164,7 +164,7 @@ pub(super) fn describe_error(error: &RpcError) -> String {
     format!("error {} {}", error.code, one_line(&error.message, MAX_GOT))
 }
 
-/// What the answer of a kind must be, for an author whose answer is not.
+/// Returns the rule for the answers of a kind, for the author of an invalid answer.
 fn rule(kind: Kind) -> &'static str {
     match kind.plain().unwrap_or(kind) {
         Kind::Sampling => {
@@ -181,7 +181,7 @@ fn rule(kind: Kind) -> &'static str {
     }
 }
 
-/// Where the rules of a kind stand.
+/// Returns the source of the rules of a kind.
 pub(super) fn see(kind: Kind) -> String {
     const SPECIFICATION: &str = "https://modelcontextprotocol.io/specification/2025-11-25";
     let page = match kind {

@@ -11,13 +11,13 @@ use crate::config::source::read_text;
 use crate::terminal::nearest;
 use crate::terminal::one_line;
 
-/// Bytes of a file, or of stdin: as much as a message of MCP has by default.
+/// Maximum size of a file or of stdin in bytes: the default size limit of an MCP message.
 const MAX_SIZE: u64 = 4 << 20;
 
-/// Reads an object of JSON that is given as text, as `@FILE`, or as `-` for stdin.
+/// Reads a JSON object that is given as text, as `@FILE`, or as `-` for stdin.
 ///
 /// # Errors
-/// What was given cannot be read, or is no object of JSON; `what` names the argument.
+/// Fails for unreadable input and for JSON that is not an object. The error names the argument by `what`.
 pub(crate) fn object(what: &str, given: &str) -> anyhow::Result<Map<String, Value>> {
     match json(what, given)? {
         Value::Object(object) => Ok(object),
@@ -25,10 +25,10 @@ pub(crate) fn object(what: &str, given: &str) -> anyhow::Result<Map<String, Valu
     }
 }
 
-/// Reads any JSON that is given in the same ways.
+/// Reads any JSON value that is given as text, as `@FILE`, or as `-` for stdin.
 ///
 /// # Errors
-/// What was given cannot be read, or is not JSON.
+/// Fails for unreadable input and for text that is not JSON. The error names the argument by `what`.
 pub(crate) fn json(what: &str, given: &str) -> anyhow::Result<Value> {
     let text = match given.strip_prefix('@') {
         Some(file) => read_text(Path::new(file), MAX_SIZE).with_context(|| what.to_owned())?,
@@ -50,11 +50,11 @@ fn stdin() -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// Adds `KEY=VALUE` pairs to the arguments of a tool. A value becomes what the tool's input schema says of the key; a key
-/// that the schema has as an array may come more than once.
+/// Adds `KEY=VALUE` pairs to the arguments of a tool. The tool's input schema determines the type of each value. A key
+/// with an array type may occur more than once.
 ///
 /// # Errors
-/// A value that the schema does not take, or a key that it has not where it takes no others.
+/// Fails for a value that the schema does not accept, and for an unknown key when the schema allows no others.
 pub(crate) fn add_pairs(
     arguments: &mut Map<String, Value>,
     pairs: &[(String, String)],
@@ -83,7 +83,7 @@ pub(crate) fn add_pairs(
     Ok(())
 }
 
-/// The value that a text stands for: the first of these kinds that takes it. Without any, JSON where the text is that.
+/// Converts text to the first of `kinds` that accepts it. Without any kind, text that is JSON becomes that JSON value.
 fn value(text: &str, kinds: &[Kind<'_>]) -> anyhow::Result<Value> {
     let json = || serde_json::from_str::<Value>(text).ok();
     if kinds.is_empty() {

@@ -1,4 +1,4 @@
-//! Which handlers a command uses, and what they are granted.
+//! Flags that select the handlers of a command and their grants.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,16 +15,16 @@ use crate::terminal::user::TerminalUser;
 use taskcell::grants::User;
 use taskcell::{Engine, EngineOptions, Error, Grants, Handler, Handlers, sandbox};
 
-/// The stock handler, built from `guest-examples/rust-scripted`; a test compares the two.
+/// Stock handler, built from `guest-examples/rust-scripted`. A test compares the two.
 pub(crate) const STOCK: &[u8] = include_bytes!("../../assets/stock.wasm");
-/// The handler that passes requests on to the person, built from `guest-examples/ask`; the same test compares the two.
+/// Handler that passes requests on to the person, built from `guest-examples/ask`. A test compares the two.
 const ASK: &[u8] = include_bytes!("../../assets/ask.wasm");
-/// Its name where the name of a file stands otherwise.
+/// Name of [`ASK`], which has no file name.
 const ASK_NAME: &str = "you";
-/// Which provider, which key, how many tokens: no flag says that much.
+/// Error of `--grant model`. No flag names the provider, the key and the token limits.
 const NO_MODEL: &str = "a model is granted by a configuration: --config FILE, with a table [handler.model]; \
                         --model-answer TEXT stands in for one";
-/// Its name where the name of a file stands otherwise.
+/// Name of [`STOCK`], which has no file name.
 const STOCK_NAME: &str = "the stock handler";
 
 #[derive(Args)]
@@ -33,8 +33,8 @@ pub(crate) struct HandlerArgs {
     /// without those, the embedded stock handler
     #[arg(long = "handler", value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Answer yourself, at this terminal: forms, pages, and prompts for a model in its place. The same as --grant user
-    /// without a handler; beside --handler, for what those handlers do not take
+    /// Answer yourself, at this terminal: forms, pages, and prompts in place of a model. Without a handler, the same as
+    /// --grant user; with --handler, for requests that those handlers do not take
     #[arg(long)]
     ask: bool,
     /// What the handlers of --handler may use, separated by commas; may be given more than once
@@ -43,7 +43,7 @@ pub(crate) struct HandlerArgs {
     /// A setting for the handlers, from the value or, with @, from a file; gives the grant `config`
     #[arg(long = "set", value_name = "KEY=VALUE|KEY=@FILE", value_parser = key_and_value)]
     settings: Vec<(String, String)>,
-    /// Give the handlers of --handler a model that says this, whatever it is asked: to try one without a provider
+    /// Give the handlers of --handler a model that always answers this text, to try one without a provider
     #[arg(long, value_name = "TEXT")]
     model_answer: Option<String>,
     #[command(flatten)]
@@ -55,7 +55,7 @@ pub(crate) struct CacheArgs {
     /// Cache folder for compiled components; only you may have write access [default: the user's cache folder]
     #[arg(long, value_name = "DIR", env = "TASKCELL_CACHE")]
     cache: Option<PathBuf>,
-    /// Keep no compiled components, wherever a folder for them is named
+    /// Keep no compiled components, even if a cache folder is named
     #[arg(long)]
     no_cache: bool,
 }
@@ -97,14 +97,14 @@ impl Grant {
     }
 }
 
-/// Handlers that were loaded.
+/// Loaded handlers.
 pub(crate) struct Loaded {
     pub(crate) handlers: Handlers,
-    /// The environment variables that hold secrets of theirs, which nobody else is to have.
+    /// Environment variables with secrets of the handlers. No other process may inherit them.
     pub(crate) secrets: Vec<String>,
 }
 
-/// A setting of the command line.
+/// Parses a setting of the command line.
 pub(crate) fn key_and_value(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
     let value = match value.strip_prefix('@') {
@@ -115,15 +115,15 @@ pub(crate) fn key_and_value(text: &str) -> Result<(String, String), String> {
 }
 
 impl CacheArgs {
-    /// Whether compiled components are not kept.
+    /// Whether compiled components are discarded.
     pub(crate) fn keeps_nothing(&self) -> bool {
         self.no_cache
     }
 
-    /// An engine with the limits and settings of a configuration.
+    /// Creates an engine with the limits and settings of a configuration.
     ///
-    /// A cache that was asked for must be usable. The user's own cache folder is a convenience: without it compiled
-    /// components are not kept, and a warning says so.
+    /// A cache that the user named must be usable. The default cache folder is a convenience: if it is not usable,
+    /// compiled components are not kept and a warning is logged.
     pub(crate) fn engine(&self, config: &Config) -> anyhow::Result<Engine> {
         let mut options = EngineOptions::default();
         options.limits = config.limits.clone();
@@ -143,7 +143,7 @@ impl CacheArgs {
         Ok(Engine::new(options)?)
     }
 
-    /// The folder of compiled components; none where this user has none.
+    /// Returns the folder for compiled components, or none when this user has no such folder.
     pub(crate) fn folder(&self) -> Option<PathBuf> {
         use etcetera::BaseStrategy;
 
@@ -152,19 +152,19 @@ impl CacheArgs {
     }
 }
 
-/// What to do where compiled components cannot be kept.
+/// Remedy for a cache that cannot be used.
 const REMEDY: &str = "name a folder with --cache or TASKCELL_CACHE, or say --no-cache";
 
 impl HandlerArgs {
-    /// Adds a component to those of --handler.
+    /// Adds a component to the list of --handler.
     pub(crate) fn add(&mut self, file: PathBuf) {
         self.files.push(file);
     }
 
-    /// Loads the handlers: those of --handler, or else those of the configuration, or else the stock handler.
+    /// Loads the handlers of --handler, else those of the configuration, else the stock handler.
     pub(crate) async fn load(&self, config: &Config) -> anyhow::Result<Loaded> {
         anyhow::ensure!(!self.grants.contains(&Grant::Model), "--grant model: {NO_MODEL}");
-        // One person: whoever asks waits for their turn.
+        // All handlers share one person, so their questions queue.
         let user = self.asks_the_user(config).then(TerminalUser::new).transpose()?.map(Arc::new);
         let engine = self.cache.engine(config)?;
         let mut handlers = Vec::new();
@@ -183,7 +183,7 @@ impl HandlerArgs {
             grants.user = user.clone().map(|user| user as Arc<dyn User>);
             handlers.push(Handler::from_bytes(&engine, ASK_NAME, ASK.to_vec(), grants).await?);
         } else if let (true, Some(first)) = (self.files.is_empty(), config.handlers.first()) {
-            // The file says all that its handlers may do; a flag that is meant for others must not add to it.
+            // The file lists all rights of its handlers. A flag for other handlers must not add to them.
             anyhow::ensure!(
                 self.grants.is_empty() && self.settings.is_empty() && self.model_answer.is_none(),
                 "--grant and --set are for the handlers of --handler, as --model-answer is; those of the configuration have theirs there, at {}",
@@ -207,13 +207,14 @@ impl HandlerArgs {
         Ok(Loaded { handlers: Handlers::new(handlers)?, secrets })
     }
 
-    /// Whether handlers may ask the person at the terminal, who takes their time.
+    /// Whether handlers may ask the person at the terminal. Such requests take longer.
     pub(crate) fn asks_the_user(&self, config: &Config) -> bool {
         let of_file = || self.files.is_empty() && config.handlers.iter().any(Policy::asks_the_user);
         self.ask || self.grants.contains(&Grant::User) || of_file()
     }
 
-    /// Whether the person answers without a handler of somebody's: nobody who grants themselves gets made-up data.
+    /// Whether the person answers without a handler of their own. With --grant user alone, the person must not get the
+    /// canned answers of the stock handler.
     fn asks_directly(&self, config: &Config) -> bool {
         let nobody_else = self.files.is_empty() && config.handlers.is_empty();
         self.ask || (nobody_else && self.grants.contains(&Grant::User))
@@ -231,7 +232,7 @@ impl HandlerArgs {
     }
 }
 
-/// Says how the command line gives what is missing: all of it at once, in words to paste.
+/// Adds the flags and settings that give the missing grants to an error.
 fn with_remedy(error: Error) -> anyhow::Error {
     let Error::NotGranted { missing, .. } = &error else { return error.into() };
     let is_flag = |grant: &&str| *grant != Grant::Model.name() && Grant::from_str(grant, false).is_ok();

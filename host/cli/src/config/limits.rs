@@ -1,4 +1,4 @@
-//! `[limits]` of the configuration: what bounds components, cells and messages.
+//! Table `[limits]` of the configuration: limits of components, cells and messages.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::client::lines::MAX_LINE;
 use taskcell::Limits;
 use taskcell::protocol::MAX_DEPTH;
 
-/// `[limits]`: the fields of [`Limits`].
+/// Table `[limits]`, with the fields of [`Limits`].
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct LimitsTable {
@@ -37,13 +37,13 @@ pub(super) struct LimitsTable {
 }
 
 impl LimitsTable {
-    /// The defaults with what the file sets.
+    /// Returns the default limits, overridden by the values of the file.
     pub(super) fn limits(&self) -> Result<Limits, ConfigError> {
         const KIB: usize = 1 << 10;
         const MIB: usize = 1 << 20;
         const GIB: usize = 1 << 30;
         const TIB: u64 = 1 << 40;
-        // Some parts of a component: it needs one of each.
+        // A component needs at least one of each part.
         const PARTS: RangeInclusive<u32> = 1..=1_000;
 
         let mut limits = Limits::default();
@@ -95,7 +95,7 @@ const fn hours(number: u64) -> Duration {
 mod tests {
     use super::*;
 
-    /// Each limit has a key, and none goes to another's place.
+    /// Each limit has a key, and each key sets its own limit.
     #[test]
     fn every_limit_can_be_set() {
         let text = r#"
@@ -120,7 +120,7 @@ mod tests {
         "#;
         let table: LimitsTable = toml::from_str(text).unwrap();
         let limits = table.limits().unwrap();
-        // A limit that comes and has no key is a field more.
+        // A new limit without a key changes the number of fields.
         let fields =
             format!("{limits:#?}").lines().filter(|line| line.starts_with("    ") && line.contains(": ")).count();
         assert_eq!(fields, 18, "{limits:#?}");

@@ -1,8 +1,8 @@
-//! `taskcell.toml`: what an operator sets once, for every run.
+//! File `taskcell.toml`: settings that an operator makes once for every run.
 //!
-//! The file is used only where it is named, so that a folder that somebody is in never changes what is served. What
-//! is wrong in it stops the program: an error names the file, the line and the column, and what would be right. A
-//! flag on the command line wins over the file; [`crate::config::task_args`] puts the two together.
+//! The program reads the file only when it is named, so the current folder never changes the result. A fault in the
+//! file stops the program. The error names the file, the line, the column and the allowed values. A flag on the command
+//! line overrides the file; [`crate::config::task_args`] merges the two.
 
 pub(crate) mod arguments;
 pub(crate) mod handler;
@@ -35,95 +35,95 @@ use taskcell::Limits;
 use taskcell::sandbox::PagemapScan;
 use taskcell::tasks::TaskLimits;
 
-/// Bytes of a file that are read: one that is larger is no configuration.
+/// Largest configuration file in bytes.
 const MAX_SIZE: u64 = 1 << 20;
 
-/// What a file sets. What it leaves out is none.
+/// Settings of a file. A setting that the file leaves out is none.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Config {
-    /// Who takes requests about tasks.
+    /// Owner of tasks.
     pub(super) tasks: Option<TaskMode>,
-    /// Where tasks are kept.
+    /// Place of the task store.
     pub(super) store: Option<Place>,
-    /// Whose tasks are served.
+    /// Principal whose tasks are served.
     pub(super) principal: Option<Name>,
-    /// Whether handlers are replaced when their files are.
+    /// Whether changed component files are reloaded.
     pub(super) watch: Option<bool>,
-    /// The revision of MCP that is spoken with servers.
+    /// Revision of MCP to speak with servers.
     pub(super) protocol: Option<Protocol>,
-    /// Whether the memory of cells is cleared by a scan of the page map.
+    /// Whether a page-map scan clears the memory of cells.
     pub(super) pagemap_scan: PagemapScan,
     #[serde(rename = "limits")]
     limits_table: LimitsTable,
-    /// What bounds components, cells and messages: the defaults with what the table has.
+    /// Limits of components, cells and messages: the defaults, overridden by the table.
     #[serde(skip)]
     pub(super) limits: Limits,
     #[serde(rename = "task-limits")]
     task_limits_table: TaskLimitsTable,
-    /// What bounds the tasks: the same.
+    /// Limits of tasks: the defaults, overridden by the table.
     #[serde(skip)]
     pub(super) task_limits: TaskLimits,
-    /// The audit log.
+    /// Settings of the audit log.
     pub(super) audit: AuditTable,
-    /// What the handlers support of elicitation.
+    /// Modes of elicitation that the handlers support.
     pub(super) elicitation: ElicitationTable,
-    /// What the handlers support of sampling.
+    /// Features of sampling that the handlers support.
     pub(super) sampling: SamplingTable,
     #[serde(rename = "handler")]
     tables: Vec<Spanned<HandlerTable>>,
-    /// Who answers.
+    /// Handlers of the configuration, in the order of the file.
     #[serde(skip)]
     pub(super) handlers: Vec<Policy>,
 }
 
-/// The owner of tasks, which answers requests about them.
+/// Owner of tasks, which answers requests about them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum TaskMode {
     /// The handlers that export their kinds
     #[default]
     Own,
-    /// The host, around handlers of plain requests; kinds that a handler exports stay its own
+    /// The host, for handlers of plain requests; kinds that a handler exports itself stay with the handler
     Managed,
 }
 
-/// `[audit]`
+/// Table `[audit]`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct AuditTable {
-    /// The file that lines are added to.
+    /// File that log lines are appended to.
     pub(super) file: Option<PathBuf>,
-    /// Whether requests and answers stand in it whole.
+    /// Whether the log includes complete requests and responses.
     pub(super) payloads: Option<bool>,
 }
 
-/// `[elicitation]`
+/// Table `[elicitation]`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ElicitationTable {
-    /// By a form.
+    /// Elicitation by forms.
     pub(super) form: Option<bool>,
-    /// By a page.
+    /// Elicitation by pages.
     pub(super) url: Option<bool>,
 }
 
-/// `[sampling]`
+/// Table `[sampling]`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct SamplingTable {
-    /// With tools.
+    /// Sampling with tools.
     pub(super) tools: Option<bool>,
 }
 
 impl Config {
-    /// Reads a file. Paths in it are taken from the folder it is in.
+    /// Reads a file. Relative paths in the file start from its folder.
     pub(super) fn load(file: &Path) -> anyhow::Result<Self> {
         let text = read_text(file, MAX_SIZE).context("the configuration")?;
         Self::parse(file, &text)
     }
 
-    /// Reads the text of a file.
+    /// Parses the text of a file.
     fn parse(file: &Path, text: &str) -> anyhow::Result<Self> {
         let source = Source::new(file, text);
         let mut config: Self = toml::from_str(text).map_err(|error| {
@@ -150,8 +150,8 @@ impl Config {
     }
 }
 
-/// A text in which `[handler]`, or a table within it, stands before any `[[handler]]`: a piece of documentation that was
-/// used as a file.
+/// Returns an error for a text with `[handler]`, or a table within it, before any `[[handler]]`. Such a text is a piece
+/// of documentation that was used as a file.
 fn lone_table(text: &str) -> Option<ConfigError> {
     let is_table = toml::from_str::<toml::Table>(text).ok()?.get("handler")?.is_table();
     let begins =
@@ -166,7 +166,7 @@ fn lone_table(text: &str) -> Option<ConfigError> {
     Some(ConfigError::new(at..at, why))
 }
 
-/// Reads a configuration for the fuzzer: gives what is said of its handlers' settings, or the error as it is shown.
+/// Parses a configuration for the fuzzer. Returns the origins of the handlers' settings, or the error that users see.
 #[cfg(feature = "fuzzing")]
 pub(super) fn fuzz(file: &Path, bytes: &[u8]) -> Result<Vec<String>, String> {
     let config = source::text(file, bytes.to_vec()).and_then(|text| Config::parse(file, &text));

@@ -1,39 +1,39 @@
-//! Whose tasks a run serves when nobody says: those of the server that is started.
+//! Default principal of a run: the server that is started.
 //!
-//! Tasks belong to a principal, and over stdio there is nobody to authenticate: what there is, is the program that the
-//! operator starts. The same program started again in the same folder, by the same words, finds its tasks, and any other
-//! finds none of them. [basic/utilities/tasks, Task Isolation and Access Control]
+//! Tasks belong to a principal, and stdio has no authentication. The principal is therefore derived from the program
+//! that the operator starts. The same command line in the same folder finds its tasks, and no other command line does.
+//! [basic/utilities/tasks, Task Isolation and Access Control]
 //!
-//! Words alone do not say which program that is: `python3 server.py` is another one in each folder, and a name is looked up
-//! in `PATH`. So the folder counts, and the file that is found. Links are followed, unless the program is a launcher: that
-//! its interpreter was updated does not make another server.
+//! The command line alone does not identify a program: `python3 server.py` is a different one in each folder, and a
+//! name is looked up in `PATH`. The folder and the resolved file therefore count too. Symbolic links are followed
+//! unless the program is a launcher, because an update of an interpreter does not change the server.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-/// Programs that start what their first argument names, which says more than they do.
+/// Programs that start another program, named by their first argument. That name identifies the server better.
 const LAUNCHERS: &[&str] = &["bun", "bunx", "deno", "node", "npx", "pnpx", "python", "python3", "uvx"];
-/// Characters of a name that are shown.
+/// Maximum number of characters of a name that are shown.
 const MAX_NAME: usize = 40;
 
-/// Where a command line is run: what makes the same words another program.
+/// Place where a command line runs. The same command line means another program in another place.
 pub(crate) struct Place {
-    /// The working folder, without links.
+    /// Working folder, with symbolic links resolved.
     folder: PathBuf,
-    /// The folders in which programs are looked up.
+    /// Folders in which programs are looked up.
     path: OsString,
 }
 
 impl Place {
-    /// Where this process runs.
+    /// Returns the place of this process.
     pub(crate) fn here() -> Self {
         let folder = std::env::current_dir().and_then(|folder| folder.canonicalize()).unwrap_or_default();
         Self { folder, path: std::env::var_os("PATH").unwrap_or_default() }
     }
 
-    /// The file that a program's name stands for; the name itself where there is none.
+    /// Returns the file of a program's name, or the name itself when there is no such file.
     fn program(&self, name: &OsStr) -> PathBuf {
         let found = if Path::new(name).components().count() > 1 {
             Some(self.folder.join(name))
@@ -49,7 +49,7 @@ impl Place {
     }
 }
 
-/// Whether a file can be started.
+/// Whether a file can be executed.
 fn is_program(file: &Path) -> bool {
     let Ok(found) = file.metadata() else { return false };
     #[cfg(unix)]
@@ -63,15 +63,16 @@ fn is_launcher(program: &OsStr) -> bool {
     LAUNCHERS.contains(&&*file_name(program))
 }
 
-/// `stdio:`, a name to know the server by, and the SHA-256 of the folder, the program's file and the whole command line, as
-/// in `stdio:server-everything:3b5c...`. The name is a program's or a package's: other arguments may be secrets.
+/// Returns `stdio:`, a readable name, and the SHA-256 of the folder, the program's file and the complete command line,
+/// for example `stdio:server-everything:3b5c...`. The readable name is that of a program or a package, because other
+/// arguments may be secrets.
 pub(crate) fn of_server(command: &[OsString], place: &Place) -> String {
     let program = command.first().map(|program| place.program(program)).unwrap_or_default();
     let parts = [OsStr::new("taskcell:principal:2"), place.folder.as_os_str(), program.as_os_str()];
     written(command, parts.into_iter().chain(command.iter().map(OsString::as_os_str)))
 }
 
-/// What build 6887b39 took: the words of the command line alone.
+/// Returns the principal that build 6887b39 used, from the command line alone.
 pub(crate) fn of_words(command: &[OsString]) -> String {
     written(command, command.iter().map(OsString::as_os_str))
 }
@@ -80,7 +81,7 @@ fn written<'a>(command: &[OsString], parts: impl Iterator<Item = &'a OsStr>) -> 
     let mut digest = Sha256::new();
     for part in parts {
         let bytes = part.as_encoded_bytes();
-        // With its length: two arguments are not what one of both is.
+        // The length keeps two arguments apart from one argument with the same bytes.
         digest.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
         digest.update(bytes);
     }
@@ -91,7 +92,7 @@ fn written<'a>(command: &[OsString], parts: impl Iterator<Item = &'a OsStr>) -> 
 fn name(command: &[OsString]) -> String {
     let Some((program, arguments)) = command.split_first() else { return String::new() };
     let program = file_name(program);
-    // Options of one letter take nothing along, or what is to be started (-y, -m).
+    // An option of one letter has no value, or the program to start follows it (-y, -m).
     let is_letter = |argument: &&OsString| argument.len() == 2 && argument.as_encoded_bytes().starts_with(b"-");
     let first = arguments.iter().find(|argument| !is_letter(argument)).map(|argument| file_name(argument));
     match first {
@@ -100,7 +101,7 @@ fn name(command: &[OsString]) -> String {
     }
 }
 
-/// The last part of a path, with nothing in it that a name does not have.
+/// Returns the last part of a path, reduced to the characters of a name.
 fn file_name(path: &OsStr) -> String {
     let name = Path::new(path).file_name().unwrap_or_default().to_string_lossy().into_owned();
     let is_plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '@');
@@ -119,7 +120,7 @@ mod tests {
         of_server(&words(command), &Place { folder: "/somewhere".into(), path: OsString::new() })
     }
 
-    /// The same words are another program in another folder, or by another `PATH`.
+    /// The same command line is another program in another folder or with another `PATH`.
     #[cfg(unix)]
     #[test]
     fn the_same_words_in_another_place_are_another_principal() {
@@ -151,7 +152,8 @@ mod tests {
             assert_eq!(known != other, by_path, "{command:?} by another PATH");
             assert_ne!(known, of_words(&command));
         }
-        // What a link leads to is the program; an interpreter is the link, which stays when the system is updated.
+        // A link resolves to its program. For an interpreter the link itself counts, which stays the same across system
+        // updates.
         let linked = |name: &str, to: &str| {
             let link = base.join("one").join(name);
             let _ = std::fs::remove_file(&link);
@@ -160,11 +162,11 @@ mod tests {
         };
         assert_ne!(linked("link", "one/server"), linked("link", "two/server"));
         assert_eq!(linked("node", "one/server"), linked("node", "two/server"));
-        // A file that cannot be started is not what the name stands for, and a name may stand for nothing.
+        // A name does not resolve to a file that cannot be executed, and may resolve to nothing.
         assert_eq!(place("one", &["bin"]).program(OsStr::new("no-program")), Path::new("no-program"));
     }
 
-    /// Tasks of build 6887b39 are found by these.
+    /// Tasks of build 6887b39 are found by these principals.
     #[test]
     fn an_earlier_principal_is_known() {
         let known = "stdio:fake-server:8837aee9f233df5392a8288990d2c232be37690a29ae1a4fd88a3cc152bbc1dd";

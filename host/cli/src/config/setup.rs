@@ -1,4 +1,4 @@
-//! The steps that commands with a session share: from flags and configuration to handlers and a store that is open.
+//! Steps that commands with a session share: from flags and configuration to loaded handlers and an open store.
 
 use super::Config;
 use super::handler_args::{HandlerArgs, Loaded};
@@ -7,7 +7,7 @@ use taskcell::Handlers;
 
 /// A command that is ready to open a session.
 pub(crate) struct Setup {
-    /// The configuration; an empty one without a file.
+    /// The configuration, or an empty one when no file is named.
     pub(crate) config: Config,
     /// The loaded handlers, with their declarations.
     pub(crate) handlers: Handlers,

@@ -1,4 +1,4 @@
-//! Where tasks are kept: in memory, or in a file that outlives the program.
+//! Stores of tasks: in memory, or in a file that outlives the program.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,18 +8,18 @@ use serde::Deserialize;
 
 use taskcell::tasks::{MemoryStore, PrincipalFilter, SqliteStore, TaskStore};
 
-/// Tasks of an earlier version that are counted.
+/// Maximum number of tasks of an earlier version that are counted.
 const MANY: usize = 1_000;
-/// The store that is no file.
+/// Name of the store in memory.
 const MEMORY: &str = ":memory:";
 
-/// Where tasks are kept.
+/// Place where tasks are stored.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "PathBuf")]
 pub(crate) enum Place {
-    /// In the program's memory.
+    /// Memory of the program.
     Memory,
-    /// In a SQLite file.
+    /// SQLite file.
     File(PathBuf),
 }
 
@@ -30,7 +30,7 @@ impl From<PathBuf> for Place {
 }
 
 impl Place {
-    /// The file of this user where none is named: in the folder for what programs keep from run to run.
+    /// Returns the default file of this user, in the folder for state that outlives a run.
     pub(crate) fn of_user() -> anyhow::Result<Self> {
         use etcetera::BaseStrategy;
 
@@ -42,7 +42,7 @@ impl Place {
         Ok(Self::File(folder.join("taskcell").join("tasks.db")))
     }
 
-    /// Opens the store; makes the file where there is none.
+    /// Opens the store, and creates a missing file.
     pub(crate) async fn open(&self) -> anyhow::Result<Store> {
         match self {
             Self::Memory => Ok(Store { tasks: Arc::new(MemoryStore::new()), file: None }),
@@ -54,17 +54,17 @@ impl Place {
         }
     }
 
-    /// Opens a file that is there, to look into it.
+    /// Opens an existing file read-only.
     pub(crate) async fn open_to_look(&self) -> anyhow::Result<Store> {
         Ok(Store::of(SqliteStore::open_to_look(self.file()?).await?))
     }
 
-    /// Opens a file that is there, to change tasks of it.
+    /// Opens an existing file to change its tasks.
     pub(crate) async fn open_existing(&self) -> anyhow::Result<Store> {
         Ok(Store::of(SqliteStore::open_existing(self.file()?).await?))
     }
 
-    /// The file, for what is done with files alone.
+    /// Returns the file. A store in memory has none, which is an error.
     pub(crate) fn file(&self) -> anyhow::Result<&Path> {
         match self {
             Self::Memory => anyhow::bail!("{MEMORY} is no file to look into: name one with --store"),
@@ -73,15 +73,15 @@ impl Place {
     }
 }
 
-/// A store that is open.
+/// Open store of tasks.
 pub(crate) struct Store {
     pub(crate) tasks: Arc<dyn TaskStore>,
     file: Option<Arc<SqliteStore>>,
 }
 
 impl Store {
-    /// Says which tasks an earlier version of this program made for the same server, under another principal, and what
-    /// makes them this one's. Servers of other folders may have the same principal there, so nobody else can decide it.
+    /// Warns about tasks that an earlier version created for the same server under another principal, and names the
+    /// command that moves them. Servers of other folders may share that principal, so only the operator can decide.
     pub(crate) async fn name_earlier(&self, place: &Place, earlier: &str, principal: &str) -> anyhow::Result<()> {
         let Place::File(file) = place else { return Ok(()) };
         let count = self.tasks.list(PrincipalFilter::Of(earlier), None, MANY).await?.len();
@@ -101,10 +101,10 @@ impl Store {
         Self { tasks: Arc::clone(&file) as Arc<dyn TaskStore>, file: Some(file) }
     }
 
-    /// Waits until all is in the file.
+    /// Waits until all changes are in the file.
     ///
     /// # Errors
-    /// The file was taken away or replaced meanwhile: what was stored last may be lost.
+    /// Fails when the file was removed or replaced meanwhile: the last changes may be lost.
     pub(crate) async fn close(&self) -> anyhow::Result<()> {
         if let Some(file) = &self.file {
             file.close().await;

@@ -1,6 +1,6 @@
-//! How tasks are served and kept: the flags that commands share, put together with the configuration.
+//! Flags for serving and storing tasks, which several commands share, and their merge with the configuration.
 //!
-//! A flag wins over its environment variable, that over the configuration file, and that over the default.
+//! A flag overrides its environment variable, which overrides the configuration file, which overrides the default.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,14 +15,15 @@ use taskcell::kinds::Kind;
 use taskcell::tasks::{AuditLog, TaskLimits};
 use taskcell::{Handler, Handlers, SessionOptions};
 
-/// The flags of `run`, `call` and `demo`.
+/// Task flags of `run`, `call` and `demo`.
 #[derive(Args)]
 pub(crate) struct TaskArgs {
     #[command(flatten)]
     declared: DeclaredArgs,
     #[command(flatten)]
     store: StoreArgs,
-    /// Whose tasks these are; nobody else sees them [default: run: from the server's command line, others: their name]
+    /// The principal that has the tasks; no other sees them [default: run: from the server's command line, others:
+    /// their name]
     #[arg(long, value_name = "NAME")]
     principal: Option<Name>,
     #[command(flatten)]
@@ -31,15 +32,15 @@ pub(crate) struct TaskArgs {
     config: ConfigArg,
 }
 
-/// The configuration file.
+/// Flag for the configuration file.
 #[derive(Args)]
 pub(crate) struct ConfigArg {
-    /// The configuration file, such as taskcell.toml; none is looked for
+    /// The configuration file, such as taskcell.toml; there is no default file
     #[arg(long, value_name = "FILE", env = "TASKCELL_CONFIG")]
     config: Option<PathBuf>,
 }
 
-/// What is declared of the handlers.
+/// Flags for the declared features of handlers.
 #[derive(Args)]
 pub(crate) struct DeclaredArgs {
     /// Who takes requests about tasks [default: own]
@@ -53,7 +54,7 @@ pub(crate) struct DeclaredArgs {
     sampling_tools: Option<bool>,
 }
 
-/// Where tasks are kept.
+/// Flag for the task store.
 #[derive(Args)]
 pub(crate) struct StoreArgs {
     /// Where tasks are kept: a SQLite file, or :memory:, which ends with the program [default: call, demo: :memory:;
@@ -62,18 +63,18 @@ pub(crate) struct StoreArgs {
     store: Option<PathBuf>,
 }
 
-/// The audit log.
+/// Flags for the audit log.
 #[derive(Args)]
 pub(crate) struct AuditArgs {
     /// Add a line to this file for each request about tasks and each change of one
     #[arg(long, value_name = "FILE")]
     audit: Option<PathBuf>,
-    /// Let the audit log have requests and answers whole, with all that is private in them [default: false]
+    /// Include complete requests and responses, with all private data, in the audit log [default: false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     audit_payloads: Option<bool>,
 }
 
-/// A mode of elicitation.
+/// Mode of elicitation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ElicitationMode {
     /// By a form
@@ -84,16 +85,16 @@ enum ElicitationMode {
     None,
 }
 
-/// What a command does where neither a flag nor the configuration says otherwise.
+/// Defaults of a command, for settings that neither a flag nor the configuration names.
 pub(crate) struct Defaults {
     pub(crate) store: fn() -> anyhow::Result<Place>,
     pub(crate) principal: DefaultPrincipal,
 }
 
-/// Whose tasks they are where nobody says.
+/// Default principal.
 pub(crate) struct DefaultPrincipal {
     pub(crate) name: String,
-    /// What an earlier version took, whose tasks may be in the store.
+    /// Principal that an earlier version used. The store may have tasks of it.
     pub(crate) earlier: Option<String>,
 }
 
@@ -103,19 +104,19 @@ impl From<&str> for DefaultPrincipal {
     }
 }
 
-/// What the flags and the configuration come to.
+/// Merged settings of the flags and the configuration.
 pub(crate) struct TaskSettings {
     declared: Declared,
-    /// The place that was named.
+    /// Place that the user named.
     place: Option<Place>,
-    /// The place where none was named.
+    /// Place to use when the user named none.
     default_place: fn() -> anyhow::Result<Place>,
     principal: DefaultPrincipal,
     limits: TaskLimits,
     audit: Option<Audit>,
 }
 
-/// How tasks are kept in a session.
+/// Storage settings of a session's tasks.
 pub(crate) struct TaskKeeping {
     pub(crate) store: Store,
     principal: String,
@@ -123,26 +124,26 @@ pub(crate) struct TaskKeeping {
     audit: Option<Arc<AuditLog>>,
 }
 
-/// What is declared of handlers.
+/// Declared features of handlers.
 #[derive(Default)]
 pub(crate) struct Declared {
     mode: TaskMode,
     features: Features,
 }
 
-/// An audit log that is to be opened.
+/// Settings of an audit log that is not open yet.
 pub(crate) struct Audit {
     file: PathBuf,
     payloads: bool,
 }
 
 impl TaskArgs {
-    /// The configuration.
+    /// Loads the configuration, or an empty one when no file is named.
     pub(super) fn config(&self) -> anyhow::Result<Config> {
         self.config.load()
     }
 
-    /// Puts the flags together with the configuration.
+    /// Merges the flags with the configuration.
     pub(super) fn settle(self, config: &Config, defaults: Defaults) -> anyhow::Result<TaskSettings> {
         let principal = self.principal.as_ref().or(config.principal.as_ref());
         Ok(TaskSettings {
@@ -157,7 +158,7 @@ impl TaskArgs {
 }
 
 impl ConfigArg {
-    /// The configuration; an empty one without a file.
+    /// Loads the configuration, or an empty one when no file is named.
     pub(crate) fn load(&self) -> anyhow::Result<Config> {
         self.config.as_deref().map_or_else(|| Ok(Default::default()), Config::load)
     }
@@ -182,7 +183,7 @@ impl DeclaredArgs {
 }
 
 impl Declared {
-    /// The handlers with what is declared of them.
+    /// Adds the declared features to handlers.
     pub(crate) fn of(&self, handlers: Handlers) -> Handlers {
         let handlers = handlers.with_features(self.features.clone());
         match self.mode {
@@ -193,12 +194,12 @@ impl Declared {
 }
 
 impl StoreArgs {
-    /// The place that is named, or else the default.
+    /// Returns the place that the user named, or else the default.
     pub(crate) fn settle(&self, config: &Config, default: fn() -> anyhow::Result<Place>) -> anyhow::Result<Place> {
         self.named(config).map_or_else(default, Ok)
     }
 
-    /// The place that is named; none where there is none.
+    /// Returns the place that the user named, if any.
     fn named(&self, config: &Config) -> Option<Place> {
         self.store.clone().map(Place::from).or_else(|| config.store.clone())
     }
@@ -225,9 +226,9 @@ impl Audit {
 }
 
 impl TaskSettings {
-    /// Opens what tasks are kept in; gives the handlers with what is declared of them.
+    /// Opens the store and returns it with the declared handlers.
     ///
-    /// Handlers that have nothing to do with tasks need no file, and none is made for them where nobody named one.
+    /// Handlers that have nothing to do with tasks need no file. No default file is created for them.
     pub(crate) async fn open(self, handlers: Handlers) -> anyhow::Result<(Handlers, TaskKeeping)> {
         let Self { declared, place, default_place, principal, limits, audit } = self;
         let audit = audit.as_ref().map(Audit::open).transpose()?;
@@ -246,7 +247,7 @@ impl TaskSettings {
     }
 }
 
-/// Whether any of these handlers can make a task.
+/// Whether any of these handlers can create a task.
 fn needs_tasks(handlers: &Handlers) -> bool {
     let of_tasks = |kind: Kind| kind.is_of_tasks() || kind.info().augmented;
     let imports = |handler: &Handler| handler.imports().iter().any(|import| import.grant == Some("tasks"));
@@ -254,7 +255,7 @@ fn needs_tasks(handlers: &Handlers) -> bool {
 }
 
 impl TaskKeeping {
-    /// Says so to a session.
+    /// Applies the storage settings to the options of a session.
     pub(crate) fn set(&self, options: &mut SessionOptions) {
         options.store = Arc::clone(&self.store.tasks);
         options.principal.clone_from(&self.principal);

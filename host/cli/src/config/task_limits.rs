@@ -1,4 +1,4 @@
-//! `[task-limits]` of the configuration: what bounds the tasks of a principal.
+//! Table `[task-limits]` of the configuration: limits of a principal's tasks.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::source::ConfigError;
 use super::values::{NonNegative, Size, Time, set};
 use taskcell::tasks::{RateLimit, TaskLimits};
 
-/// `[task-limits]`: the fields of [`TaskLimits`].
+/// Table `[task-limits]`, with the fields of [`TaskLimits`].
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct TaskLimitsTable {
@@ -29,11 +29,11 @@ pub(super) struct TaskLimitsTable {
 }
 
 impl TaskLimitsTable {
-    /// The defaults with what the file sets.
+    /// Returns the default limits, overridden by the values of the file.
     pub(super) fn limits(&self) -> Result<TaskLimits, ConfigError> {
         const SECOND: Duration = Duration::from_secs(1);
         const HOUR: Duration = Duration::from_secs(60 * 60);
-        // It goes out in 32 bits of milliseconds.
+        // A time to live is sent as milliseconds in 32 bits.
         const LONGEST: Duration = Duration::from_secs(49 * 24 * 60 * 60);
 
         let mut limits = TaskLimits::default();
@@ -75,7 +75,7 @@ impl TaskLimitsTable {
 mod tests {
     use super::*;
 
-    /// Each limit has a key, and none goes to another's place.
+    /// Each limit has a key, and each key sets its own limit.
     #[test]
     fn every_limit_can_be_set() {
         let text = r#"
@@ -95,7 +95,7 @@ mod tests {
         let table: TaskLimitsTable = toml::from_str(text).unwrap();
         let limits = table.limits().unwrap();
         let principal = "me".into();
-        // A limit that comes and has no key is a field more.
+        // A new limit without a key changes the number of fields.
         let is_field = |line: &&str| line.starts_with("    ") && !line.starts_with("     ") && line.contains(": ");
         assert_eq!(format!("{limits:#?}").lines().filter(is_field).count(), 11, "{limits:#?}");
         let TaskLimits {

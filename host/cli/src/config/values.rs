@@ -1,4 +1,4 @@
-//! The values of a configuration, and what is said of those that cannot be.
+//! Types of configuration values, with their error messages.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -12,7 +12,7 @@ use toml::Spanned;
 
 use super::source::ConfigError;
 
-/// Takes a value of the file, if there is one and it can be.
+/// Sets a limit from the file. Keeps the default when the file has no value, and fails outside of `bounds`.
 pub(crate) fn set<T, V>(
     limit: &mut V,
     found: &Option<Spanned<T>>,
@@ -34,7 +34,7 @@ where
     Ok(())
 }
 
-/// A duration as text, such as `90s`, `10m` or `1h 30m`.
+/// Duration as text, such as `90s`, `10m` or `1h 30m`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Time(pub(super) Duration);
 
@@ -66,7 +66,7 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
-/// A whole number.
+/// Whole number that is not negative.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct NonNegative<T>(pub(crate) T);
 
@@ -108,11 +108,11 @@ impl<'de, T: TryFrom<i64>> Deserialize<'de> for NonNegative<T> {
     }
 }
 
-/// A number of bytes: a whole number, or text such as `64MiB`.
+/// Number of bytes: a whole number, or text such as `64MiB`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Size(usize);
 
-/// The units of a size.
+/// Units of a size, with their bytes.
 const UNITS: [(&str, u64); 3] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
 
 impl From<Size> for u64 {
@@ -162,7 +162,7 @@ impl<'de> Deserialize<'de> for Size {
     }
 }
 
-/// A text, or a table.
+/// A string or a table.
 #[derive(Debug)]
 pub(crate) enum StringOr<T> {
     String(String),
@@ -184,7 +184,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for StringOr<T> {
                 Ok(StringOr::String(text.to_owned()))
             }
 
-            // Serde's own errors show the value, and a setting may be a secret.
+            // Serde's own errors show the value, which may be a secret.
             fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<StringOr<T>, E> {
                 Err(E::invalid_type(Unexpected::Other("true or false"), &self))
             }
@@ -206,12 +206,12 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for StringOr<T> {
     }
 }
 
-/// The name of a principal.
+/// Name of a principal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Name(pub(crate) String);
 
 impl Name {
-    /// Longest name, in characters: it stands in every task.
+    /// Maximum number of characters. Each task stores the name.
     const MAX: usize = 200;
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Case, STRANGE, When, deep, long, with};
 
-/// What a handler sees.
+/// Requests that reach the handler.
 pub(super) const TAKEN: &[Case] = &[
     Case::form("a text", || asked(json!({ "a": { "type": "string" } }))),
     Case::form("a number", || asked(json!({ "a": { "type": "number" } }))),
@@ -120,7 +120,7 @@ pub(super) const TAKEN: &[Case] = &[
     .warned(),
 ];
 
-/// What a handler does not see.
+/// Requests that the host refuses.
 pub(super) const REFUSED: &[Case] = &[
     Case::malformed("the message is missing", || json!({ "requestedSchema": { "type": "object", "properties": {} } })),
     Case::malformed("the form is missing", || json!({ "message": "Please" })),
@@ -142,7 +142,7 @@ pub(super) const REFUSED: &[Case] = &[
     Case::malformed("a page where only forms are supported", || page("https://example.com/")).when(When::NoPage),
 ];
 
-/// A form in which each field is required.
+/// Returns a form in which each field is required.
 fn asked(fields: Value) -> Value {
     let required: Vec<_> = fields.as_object().into_iter().flat_map(Map::keys).cloned().collect();
     let schema = json!({ "type": "object", "properties": fields, "required": required });

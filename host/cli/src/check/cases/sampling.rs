@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Case, STRANGE, When, deep, long, with};
 
-/// What a handler sees.
+/// Requests that reach the handler.
 pub(super) const TAKEN: &[Case] = &[
     Case::well_formed("one text", || said("What is the capital of France?")),
     Case::well_formed("several messages", || {
@@ -63,7 +63,7 @@ pub(super) const TAKEN: &[Case] = &[
     Case::edge("members that nobody knows", || with(said("hello"), json!({ "x-unknown": { "a": [1, null] } }))),
 ];
 
-/// What a handler does not see.
+/// Requests that the host refuses.
 pub(super) const REFUSED: &[Case] = &[
     Case::malformed("messages are missing", || json!({ "maxTokens": 10 })),
     Case::malformed("messages are a text", || json!({ "messages": "hello", "maxTokens": 10 })),
@@ -121,7 +121,7 @@ fn text(text: &str) -> Value {
     json!({ "type": "text", "text": text })
 }
 
-/// A picture of one pixel.
+/// Returns an image of one pixel.
 fn image() -> Value {
     let data = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7";
     json!({ "type": "image", "data": data, "mimeType": "image/gif" })

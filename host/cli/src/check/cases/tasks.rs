@@ -1,11 +1,11 @@
-//! Requests about tasks that are not there. Those about tasks that are need a task first: `super::super::task_rules`.
-//! [basic/utilities/tasks, Protocol Errors]
+//! Requests about tasks that do not exist. Module `task_rules` has the requests about existing tasks, which need a task
+//! first. [basic/utilities/tasks, Protocol Errors]
 
 use serde_json::json;
 
 use super::{Case, STRANGE, deep, long};
 
-/// Of `tasks/get`, `tasks/result` and `tasks/cancel`.
+/// Rows of `tasks/get`, `tasks/result` and `tasks/cancel`.
 pub(super) const IDS: &[Case] = &[
     Case::well_formed("an id that no task has", || json!({ "taskId": "786512e2-9e0d-44bd-8f29-789f320fe840" }))
         .unknown(),
@@ -20,7 +20,7 @@ pub(super) const IDS: &[Case] = &[
     Case::malformed("the parameters are a list", || json!(["none"])),
 ];
 
-/// Of `tasks/list`.
+/// Rows of `tasks/list`.
 pub(super) const LISTS: &[Case] = &[
     Case::well_formed("no tasks", || json!({})),
     Case::edge("no cursor, said so", || json!({ "cursor": null })),

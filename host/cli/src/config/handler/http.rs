@@ -1,4 +1,4 @@
-//! `[handler.http]`: which servers a handler may ask, and for how much.
+//! Table `[handler.http]`: servers that a handler may call, with limits.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::config::source::ConfigError;
 use crate::config::{NonNegative, Size, StringOr, Time, set};
 use taskcell::grants::{Http, HttpLimits, HttpRule};
 
-/// `[handler.http]` as it is written.
+/// Table `[handler.http]` as written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct HttpTable {
@@ -21,7 +21,7 @@ pub(super) struct HttpTable {
     at_once: Option<Spanned<NonNegative<u32>>>,
 }
 
-/// A row of `allow`.
+/// Row of `allow`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RuleTable {
@@ -54,7 +54,7 @@ impl HttpTable {
     }
 }
 
-/// What `inspect` says of it.
+/// Returns the facts that `inspect` shows.
 pub(super) fn facts(http: &Http) -> Vec<(&'static str, String)> {
     let allow: Vec<_> = http.rules().iter().map(ToString::to_string).collect();
     let HttpLimits { time, request_size, response_size, requests, at_once, .. } = http.limits();

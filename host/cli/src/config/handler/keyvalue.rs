@@ -1,4 +1,4 @@
-//! `[handler.keyvalue]`: keys and values of a handler, in a file.
+//! Table `[handler.keyvalue]`: keys and values of a handler, stored in a file.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::config::source::ConfigError;
 use crate::config::{NonNegative, Size, set};
 use taskcell::grants::{Quota, SqliteKeyValue};
 
-/// `[handler.keyvalue]` as it is written.
+/// Table `[handler.keyvalue]` as written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct KeyValueTable {
@@ -23,7 +23,7 @@ pub(super) struct KeyValueTable {
     value_size: Option<Spanned<Size>>,
 }
 
-/// The keys and values of a handler: where they are, and what bounds them.
+/// Keys and values of a handler: their file, name and quota.
 #[derive(Debug)]
 pub(crate) struct KeyValuePolicy {
     file: Option<PathBuf>,
@@ -32,7 +32,7 @@ pub(crate) struct KeyValuePolicy {
 }
 
 impl KeyValueTable {
-    /// Checks the table of the handler whose component is at `handler`.
+    /// Validates the table of the handler whose component is at `handler`.
     pub(super) fn check(self, folder: &Path, handler: &Path) -> Result<KeyValuePolicy, ConfigError> {
         let mut quota = Quota::default();
         let why = "a handler must be able to keep something, and not to fill the disk";
@@ -52,8 +52,8 @@ impl KeyValueTable {
     }
 }
 
-/// The name of a handler that was given none: where its component is, so that no two have the same. A name that is
-/// given has no `/` and is never that of another's place.
+/// Returns the default name of a handler: the absolute path of its component, which is unique. A configured name has no
+/// `/`, so it never equals another handler's default name.
 fn own_name(handler: &Path) -> String {
     let path = handler.canonicalize().or_else(|_| std::path::absolute(handler));
     format!("file://{}", path.as_deref().unwrap_or(handler).display())
@@ -64,7 +64,7 @@ fn is_name(name: &str) -> bool {
 }
 
 impl KeyValuePolicy {
-    /// What `inspect` says of it.
+    /// Returns the facts that `inspect` shows.
     pub(super) fn facts(&self) -> Vec<(&'static str, String)> {
         let Quota { bytes, keys, key_size, value_size, .. } = self.quota;
         vec![
@@ -77,7 +77,7 @@ impl KeyValuePolicy {
         ]
     }
 
-    /// The file that they are in.
+    /// Returns the file with the keys and values.
     pub(crate) fn file(&self) -> anyhow::Result<PathBuf> {
         use etcetera::BaseStrategy;
 
@@ -89,12 +89,12 @@ impl KeyValuePolicy {
         Ok(folders.data_dir().join("taskcell").join("keyvalue.db"))
     }
 
-    /// What tells them from those of other handlers in the file.
+    /// Returns the name that separates these keys and values from those of other handlers in the file.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Opens them; makes the file where there is none.
+    /// Opens the keys and values, and creates a missing file.
     pub(crate) async fn open(&self) -> anyhow::Result<Arc<SqliteKeyValue>> {
         Ok(Arc::new(SqliteKeyValue::open(&self.file()?, &self.name, self.quota.clone()).await?))
     }

@@ -1,8 +1,8 @@
-//! `[[handler]]` of the configuration: which components answer, and what each may reach.
+//! Table `[[handler]]` of the configuration: a component that answers requests, with its grants.
 //!
-//! Nothing is granted that does not stand in the file, and each grant has a place there, which `inspect` and a refused
-//! load name. Secrets and files are read when a handler is loaded, not when the configuration is: a command that
-//! loads no handler needs none of them.
+//! A handler has no grant that the file does not list. Each grant has a place in the file, which `inspect` and load
+//! errors name. Secrets and files are read when a handler is loaded, not when the configuration is read, so a command
+//! that loads no handler needs none of them.
 
 mod http;
 mod keyvalue;
@@ -28,13 +28,13 @@ use taskcell::grants::{Clocks, Http, KeyValue, Random, Secret, Setting, Settings
 use taskcell::sandbox::file;
 use taskcell::{Engine, Error, Grants, Handler};
 
-/// Requests that one instance may answer at most: what it leaks is bounded by its memory, and ends some time.
+/// Upper bound of `reuse`. It ends the leaks of an instance, which its memory limit bounds.
 const MAX_REUSE: u32 = 1_000_000;
 
-/// Grants that a table of their own gives, not the list.
+/// Grants that come from a table of their own instead of the list.
 const BY_TABLE: &[Grant] = &[Grant::Http, Grant::Keyvalue, Grant::Model];
 
-/// A `[[handler]]` as it is written.
+/// Table `[[handler]]` as written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HandlerTable {
@@ -50,10 +50,10 @@ pub(crate) struct HandlerTable {
     random: Option<Spanned<StringOr<RandomTable>>>,
 }
 
-/// `[handler.config]`
+/// Table `[handler.config]`.
 type SettingsTable = BTreeMap<String, Spanned<StringOr<SettingTable>>>;
 
-/// `{ env = "NAME" }` or `{ file = "PATH" }`
+/// Setting from elsewhere: `{ env = "NAME" }` or `{ file = "PATH" }`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SettingTable {
@@ -61,7 +61,7 @@ struct SettingTable {
     file: Option<PathBuf>,
 }
 
-/// What no table is: `env` is a text, and an error does not show what else stands there.
+/// Type that no table deserializes to: `env` takes a string, and the error does not show a table that stands there.
 #[derive(Debug)]
 enum NoTable {}
 
@@ -71,49 +71,49 @@ impl<'de> Deserialize<'de> for NoTable {
     }
 }
 
-/// Why an `env` is none. Who writes the secret itself there must not find it in a log.
+/// Error for an invalid `env`. A secret that was written there must not reach a log.
 const NAME_OF_VARIABLE: &str = "`env` takes the name of an environment variable: letters, digits and _, no digit first. What stands there is not \
                                 shown, for it may be a secret";
 
-/// `[handler.clocks]`
+/// Table `[handler.clocks]`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ClocksTable {
     now: Spanned<String>,
 }
 
-/// `[handler.random]`
+/// Table `[handler.random]`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RandomTable {
     seed: NonNegative<u64>,
 }
 
-/// A handler of the configuration.
+/// Handler of the configuration.
 #[derive(Debug)]
 pub(crate) struct Policy {
-    /// The component.
+    /// Path of the component.
     pub(crate) path: PathBuf,
-    /// Where its table is.
+    /// Place of the table in the file.
     pub(crate) at: String,
-    /// The digest that it must have, and where that stands.
+    /// Expected SHA-256 digest, with its place in the file.
     digest: Option<(String, String)>,
-    /// Requests of a session that one instance may answer.
+    /// Maximum number of requests of a session that one instance answers.
     pub(crate) reuse: u32,
-    /// What is granted, and where that stands.
+    /// Grants, each with its place in the file.
     grants: Vec<(Grant, String)>,
-    /// Where the list of grants is.
+    /// Place of the list of grants in the file.
     grants_at: Option<String>,
     settings: Vec<Value>,
     model: Option<ModelPolicy>,
-    /// Its keys and values.
+    /// Keys and values of the handler.
     pub(crate) keyvalue: Option<keyvalue::KeyValuePolicy>,
     http: Option<Http>,
     clocks: Clocks,
     random: Random,
 }
 
-/// A setting, and where it stands.
+/// Setting with its place in the file.
 #[derive(Debug)]
 struct Value {
     key: String,
@@ -121,7 +121,7 @@ struct Value {
     at: String,
 }
 
-/// Where the value of a setting comes from.
+/// Source of a setting's value.
 #[derive(Debug)]
 enum Origin {
     Text(String),
@@ -130,7 +130,7 @@ enum Origin {
 }
 
 impl HandlerTable {
-    /// Checks the table that stands at `span` of the configuration.
+    /// Validates the table at `span` of the configuration.
     pub(crate) fn check(self, span: Range<usize>, source: &Source<'_>) -> Result<Policy, ConfigError> {
         let at = |span: Range<usize>| source.at(span.start);
         let folder = source.folder();
@@ -253,13 +253,13 @@ fn random(random: Spanned<StringOr<RandomTable>>) -> Result<Random, ConfigError>
     }
 }
 
-/// The only text that clocks and random numbers can be.
+/// Accepts the string "real", the only string that clocks and random numbers take.
 fn real(text: &str, at: Range<usize>, fixed: &str) -> Result<(), ConfigError> {
     if text == "real" { Ok(()) } else { Err(ConfigError::new(at, format!("this is either \"real\" or {fixed}"))) }
 }
 
 impl Policy {
-    /// Loads the component with what is granted.
+    /// Loads the component with its grants.
     pub(crate) async fn load(&self, engine: &Engine, user: Option<Arc<TerminalUser>>) -> anyhow::Result<Handler> {
         let mut grants = self.grants(user)?;
         if let Some(keyvalue) = &self.keyvalue {
@@ -270,11 +270,11 @@ impl Policy {
         Ok(if self.digest.is_some() { handler.pinned() } else { handler })
     }
 
-    /// Loads the component by this path of it, with these grants. It must be the one that is meant.
+    /// Loads the component from `path`, with `grants`. Its digest must be the expected one.
     pub(crate) async fn component(&self, engine: &Engine, path: &Path, grants: Grants) -> anyhow::Result<Handler> {
         let loaded = match &self.digest {
             None => Handler::from_file(engine, path, grants).await,
-            // What is run is what was compared, whatever happens to the file meanwhile.
+            // The bytes that were compared are the bytes that run, even if the file changes meanwhile.
             Some((wanted, at)) => {
                 let bytes = file::read(engine, path).await.with_context(|| self.at.clone())?;
                 let found = file::digest(&bytes);
@@ -297,18 +297,18 @@ impl Policy {
         })
     }
 
-    /// Whether it is about the component of this path, which may be written in many ways.
+    /// Whether the handler's path names the same file as `file`.
     pub(crate) fn is_of(&self, file: &Path) -> bool {
         let (one, other) = (self.path.canonicalize(), file.canonicalize());
         self.path == file || one.is_ok_and(|one| other.is_ok_and(|other| one == other))
     }
 
-    /// Where a grant is given.
+    /// Returns the place in the file that gives a grant.
     pub(crate) fn granted_at(&self, grant: &str) -> Option<&str> {
         self.grants.iter().find(|(given, _)| given.name() == grant).map(|(_, at)| at.as_str())
     }
 
-    /// What would give a grant.
+    /// Returns the change of the file that would give a grant.
     pub(crate) fn remedy(&self, grant: &str) -> String {
         match &self.grants_at {
             _ if grant == Grant::Config.name() || BY_TABLE.iter().any(|by_table| by_table.name() == grant) => {
@@ -319,7 +319,7 @@ impl Policy {
         }
     }
 
-    /// The environment variables that hold its secrets.
+    /// Returns the environment variables with secrets of the handler.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
         let of_settings = self.settings.iter().filter_map(|value| match &value.origin {
             Origin::Environment(variable) => Some(variable.as_str()),
@@ -328,12 +328,12 @@ impl Policy {
         of_settings.chain(self.model.as_ref().and_then(ModelPolicy::secret))
     }
 
-    /// The keys of its settings, each with where the value comes from, but not the value.
+    /// Returns the keys of the settings, each with the source of its value but without the value.
     pub(crate) fn settings(&self) -> impl Iterator<Item = (&str, String)> {
         self.settings.iter().map(|Value { key, origin, at }| (key.as_str(), origin.told(at)))
     }
 
-    /// What the tables of grants say: each grant with its facts, in the order to show them.
+    /// Returns the grants that have a table, each with the facts to show, in the order of the output.
     pub(crate) fn facts(&self) -> impl Iterator<Item = (&'static str, Vec<(&'static str, String)>)> {
         let model = self.model.as_ref().map(|model| (Grant::Model.name(), model.facts()));
         let keyvalue = self.keyvalue.as_ref().map(|keyvalue| (Grant::Keyvalue.name(), keyvalue.facts()));
@@ -350,13 +350,13 @@ impl Policy {
         self.grants.iter().any(|(grant, _)| *grant == wanted)
     }
 
-    /// Its settings, with what they take from the environment and from files.
+    /// Reads the settings, including those from the environment and from files.
     pub(crate) fn read_settings(&self) -> anyhow::Result<Settings> {
         let settings: anyhow::Result<Vec<_>> = self.settings.iter().map(Value::read).collect();
         Ok(settings?.into_iter().collect())
     }
 
-    /// What is wrong with the files that its settings and the key of its model come from.
+    /// Returns an error for each unreadable file of a setting or of the model's key.
     pub(crate) fn unreadable_files(&self) -> Vec<anyhow::Error> {
         let is_file = |origin: &Origin| matches!(origin, Origin::File(_));
         let settings = self.settings.iter().filter(|value| is_file(&value.origin));
@@ -364,7 +364,7 @@ impl Policy {
         settings.filter_map(|value| value.read().err()).chain(key).collect()
     }
 
-    /// Those of `all` that are granted, with its own clocks and random numbers.
+    /// Returns the grants of `all` that the handler has, with its own clocks and random numbers.
     pub(crate) fn of(&self, all: &Grants) -> Grants {
         let mut granted = Grants::default();
         granted.tasks = all.tasks && self.has(Grant::Tasks);
@@ -394,7 +394,7 @@ impl Policy {
     }
 }
 
-/// Refuses two handlers with the same keys and values: each has its own.
+/// Refuses two handlers with the same file and name of keys and values.
 pub(crate) fn keep_apart(handlers: &[Policy]) -> anyhow::Result<()> {
     let mut seen: Vec<(PathBuf, &str)> = Vec::new();
     for policy in handlers {
@@ -423,7 +423,7 @@ impl Value {
 }
 
 impl Origin {
-    /// The text from there, of `what` at a place of the file.
+    /// Reads the text. Errors name it by `what` and its place `at`.
     fn text(&self, what: &str, at: &str) -> anyhow::Result<String> {
         match self {
             Self::Text(text) => Ok(text.clone()),
@@ -433,14 +433,14 @@ impl Origin {
                 let value = value.with_context(|| {
                     format!("{at}: the environment variable {variable}, which {what} is from, is not set")
                 })?;
-                // The error of the conversion would show it.
+                // The conversion's own error would show the value.
                 let value = value.ok();
                 value.with_context(|| format!("{at}: the environment variable {variable} is no UTF-8"))
             }
         }
     }
 
-    /// Where the text comes from, but not the text.
+    /// Describes the source of the text without showing the text.
     fn told(&self, at: &str) -> String {
         match self {
             Self::Text(_) => format!("text at {at}"),

@@ -1,6 +1,6 @@
-//! `[handler.model]` of the configuration: which provider's models a handler may run, and how much of them.
+//! Table `[handler.model]` of the configuration: the models of a provider that a handler may use, with limits.
 //!
-//! The table is the grant. What it leaves out has the guards' defaults.
+//! The table is the grant. A key that it leaves out has the default of the guards.
 
 use std::fmt::Display;
 use std::num::NonZeroU32;
@@ -19,7 +19,7 @@ use crate::config::{NonNegative, StringOr, Time, set};
 use crate::terminal;
 use taskcell::grants::{Model, Provider, ProviderModel, Secret};
 
-/// `[handler.model]` as it is written.
+/// Table `[handler.model]` as written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct ModelTable {
@@ -41,17 +41,17 @@ pub(super) struct ModelTable {
     metadata: bool,
 }
 
-/// A model that a handler is granted.
+/// Model that a handler is granted.
 #[derive(Debug)]
 pub(super) struct ModelPolicy {
-    /// All but the key.
+    /// Provider without its key.
     provider: Provider,
-    /// Where the key comes from, and where that stands.
+    /// Source of the key, with its place in the file.
     key: Option<(Origin, String)>,
 }
 
 impl ModelTable {
-    /// Checks the table.
+    /// Validates the table.
     pub(super) fn check(self, source: &Source<'_>) -> Result<ModelPolicy, ConfigError> {
         let mut provider = Provider::new(self.provider.get_ref(), self.default.get_ref());
         provider.base_url = self.base_url.as_ref().map(|url| url.get_ref().clone());
@@ -92,7 +92,7 @@ impl ModelTable {
     }
 }
 
-/// Where a key comes from. It never stands in the file itself.
+/// Returns the source of a key. The file must not contain the key itself.
 fn key_origin(key: Spanned<StringOr<SettingTable>>, folder: &Path) -> Result<Origin, ConfigError> {
     let at: Range<usize> = key.span();
     match key.get_ref() {
@@ -106,12 +106,12 @@ fn key_origin(key: Spanned<StringOr<SettingTable>>, folder: &Path) -> Result<Ori
 }
 
 impl ModelPolicy {
-    /// Sets the model up, with its key.
+    /// Creates the model, with its key.
     pub(super) fn model(&self) -> anyhow::Result<Arc<dyn Model>> {
         let mut provider = self.provider.clone();
         if let Some((origin, at)) = &self.key {
             let key = origin.text("the key of the model", at)?;
-            // A file of text ends with a line break.
+            // A text file ends with a line break, which is not part of the key.
             provider.key = Some(Secret::new(key.trim().to_owned()));
         }
         let at = self.key.as_ref().map_or("", |(_, at)| at);
@@ -119,7 +119,7 @@ impl ModelPolicy {
         Ok(Arc::new(model))
     }
 
-    /// The environment variable that holds the key.
+    /// Returns the environment variable with the key.
     pub(super) fn secret(&self) -> Option<&str> {
         match &self.key {
             Some((Origin::Environment(variable), _)) => Some(variable),
@@ -127,14 +127,14 @@ impl ModelPolicy {
         }
     }
 
-    /// What is granted, for people: key and value, and of the key only where it comes from.
+    /// Returns the facts to show, as names and values. Only the source of the key is shown.
     pub(super) fn facts(&self) -> Vec<(&'static str, String)> {
         let Provider { name, base_url, insecure, default_model, effort, metadata, guards, .. } = &self.provider;
         let one_line = |text: &str| terminal::one_line(text);
         let list = |names: &[String]| names.iter().map(|name| one_line(name)).collect::<Vec<_>>().join(", ");
         let fact = |value: &dyn Display| value.to_string();
         let allowed = if guards.allowed.is_empty() { "the default".to_owned() } else { list(&guards.allowed) };
-        // What follows `?` may be a secret.
+        // A query after `?` may be a secret.
         let url = base_url.as_deref().map(|url| one_line(url.split(['?', '#']).next().unwrap_or_default()));
         let key = self.key.as_ref().map_or_else(|| "none".to_owned(), |(origin, at)| origin.told(at));
         vec![
