@@ -1,7 +1,7 @@
-//! The program `taskcell`: one file a command.
+//! Program `taskcell`, with one module for each command.
 //!
-//! Results go to stdout, everything else to stderr. Exit codes: 0 for a good result, 1 for a result that is an
-//! error, 2 when the command could not be run, which a single line on stderr explains.
+//! Results go to stdout and everything else to stderr. Exit codes: 0 for a good result, 1 for a result that is an
+//! error, and 2 for a command that could not run, which one line on stderr explains.
 
 mod check;
 mod client;
@@ -30,7 +30,7 @@ use terminal::{screen, wrap};
 #[derive(Parser)]
 #[command(name = "taskcell", version, propagate_version = true)]
 struct Cli {
-    /// Log more: once for what happens, twice for details. TASKCELL_LOG takes a filter instead
+    /// Log more: once for events, twice for details. TASKCELL_LOG takes a filter instead
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
     #[command(subcommand)]
@@ -41,7 +41,7 @@ struct Cli {
 enum Command {
     /// Show a built-in MCP server being answered from cells; needs nothing else
     Demo(demo::Args),
-    /// Act as the MCP client of a server: call a tool, answer what the server asks
+    /// Act as the MCP client of a server: call a tool, and answer the server's requests
     #[command(after_help = run::EXAMPLES)]
     Run(run::Args),
     /// Send one request into a handler
@@ -49,47 +49,47 @@ enum Command {
     Call(call::Args),
     /// Show what a component exports, imports and needs
     Inspect(inspect::Args),
-    /// Check that a component is a correct handler: say what passed, and what to fix
+    /// Check that a component is a correct handler: show what passed and what to fix
     Check(check::Args),
     /// Compile components ahead of time, into the cache
     Compile(compile::Args),
-    /// Be the MCP client of a server, as `run` is, and write each request and its answer as a fixture for `check`
+    /// Act as the MCP client of a server, like `run`, and write each request with its answer as a fixture for `check`
     Record(record::Args),
-    /// Look into a store of tasks, cancel one, clear it up
+    /// Show the tasks of a store, cancel one, or clean up
     Tasks(tasks::Args),
-    /// See and change the keys and values of a handler
+    /// Show and change the keys and values of a handler
     Keyvalue(keyvalue::Args),
     /// Create a handler project, ready to build
     New(new::Args),
     /// Build a handler with its language's own tools, and check the component
     Build(build::Args),
-    /// Run the tools that the build files of `new` call: wit-bindgen and wasm-tools, built in
+    /// Run the tools that the build files of `new` call: built-in versions of wit-bindgen and wasm-tools
     Tool(tool::Args),
-    /// Look at what the program needs on this machine: folders, toolchains, keys, the configuration
+    /// Check what the program needs on this machine: folders, toolchains, keys, the configuration
     Doctor(doctor::Args),
     /// Write a script that completes this command line in a shell
     Completions(completions::Args),
-    /// Be the server of the demo, on stdin and stdout
+    /// Run the server of the demo on stdin and stdout
     #[command(hide = true)]
     DemoServer,
 }
 
 impl Command {
-    /// Whether it answers requests for somebody, which is worth to be exported.
+    /// Whether the command answers requests for somebody, so that its telemetry is worth exporting.
     fn serves(&self) -> bool {
         matches!(self, Self::Demo(_) | Self::Run(_) | Self::Call(_) | Self::Record(_))
     }
 
-    /// Whether it says itself what became of each cell.
+    /// Whether the command itself reports the end of each cell.
     fn reports_cells(&self) -> bool {
         matches!(self, Self::Build(_) | Self::Check(_))
     }
 }
 
-/// Characters of the error that ends the program: it may list all that would have been right.
+/// Maximum number of characters of the final error, which may list all valid values.
 const MAX_ERROR: usize = 1_000;
 
-/// Runs the program with the process's arguments.
+/// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
     if let Some(code) = launch::become_server() {
         return code;
@@ -105,7 +105,7 @@ pub fn main() -> ExitCode {
     let code = match ended {
         Ok(Outcome::Success) => ExitCode::SUCCESS,
         Ok(Outcome::ErrorResult) => ExitCode::from(1),
-        // Whoever read stdout has gone, such as `head`: there is nobody to tell.
+        // The reader of stdout has ended, such as `head`, so an error message has no reader.
         Err(error) if error.downcast_ref::<std::io::Error>().is_some_and(is_broken_pipe) => ExitCode::from(2),
         Err(error) => {
             let line = format!("taskcell: {}", text::one_line(&format!("{error:#}"), MAX_ERROR));
@@ -121,10 +121,10 @@ fn is_broken_pipe(error: &std::io::Error) -> bool {
     error.kind() == std::io::ErrorKind::BrokenPipe
 }
 
-/// Reads a `taskcell.toml` for the fuzzer: gives what is said of its handlers' settings, or the error as it is shown.
+/// Parses a `taskcell.toml` for the fuzzer. Returns the origins of the handlers' settings.
 ///
 /// # Errors
-/// The line that the program would end with.
+/// The error is the line that users see.
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub fn fuzz_config(file: &std::path::Path, bytes: &[u8]) -> Result<Vec<String>, String> {
@@ -134,7 +134,7 @@ pub fn fuzz_config(file: &std::path::Path, bytes: &[u8]) -> Result<Vec<String>, 
 fn block_on(command: Command) -> anyhow::Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        // A guest that computes yields every millisecond; timers must get their turn between two yields.
+        // A guest that computes yields every millisecond. Timers must run between two yields.
         .event_interval(7)
         .build()?;
     let ended = runtime.block_on(async {
@@ -156,7 +156,7 @@ fn block_on(command: Command) -> anyhow::Result<Outcome> {
             Command::DemoServer => demo_server::serve().await,
         }
     });
-    // Reading stdin blocks a thread that nothing can interrupt; it must not hold up the end.
+    // A read of stdin blocks a thread that nothing can interrupt. The thread must not delay the end of the program.
     runtime.shutdown_background();
     ended
 }

@@ -1,8 +1,8 @@
-//! The signals that end the program.
+//! Signals that end the program.
 //!
-//! SIGINT, SIGTERM, SIGHUP and SIGQUIT ask the program to end: the server is stopped, unfinished work is given back. The
-//! server leads a process group of its own, which neither the terminal nor whoever ends the program signals. A thread of its
-//! own takes the signals, so that the program ends also where everything else waits or computes.
+//! SIGINT, SIGTERM, SIGHUP and SIGQUIT ask the program to end: the server is stopped and unfinished work is released.
+//! The server leads its own process group, which receives no signals from the terminal or from the sender of the
+//! signal. A dedicated thread handles the signals, so the program also ends while all other threads wait or compute.
 
 use std::time::Duration;
 
@@ -10,22 +10,22 @@ use tokio::sync::watch;
 
 use crate::terminal::screen;
 
-/// How long the program has to end in good order: within 3 seconds it is gone.
+/// Time for an orderly end. The program ends within 3 seconds.
 const ORDERLY: Duration = Duration::from_millis(2_800);
-/// How long it has when it was asked again.
+/// Time for the end after a second signal.
 const HURRY: Duration = Duration::from_millis(300);
-/// What the program says that is interrupted.
+/// Error of an interrupted command.
 pub(super) const INTERRUPTED: &str = "interrupted; the server was stopped";
 
-/// Tells of the signals that came.
+/// Receiver of the number of signals so far.
 #[derive(Clone)]
 pub(super) struct Signals(watch::Receiver<usize>);
 
 impl Signals {
-    /// Begins to take signals.
+    /// Starts to handle the signals.
     ///
     /// # Errors
-    /// When the system does not let the program.
+    /// Fails when the system refuses the signal handlers.
     pub(super) fn take() -> std::io::Result<Self> {
         let (sender, receiver) = watch::channel(0);
         #[cfg(unix)]
@@ -39,7 +39,7 @@ impl Signals {
         Ok(Self(receiver))
     }
 
-    /// Waits until so many signals came.
+    /// Waits for the signal with this number.
     pub(super) async fn came(&mut self, times: usize) {
         if self.0.wait_for(|came| *came >= times).await.is_err() {
             std::future::pending::<()>().await;
@@ -47,11 +47,11 @@ impl Signals {
     }
 }
 
-/// Tells of a signal, and ends the program where it does not end itself.
+/// Counts a signal, and ends the program if it does not end in time.
 fn came(signals: &watch::Sender<usize>) {
     signals.send_modify(|came| *came = came.saturating_add(1));
     let time = if *signals.borrow() == 1 { ORDERLY } else { HURRY };
-    // Without a thread the next signal ends the program.
+    // If no thread can be started, the next signal ends the program.
     let _ = std::thread::Builder::new().name("last-resort".to_owned()).spawn(move || {
         std::thread::sleep(time);
         screen::status("");
@@ -80,8 +80,8 @@ mod unix {
         Ok(())
     }
 
-    /// Whether a signal was ignored when the program began: `nohup` keeps it alive when the terminal goes away. Linux alone
-    /// says so.
+    /// Whether a signal was ignored when the program started: `nohup` keeps a program alive after its terminal closes.
+    /// Only Linux provides this information.
     fn is_ignored(signal: i32) -> bool {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -1,4 +1,4 @@
-//! The log on stderr, and the export of spans and metrics where the environment names a collector.
+//! Log on stderr, and export of spans and metrics when the environment names a collector.
 
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
@@ -13,12 +13,12 @@ pub(super) use exporting::Telemetry;
 #[cfg(not(feature = "otel"))]
 pub(super) use not_built_in::Telemetry;
 
-/// The lines of the log that are shown. A command that reports on cells itself needs no line of each that fails.
+/// Returns the log layer. A command that reports on cells itself does not log each failed cell.
 fn log<S: tracing::Subscriber + for<'a> LookupSpan<'a>>(verbose: u8, reports_cells: bool) -> impl Layer<S> {
     let level = match verbose {
         0 if reports_cells => "warn,taskcell::error=error,taskcell::hit=error",
         0 => "warn",
-        // Spans would stand before each line.
+        // Spans would add a prefix to each line.
         1 => "taskcell=info,taskcell::observe=warn,warn",
         _ => "taskcell=debug,info",
     };
@@ -37,15 +37,15 @@ mod exporting {
     use super::*;
     use taskcell_otel::Export;
 
-    /// How long the end of the program waits for a collector.
+    /// Time that the end of the program waits for a collector.
     const PATIENCE: Duration = Duration::from_secs(3);
 
-    /// What is exported, until the end of the program.
+    /// Export of spans and metrics until the end of the program.
     pub(crate) struct Telemetry(Option<Export>);
 
     impl Telemetry {
-        /// Begins the log, and the export for a command that runs handlers for somebody. Whatever is wrong with that is a
-        /// line of the log: it is no reason not to do what was asked.
+        /// Starts the log, and the export for a command that runs handlers for somebody. A fault of either is a log
+        /// line, because the command itself must still run.
         pub(crate) fn begin(verbose: u8, exports: bool, reports_cells: bool) -> Self {
             let export = if exports { Export::from_env() } else { Ok(None) };
             let (export, mut error) = match export {
@@ -63,7 +63,7 @@ mod exporting {
             Self(export)
         }
 
-        /// Sends what is left.
+        /// Flushes the export.
         pub(crate) fn end(self) {
             if let Some(Err(error)) = self.0.map(|export| export.shutdown(PATIENCE)) {
                 tracing::warn!("{error}");
@@ -76,14 +76,14 @@ mod exporting {
 mod not_built_in {
     use super::*;
 
-    /// The variables that ask for an export.
+    /// Environment variables that ask for an export.
     const ASK: [&str; 3] =
         ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"];
 
     pub(crate) struct Telemetry;
 
     impl Telemetry {
-        /// Begins the log.
+        /// Starts the log.
         pub(crate) fn begin(verbose: u8, exports: bool, reports_cells: bool) -> Self {
             tracing_subscriber::registry().with(log(verbose, reports_cells)).init();
             let asked = ASK.iter().find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));

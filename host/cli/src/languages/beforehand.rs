@@ -1,12 +1,12 @@
-//! What a machine needs for a language before a project of it is there: what each project then installs for itself is
-//! looked at when the project is built.
+//! Requirements of a language before any project exists. The build of a project checks what the project installs for
+//! itself.
 
 use std::path::Path;
 use std::slice;
 
 use super::toolchain::{Tool, at_least};
 
-/// The tools, by the name of the language.
+/// Required tools, by the name of the language.
 const TOOLS: [(&str, Tool); 2] = [
     (
         "rust",
@@ -28,7 +28,7 @@ const TOOLS: [(&str, Tool); 2] = [
     ),
 ];
 
-/// The needs of a language, each with the one tool that meets it.
+/// Returns the requirements of a language, each with the one tool that meets it.
 pub(super) fn of(language: &str) -> impl Iterator<Item = &'static [Tool]> {
     TOOLS.iter().filter(move |(name, _)| *name == language).map(|(_, tool)| slice::from_ref(tool))
 }

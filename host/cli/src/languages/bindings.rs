@@ -1,10 +1,10 @@
 //! Bindings and components for the languages whose compilers write core modules: C, C++ and Go.
 //!
-//! The same as `wit-bindgen` and `wasm-tools component new` do, from the same crates, so that an author needs neither:
-//! building both takes minutes.
+//! The functions do the work of `wit-bindgen` and `wasm-tools component new`, with the same crates. Authors then need
+//! neither tool, whose builds take minutes.
 //!
-//! C++ uses the bindings of C. The crate `wit-bindgen-cpp` 0.63 has nicer ones, which write a list's items for the host
-//! over the list itself while they read it: an answer with a text in it comes out garbled.
+//! C++ uses the bindings of C. The crate `wit-bindgen-cpp` 0.63 has nicer ones, but they overwrite a list with its
+//! items for the host while they read it, so an answer with a string arrives garbled.
 
 use std::fs;
 use std::path::Path;
@@ -20,13 +20,13 @@ use wit_component::{ComponentEncoder, StringEncoding};
 
 use super::world::read;
 
-/// The adapter of WASI preview 1 for Go, assembled from `go-adapter.wat`; a test compares the two.
+/// Adapter of WASI preview 1 for Go, assembled from `go-adapter.wat`. A test compares the two.
 const GO_ADAPTER: &[u8] = include_bytes!("../../assets/go-adapter.wasm");
 
-/// What Go's runtime package imports, and nothing else does: it says by that when no import may be called.
+/// Import that only Go's runtime package has. Go uses it to mark the times when no import may be called.
 const GO_PAUSES: &[u8] = b"adapter_monotonic_clock_set_paused";
 
-/// A language to make bindings for.
+/// Language to generate bindings for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Generator {
     /// C, for C++ as well: a header, a source file and an object file with the world's type
@@ -35,15 +35,15 @@ pub(crate) enum Generator {
     Go,
 }
 
-/// What bindings are to be made of, and where.
+/// Input and output of a bindings generator.
 pub(crate) struct Bindings<'a> {
-    /// A WIT file or a folder of one package with its `deps`.
+    /// WIT file, or folder of one package with its `deps`.
     pub(crate) wit: &'a Path,
-    /// The world; none for the package's only one.
+    /// World, or none for the only world of the package.
     pub(crate) world: Option<&'a str>,
-    /// Another name for the world in the bindings; only for C.
+    /// Another name for the world in the bindings. Only C takes one.
     pub(crate) rename_world: Option<String>,
-    /// The folder to write to; made if it is not there.
+    /// Folder to write to. A missing folder is created.
     pub(crate) out: &'a Path,
 }
 
@@ -51,7 +51,7 @@ impl Bindings<'_> {
     /// Writes the bindings for a language.
     ///
     /// # Errors
-    /// When the WIT cannot be read or is wrong, has no such world, or a file cannot be written.
+    /// Fails for WIT that cannot be read or is wrong, for a missing world, and for a file that cannot be written.
     pub(crate) fn write(self, generator: Generator) -> anyhow::Result<()> {
         let (mut resolve, world) = read(self.wit, self.world)?;
         let mut generator: Box<dyn WorldGenerator> = match generator {
@@ -70,20 +70,21 @@ impl Bindings<'_> {
     }
 }
 
-/// Gives a core module the type of a world, for compilers that do not link it in; what `wasm-tools component embed` does.
+/// Adds the type of a world to a core module, for compilers that do not link it in, as `wasm-tools component embed`
+/// does.
 ///
 /// # Errors
-/// When the WIT cannot be read or is wrong, or has no such world.
+/// Fails for WIT that cannot be read or is wrong, and for a missing world.
 pub(crate) fn embed(core: &mut Vec<u8>, wit: &Path, world: Option<&str>) -> anyhow::Result<()> {
     let (resolve, world) = read(wit, world)?;
     wit_component::embed_component_metadata(core, &resolve, world, StringEncoding::UTF8, false)
 }
 
-/// Makes a component of a core module that was linked with the world's type. What it uses of WASI preview 1 is
-/// translated to WASI 0.2, for Go by an adapter of its own. Debug information is left out.
+/// Converts a core module with a linked-in world type to a component. Uses of WASI preview 1 are translated to WASI
+/// 0.2; Go has an adapter of its own. Debug information is removed.
 ///
 /// # Errors
-/// When it is no such module, or imports what neither the world nor WASI has.
+/// Fails for a module without a world type, and for imports that neither the world nor WASI has.
 pub(crate) fn component(core: &[u8]) -> anyhow::Result<Vec<u8>> {
     let mut encoder = ComponentEncoder::default();
     encoder.module(&without_debug_information(core)?)?.validate(true);
@@ -93,8 +94,8 @@ pub(crate) fn component(core: &[u8]) -> anyhow::Result<Vec<u8>> {
     encoder.encode()
 }
 
-/// A core module without its sections of DWARF, which the host does not read: its backtraces take the names of functions
-/// from a section of their own.
+/// Removes the DWARF sections of a core module. The host does not read them: its backtraces take the names of functions
+/// from another section.
 fn without_debug_information(core: &[u8]) -> anyhow::Result<Vec<u8>> {
     let mut module = Module::new();
     for payload in Parser::new(0).parse_all(core) {
@@ -114,7 +115,7 @@ mod tests {
 
     use super::*;
 
-    /// All other sections stay as they are and where they are, the names of functions among them.
+    /// All other sections stay unchanged and in place, including the names of functions.
     #[test]
     fn only_debug_information_is_left_out_of_a_module() -> anyhow::Result<()> {
         let made = |with_debug: bool| {

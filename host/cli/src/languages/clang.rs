@@ -1,5 +1,5 @@
-//! C and C++, by make and a compiler: clang with a C library for WASI, or zig, which brings both. The project's
-//! Makefile has the flags; this program stands in for the two tools that the Makefile calls beside the compiler.
+//! C and C++, with make and a compiler: clang with a C library for WASI, or zig, which includes both. The project's
+//! Makefile has the flags. This program replaces the two other tools that the Makefile calls.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -10,14 +10,14 @@ use anyhow::{Context, ensure};
 use super::Language;
 use super::toolchain::{Tool, at_least, found, run};
 
-/// Where the Makefile puts the component.
+/// Path of the component that the Makefile writes.
 const COMPONENT: &str = "build/handler.wasm";
 
 const MAKE: Tool =
     Tool { what: "make", command: &["make", "--version"], accepts: |_| true, install: "apt-get install make" };
 
-/// The compilers of a language, in the order of preference: the one that the author names, clang, and zig wherever it
-/// is. Clang stands before zig, because a Makefile of an author may have flags that only clang knows.
+/// Compilers of a language, in the order of preference: the compiler that the author names, clang, and zig from any
+/// source. Clang comes before zig, because an author's Makefile may have flags that only clang knows.
 macro_rules! compilers {
     ($variable:literal, $clang:expr) => {
         &[
@@ -31,7 +31,7 @@ macro_rules! compilers {
             $clang,
             zig(&[".venv/bin/python-zig", "version"], ""),
             zig(&["zig", "version"], "python3 -m venv .venv && .venv/bin/pip install ziglang==0.17.1"),
-            // The name in an environment of Python that is active.
+            // Name of zig in an active Python environment.
             zig(&["python-zig", "version"], ""),
         ]
     };
@@ -101,12 +101,12 @@ pub(super) const CPP: Language = Language {
     make: |dir| make(dir, CPP_COMPILERS),
 };
 
-/// Whether clang found the file that it was asked for: otherwise it prints the bare name.
+/// Whether clang found the requested file. Otherwise clang prints the bare name.
 fn is_file(said: &str) -> bool {
     Path::new(said.trim()).is_absolute() && Path::new(said.trim()).is_file()
 }
 
-/// Whether the folder has a Makefile and a file that ends so.
+/// Whether the folder has a Makefile and a file with this ending.
 fn has_makefile_and(dir: &Path, end: &str) -> bool {
     let ends_so = |path: PathBuf| path.extension().is_some_and(|found| found == end);
     dir.join("Makefile").is_file()
@@ -116,13 +116,13 @@ fn has_makefile_and(dir: &Path, end: &str) -> bool {
 fn make(dir: &Path, compilers: &[Tool]) -> anyhow::Result<PathBuf> {
     let program = env::current_exe().context("this program's own path is not known")?;
     let program = program.to_str().context("this program's own path is not UTF-8")?;
-    // For make, then for its shell.
+    // Quotes the path for make and then for the shell that make starts.
     let program = format!("'{}' tool", program.replace('\'', r"'\''").replace('$', "$$"));
     let mut make = Command::new("make");
     make.current_dir(dir);
     make.env("WIT_BINDGEN", format!("{program} wit-bindgen"));
     make.env("COMPONENT_NEW", format!("{program} component-new"));
-    // The Makefile itself names clang.
+    // Without a value, the Makefile uses clang.
     let compiler = found(compilers, dir).and_then(|tool| tool.command.first());
     if let Some(zig) = compiler.filter(|program| program.ends_with("zig")) {
         for (variable, command) in [("CLANG", "cc"), ("CLANGXX", "c++")] {

@@ -1,7 +1,7 @@
-//! Go, by its own compiler and nothing else: bindings and component are made here.
+//! Go, with its own compiler only. This program generates the bindings and the component.
 //!
-//! The project says of which world its bindings are by the line that `go generate` reads, so that it is built without
-//! this program, too. The bindings call a Go package, which this program brings: a module proxy is not needed.
+//! The project names the world of its bindings in the line that `go generate` reads, so the project also builds without
+//! this program. The bindings call a Go package that this program includes, so no module proxy is needed.
 
 use std::ffi::OsString;
 use std::fs;
@@ -14,15 +14,15 @@ use super::Language;
 use super::bindings::{Bindings, Generator, component, embed};
 use super::toolchain::{Tool, at_least, run};
 
-/// The file whose line says of which world the bindings are.
+/// File with the `go generate` line, which names the world of the bindings.
 const MAIN: &str = "main.go";
-/// How that line begins.
+/// Start of the `go generate` line.
 const GENERATE: &str = "//go:generate wit-bindgen go ";
-/// Where everything is made that Go does not want beside the code.
+/// Folder for the files that Go does not accept next to the code.
 const BUILD: &str = "build";
-/// The component, in [`BUILD`].
+/// Name of the component in [`BUILD`].
 const COMPONENT: &str = "handler.wasm";
-/// What the bindings call, and its files: `host/cli/assets/go-pkg`.
+/// Go package that the bindings call. Its files are in `host/cli/assets/go-pkg`.
 const PACKAGE: &str = "go.bytecodealliance.org/pkg";
 
 macro_rules! package {
@@ -81,8 +81,8 @@ fn make(dir: &Path) -> anyhow::Result<PathBuf> {
 
     let core = build.join("core.wasm");
     let mut go = Command::new("go");
-    // Without the folders of this machine in the component. The linker's flag lets the package reach Go's allocator,
-    // which takes memory before Go itself has begun.
+    // `-trimpath` keeps the folders of this machine out of the component. The linker flag lets the package reach Go's
+    // allocator, which is needed before Go itself has started.
     go.args(["build", "-modfile=build/go.mod", "-trimpath", "-buildmode=c-shared", "-ldflags=-checklinkname=0", "-o"]);
     go.arg(&core).arg(".").current_dir(dir);
     go.env("GOOS", "wasip1").env("GOARCH", "wasm").env("GOWORK", "off");
@@ -96,7 +96,7 @@ fn make(dir: &Path) -> anyhow::Result<PathBuf> {
     Ok(made)
 }
 
-/// The WIT that the project is made for, and the world's name where it is said.
+/// Returns the project's WIT, and the name of its world if the project names one.
 fn world(dir: &Path) -> anyhow::Result<(PathBuf, Option<String>)> {
     let path = dir.join(MAIN);
     let main = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -117,10 +117,10 @@ fn world(dir: &Path) -> anyhow::Result<(PathBuf, Option<String>)> {
     Ok((wit.unwrap_or_else(|| dir.join("wit")), world))
 }
 
-/// Writes the bindings into the project, where its code imports them from.
+/// Writes the bindings into the project, at the path that its code imports.
 fn bindings(dir: &Path, build: &Path, wit: &Path, world: Option<&str>) -> anyhow::Result<()> {
     let made = build.join("bindings");
-    // What an earlier world had and this one has not.
+    // Removes bindings that only an earlier world had.
     if made.exists() {
         fs::remove_dir_all(&made).with_context(|| format!("cannot remove {}", made.display()))?;
     }
@@ -128,7 +128,7 @@ fn bindings(dir: &Path, build: &Path, wit: &Path, world: Option<&str>) -> anyhow
     let entries = fs::read_dir(&made).with_context(|| format!("cannot read {}", made.display()))?;
     for entry in entries {
         let name = entry?.file_name();
-        // The project has its own.
+        // The project has a go.mod of its own.
         if name != "go.mod" {
             copy(&made.join(&name), &dir.join(&name))?;
         }
@@ -149,7 +149,7 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     fs::copy(from, to).map(drop).with_context(|| format!("cannot write {}", to.display()))
 }
 
-/// Writes the package that the bindings call, and a `go.mod` that is the project's and takes the package from there.
+/// Writes the package that the bindings call, and a copy of the project's `go.mod` that takes the package from there.
 fn modules(dir: &Path, build: &Path) -> anyhow::Result<()> {
     for (path, text) in PACKAGE_FILES {
         write(&build.join("pkg").join(path), text)?;

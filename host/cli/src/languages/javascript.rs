@@ -1,9 +1,9 @@
-//! JavaScript and TypeScript, by the `build` script of package.json: componentize-qjs puts the engine QuickJS and the
-//! author's modules into a component, which tsc has checked before where they are TypeScript.
+//! JavaScript and TypeScript, with the `build` script of package.json: componentize-qjs combines the engine QuickJS and
+//! the author's modules into a component. For TypeScript, tsc checks the modules first.
 //!
-//! QuickJS for both, because its components are an eighth of those on SpiderMonkey in size and take a seventh of the
-//! time to compile, and because there an error that the author did not expect ends the call, with its stack in the log;
-//! on SpiderMonkey it goes to the server as an error of code 0.
+//! Both languages use QuickJS, because its components have an eighth of the size of those on SpiderMonkey and compile
+//! in a seventh of the time. On QuickJS an unexpected error ends the call, with its stack in the log; on SpiderMonkey
+//! the error goes to the server with code 0.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -65,10 +65,10 @@ pub(super) const TYPESCRIPT: Language = Language {
     make: |dir| make("TypeScript", dir),
 };
 
-/// The types of all interfaces; made from the WIT.
+/// Types of all interfaces, generated from the WIT.
 const TYPES: &str = include_str!("../../../../guest-examples/taskcell.d.ts");
 
-/// Installs what package-lock.json names.
+/// Command that installs the packages of package-lock.json.
 const NPM_CI: &str = "npm ci";
 
 const NODE: Needs = &[
@@ -81,7 +81,7 @@ const NODE: Needs = &[
     &[Tool { what: "npm", command: &["npm", "--version"], accepts: |_| true, install: "https://nodejs.org" }],
 ];
 
-/// What package.json names; on the search path where the folder has no packages of its own.
+/// Tool that package.json names. A project without packages of its own uses the search path.
 const PACKAGES: Tool = Tool {
     what: "the packages of package.json",
     command: &["componentize-qjs", "--help"],
@@ -107,21 +107,21 @@ fn make(title: &str, dir: &Path) -> anyhow::Result<PathBuf> {
     Ok(dir.join(component))
 }
 
-/// What the project's modules import or export that its world does not: the first such thing, where the script `build`
-/// says which modules and which world there are.
+/// Returns the first import or export of the project's modules that its world does not have. The script `build` names
+/// the modules and the world.
 fn wrong_modules(dir: &Path, package: &Value, is_built: bool) -> Option<String> {
     let (entry, wit) = (option(package, &["-j", "--js"])?, option(package, &["-w", "--wit"])?);
-    // What is wrong with the WIT is said already, by the tool.
+    // The tool has reported faults of the WIT already.
     let world = Names::read(&dir.join(wit), option(package, &["-n", "--world"])).ok()?;
     if is_built { missing_export(dir, entry, &world) } else { unknown_import(dir, entry, &world) }
 }
 
-/// Where the script `build` puts the component.
+/// Returns the path of the component that the script `build` writes.
 fn component(package: &Value) -> Option<&str> {
     option(package, &["-o", "--output", "--out"])
 }
 
-/// What the script `build` says behind one of these options.
+/// Returns the value of one of these options in the script `build`.
 fn option<'a>(package: &'a Value, names: &[&str]) -> Option<&'a str> {
     let script = package.get("scripts")?.get("build")?.as_str()?;
     script.split_whitespace().skip_while(|word| !names.contains(word)).nth(1)

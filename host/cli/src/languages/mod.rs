@@ -1,11 +1,11 @@
-//! The languages that `taskcell new` and `taskcell build` know: one table, a file for each language.
+//! Languages of `taskcell new` and `taskcell build`: one table, and one file for each language.
 //!
-//! A language is known by what its projects hold and built by its own tools, as its own build files say: what
-//! `build` adds is to see that the tools are there, and to look at the component they made. So whatever a project
-//! says works without this program, and an author who needs another flag writes it where the language has it.
+//! A project is recognized by its files and built by the tools of its language, as its own build files say. `build`
+//! only checks that the tools are installed, and checks the component. A project therefore builds without this program
+//! too, and an author adds a flag where the language expects it.
 //!
-//! A new language is a file here with a [`Language`], its templates, and a line in [`LANGUAGES`]. The answers of its
-//! templates are those of `templates/fixtures`, which are the same for all.
+//! A new language is a file here with a [`Language`], its templates, and a line in [`LANGUAGES`]. Its templates give
+//! the answers in `templates/fixtures`, like those of all languages.
 
 mod beforehand;
 pub(super) mod bindings;
@@ -27,53 +27,53 @@ use anyhow::{Context, bail};
 
 use toolchain::{Needs, Unmet};
 
-/// A language that handlers are written in.
+/// Language for writing handlers.
 pub(super) struct Language {
-    /// Its name for `--lang`.
+    /// Name for `--lang`.
     pub(super) name: &'static str,
-    /// Other names that `--lang` takes.
+    /// Other names that `--lang` accepts.
     aliases: &'static [&'static str],
-    /// Its name for people.
+    /// Name for people.
     pub(super) title: &'static str,
     /// Whether a folder holds a project of this language.
     is_in: fn(&Path) -> bool,
-    /// What [`is_in`](Self::is_in) looks for, in words.
+    /// Description of the files that [`is_in`](Self::is_in) looks for.
     known_by: &'static str,
-    /// What `new` writes beside what all languages share: the path in the project, and the [template](template::fill).
+    /// Files that `new` writes for this language alone: the path in the project, and the [template](template::fill).
     pub(super) files: &'static [(&'static str, &'static str)],
-    /// What its projects have of the templates that all languages share, beside the kinds that were chosen.
+    /// Regions of the shared templates that projects of this language use, in addition to the chosen kinds.
     pub(super) parts: &'static [&'static str],
-    /// The path of the author's code in a new project.
+    /// Path of the author's code in a new project.
     pub(super) handler: &'static str,
-    /// The path of the component that a new project builds.
+    /// Path of the component that a new project builds.
     pub(super) component: &'static str,
-    /// The commands that install what a new project needs, in the order to run them, before its first build.
+    /// Commands that install the requirements of a new project, in order, before its first build.
     pub(super) prepare: &'static [&'static str],
-    /// What the build needs.
+    /// Requirements of the build.
     tools: Needs,
-    /// Builds the project in a folder, with its own build files, and gives the component's path.
+    /// Builds the project in a folder with its own build files, and returns the path of the component.
     make: fn(&Path) -> anyhow::Result<PathBuf>,
 }
 
-/// All languages. A folder that two of them know is the first one's.
+/// All languages. A folder that two of them recognize belongs to the first.
 const LANGUAGES: [&Language; 7] =
     [&rust::RUST, &clang::C, &clang::CPP, &go::GO, &python::PYTHON, &javascript::TYPESCRIPT, &javascript::JAVASCRIPT];
 
-/// All languages, in the order in which they are tried.
+/// Returns all languages, in the order in which they are tried.
 pub(super) fn all() -> impl Iterator<Item = &'static Language> {
     LANGUAGES.into_iter()
 }
 
 impl Language {
-    /// What is missing to build a project of this language in a folder.
+    /// Returns the missing requirements of a project of this language in a folder.
     pub(super) fn missing(&self, dir: &Path) -> Vec<Unmet> {
         toolchain::unmet(self.tools.iter().copied().chain(beforehand::of(self.name)), dir)
     }
 
-    /// The language of this name or alias, in capitals or not.
+    /// Returns the language with this name or alias, ignoring case.
     ///
     /// # Errors
-    /// When there is none: names those that are.
+    /// Fails for an unknown name. The error lists the known names.
     pub(super) fn named(name: &str) -> anyhow::Result<&'static Self> {
         let is = |known: &&str| known.eq_ignore_ascii_case(name.trim());
         let found = LANGUAGES.into_iter().find(|language| [language.name].iter().chain(language.aliases).any(is));
@@ -83,10 +83,10 @@ impl Language {
         })
     }
 
-    /// The language of the project in a folder.
+    /// Returns the language of the project in a folder.
     ///
     /// # Errors
-    /// When it is of none: says what each is known by.
+    /// Fails for an unknown project. The error describes the projects of each language.
     pub(super) fn of(dir: &Path) -> anyhow::Result<&'static Self> {
         if let Some(language) = LANGUAGES.into_iter().find(|language| (language.is_in)(dir)) {
             return Ok(language);
@@ -96,10 +96,10 @@ impl Language {
         bail!("{} holds no project of a language that is known: {}", dir.display(), known.join(", "))
     }
 
-    /// Builds the project in a folder and gives the path of the component.
+    /// Builds the project in a folder and returns the path of the component.
     ///
     /// # Errors
-    /// When a tool is missing or fails, or makes no component, and when the project's WIT is wrong.
+    /// Fails when a tool is missing, fails or creates no component, and when the project's WIT is wrong.
     pub(super) fn build(&self, dir: &Path) -> anyhow::Result<PathBuf> {
         world::see(dir)?;
         toolchain::need(self.title, self.tools, dir)?;

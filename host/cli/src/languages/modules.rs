@@ -1,8 +1,8 @@
-//! What a project's JavaScript modules import and export, held against its world: componentize-qjs makes a component
-//! that has all exports of the world, whether the modules have them or not, and each call of one that is missing traps.
+//! Imports and exports of a project's JavaScript modules, compared with its world. componentize-qjs creates a component
+//! with all exports of the world, even those that the modules lack, and each call of a missing export traps.
 //!
-//! No parser: imports and exports are statements at the outermost level of a module, so words, texts and brackets are
-//! enough, once comments, regular expressions and templates are out of the way.
+//! This is no parser. Imports and exports are statements at the outermost level of a module, so words, strings and
+//! brackets suffice once comments, regular expressions and templates are skipped.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fs;
@@ -10,22 +10,22 @@ use std::path::{Path, PathBuf};
 
 use super::world::{Names, nearest};
 
-/// Modules of a project that are looked into.
+/// Maximum number of modules of a project to read.
 const MAX_MODULES: usize = 1_000;
 
-/// What a module imports and exports.
+/// Imports and exports of a module.
 #[derive(Default)]
 struct Module {
-    /// The names that it exports.
+    /// Exported names.
     exports: BTreeSet<String>,
-    /// Whether it exports all that another does, so that not every name is known.
+    /// Whether the module re-exports all names of another module, so that some names are unknown.
     exports_others: bool,
-    /// What it imports, with the number of the line.
+    /// Imports, with their line numbers.
     imports: Vec<(String, usize)>,
 }
 
-/// What a module imports of the host that the world does not: the place, and what to do. Looks into all modules that
-/// can be reached by relative paths.
+/// Returns the place and the fix of the first import from the host that the world does not have. Reads all modules that
+/// relative paths reach.
 pub(super) fn unknown_import(dir: &Path, entry: &str, world: &Names) -> Option<String> {
     let mut waiting = VecDeque::from([dir.join(entry)]);
     let mut seen = BTreeSet::new();
@@ -57,7 +57,7 @@ fn unversioned(name: &str) -> &str {
     name.split('@').next().unwrap_or(name)
 }
 
-/// What the world exports and the entry module does not: what is missing, and what to do.
+/// Returns the first export of the world that the entry module lacks, with the fix.
 pub(super) fn missing_export(dir: &Path, entry: &str, world: &Names) -> Option<String> {
     let module = Module::read(&fs::read_to_string(dir.join(entry)).ok()?);
     if module.exports_others {
@@ -76,7 +76,8 @@ pub(super) fn missing_export(dir: &Path, entry: &str, world: &Names) -> Option<S
     Some(format!("{entry} has no export `{wanted}`, and the world in wit exports {missing}: {fix}"))
 }
 
-/// The name in JavaScript of an interface or a function of the world: `getTask` of `taskcell:handlers/get-task@0.1.0`.
+/// Returns the JavaScript name of an interface or a function of the world: `getTask` for
+/// `taskcell:handlers/get-task@0.1.0`.
 fn camel(name: &str) -> String {
     let name = unversioned(name).rsplit('/').next().unwrap_or_default();
     let mut words = name.split('-');
@@ -101,7 +102,7 @@ fn joined(module: &Path, relative: &str) -> PathBuf {
     path
 }
 
-/// A piece of a module.
+/// Lexical token of a module.
 #[derive(Debug, Clone, PartialEq)]
 enum Token {
     Word(String),
@@ -109,7 +110,7 @@ enum Token {
     Mark(char),
 }
 
-/// A piece of a module, with how many brackets are open before it, and the number of its line.
+/// Token with the number of open brackets before it and its line number.
 struct Placed {
     token: Token,
     depth: usize,
@@ -136,7 +137,7 @@ impl Module {
         module
     }
 
-    /// Reads what comes after `export`.
+    /// Reads the tokens after `export`.
     fn export(&mut self, rest: &[Placed]) {
         let word = |at: usize| rest.get(at).and_then(|placed| placed.token.name());
         match rest.first().map(|placed| &placed.token) {
@@ -147,13 +148,13 @@ impl Module {
             Some(Token::Mark('{')) => {
                 let inside: Vec<_> = rest.iter().skip(1).take_while(|placed| placed.depth > 0).collect();
                 for item in inside.split(|placed| placed.token == Token::Mark(',')) {
-                    // `name`, or `name as other`.
+                    // The item is `name` or `name as other`.
                     self.exports.extend(item.iter().rev().find_map(|placed| placed.token.name()).map(str::to_owned));
                 }
             }
             Some(Token::Word(first)) if first == "default" => _ = self.exports.insert(first.clone()),
             Some(Token::Word(first)) if matches!(first.as_str(), "const" | "let" | "var") => {
-                // A pattern has more names than it declares, which does no harm.
+                // A pattern has more names than it declares. The extra names do no harm.
                 let names = rest.iter().skip(1).take_while(|placed| !placed.is_mark('=') && !placed.is_end());
                 self.exports.extend(names.filter_map(|placed| placed.token.name()).map(str::to_owned));
                 self.exports.extend(further(rest));
@@ -168,7 +169,7 @@ impl Module {
     }
 }
 
-/// The names that a declaration has after its first: those before a `=` and behind a comma, up to the next statement.
+/// Returns the names of a declaration after its first: those behind a comma and before a `=`, up to the next statement.
 fn further(rest: &[Placed]) -> Vec<String> {
     let statement = rest.iter().skip(1).take_while(|placed| !placed.is_end());
     let outer: Vec<_> = statement.filter(|placed| placed.depth == 0).collect();
@@ -200,7 +201,7 @@ impl Placed {
 }
 
 impl Token {
-    /// What names something: a word, or a text in its place.
+    /// Returns the name that a word or a string gives.
     fn name(&self) -> Option<&str> {
         match self {
             Self::Word(name) | Self::Text(name) => Some(name),
@@ -208,7 +209,7 @@ impl Token {
         }
     }
 
-    /// Whether a `/` after it divides, rather than begins a regular expression.
+    /// Whether a `/` after the token is a division instead of a regular expression.
     fn is_value(&self) -> bool {
         const BEFORE_VALUES: [&str; 12] =
             ["return", "typeof", "case", "in", "of", "delete", "void", "throw", "new", "else", "yield", "await"];
@@ -220,25 +221,25 @@ impl Token {
     }
 }
 
-/// Splits a module into its pieces.
+/// Splits a module into tokens.
 fn tokens(text: &str) -> Vec<Placed> {
     let mut reader = Reader { rest: text, line: 1, depth: 0, templates: Vec::new(), found: Vec::new() };
     while reader.step() {}
     reader.found
 }
 
-/// Reads a module from its beginning to its end.
+/// Tokenizer of a module.
 struct Reader<'a> {
     rest: &'a str,
     line: usize,
     depth: usize,
-    /// How many brackets were open where each template was left for an expression.
+    /// Number of open brackets at each template that an expression interrupts.
     templates: Vec<usize>,
     found: Vec<Placed>,
 }
 
 impl Reader<'_> {
-    /// Reads a piece; says whether there was one.
+    /// Reads a token. Returns whether there was one.
     fn step(&mut self) -> bool {
         let mut letters = self.rest.chars();
         let Some(first) = letters.next() else { return false };
@@ -269,7 +270,7 @@ impl Reader<'_> {
         true
     }
 
-    /// Reads a template from behind its first quote or an expression in it, to its end or the next expression.
+    /// Reads a template, from behind its first quote or an expression in it, to its end or the next expression.
     fn template(&mut self, from: usize) {
         let mut escaped = false;
         let mut before = ' ';
@@ -319,12 +320,12 @@ fn is_word(letter: char) -> bool {
     letter.is_alphanumeric() || letter == '_' || letter == '$' || letter == '#'
 }
 
-/// The length of a quoted text, with its quotes.
+/// Returns the length of a string with its quotes.
 fn quoted(text: &str, quote: char) -> usize {
     ended(text, |letter| letter == quote || letter == '\n').unwrap_or(text.len())
 }
 
-/// The length of a regular expression; none where the line ends before it does, so that it is none.
+/// Returns the length of a regular expression, or none when the line ends first, which makes it a division.
 fn regex(text: &str) -> Option<usize> {
     let line = text.split('\n').next().unwrap_or_default();
     let mut is_class = false;
@@ -338,7 +339,7 @@ fn regex(text: &str) -> Option<usize> {
     })
 }
 
-/// The length up to the letter that ends something, which no backslash stands before; the first letter does not.
+/// Returns the length up to the character that ends something. The first character and an escaped one do not count.
 fn ended(text: &str, mut is_end: impl FnMut(char) -> bool) -> Option<usize> {
     let mut escaped = false;
     for (at, letter) in text.char_indices().skip(1) {

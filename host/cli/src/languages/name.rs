@@ -1,18 +1,18 @@
-//! The name of a new project: its folder's, as package managers take it.
+//! Name of a new project: the name of its folder, in the form that package managers accept.
 
 use std::path::Path;
 
 use super::Language;
 
-/// Stands in templates where the name of the project goes. It is a name that package managers take, so the templates are
-/// files that their tools read.
+/// Placeholder for the name of the project in templates. Package managers accept it as a name, so their tools can read
+/// the templates.
 const PLACEHOLDER: &str = "project-name";
-/// Of a folder whose name has no letter or digit of ASCII.
+/// Name for a folder without an ASCII letter or digit in its name.
 const UNNAMED: &str = "handler";
-/// Characters of a name: the registry of crates takes 64, that of npm 214.
+/// Maximum number of characters of a name: the registry of crates accepts 64, the registry of npm 214.
 const MAX_NAME: usize = 64;
 
-/// The name of a project of this language in a folder: lower case, with a hyphen for whatever else is no letter or digit.
+/// Returns the name of a project of this language in a folder: in lower case, with a hyphen for each other character.
 pub(crate) fn of(language: &Language, dir: &Path) -> String {
     let folder = std::path::absolute(dir).unwrap_or_else(|_| dir.to_path_buf());
     let folder = folder.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
@@ -21,25 +21,25 @@ pub(crate) fn of(language: &Language, dir: &Path) -> String {
     let name = name.trim_end_matches('-');
     match name.chars().next() {
         None => UNNAMED.to_owned(),
-        // No package begins with a digit, and none may be called like one that it depends on.
+        // No package name begins with a digit, and no package may have the name of one of its dependencies.
         Some(first) if first.is_ascii_digit() || is_dependency(language, name) => format!("{UNNAMED}-{name}"),
         Some(_) => name.to_owned(),
     }
 }
 
-/// A template with the name of the project.
+/// Fills the name of the project into a template.
 pub(crate) fn fill(template: &str, name: &str) -> String {
     let text = template.replace(PLACEHOLDER, name);
     if template.contains("\n[[package]]\n") { sorted(&text) } else { text }
 }
 
-/// Whether a lock file of the language has a package of this name.
+/// Whether a lock file of the language has a package with this name.
 fn is_dependency(language: &Language, name: &str) -> bool {
     let ways = [format!("name = \"{name}\""), format!("node_modules/{name}\"")];
     language.files.iter().any(|(_, text)| ways.iter().any(|way| text.contains(way)))
 }
 
-/// A `Cargo.lock` with its packages in the order of their names, as cargo writes it: it refuses another with `--locked`.
+/// Sorts the packages of a `Cargo.lock` by name, as cargo does. With `--locked` cargo refuses any other order.
 fn sorted(lock: &str) -> String {
     const PACKAGE: &str = "[[package]]\n";
     let mut parts = lock.split(PACKAGE).map(str::trim_end);

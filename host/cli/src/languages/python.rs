@@ -1,4 +1,4 @@
-//! Python, by componentize-py: the author's module, the interpreter and what is imported, in one component.
+//! Python, with componentize-py: the author's module, the interpreter and the imported modules become one component.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -28,14 +28,14 @@ pub(super) const PYTHON: Language = Language {
     make,
 };
 
-/// Makes the project's own environment.
+/// Command that creates the project's own environment.
 const VENV: &str = "python3 -m venv .venv";
-/// Installs what requirements.txt names into it.
+/// Command that installs the packages of requirements.txt into the project's environment.
 const PIP: &str = ".venv/bin/pip install --require-hashes -r requirements.txt";
 
-/// The tool as the project's own environment has it, where the README puts it.
+/// Tool in the project's own environment, at the path of the README.
 const IN_PROJECT: Tool = tool(&[".venv/bin/componentize-py", "--version"]);
-/// The tool as an environment that is active has it, or the machine.
+/// Tool in an active environment or on the machine.
 const IN_PATH: Tool = tool(&["componentize-py", "--version"]);
 
 const fn tool(command: &'static [&'static str]) -> Tool {
@@ -57,7 +57,7 @@ fn make(dir: &Path) -> anyhow::Result<PathBuf> {
         dir.display()
     );
     let component = "handler.wasm";
-    // The world is the only one of the package in wit.
+    // The folder wit has one package with one world.
     run(Command::new(program).args(["-d", "wit", "componentize", "app", "-o", component]).current_dir(dir))?;
     Ok(dir.join(component))
 }

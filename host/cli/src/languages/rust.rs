@@ -1,4 +1,4 @@
-//! Rust, by cargo: for `wasm32-unknown-unknown` with the linker that writes components, both of which rustup has.
+//! Rust, with cargo: for `wasm32-unknown-unknown`, with the linker that writes components. rustup installs both.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -40,7 +40,7 @@ pub(super) const RUST: Language = Language {
     make,
 };
 
-/// A line of what cargo says about what it made.
+/// Message of cargo about an artifact.
 #[derive(Deserialize)]
 struct Message {
     #[serde(default)]
@@ -49,7 +49,7 @@ struct Message {
 
 fn make(dir: &Path) -> anyhow::Result<PathBuf> {
     let mut cargo = Command::new("cargo");
-    // Where the component is depends on the target directory and the package's name: cargo knows.
+    // The path of the component depends on the target directory and the package's name, which cargo knows.
     cargo.args(["build", "--release", "--message-format=json-render-diagnostics"]);
     cargo.current_dir(dir).stdin(Stdio::null()).stdout(Stdio::piped());
     named(&cargo);

@@ -1,12 +1,12 @@
-//! Templates: real files in which lines mark what belongs to some kinds only.
+//! Templates: real files with marks around the regions that belong to some kinds only.
 //!
-//! A region begins with a line that is a comment in the file's language and holds `[[` and the names of kinds, and
-//! ends with one that holds `]]`. It stays when one of the kinds was chosen, without the two lines. Regions nest.
+//! A region begins with a comment line that holds `[[` and the names of kinds, and ends with a comment line that holds
+//! `]]`. The region is kept, without the two lines, when one of its kinds was chosen. Regions nest.
 
-/// The template's text for the kinds that were chosen.
+/// Returns the template's text for the chosen kinds.
 pub(crate) fn fill(template: &str, chosen: impl Fn(&str) -> bool) -> String {
     let mut text = String::with_capacity(template.len());
-    // Whether each open region stays; a line stays when all do.
+    // State of each open region. A line is kept when all open regions are kept.
     let mut open: Vec<bool> = Vec::new();
     for line in template.lines() {
         match mark(line) {
@@ -29,7 +29,7 @@ enum Mark<'a> {
     End,
 }
 
-/// What the line marks, whatever starts a comment in its language.
+/// Returns the mark of a line. Any comment syntax may stand before the mark.
 fn mark(line: &str) -> Option<Mark<'_>> {
     let line = line.trim().trim_start_matches(['/', '#', ';', '<', '!', '-', ' ']).trim_end_matches(['-', '>', ' ']);
     if line == "]]" { Some(Mark::End) } else { line.strip_prefix("[[ ").map(Mark::Begin) }

@@ -1,32 +1,32 @@
-//! Runs a language's own tools, and says how to install what is missing.
+//! Runs the tools of a language, and reports how to install missing ones.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail, ensure};
 
-/// Something that a build needs, or one of several things that meet the same need.
+/// Tool that a build needs, or one of several tools that meet the same need.
 pub(super) struct Tool {
-    /// What it is, with the versions that will do.
+    /// Name of the tool, with the versions that work.
     pub(super) what: &'static str,
-    /// A command that tells whether it is there.
+    /// Command that shows whether the tool is installed.
     pub(super) command: &'static [&'static str],
-    /// Whether what the command printed on stdout says so.
+    /// Whether the command's stdout confirms the tool.
     pub(super) accepts: fn(&str) -> bool,
-    /// The command that installs it, or where to get it. Empty for another place of a tool that is named already: errors
-    /// leave the place out.
+    /// Command that installs the tool, or the place to get it. Empty for another location of a tool that is listed
+    /// already; errors leave that location out.
     pub(super) install: &'static str,
 }
 
-/// What a build needs: each row is one need, and any one of its tools meets it.
+/// Needs of a build, one a row. Any one tool of a row meets its need.
 pub(super) type Needs = &'static [&'static [Tool]];
 
 impl Tool {
-    /// Whether it is missing for a project in this folder, and then what its command said.
+    /// Returns the output of the command when the tool is missing for a project in this folder.
     fn missing(&self, dir: &Path) -> Option<String> {
         let (program, arguments) = self.command.split_first()?;
         let mut command = Command::new(program);
-        // In the project's folder, because some tools let it choose their version.
+        // Runs in the project's folder, because some tools choose their version by it.
         command.args(arguments).current_dir(dir).stdin(Stdio::null()).stderr(Stdio::null());
         match command.output() {
             Err(_) => Some(format!("there is no `{program}`")),
@@ -40,20 +40,20 @@ impl Tool {
     }
 }
 
-/// The first tool of a row that is there.
+/// Returns the first installed tool of a row.
 pub(super) fn found<'a>(row: &'a [Tool], dir: &Path) -> Option<&'a Tool> {
     row.iter().find(|tool| tool.missing(dir).is_none())
 }
 
-/// A need that is not met.
+/// Need that no installed tool meets.
 pub(crate) struct Unmet {
-    /// The tools of which one would do, with the reason why each will not.
+    /// Tools that would meet the need, with the reason why each is missing.
     pub(crate) what: String,
-    /// How to install each of them.
+    /// Instructions to install each tool.
     pub(crate) install: String,
 }
 
-/// The needs that are not met for a project in a folder.
+/// Returns the unmet needs of a project in a folder.
 pub(super) fn unmet<'a>(needs: impl IntoIterator<Item = &'a [Tool]>, dir: &Path) -> Vec<Unmet> {
     let unmet = needs.into_iter().filter(|row| found(row, dir).is_none());
     unmet
@@ -70,7 +70,7 @@ pub(super) fn unmet<'a>(needs: impl IntoIterator<Item = &'a [Tool]>, dir: &Path)
 /// Checks that each need is met.
 ///
 /// # Errors
-/// When one is not: says which tools are missing, why, and how to install them.
+/// Fails for an unmet need. The error names the missing tools, the reasons and how to install the tools.
 pub(super) fn need(title: &str, needs: &[&[Tool]], dir: &Path) -> anyhow::Result<()> {
     let (what, mut install): (Vec<_>, Vec<_>) =
         unmet(needs.iter().copied(), dir).into_iter().map(|unmet| (unmet.what, unmet.install)).unzip();
@@ -81,7 +81,7 @@ pub(super) fn need(title: &str, needs: &[&[Tool]], dir: &Path) -> anyhow::Result
     bail!("a handler in {title} is built with {}; install what is missing: {}", what.join(" and "), install.join("; "))
 }
 
-/// Whether a program's version is at least this one: the first number of the form `1.2` in what it printed.
+/// Whether a program's version is at least `least`. The version is the first number of the form `1.2` in `said`.
 pub(super) fn at_least(said: &str, least: (u32, u32)) -> bool {
     let version = said.split_whitespace().find_map(|word| {
         let mut numbers = word.trim_start_matches(|letter: char| !letter.is_ascii_digit()).split('.');
@@ -90,12 +90,12 @@ pub(super) fn at_least(said: &str, least: (u32, u32)) -> bool {
     version.is_some_and(|version: (u32, u32)| version >= least)
 }
 
-/// Runs a command to its end, with all that it prints on stderr, where it is named first.
+/// Runs a command to its end. Its output goes to stderr, after a line with the command.
 ///
 /// # Errors
-/// When it cannot be started or fails.
+/// Fails when the command cannot be started or fails.
 pub(super) fn run(command: &mut Command) -> anyhow::Result<()> {
-    // Where in itself a tool gave up is nothing that an author can change.
+    // An author cannot act on a tool's own backtrace.
     command.stdout(std::io::stderr()).env_remove("RUST_BACKTRACE");
     let program = named(command);
     let status = command.stdin(Stdio::null()).status().with_context(|| format!("`{program}` cannot be started"))?;
@@ -103,7 +103,7 @@ pub(super) fn run(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Shows the command on stderr and gives its program's name.
+/// Prints the command to stderr and returns the name of its program.
 pub(super) fn named(command: &Command) -> String {
     let program = command.get_program().to_string_lossy().into_owned();
     let arguments: Vec<_> = command.get_args().map(|argument| argument.to_string_lossy()).collect();

@@ -1,4 +1,4 @@
-//! The handler protocol as this program speaks it, for the projects that `taskcell new` writes.
+//! WIT packages of the handler protocol, for the projects that `taskcell new` writes.
 
 use std::fs;
 use std::path::Path;
@@ -9,10 +9,10 @@ macro_rules! files {
     };
 }
 
-/// Where a project keeps them.
+/// Folder of the packages in a project.
 pub(crate) const FOLDER: &str = "wit/deps";
 
-/// Every package, by the path of its files in a project's [`FOLDER`].
+/// All packages, by the paths of their files in a project's [`FOLDER`].
 #[rustfmt::skip]
 pub(crate) const FILES: &[(&str, &str)] = files! {
     "taskcell-handlers" in "":
@@ -27,7 +27,8 @@ pub(crate) const FILES: &[(&str, &str)] = files! {
     "wasi-random" in "deps/wasi-random/": "random";
 };
 
-/// The files of a project that are not what this program would have written; none where the project keeps no copy.
+/// Returns the files of a project that differ from this program's. Returns none for a project without a copy of the
+/// protocol.
 pub(crate) fn changed(dir: &Path) -> Vec<&'static str> {
     let folder = dir.join(FOLDER);
     let is_changed = |(path, text): &&(&str, &str)| fs::read_to_string(folder.join(path)).ok().as_deref() != Some(text);

@@ -1,7 +1,7 @@
-//! Reads the world of a project from its WIT, and says where the WIT is wrong.
+//! Reads the world of a project from its WIT, and reports faults of the WIT.
 //!
-//! Each language's tool reads the WIT itself and says something else of the same mistake, or not where it is. So a
-//! build reads it first.
+//! Each language's tool reads the WIT itself, but the tools describe a mistake differently or without its place. A
+//! build therefore reads the WIT first.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,22 +12,22 @@ use wit_bindgen_core::wit_parser::{ParseError, ParseErrorKind, Resolve, ResolveE
 use super::wit::FILES;
 use taskcell::protocol::{PACKAGE, PACKAGE_VERSION};
 
-/// Where a project keeps its world.
+/// Folder of a project's world.
 const FOLDER: &str = "wit";
 
-/// How alike two names are that may be meant for each other; 1 is the same name.
+/// Minimum similarity of two names that may be the same; 1 means equal.
 const ALIKE: f64 = 0.85;
 
-/// Sees that a project's WIT can be read, where the project has a folder of it.
+/// Checks that a project's WIT can be read, if the project has a WIT folder.
 ///
 /// # Errors
-/// When it is wrong: in one line, below an excerpt on stderr that marks the place.
+/// Fails for wrong WIT, in one line. An excerpt on stderr marks the place.
 pub(super) fn see(dir: &Path) -> anyhow::Result<()> {
     let wit = dir.join(FOLDER);
     if !wit.is_dir() {
         return Ok(());
     }
-    // What a tool leaves out of a world is no mistake.
+    // A feature that a tool leaves out of a world is no mistake.
     let mut resolve = Resolve { all_features: true, ..Resolve::default() };
     let Err(error) = resolve.push_path(&wit) else { return Ok(()) };
     let inside = |text: &str| text.replace(&format!("{}/", dir.display()), "");
@@ -38,10 +38,10 @@ pub(super) fn see(dir: &Path) -> anyhow::Result<()> {
     bail!("{}", inside(&wrong.line))
 }
 
-/// Reads a world of the WIT in a file or folder; without a name its only one.
+/// Reads a world from a WIT file or folder. Without a name, reads the only world.
 ///
 /// # Errors
-/// When the WIT cannot be read or is wrong, or has no such world.
+/// Fails for WIT that cannot be read or is wrong, and for a missing world.
 pub(super) fn read(wit: &Path, world: Option<&str>) -> anyhow::Result<(Resolve, WorldId)> {
     let mut resolve = Resolve::default();
     let (package, _) = match resolve.push_path(wit) {
@@ -53,17 +53,17 @@ pub(super) fn read(wit: &Path, world: Option<&str>) -> anyhow::Result<(Resolve, 
     Ok((resolve, world))
 }
 
-/// The names of a world's imports and exports, as `taskcell:handlers/roots@0.1.0`.
+/// Names of a world's imports and exports, such as `taskcell:handlers/roots@0.1.0`.
 pub(super) struct Names {
     pub(super) imports: Vec<String>,
     pub(super) exports: Vec<String>,
 }
 
 impl Names {
-    /// The names of a world of the WIT in a folder.
+    /// Reads the names of a world from the WIT in a folder.
     ///
     /// # Errors
-    /// As of [`read`].
+    /// Fails like [`read`].
     pub(super) fn read(wit: &Path, world: Option<&str>) -> anyhow::Result<Self> {
         let (resolve, world) = read(wit, world)?;
         let world = resolve.worlds.get(world).context("the world is not in its own package")?;
@@ -72,11 +72,11 @@ impl Names {
     }
 }
 
-/// What is wrong in WIT.
+/// Fault in WIT.
 struct Wrong {
-    /// The place and the mistake.
+    /// Place and description of the fault.
     line: String,
-    /// The mistake with the line of the file that it is in, and a mark below; none where no place is known.
+    /// Source line of the fault with a mark below, or none without a known place.
     excerpt: Option<String>,
 }
 
@@ -92,14 +92,14 @@ impl Wrong {
         let meant = resolving.and_then(|error| meant_elsewhere(resolve, error.kind(), wit));
         let meant = meant.or_else(|| parsing.and_then(|error| meant_here(error.kind())));
         let meant = meant.map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
-        // Further lines name what the parser knows by then, which is not all that there is.
+        // Further lines list the packages known so far, which are not all packages.
         let message = message.lines().next().unwrap_or_default().trim_end_matches(". known packages:");
         let place = if span.is_known() { format!("{}: ", resolve.render_location(span)) } else { String::new() };
         Self { line: format!("{place}{message}{meant}"), excerpt: span.is_known().then_some(excerpt) }
     }
 }
 
-/// The name of another package that a reference may have meant.
+/// Returns the name of another package that a reference may mean.
 fn meant_elsewhere(resolve: &Resolve, error: &ResolveErrorKind, wit: &Path) -> Option<String> {
     match error {
         ResolveErrorKind::InterfaceNotFound { requested, package, .. } => {
@@ -117,7 +117,7 @@ fn meant_elsewhere(resolve: &Resolve, error: &ResolveErrorKind, wit: &Path) -> O
     }
 }
 
-/// The names of the packages that a folder of dependencies has, which the parser does not read before it needs them.
+/// Returns the names of the packages in a folder of dependencies. The parser reads a package only when it is needed.
 fn packages(deps: &Path) -> Vec<String> {
     let entries = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let files = entries(deps).flat_map(|path| if path.is_dir() { entries(&path).collect() } else { vec![path] });
@@ -129,7 +129,8 @@ fn packages(deps: &Path) -> Vec<String> {
     files.filter_map(name).collect()
 }
 
-/// What a name may have meant that does not exist: an interface of the handler protocol without its package, or a type.
+/// Returns the probable meaning of an unknown name: an interface of the handler protocol without its package, or a
+/// type.
 fn meant_here(error: &ParseErrorKind) -> Option<String> {
     const TYPES: [&str; 14] =
         ["bool", "char", "string", "u8", "u16", "u32", "u64", "s8", "s16", "s32", "s64", "f32", "f64", "list"];
@@ -142,7 +143,7 @@ fn meant_here(error: &ParseErrorKind) -> Option<String> {
     Some(format!("{PACKAGE}/{interface}@{PACKAGE_VERSION}"))
 }
 
-/// The name that is most like another; none where none is.
+/// Returns the most similar name, or none when no name is similar enough.
 pub(super) fn nearest(name: &str, known: impl Iterator<Item = String>) -> Option<String> {
     let scored = known.map(|known| (strsim::jaro_winkler(name, &known), known)).filter(|(alike, _)| *alike >= ALIKE);
     scored.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, known)| known)
