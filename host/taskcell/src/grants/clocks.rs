@@ -1,14 +1,14 @@
-//! What the clocks of a cell show, through `wasi:clocks`.
+//! Clocks of a cell, as `wasi:clocks` shows them.
 //!
-//! A run can be repeated only if the handler sees the same times again. What a host writes itself, such as the time a
-//! task was made at, is not the handler's and stays real.
+//! A run can be repeated only if the handler sees the same times again. Times that the host itself writes, such as the
+//! creation time of a task, are not the handler's and stay real.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtxBuilder};
 
-/// What the clocks of a cell show.
+/// Clocks that a cell sees.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Clocks {
@@ -21,7 +21,7 @@ pub enum Clocks {
     Fixed(Duration),
 }
 
-/// What a reading adds to the monotonic clock, in nanoseconds.
+/// Nanoseconds that each reading adds to the monotonic clock.
 const STEP: u64 = 1_000_000;
 
 impl Clocks {

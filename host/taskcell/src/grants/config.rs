@@ -31,7 +31,7 @@ pub enum Setting {
 #[derive(Clone)]
 pub struct Secret(String);
 
-/// What stands where a secret would.
+/// Placeholder for a secret.
 const HIDDEN: &str = "[secret]";
 
 impl Secret {

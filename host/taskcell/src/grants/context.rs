@@ -1,7 +1,8 @@
-//! What a cell's grants know of the request being served.
+//! Context of the request being served, for a cell's grants.
 //!
-//! Cells of one handler, and requests of one conversation, share what is the same for all of them: a request counts two
-//! references, not one for each thing it could ask for. Two processors that count the same reference wait for each other.
+//! Cells of one handler, and requests of one conversation, share the data that is the same for all of them. A request
+//! therefore counts two references instead of one for each thing it could ask for: processors that count the same
+//! reference wait for each other.
 
 use std::sync::Arc;
 
@@ -22,13 +23,13 @@ pub(crate) struct HandlerInfo {
     pub(crate) name: Arc<str>,
     /// The digest of the component.
     pub(crate) digest: Arc<str>,
-    /// What it is granted.
+    /// Grants of the handler.
     pub(crate) grants: Grants,
 }
 
 /// A conversation, as the cells that serve it know it.
 pub(crate) struct SessionContext {
-    /// Who asks.
+    /// Server that asks.
     pub(crate) server: Arc<Implementation>,
     /// In which session.
     pub(crate) session: Arc<SessionIdentity>,
@@ -36,16 +37,16 @@ pub(crate) struct SessionContext {
     pub(crate) tasks: Arc<Tasks>,
 }
 
-/// What a cell's grants know of the request being served.
+/// Context of the request being served, for a cell's grants.
 pub(crate) struct CallContext {
-    /// Whose cell it is.
+    /// Handler that the cell belongs to.
     pub(crate) handler: Arc<HandlerInfo>,
     /// The kind of the request, and what the result of a task made for it has to be.
     pub(crate) kind: Option<Kind>,
     pub(crate) expects: ExpectedResult,
     /// The lease under which this cell works on a task; none when it serves a request.
     pub(crate) lease: Option<Lease>,
-    /// Who asks; none when nobody does.
+    /// Session of the request; `None` outside of a session.
     pub(crate) session: Option<Arc<SessionContext>>,
     /// Places to read the results of tasks in, where the request is answered with one.
     pub(crate) results: Option<Arc<Semaphore>>,
@@ -58,9 +59,9 @@ pub(crate) struct CallContext {
     pub(crate) spawn_room: Option<usize>,
     /// The tasks made in this cell. Their requestor does not know them before the answer is out.
     pub(crate) created: Created,
-    /// What of this cell's limits the operator was told of.
+    /// Limits of this cell that were already reported to the operator.
     pub(crate) told: Vec<&'static str>,
-    /// How often a store refused something of this cell.
+    /// Number of refusals by a store in this cell.
     pub(crate) refusals: u32,
     /// The work to start once the answer is out.
     pub(crate) spawned: Vec<(String, TaskInput)>,
@@ -103,7 +104,7 @@ impl CallContext {
         if size > room as u64 { Err(TaskError::SpawnedTooMuch { size, limit: room }) } else { Ok(size) }
     }
 
-    /// What a task made in this cell is made from.
+    /// Origin of a task that is created in this cell.
     pub(crate) fn origin(&self) -> Arc<TaskOrigin> {
         let kind = self.kind.map(|kind| kind.info().export).unwrap_or_default().to_owned();
         Arc::new(TaskOrigin { kind, handler: self.handler.digest.as_ref().to_owned(), expects: self.expects.clone() })

@@ -1,8 +1,8 @@
-//! What a cell may reach: one file a grant, deny by default.
+//! Grants of a cell, one file each; everything is denied by default.
 //!
-//! A grant is an imported interface. A component that imports what it was not granted is refused when it is loaded,
-//! with the grant's name, rather than failing at the first call. What a grant needs to know of the request being
-//! served stands in the cell's `CallContext`.
+//! A grant is an imported interface. A component whose imports were not granted is refused when it is loaded, with the
+//! grant's name, rather than failing at the first call. The data about the request being served that a grant needs
+//! stands in the cell's `CallContext`.
 
 mod clocks;
 mod config;
@@ -89,7 +89,7 @@ const GRANTS: &[(&str, &str)] = &[
 const EVERYWHERE: &[&str] =
     &["wasi:io/", "wasi:clocks/", "wasi:random/", "wasi:cli/", "wasi:filesystem/", "wasi:sockets/"];
 
-/// What a handler is granted. The default is nothing, with the clocks and the random numbers of the system.
+/// Grants of a handler. The default is none, with the clocks and the random numbers of the system.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Grants {

@@ -13,7 +13,7 @@ const CYCLE: usize = 65_521;
 #[derive(Clone, Default)]
 pub struct Random(Option<Arc<Fixed>>);
 
-/// The same numbers for every cell.
+/// Source of the same numbers for every cell.
 struct Fixed {
     seed: u64,
     secure: Vec<u8>,
@@ -22,8 +22,8 @@ struct Fixed {
 }
 
 impl Random {
-    /// The same numbers in every cell, made from a seed, and again after 65,521 bytes. They can be guessed: they are
-    /// for runs that are to be repeated, not for a handler that makes keys.
+    /// Numbers from a seed, the same in every cell, which repeat after 65,521 bytes. They can be guessed: they serve
+    /// runs that must be repeatable, not a handler that makes keys.
     #[must_use]
     pub fn fixed(seed: u64) -> Self {
         let insecure_seed = blocks(seed, "insecure-seed").flatten().take(16);

@@ -9,19 +9,19 @@ use super::context::{CallContext, HandlerInfo};
 use super::http::Outgoing;
 use crate::sandbox::{Limiter, Limits, Logged, Output};
 
-/// What the host keeps for one cell: its limits, and what it was granted.
+/// State of the host for one cell: its limits and grants.
 pub(crate) struct CellState {
     pub(crate) limiter: Limiter,
     /// Made when the guest first calls WASI, which most never do.
     wasi: Option<Box<Wasi>>,
-    /// What bounds WASI.
+    /// Bounds of WASI.
     bounds: WasiBounds,
     /// By how much the guest overdrew its time when it was ended.
     pub(crate) overdrawn: Duration,
     pub(crate) context: CallContext,
 }
 
-/// What bounds WASI: resources, bytes of output, and bytes that a call makes.
+/// Bounds of WASI: resources, bytes of output, and bytes that one call produces.
 #[derive(Clone, Copy)]
 struct WasiBounds {
     handles: usize,

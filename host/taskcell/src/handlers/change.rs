@@ -1,4 +1,4 @@
-//! What a replacement of handlers changed, for the application that has to tell its server or its user.
+//! Effect of a replacement of handlers, for the application that must inform its server or its user.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::set::{Handlers, Responder};
 use crate::kinds::{KINDS, Kind};
 
-/// What is different between the handlers that served and those that serve now.
+/// Difference between the previous and the current handlers.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Change {
@@ -23,7 +23,7 @@ pub struct Change {
     pub moved: Vec<Kind>,
     /// The capabilities that followed from the handlers before.
     pub capabilities_before: Value,
-    /// Those that follow from them now.
+    /// Capabilities that follow from the current handlers.
     pub capabilities: Value,
 }
 
@@ -31,7 +31,7 @@ pub struct Change {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ComponentChange {
-    /// Its name.
+    /// Name of the handler.
     pub handler: String,
     /// The digest that it had; none where it is new.
     pub before: Option<String>,

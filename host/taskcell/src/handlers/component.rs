@@ -107,7 +107,7 @@ impl Handler {
         Ok(Self { info, size, imports, version, engine, pre, exports, file, reuse, pinned, cpu_average })
     }
 
-    /// The same of bytes that were read from a file.
+    /// Sets the file that the component's bytes were read from.
     #[must_use]
     pub fn read_from(mut self, path: &Path) -> Self {
         self.file = Some(path.to_owned());
@@ -133,10 +133,10 @@ impl Handler {
     /// Lets an instance of the component answer up to so many requests of a session, one after the other; 1 is the
     /// default: each request has a fresh one.
     ///
-    /// For runtimes that are slow to start. What a request leaves in memory is there for the session's next one,
-    /// so this is for handlers that are trusted to keep the requests of one server apart. A trap, a limit that was hit
-    /// or a request that was cancelled ends the instance at once. The limits of memory, tables and resources are the instance's,
-    /// all others each request's.
+    /// For runtimes that are slow to start. What a request leaves in memory is there for the session's next one, so
+    /// this is for handlers that are trusted to keep the requests of one server apart. A trap, a limit that was hit or
+    /// a request that was cancelled ends the instance at once. The limits of memory, tables and resources are the
+    /// instance's, all others each request's.
     #[must_use]
     pub fn with_reuse(mut self, requests: u32) -> Self {
         self.reuse = requests.max(1);
@@ -149,16 +149,17 @@ impl Handler {
         self.reuse
     }
 
-    /// Lets no other component take its place by a reload ([`HandlerRegistry::reload`](super::HandlerRegistry::reload)):
-    /// for one that was looked at before it was granted what it is.
+    /// Lets no other component take its place by a reload
+    /// ([`HandlerRegistry::reload`](super::HandlerRegistry::reload)): for one that was looked at before it was granted
+    /// what it is.
     #[must_use]
     pub fn pinned(mut self) -> Self {
         self.pinned = true;
         self
     }
 
-    /// The same component with other grants. It is not compiled again, and is linked with what it was loaded with: the
-    /// new grants say what is behind the imports.
+    /// Creates a handler of the same component with other grants. The component is neither compiled nor linked again;
+    /// the new grants only change what its imports do.
     ///
     /// # Errors
     /// [`Error::NotGranted`]
@@ -210,7 +211,7 @@ impl Handler {
         self.version.as_deref()
     }
 
-    /// What it imports.
+    /// Imports of the component.
     #[must_use]
     pub fn imports(&self) -> &[Import] {
         &self.imports
@@ -228,7 +229,7 @@ impl Handler {
         self.exports.get(None).is_some()
     }
 
-    /// What its cells know of it.
+    /// Information about the handler for its cells.
     pub(crate) fn info(&self) -> &Arc<HandlerInfo> {
         &self.info
     }
@@ -242,7 +243,7 @@ impl Handler {
         &self.engine
     }
 
-    /// What its calls computed of late.
+    /// Moving average of the CPU time of the handler's calls.
     pub(crate) fn cpu_average(&self) -> &CpuAverage {
         &self.cpu_average
     }

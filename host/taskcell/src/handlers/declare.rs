@@ -1,5 +1,5 @@
-//! What a client declares whose application answers some requests itself: its word and that of the handlers, in one
-//! object.
+//! Declared capabilities of a client whose application answers some requests itself: the application's and the
+//! handlers', in one object.
 
 use serde_json::{Map, Value};
 

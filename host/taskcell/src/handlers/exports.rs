@@ -12,7 +12,7 @@ use crate::protocol::types::{
     ListTasksResult, RequestContext, RpcError, Task, TaskInput, TaskMetadata, TaskOutput, TaskResult,
 };
 
-/// What a handler's function gives: its result, or the error that goes out word for word.
+/// Return value of a handler's function: its result, or the error that goes out word for word.
 pub(crate) type Answer<T> = Result<T, RpcError>;
 
 /// An exported interface of the handler protocol and the type of its one function.

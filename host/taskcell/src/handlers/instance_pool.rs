@@ -1,9 +1,9 @@
 //! Cells that go on to the next request, for handlers that are slow to start.
 //!
-//! A fresh cell costs an interpreter a millisecond, and that is what a sandbox is for, so this is off unless the operator
-//! says how many requests one instance may answer. Even then no two sessions share one: what a request leaves behind in
-//! memory is seen at most by later requests of the same server. A cell that was ended by a trap or a limit, or has been
-//! refused something within its limits, is not used again.
+//! A fresh cell costs an interpreter a millisecond, and that is what a sandbox is for, so this is off unless the
+//! operator says how many requests one instance may answer. Even then no two sessions share one: what a request leaves
+//! behind in memory is seen at most by later requests of the same server. A cell that was ended by a trap or a limit,
+//! or has been refused something within its limits, is not used again.
 //!
 //! A cell that waits for its next request has its place in the pool. When the places run out, a fresh cell takes
 //! that of one that waits. When a handler is replaced, those of it that wait end.
@@ -31,7 +31,7 @@ pub(super) struct WarmInstance {
 #[derive(Default)]
 pub(crate) struct InstancePool(Arc<IdleInstances>);
 
-/// Those of a session.
+/// Idle instances of a session.
 #[derive(Default)]
 struct IdleInstances(Mutex<State>);
 
@@ -41,8 +41,8 @@ struct State {
     handlers: Vec<Arc<HandlerInfo>>,
     /// By handler, the oldest first.
     cells: Vec<(Arc<HandlerInfo>, WarmInstance)>,
-    /// How many of each handler: as there are processors, for more do not compute at once anyway. To ask for their number
-    /// costs more than a request.
+    /// Instances kept per handler: the number of processors, because more do not run at once anyway. Stored, because
+    /// asking for the number costs more than a request.
     capacity: usize,
 }
 

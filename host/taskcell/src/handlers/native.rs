@@ -1,8 +1,9 @@
 //! Native handlers: closures of the application that take a kind beside components, or instead of one.
 //!
-//! A client often has an answer at hand that needs no sandbox: its own roots, its own dialogue. A closure has the type of
-//! the export that it stands for, so that everything around an export (rules, capabilities, managed tasks, cancellation)
-//! is around it, too. Limits of a cell are not: it is the application's own code, trusted with whatever it can reach.
+//! A client often has an answer at hand that needs no sandbox: its own roots, its own dialogue. A closure has the type
+//! of the export that it stands for, so that everything around an export (rules, capabilities, managed tasks,
+//! cancellation) is around it, too. Limits of a cell are not: it is the application's own code, trusted with whatever
+//! it can reach.
 
 use std::any::Any;
 use std::future::Future;
@@ -33,9 +34,10 @@ type Answer<E> = Result<<E as Export>::Output, RpcError>;
 
 /// A handler of one kind that is an async closure of the application. Cloning it is cheap.
 ///
-/// The closure is called for each request and gives the result, or the error that goes out word for word. It runs as part
-/// of the request: when that is cancelled its future is dropped, and when it panics the answer is -32603 with `panic`
-/// (not where the application is built with `panic = "abort"`, of course). No limit of a cell bounds its time or memory.
+/// The closure is called for each request and gives the result, or the error that goes out word for word. It runs as
+/// part of the request: when that is cancelled its future is dropped, and when it panics the answer is -32603 with
+/// `panic` (not where the application is built with `panic = "abort"`, of course). No limit of a cell bounds its time
+/// or memory.
 ///
 /// ```
 /// use taskcell::protocol::types::{ListRootsResult, Root};
@@ -62,16 +64,16 @@ impl std::fmt::Debug for NativeHandler {
     }
 }
 
-/// What a native handler knows of the request that it answers, and what it may use.
+/// Context of the request that a native handler answers, with its means.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct NativeContext {
-    /// The same as a component gets.
+    /// Context that a component would get.
     pub request: RequestContext,
     /// The tasks of the conversation.
     pub tasks: Arc<Tasks>,
-    /// What a task made for this request is made from: [`CreateOptions::new`](crate::tasks::CreateOptions::new) takes it,
-    /// and the rules hold the task's result against it.
+    /// Origin of a task that is created for this request: [`CreateOptions::new`](crate::tasks::CreateOptions::new)
+    /// takes it, and the task's result is validated against it.
     pub origin: Arc<TaskOrigin>,
     progress: Option<Arc<Progress>>,
 }
@@ -88,8 +90,8 @@ impl NativeContext {
         Self { request, tasks: Arc::clone(tasks), origin: Arc::new(origin), progress }
     }
 
-    /// Reports progress to the requestor, if it asked for any; otherwise nothing happens, and so it does for a value that
-    /// is not more than the last, or after the request was answered. [basic/utilities/progress]
+    /// Reports progress to the requestor, if it asked for any; otherwise nothing happens, and so it does for a value
+    /// that is not more than the last, or after the request was answered. [basic/utilities/progress]
     pub fn report(&self, progress: f64, total: Option<f64>, message: Option<String>) {
         if let Some(to) = &self.progress {
             to.report(progress, total, message);
@@ -127,8 +129,9 @@ natives! {
     /// Answers `sampling/createMessage` with `task`, for an application that does the work of tasks itself. Otherwise
     /// [`Handlers::managed`](super::Handlers::managed) makes tasks of [`NativeHandler::sampling`].
     ///
-    /// The requestor knows the task only by the answer: what changes it before is [`Actor::quiet`](crate::tasks::Actor::quiet),
-    /// and a closure that fails after it made a task has to end it, for nobody else will.
+    /// The requestor knows the task only by the answer: what changes it before is
+    /// [`Actor::quiet`](crate::tasks::Actor::quiet), and a closure that fails after it made a task has to end it, for
+    /// nobody else will.
     augmented_sampling =
         AugmentedSampling(metadata: TaskMetadata, request: CreateMessageRequest) -> CreateTaskResult;
     /// Answers `elicitation/create` with `task`, for an application that does the work of tasks itself. Otherwise

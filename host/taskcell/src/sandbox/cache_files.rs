@@ -9,9 +9,9 @@ use std::time::{Duration, SystemTime};
 
 /// Names that the files of the cache end with: compiled code, and which file was which component.
 const KEPT: [&str; 2] = ["cwasm", "seen"];
-/// What a file that is being written ends with.
+/// Extension of a file that is being written.
 const PARTIAL: &str = "partial";
-/// How old a file must be of which nobody is still writing.
+/// Age from which a partial file has no writer any more.
 const STALE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Makes the folder, or checks that nobody else may write to it.

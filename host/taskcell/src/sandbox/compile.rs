@@ -16,8 +16,8 @@ use crate::Error;
 use crate::error::{Part, milliseconds};
 use crate::telemetry;
 
-/// What the compiler says of a component that is made of too much, before and after the number that it has. wasmtime has
-/// no type for it.
+/// Errors of the compiler for a component with too many parts: the text before and after the number. wasmtime has no
+/// error type for them.
 #[rustfmt::skip]
 const SHAPES: &[(&str, &str, Part)] = &[
     ("transitively contains ",              " core module instances", Part::CoreInstances),

@@ -87,7 +87,7 @@ pub(crate) fn overdrawn() -> Option<Duration> {
     }
 }
 
-/// What this thread has computed so far.
+/// CPU time of this thread so far.
 #[cfg(target_os = "linux")]
 fn thread_time() -> Duration {
     use rustix::time::{ClockId, clock_gettime};
@@ -111,7 +111,7 @@ mod tests {
 
     use super::*;
 
-    /// Who computes a little at a time is ended by the sum, though nobody looks while it computes.
+    /// A guest that computes a little at a time is ended by the sum, although nothing checks it while it computes.
     #[tokio::test]
     async fn turns_are_added_up() {
         const TURN: Duration = Duration::from_millis(2);

@@ -10,7 +10,7 @@ use super::Engine;
 use super::file_stamp::FileStamp;
 use crate::Error;
 
-/// What a file holds, and which it was.
+/// Contents of a file, with its stamp.
 type Stamped = (Vec<u8>, Option<FileStamp>);
 
 /// The SHA-256 digest of a component, in hexadecimal: its name where its path says nothing.
@@ -26,7 +26,7 @@ pub async fn read(engine: &Engine, path: &Path) -> Result<Vec<u8>, Error> {
     read_stamped(engine, path).await.map(|(bytes, _)| bytes)
 }
 
-/// The same, and which file it was, where that will tell whether it is still the same.
+/// Reads a file together with its stamp, if the stamp can tell later whether the file is unchanged.
 ///
 /// # Errors
 /// As [`read`].

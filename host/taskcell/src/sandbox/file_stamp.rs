@@ -1,22 +1,22 @@
-//! Which component a file was when it was last read, so that loading it again need not read it.
+//! Digests of component files, remembered so that loading an unchanged file again need not read it.
 //!
-//! A component of Python has 18 MB: reading them and taking their digest is four fifths of loading it, when the
-//! compiled code is mapped from the cache. So the cache keeps the digest beside what the system says of the file: where
-//! it is, its size, and when it was last written and last changed in any way. The last of these nobody can set, so a
-//! file of which all are the same is the same file. A file that changed a moment ago is not kept: the clocks of file
-//! systems are coarse, and it could change again in the same moment.
+//! A component of Python has 18 MB: reading it and computing its digest is four fifths of loading it when the compiled
+//! code is mapped from the cache. The cache therefore keeps the digest with the system's data about the file: its
+//! place, its size, and the times of its last write and of its last change of any kind. Nobody can set the last of
+//! these, so a file with equal data is the same file. A file that changed a moment ago is not kept: the clocks of file
+//! systems are coarse, and it could change again within the same tick.
 //!
-//! A digest that somebody asks for by a policy is not taken from here.
+//! A digest that a policy demands is never taken from here.
 
 use std::fs::Metadata;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-/// How long a file must have been the same: the coarsest clock of a file system in use counts in two seconds.
+/// Time for which a file must be unchanged: the coarsest clock of a file system in use has steps of two seconds.
 const SETTLED: Duration = Duration::from_secs(2);
 
-/// What the system says of a file.
+/// The system's data about a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FileStamp {
     device: u64,

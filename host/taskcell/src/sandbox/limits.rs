@@ -1,4 +1,4 @@
-//! What bounds a cell, with the defaults.
+//! Limits of a cell, with their defaults.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::protocol::Bounds;
 use crate::support::polled;
 use crate::telemetry::Measured;
 
-/// What bounds components, cells and messages. All limits are on by default.
+/// Limits of components, cells and messages. All are on by default.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Limits {
@@ -45,8 +45,8 @@ pub struct Limits {
     /// Time that one waits for a component to be compiled. Default 2 minutes. What compiles cannot be interrupted: it
     /// goes on, and [`Limits::component_size`] bounds it.
     pub compile_time: Duration,
-    /// Bytes of the compiled components in the [cache](crate::EngineOptions::cache), all files together. When there are more,
-    /// those go that were not used for longest; the one that was compiled last stays. Default 1 GiB.
+    /// Bytes of the compiled components in the [cache](crate::EngineOptions::cache), all files together. When there are
+    /// more, those go that were not used for longest; the one that was compiled last stays. Default 1 GiB.
     pub cache_size: u64,
     /// Bytes kept of what a cell prints, for the log. Default 64 KiB.
     pub output: usize,
@@ -82,7 +82,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// What bounds a message.
+    /// Bounds of a message.
     pub(crate) fn bounds(&self) -> Bounds {
         Bounds { size: self.message_size, depth: self.json_depth }
     }
@@ -97,7 +97,7 @@ pub(crate) struct Limiter {
     memory: usize,
     hit: Option<Hit>,
     counts: [usize; 3],
-    /// Who wants to know how much memory there is.
+    /// Observer of the amount of memory.
     measured: Option<Arc<Measured>>,
 }
 

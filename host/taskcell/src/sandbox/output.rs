@@ -1,8 +1,8 @@
-//! What a guest prints on stdout and stderr: kept up to a bound, for the log and as the cause of a failure.
+//! Output of a guest on stdout and stderr: kept up to a bound, for the log and as the cause of a failure.
 //!
-//! A guest that prints has nobody to print to, but its author wants to see it. A write never fails, because a
-//! failing print ends most languages' programs; what is over the bound is dropped. The last bytes are kept beside the
-//! first ones: a runtime that panics prints the cause at the end.
+//! Nobody reads a guest's output directly, but its author wants to see it. A write never fails, because a failing print
+//! ends most languages' programs; output above the bound is dropped. The last bytes are kept in addition to the first
+//! ones, because a runtime that panics prints the cause at the end.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -48,8 +48,8 @@ impl Output {
         Self(Arc::new(Mutex::new(Printed { limit, ..Printed::default() })))
     }
 
-    /// Logs what was printed, a line at a time, printable, so that none can fake another, and without what `redact` takes
-    /// out of a text: the handler's secrets; begins anew. The first line names the handler.
+    /// Logs what was printed, a line at a time, printable, so that none can fake another, and without what `redact`
+    /// takes out of a text: the handler's secrets; begins anew. The first line names the handler.
     pub(crate) fn log(&self, handler: &str, redact: impl Fn(&str) -> String) -> Logged {
         let Printed { kept, last, all, limit } = &self.take();
         let redacted = |bytes: &[u8]| redact(&String::from_utf8_lossy(bytes));
@@ -84,11 +84,11 @@ impl Output {
     }
 }
 
-/// What became of a cell's output.
+/// Logged part of a cell's output.
 pub(crate) struct Logged {
     /// Whether all of it is in the log.
     pub(crate) all: bool,
-    /// Its last lines, printable and without the handler's secrets.
+    /// Last lines, printable and without the handler's secrets.
     pub(crate) last: Vec<String>,
 }
 

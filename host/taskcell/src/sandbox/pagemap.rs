@@ -13,7 +13,7 @@ use wasmtime::{Enabled, PoolingAllocationConfig};
 
 /// The first version of wasmtime whose scan sees pages in swap.
 const MENDED: [u64; 3] = [50, 0, 1];
-/// What version 1 of control groups says where there is no limit: the largest number of whole pages. Larger pages leave
+/// Value that version 1 of control groups gives for "no limit": the largest number of whole pages. Larger pages leave
 /// less.
 const UNLIMITED: u64 = 1 << 62;
 
@@ -32,7 +32,7 @@ pub enum PagemapScan {
     Off,
 }
 
-/// What was decided about the scan, and why.
+/// Decision about the scan, with its reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     /// Whether the scan is used.
@@ -92,7 +92,7 @@ struct Swap {
     group: Option<Room>,
 }
 
-/// How much swap a control group may use.
+/// Swap that a control group may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Room {
     Bytes(u64),

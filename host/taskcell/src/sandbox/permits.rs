@@ -18,7 +18,7 @@ impl Permits {
         Self { taken: AtomicU32::new(0), limit: AtomicU32::new(limit) }
     }
 
-    /// How many there are.
+    /// Total number of permits.
     pub(crate) fn limit(&self) -> u32 {
         self.limit.load(Ordering::Relaxed)
     }
@@ -47,7 +47,7 @@ pub(crate) struct Permit<P: Deref<Target = Permits>> {
 }
 
 impl Permit<&Permits> {
-    /// The same place, to keep for as long as one likes. `places` must be those it is one of.
+    /// Turns the permit into one that can be kept indefinitely. `permits` must be the permits that it belongs to.
     pub(crate) fn keep(mut self, permits: &Arc<Permits>) -> Permit<Arc<Permits>> {
         self.of = None;
         Permit { of: Some(Arc::clone(permits)) }

@@ -1,13 +1,13 @@
 //! Cells that compute for long take turns, on all processors but one.
 //!
-//! A cell yields each millisecond, but a runtime with as many computing cells as threads looks at what is new only between
-//! two of them: a request that takes microseconds would wait for milliseconds. So a cell that has computed for a while needs a
-//! turn for each further slice, and there is one turn less than threads that poll. What is new finds a thread that is free, or
-//! soon will be. Turns go round in the order in which they are asked for.
+//! A cell yields each millisecond, but a runtime with as many computing cells as threads looks at what is new only
+//! between two of them: a request that takes microseconds would wait for milliseconds. So a cell that has computed for
+//! a while needs a turn for each further slice, and there is one turn less than threads that poll. What is new finds a
+//! thread that is free, or soon will be. Turns go round in the order in which they are asked for.
 //!
-//! Who ends each call within that while and begins the next at once would never need one. So what the calls of a handler
-//! computed of late counts for its next: when that is long, it begins with a turn. To compute is also to make the cell, to
-//! end it, and what the host does with the answer.
+//! Who ends each call within that while and begins the next at once would never need one. So what the calls of a
+//! handler computed of late counts for its next: when that is long, it begins with a turn. To compute is also to make
+//! the cell, to end it, and what the host does with the answer.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -18,18 +18,18 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// How long one waits for a turn. A turn that falls to a cell whose future nobody polls is lost until someone does: an
-/// application that polls one request at a time must not wait for itself for ever.
+/// Longest wait for a turn. A turn that falls to a cell whose future nobody polls is lost until it is polled: an
+/// application that polls one request at a time must not wait for itself forever.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// What a cell may compute before it needs turns: most requests end sooner.
+/// CPU time that a cell may use before it needs turns: most requests end sooner.
 const SHORT: Duration = Duration::from_millis(1);
 /// Calls that the average of what a handler computes is over.
 const CALLS: u32 = 8;
-/// What it is counted in: most requests compute less.
+/// Unit of counting: most requests use less.
 const UNIT: Duration = Duration::from_micros(64);
 /// From this average on, in units, the calls of a handler take turns at once.
 const LONG: u32 = 3;
-/// What a call counts at most, in units: half of what makes a handler long.
+/// Maximum count of a call, in units: half of what makes a handler long.
 const MOST: u32 = LONG * CALLS / 2;
 
 /// The turns of an engine.
@@ -37,8 +37,8 @@ const MOST: u32 = LONG * CALLS / 2;
 pub(crate) struct CpuScheduler(OnceLock<Semaphore>);
 
 impl CpuScheduler {
-    /// Polls a cell, in its turn once it has computed for long: `computed` is what it has before; none for who takes turns
-    /// at once. Gives also the turn of the last slice.
+    /// Polls a cell, in its turn once it has computed for long: `computed` is what it has before; none for who takes
+    /// turns at once. Gives also the turn of the last slice.
     pub(crate) fn run<'a, F: Future>(
         &'a self,
         computed: Option<Duration>,
@@ -80,7 +80,7 @@ impl CpuScheduler {
     }
 }
 
-/// What a cell has computed until when, and the turn of its last slice, if it needed one.
+/// CPU time of a cell since its last check, and the turn of its last slice if it needed one.
 pub(crate) struct CpuPermit<'a> {
     computed: Duration,
     end: Instant,
@@ -94,7 +94,8 @@ impl CpuPermit<'_> {
     }
 }
 
-/// What a call computes after its cell's last poll, until this is dropped: in the same turn, and counted for the handler.
+/// CPU time of a call after its cell's last poll, until this guard is dropped: in the same turn, and counted for the
+/// handler.
 #[must_use]
 pub(crate) struct TimeSlice<'a> {
     average: &'a CpuAverage,
@@ -114,10 +115,10 @@ impl Drop for TimeSlice<'_> {
     }
 }
 
-/// What the calls of a handler computed of late: a moving average over [`CALLS`], in units of [`UNIT`].
+/// CPU time of a handler's calls: a moving average over [`CALLS`], in units of [`UNIT`].
 ///
-/// A call shorter than a unit counts as nothing: where all are, nothing is written, and processors share the value. Calls
-/// that end at the same moment may overwrite each other's: the next ones tell the same.
+/// A call shorter than a unit counts as zero. Where all calls are that short nothing is written, and processors share
+/// the value. Calls that end at the same moment may overwrite each other's values; later calls correct them.
 #[derive(Debug, Default)]
 pub(crate) struct CpuAverage(AtomicU32);
 
@@ -191,7 +192,7 @@ mod tests {
         assert_eq!(inside.last().map(|most| most.load(SeqCst)), Some(1));
     }
 
-    /// Who takes turns at once does not begin without one, and keeps the last for what is made of the answer.
+    /// A cell that needs turns at once does not start without one, and keeps the last one for processing the answer.
     #[tokio::test]
     async fn a_turn_is_waited_for_and_kept() {
         let (scheduler, average) = (CpuScheduler::default(), CpuAverage::default());
@@ -207,7 +208,7 @@ mod tests {
         assert!(second.await.1.permit.is_some());
     }
 
-    /// What calls compute of late decides; a few that are long among short ones do not.
+    /// The recent CPU time of calls decides; a few long calls among short ones do not.
     #[test]
     fn what_a_handler_computes_counts_for_its_next_call() {
         type Calls<'a> = &'a [(usize, Duration)];
@@ -265,7 +266,7 @@ mod tests {
         std::future::poll_fn(|context| scheduler.turn(&mut next, context)).await
     }
 
-    /// Who gives up waiting for its turn keeps nobody else from one.
+    /// A cell that gives up waiting for its turn keeps no other cell from one.
     #[tokio::test]
     async fn a_turn_that_is_not_taken_goes_on() {
         let scheduler = CpuScheduler::default();

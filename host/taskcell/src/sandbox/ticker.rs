@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::Error;
 
-/// How long a guest computes before it yields.
+/// Time for which a guest computes before it yields.
 pub(super) const TICK: Duration = Duration::from_millis(1);
 /// Quiet ticks before the thread parks.
 const PATIENCE: u32 = 100;

@@ -22,7 +22,7 @@ pub enum TaskError {
     /// The task has ended.
     #[error("Cannot {} task: already in terminal status '{}'", operation.as_str(), status.as_str())]
     Final {
-        /// Its status.
+        /// Status of the task.
         status: TaskStatus,
         /// The refused operation: a change or a cancellation.
         operation: TaskOperation,
@@ -68,7 +68,7 @@ pub enum TaskError {
     /// The result is larger than [`TaskLimits::result_size`](super::TaskLimits::result_size).
     #[error("The task's result has {size} bytes, the limit is {limit}")]
     OutputTooLarge {
-        /// Its size in bytes.
+        /// Size in bytes.
         size: usize,
         /// The limit in bytes.
         limit: usize,
@@ -114,7 +114,7 @@ impl TaskOperation {
 }
 
 impl TaskError {
-    /// What `tasks/result` gives for a task that was cancelled.
+    /// Error that `tasks/result` gives for a task that was cancelled.
     pub(super) fn cancelled() -> RpcError {
         RpcError::new(code::INTERNAL_ERROR, "Task was cancelled")
     }

@@ -1,4 +1,4 @@
-//! What bounds the tasks of a principal, with the defaults.
+//! Limits of a principal's tasks, with their defaults.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
-/// What bounds the tasks of a principal. `docs/limits.md` has the same table.
+/// Limits of a principal's tasks. `docs/limits.md` has the same table.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct TaskLimits {
-    /// How long a task is kept from its creation when the requestor names no time. Default 1 hour.
+    /// Time to keep a task from its creation when the requestor gives none. Default 1 hour.
     pub default_ttl: Duration,
     /// The longest time a task is kept, whatever the requestor asks. Default 24 hours.
     pub max_ttl: Duration,
@@ -26,15 +26,15 @@ pub struct TaskLimits {
     pub total_size: u64,
     /// Tasks on one page of a list. Default 50.
     pub page: usize,
-    /// How long background work stays a worker's after the worker was last heard of: what a host that was killed was
-    /// doing is done again after this. Default 10 seconds.
+    /// Time for which background work stays with a worker after the worker was last heard of. The work of a host that
+    /// was killed is repeated after this time. Default 10 seconds.
     pub lease: Duration,
-    /// How many hosts are lost at a piece of background work before its task fails: it may be the work that ends them.
-    /// A host that ends in good order does not count. Default 5.
+    /// Number of hosts lost during a piece of background work after which its task fails: the work itself may be what
+    /// ends them. A host that ends in good order does not count. Default 5.
     pub attempts: u32,
     /// Pieces of work left behind by a stopped host that are done at once. Default 32.
     pub recovered: usize,
-    /// How many requests about tasks a principal may make. Default 2,000 a second, 10,000 at once.
+    /// Rate of a principal's requests about tasks. Default 2,000 a second, 10,000 at once.
     pub rate: RateLimit,
 }
 
@@ -63,8 +63,8 @@ impl Default for TaskLimits {
     }
 }
 
-/// How many requests a principal may make in a time. Clones count together, so that sessions of one principal that
-/// were set up from the same limits share its allowance. [basic/utilities/tasks, Task Isolation and Access Control]
+/// Rate limit of a principal's requests. Clones count together, so that sessions of one principal that were set up from
+/// the same limits share its allowance. [basic/utilities/tasks, Task Isolation and Access Control]
 #[derive(Debug, Clone)]
 pub struct RateLimit(Option<(u32, Arc<DefaultKeyedRateLimiter<Arc<str>>>)>);
 

@@ -24,7 +24,7 @@ const AT_ONCE: usize = 500;
 /// The longest time of a worker: past any process, and a time that a clock can hold.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// How long a worker whose time ran out is remembered, so that it is told when it comes back.
+/// Time for which a worker with an expired lease is remembered, so that it is told when it comes back.
 const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A store that lives as long as the process.
@@ -66,7 +66,7 @@ struct Entry {
     /// The newest lease's worker and fence. Without a worker the job is free.
     worker: Option<String>,
     fence: u64,
-    /// How many workers were lost while they held the job.
+    /// Number of workers that were lost while they held the job.
     lost: u32,
     /// The version, for those who wait for the next one. Dropped with the task, which wakes them too.
     version: watch::Sender<u64>,
@@ -186,7 +186,8 @@ impl State {
         Some(Claim { lease: Lease { id: id.to_owned(), worker: worker.to_owned(), fence }, lost, job })
     }
 
-    /// Makes a worker the holder of a task. One that has resigned meanwhile holds nothing, and is not remembered for it.
+    /// Makes a worker the holder of a task. One that has resigned meanwhile holds nothing, and is not remembered for
+    /// it.
     fn hold(&mut self, id: &str, worker: &str) {
         match (self.tasks.get_mut(id), self.workers.get_mut(worker)) {
             (Some(entry), Some(holder)) => {
@@ -549,7 +550,7 @@ mod tests {
         assert_eq!(store.lock().workers.len(), 0);
     }
 
-    /// It is told of its end for a day.
+    /// A lost worker is told of its end for a day.
     #[tokio::test]
     async fn a_worker_that_is_lost_is_forgotten_in_the_end() {
         let store = MemoryStore::new();

@@ -43,17 +43,17 @@ pub struct Tasks {
     pub(super) aside: Aside,
 }
 
-/// What a new task is to be.
+/// Options for a new task.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct CreateOptions {
     /// The requestor's wishes.
     pub metadata: TaskMetadata,
-    /// How often the requestor should ask, in milliseconds; none for the default.
+    /// Suggested interval between polls, in milliseconds; `None` for the default.
     pub poll_interval: Option<u32>,
     /// The first status message.
     pub status_message: Option<String>,
-    /// What the task is made from.
+    /// Origin of the task.
     pub origin: Arc<TaskOrigin>,
 }
 
@@ -269,9 +269,9 @@ impl Tasks {
     /// Ends a task with its result, or with the error that stands for it.
     ///
     /// # Errors
-    /// [`TaskError::Output`], [`TaskError::OutputTooDeep`] and [`TaskError::OutputTooLarge`] when the result is none that
-    /// the request could have had, [`TaskError::NoRoom`], [`TaskError::Final`] when the task has ended, [`TaskError::NotFound`], [`TaskError::LeaseLost`], or a
-    /// failing store. After all of them the task is as it was.
+    /// [`TaskError::Output`], [`TaskError::OutputTooDeep`] and [`TaskError::OutputTooLarge`] when the result is none
+    /// that the request could have had, [`TaskError::NoRoom`], [`TaskError::Final`] when the task has ended,
+    /// [`TaskError::NotFound`], [`TaskError::LeaseLost`], or a failing store. After all of them the task is as it was.
     pub async fn finish(&self, id: &str, outcome: &Outcome, by: Actor<'_>) -> Result<Task, TaskError> {
         let outcome = match outcome {
             Ok(output) => Ok(self.checked(id, output.clone()).await?),
@@ -354,7 +354,7 @@ impl Tasks {
         self.outcome(id).await
     }
 
-    /// What a task ended with.
+    /// Returns the outcome of a task.
     pub(crate) async fn outcome(&self, id: &str) -> Result<Outcome, TaskError> {
         let outcome = self.store.outcome(self.mine(), id).await?;
         outcome.ok_or(TaskError::NotFound { operation: TaskOperation::Retrieve })

@@ -1,6 +1,7 @@
-//! Which addresses are on the public internet, by IANA's registries of special-purpose addresses.
+//! Public addresses, by IANA's registries of special-purpose addresses.
 //!
-//! What is not known to be public is not public. An IPv6 address that carries an IPv4 address stands for that one.
+//! An address that is not known to be public is not public. An IPv6 address that carries an IPv4 address counts as that
+//! one.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -13,7 +13,7 @@ use wasmtime_wasi_http::{Error, WasiBody};
 
 use super::refusal::{About, Refused};
 
-/// What a guest sends.
+/// Body that a guest sends.
 pub(super) struct Sent {
     body: WasiBody,
     left: u64,
@@ -46,7 +46,7 @@ impl Stream for Sent {
     }
 }
 
-/// What a server sends. Dropping it closes the connection.
+/// Body that a server sends. Dropping it closes the connection.
 pub(super) struct Received {
     body: reqwest::Body,
     left: u64,
@@ -54,7 +54,7 @@ pub(super) struct Received {
     /// When it has to be here.
     deadline: Pin<Box<Sleep>>,
     time: Duration,
-    /// How long the guest waits for each piece.
+    /// Time that the guest waits for each piece.
     pause: Option<(Duration, Pin<Box<Sleep>>)>,
     about: About,
     /// Nothing more comes after an error.

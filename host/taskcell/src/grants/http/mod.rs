@@ -35,7 +35,7 @@ pub(super) use send::Outgoing;
 
 use crate::grants::CellState;
 
-/// Which servers a handler may ask, and for how much. Cheap to clone.
+/// Policy for a handler's outgoing requests: allowed servers and limits. Cheap to clone.
 #[derive(Clone)]
 pub struct Http {
     shared: Arc<Shared>,
@@ -49,7 +49,7 @@ struct Shared {
     clients: [OnceLock<Result<reqwest::Client, String>>; 2],
 }
 
-/// What bounds the requests of a handler. All of it is on by default.
+/// Limits of a handler's requests. All are on by default.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HttpLimits {
@@ -78,7 +78,7 @@ impl Http {
         Self::with_resolver(rules, limits, Arc::new(resolve::System))
     }
 
-    /// The same with another way from names to addresses than the system's. What it gives is checked as ever.
+    /// Policy with a resolver other than the system's. Its addresses are checked as always.
     #[must_use]
     pub fn with_resolver(
         rules: impl IntoIterator<Item = HttpRule>,
@@ -89,13 +89,13 @@ impl Http {
         Self { shared: Arc::new(Shared { rules: rules.into_iter().collect(), limits, resolver, clients }) }
     }
 
-    /// What is allowed.
+    /// Allowed servers.
     #[must_use]
     pub fn rules(&self) -> &[HttpRule] {
         &self.shared.rules
     }
 
-    /// What bounds it.
+    /// Limits of requests.
     #[must_use]
     pub fn limits(&self) -> &HttpLimits {
         &self.shared.limits
@@ -143,7 +143,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<CellState>) -> wasmtime::Result<
 /// The interface by the name that wasmtime-wasi-http gives it.
 const TYPES: &str = "wasi:http/types@0.2.12";
 
-/// What a body can end with.
+/// Error code that a body can end with.
 fn code(error: &Error) -> Option<ErrorCode> {
     match error {
         Error::HttpResponseBodySize(size) => Some(ErrorCode::HttpResponseBodySize(*size)),

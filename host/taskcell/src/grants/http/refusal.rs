@@ -11,7 +11,7 @@ use super::resolve::Unresolved;
 use crate::telemetry::limit_hit;
 use crate::text::one_line;
 
-/// What the policy does not allow.
+/// Refusal by the policy.
 #[derive(Debug)]
 pub(super) enum Refused {
     /// No rule allows it.
@@ -28,11 +28,11 @@ pub(super) enum Refused {
     RequestSize { current: u64, limit: u64 },
     /// The body of the response is too large.
     ResponseSize { current: u64, limit: u64 },
-    /// It took too long.
+    /// The request took too long.
     Time { limit: Duration },
 }
 
-/// What a request is about, for the log. Paths and queries may hold secrets and are left out.
+/// Subject of a request, for the log. Paths and queries may hold secrets and are left out.
 #[derive(Debug, Clone)]
 pub(super) struct About(Arc<Inner>);
 

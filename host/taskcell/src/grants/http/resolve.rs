@@ -23,7 +23,7 @@ pub trait Resolver: Send + Sync + 'static {
     async fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>>;
 }
 
-/// That of the system.
+/// Resolver of the system.
 pub(super) struct System;
 
 /// Look-ups of the process at once. Each takes a thread for blocking work, of which the runtime has 512 by default,

@@ -1,4 +1,4 @@
-//! What a handler may ask for: rules, and the first that a request fits.
+//! Rules of a handler's outgoing requests; the first rule that a request fits applies.
 
 use std::net::IpAddr;
 
@@ -27,7 +27,7 @@ pub struct HttpRule {
 enum Pattern {
     /// This host.
     Exactly(Host),
-    /// What ends so; begins with a point.
+    /// Hosts with this ending, which begins with a dot.
     Below(String),
 }
 
@@ -115,7 +115,7 @@ pub(super) struct Allowed {
     pub(super) private: bool,
 }
 
-/// What the rules say of a request.
+/// Decision of the rules on a request.
 pub(super) fn allowed(rules: &[HttpRule], url: &Url, method: &Method) -> Option<Allowed> {
     let host = url.host()?;
     let mut fitting = rules.iter().filter(|rule| rule.allows(url, &host, method)).peekable();

@@ -27,7 +27,7 @@ const OF_THE_CONNECTION: [HeaderName; 3] = [http::header::TE, http::header::TRAI
 /// A response, and the rest of the work on it: none, reqwest does that.
 type Response = (http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>);
 
-/// What a cell keeps of its requests.
+/// State of a cell's requests.
 pub(crate) struct Outgoing {
     pub(crate) ctx: WasiHttpCtx,
     pub(crate) hooks: Hooks,

@@ -24,7 +24,7 @@ const MAX_LOGGED: u32 = 10;
 #[allow(unreachable_pub, reason = "generated code names it again, as public")]
 pub struct Bucket(Arc<str>);
 
-/// What a host function gives: a trap, or what the guest gets.
+/// Result of a host function: a trap, or the value for the guest.
 type Given<T> = wasmtime::Result<Result<T, Error>>;
 
 /// A bucket of a store.
@@ -49,7 +49,7 @@ impl CellState {
         Ok(Place { store, bucket: Arc::clone(bucket) })
     }
 
-    /// What the guest is told, and the log.
+    /// Reports an outcome to the guest and to the log.
     fn told<T>(&mut self, outcome: Result<T, KeyValueError>) -> Given<T> {
         let error = match outcome {
             Ok(done) => return Ok(Ok(done)),

@@ -31,8 +31,8 @@ pub use sqlite::SqliteKeyValue;
 /// as the store is.
 #[async_trait]
 pub trait KeyValue: Send + Sync + 'static {
-    /// What bounds the store. The sizes of a key and a value are checked before the store is asked; the rest it
-    /// checks itself, as part of the operation.
+    /// Quota of the store. The host checks the sizes of keys and values before it asks the store. The store checks the
+    /// rest itself, as part of the operation.
     fn quota(&self) -> &Quota;
 
     /// The value of a key.
@@ -78,7 +78,7 @@ pub trait KeyValue: Send + Sync + 'static {
 pub struct Listed {
     /// The key.
     pub key: String,
-    /// Its place, from which the list can go on: at least 1.
+    /// Position from which the list can continue: at least 1.
     pub place: u64,
 }
 
@@ -86,10 +86,10 @@ pub struct Listed {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyValueError {
-    /// It would exceed the quota.
+    /// The operation would exceed the quota.
     #[error("{0}")]
     Quota(Excess),
-    /// What was to be added to is no number, or the sum is too large for one.
+    /// The value to add to is not a number, or the sum is too large for one.
     #[error("the value is no whole number below 2^64, or would not be one any more")]
     NoNumber,
     /// The store failed. The text is for the log, not for the guest.

@@ -1,8 +1,8 @@
-//! What bounds the keys and values of a handler.
+//! Quotas of a handler's keys and values.
 
 use std::fmt;
 
-/// What bounds the keys and values of a handler. All of it is on by default.
+/// Quota of a handler's keys and values. All limits are on by default.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Quota {
@@ -22,15 +22,15 @@ impl Default for Quota {
     }
 }
 
-/// What a quota does not allow.
+/// Excess over a quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Excess {
     /// Of what there would be too much.
     pub what: &'static str,
-    /// How much there would be: bytes, or a number of keys.
+    /// Amount that would result: bytes, or a number of keys.
     pub current: u64,
-    /// How much there may be.
+    /// Allowed amount.
     pub limit: u64,
 }
 
@@ -41,7 +41,7 @@ impl fmt::Display for Excess {
     }
 }
 
-/// What a store holds.
+/// Contents of a store.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Held {
     pub(super) keys: u64,

@@ -49,7 +49,7 @@ pub struct ModelContext {
     used: Mutex<ModelUse>,
 }
 
-/// What a call of a model used. What is not known is none.
+/// Usage of a model call. Unknown numbers are `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ModelUse {
     /// The model that ran, by its name.
@@ -72,7 +72,7 @@ impl ModelContext {
         *lock(&self.used) = used;
     }
 
-    /// What the call was last said to have used.
+    /// Usage of the call as last reported.
     #[must_use]
     pub fn used(&self) -> ModelUse {
         lock(&self.used).clone()

@@ -37,7 +37,7 @@ struct State {
 enum Last {
     Nothing,
     Sent(f64),
-    /// What the progress was of has ended.
+    /// The reported operation has ended.
     Closed,
 }
 

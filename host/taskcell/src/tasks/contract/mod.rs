@@ -56,13 +56,13 @@ pub type Handle = Arc<dyn TaskStore>;
 /// A case under way.
 type Run = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// How long a case may take: none waits for longer than a fraction of a second unless something hangs.
+/// Time limit of a case: none waits longer than a fraction of a second unless something hangs.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// One thing that every store does.
 #[derive(Clone, Copy)]
 pub struct Case {
-    /// What it is about.
+    /// Subject of the case.
     pub name: &'static str,
     run: fn(Handle, Handle) -> Run,
 }

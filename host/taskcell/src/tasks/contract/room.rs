@@ -1,4 +1,4 @@
-//! What is kept of a principal's tasks is bounded in bytes, of which each store counts the same.
+//! Cases about the bound on the bytes of a principal's tasks, which each store counts in the same way.
 
 use std::sync::Arc;
 

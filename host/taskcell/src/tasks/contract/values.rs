@@ -1,4 +1,4 @@
-//! What the cases store.
+//! Values that the cases store.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::validation::ExpectedResult;
 /// A time that nothing runs out in while a case runs.
 pub(super) const LONG: Duration = Duration::from_secs(60 * 60);
 
-/// Whose tasks they are where it does not matter.
+/// Principal of tasks where it does not matter.
 pub(super) const SOMEBODY: &str = "somebody";
 
 /// Room for all that a case makes.

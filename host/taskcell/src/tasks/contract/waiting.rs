@@ -1,4 +1,4 @@
-//! Who waits for a change is told of it, whoever made it.
+//! Cases about waiting: a waiting caller learns of a change, whoever made it.
 
 use jiff::Timestamp;
 use std::time::Duration;

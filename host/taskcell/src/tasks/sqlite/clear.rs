@@ -20,27 +20,27 @@ use crate::tasks::{StoreError, TaskRecord};
 /// first.
 const AT_ONCE: i64 = 16;
 
-/// How long is waited for others who use a file that is to be taken alone.
+/// Time to wait for other users of a file that must be opened exclusively.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What is to be removed.
+/// Selection of tasks to remove.
 #[derive(Debug, Clone, Copy)]
 pub struct Clear<'a> {
     /// Only tasks of this principal; of all principals when none.
     pub principal: Option<&'a str>,
     /// Tasks that have ended, too, beside those that have expired.
     pub ended: bool,
-    /// What has expired by now has.
+    /// Time by which tasks count as expired.
     pub now: Timestamp,
 }
 
-/// What was removed.
+/// Removed tasks.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Cleared {
-    /// Those that had expired, and those whose maker was lost before anybody was told of them.
+    /// Tasks that had expired, and tasks whose creator was lost before anyone learned of them.
     pub expired: Vec<TaskRecord>,
-    /// Those that had ended.
+    /// Tasks that had ended.
     pub ended: Vec<TaskRecord>,
     /// Whether nothing of them is left in the file and beside it. Another process that reads the file keeps what it may
     /// still need, until it closes the store.

@@ -1,4 +1,4 @@
-//! What goes wrong with a file, in words that say what to do about it.
+//! Errors of a file, in text that says what to do.
 
 use std::path::Path;
 

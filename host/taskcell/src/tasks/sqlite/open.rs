@@ -41,7 +41,7 @@ const READERS: u32 = 3;
 pub(super) struct Opened {
     /// The one that writes; none where the store can only be looked into.
     pub(super) writer: Option<SqliteConnection>,
-    /// Those that read.
+    /// Connections for reading.
     pub(super) readers: SqlitePool,
     /// The secret of the store.
     pub(super) secret: [u8; 32],

@@ -1,4 +1,4 @@
-//! What changes the store, each operation with what it needs: it runs in the writer's transaction.
+//! Operations that change the store, each with its parameters. They run in the writer's transaction.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,14 +15,14 @@ use crate::tasks::{Claim, Full, Job, Lease, StoreOutcome, TaskRecord};
 /// Expired tasks that are removed in one step.
 const AT_ONCE: i64 = 256;
 
-/// How long a worker whose time ran out is remembered, so that it is told when it comes back. Past that its jobs are
-/// free and it would be taken for a new one, which its old leases do not serve.
+/// Time for which a worker with an expired lease is remembered, so that it is told when it comes back. After that its
+/// jobs are free, and it would count as a new worker that its old leases do not serve.
 const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The longest time of a worker: a hundred years, so that sums stay within a column.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// Who is at work for a new task.
+/// Worker of a new task.
 pub(super) enum Work {
     None,
     /// A worker that does the job of this text.

@@ -1,4 +1,4 @@
-//! What only shows from inside: plans of statements, batches, a disk that is full.
+//! Tests of internals: plans of statements, batches, a full disk.
 
 use std::task::Poll;
 use std::time::Duration;

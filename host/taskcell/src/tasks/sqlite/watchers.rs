@@ -1,7 +1,7 @@
-//! Those who wait for a task to change.
+//! Watchers that wait for a task to change.
 //!
-//! The writer wakes them by id for what is changed here, and all of them when another process has changed something.
-//! Whoever waits enters first and looks at the database then, so that no change slips in between.
+//! The writer wakes them by id for changes made here, and all of them when another process has changed something. A
+//! watcher enters before it reads the database, so that it misses no change in between.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};

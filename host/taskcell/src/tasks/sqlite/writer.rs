@@ -29,12 +29,12 @@ const BATCH: usize = 256;
 /// Operations that wait for the writer. Past that, callers wait to be queued.
 const QUEUE: usize = 1_024;
 
-/// How often the changes of other processes are looked for while somebody waits for one.
+/// Interval between checks for changes of other processes while a watcher waits.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Something that changes the store. It may be run again when its transaction was taken back.
 pub(super) trait Operation: Send + Sync + 'static {
-    /// What the caller is told after the commit.
+    /// Return value after the commit.
     type Answer: Send + 'static;
 
     /// Does it.
@@ -137,7 +137,7 @@ impl<O: Operation> Write for Call<O> {
 enum Undone {
     /// One of its operations failed.
     Operation(sqlx::Error),
-    /// It could not be begun or committed.
+    /// The transaction could not be begun or committed.
     Commit(sqlx::Error),
     /// The file is not in its place any more: nobody would find what is stored there.
     Displaced(String),

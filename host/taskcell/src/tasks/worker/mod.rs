@@ -30,7 +30,7 @@ pub trait Runner: Send + Sync + 'static {
     async fn run(&self, claim: &Claim) -> Outcome;
 }
 
-/// What runs here.
+/// State of the running worker.
 #[derive(Debug, Default)]
 pub(super) struct Worker {
     state: Arc<Mutex<State>>,
@@ -133,8 +133,8 @@ impl Drop for Worker {
     }
 }
 
-/// A name that the store is told. When that is dropped or fails, or the worker has stopped meanwhile, the store may know it
-/// all the same, and would for a day: it resigns.
+/// A name that the store is told. When that is dropped or fails, or the worker has stopped meanwhile, the store may
+/// know it all the same, and would for a day: it resigns.
 struct WorkerRegistrationGuard<'a> {
     store: &'a Arc<dyn TaskStore>,
     name: Option<String>,

@@ -13,7 +13,7 @@ use crate::support::lock;
 use crate::tasks::{Actor, Claim, Job, Lease, Outcome, TaskError, TaskLimits, TaskOperation, TaskStore, Tasks};
 use crate::telemetry::{Usage, limit_hit};
 
-/// How often expired tasks are looked for.
+/// Interval between searches for expired tasks.
 const SWEEP: Duration = Duration::from_secs(1);
 /// The longest pause before an outcome that could not be stored is tried again.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
@@ -86,7 +86,7 @@ impl Tasks {
         }
     }
 
-    /// The same, and waits until all is stopped and stored.
+    /// Stops the worker and waits until everything is stopped and stored.
     pub async fn close(&self) {
         let (ended, name) = self.worker.stop_all();
         for work in ended {
@@ -186,8 +186,8 @@ impl Tasks {
     }
 }
 
-/// Work that is being stored. When that is dropped or fails, the store may have it all the same, leased to a worker that
-/// does not know of it: it is given back.
+/// Work that is being stored. When that is dropped or fails, the store may have it all the same, leased to a worker
+/// that does not know of it: it is given back.
 struct EnqueueGuard<'a> {
     store: &'a Arc<dyn TaskStore>,
     lease: Option<Lease>,

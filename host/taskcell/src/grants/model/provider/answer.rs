@@ -8,7 +8,7 @@ use crate::protocol::json::check_depth;
 use crate::protocol::types::{CreateMessageResult, ImageContent, Role, SamplingContent, TextContent, ToolUseContent};
 use crate::text::one_line;
 
-/// What a provider said that it used. What is missing, or cannot be, is none.
+/// Usage that a provider reported. Missing or impossible numbers are `None`.
 pub(super) struct Tokens {
     pub(super) input: Option<u64>,
     pub(super) output: Option<u64>,

@@ -1,8 +1,8 @@
-//! How much a model is to reason, which an operator says; the end of a model's name says nothing of it.
+//! Reasoning effort of a model, which an operator sets; the end of a model's name does not set it.
 //!
 //! genai 0.7 takes a last word such as `-max` or `-medium` off nearly every model's name and asks for that effort,
-//! unless an effort is given. Many models are really named so (`qwen-max`, `mistral-medium`). So where an operator
-//! gives none, a model of such a name gets the effort of which genai's adapter sends nothing.
+//! unless an effort is given. Many models really have such names (`qwen-max`, `mistral-medium`). If an operator gives
+//! no effort, a model of such a name therefore gets the effort for which genai's adapter sends nothing.
 
 use genai::adapter::AdapterKind;
 use genai::chat::ReasoningEffort;
@@ -19,10 +19,10 @@ pub(super) struct Sent {
     pub(super) effort: Option<ReasoningEffort>,
 }
 
-/// How to ask a provider for a model by its name as it stands, with the effort that an operator wants.
+/// Decides how to ask a provider for a model by its unchanged name, with the operator's effort.
 ///
 /// # Errors
-/// genai has no way to send the name without an effort.
+/// When genai has no way to send the name without an effort.
 pub(super) fn sent(adapter: AdapterKind, model: &str, wanted: Option<&str>) -> Result<Sent, Failure> {
     if let Some(wanted) = wanted {
         return Ok(Sent { adapter, effort: ReasoningEffort::from_keyword(wanted) });

@@ -41,7 +41,7 @@ pub(super) enum Failure {
     /// There is no connection to the provider.
     #[error("the model's provider cannot be reached")]
     Unreachable,
-    /// What the provider sent is no answer.
+    /// The provider's response is not an answer.
     #[error("the model's provider sent {0}")]
     NoAnswer(&'static str),
     /// The host could not ask.
@@ -49,7 +49,7 @@ pub(super) enum Failure {
     Host(&'static str),
 }
 
-/// What a status means here.
+/// Explains a status for people.
 fn hint(status: StatusCode) -> &'static str {
     match status.as_u16() {
         300..=399 => ": redirects are not followed",
@@ -107,7 +107,7 @@ impl Failure {
         RpcError::internal(self.kind(), message)
     }
 
-    /// What genai's error comes to.
+    /// Converts an error of genai.
     pub(super) fn of(error: genai::Error, key: Option<&Secret>) -> Self {
         use genai::Error;
 

@@ -1,8 +1,8 @@
-//! What bounds the calls of a provider's model: one struct, and the state that it needs.
+//! Guards of a provider's model: limits of its calls, and the state that they need.
 //!
-//! A call is admitted or refused before anything goes out. What it may use of the session's tokens is set aside then,
-//! by a count that is never too low, and settled when the provider has said what it used: calls side by side cannot
-//! spend the same tokens twice.
+//! A call is admitted or refused before anything is sent. At that time the tokens that it may use of the session's are
+//! reserved, by an estimate that is never too low. They are settled when the provider has reported its usage.
+//! Concurrent calls therefore cannot spend the same tokens twice.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -16,12 +16,13 @@ use super::super::SessionIdentity;
 use super::failure::Failure;
 use crate::support::lock;
 
-/// What bounds the calls of a provider's model. Each holds for all sessions together that use the model, but for
+/// Limits of the calls of a provider's model. Each applies to all sessions together that use the model, except for
 /// `session_tokens`.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ModelGuards {
-    /// Names of models that may run; one with `*` at its end allows all names that begin so. None: only the default model.
+    /// Names of models that may run; one with `*` at its end allows all names that begin so. None: only the default
+    /// model.
     pub allowed: Vec<String>,
     /// Tokens that a call may have the model write. A larger wish is cut.
     pub max_tokens: u32,
@@ -31,7 +32,7 @@ pub struct ModelGuards {
     pub session_tokens: u64,
     /// Calls at once.
     pub calls: usize,
-    /// How long a call may take.
+    /// Time limit of a call.
     pub timeout: Duration,
     /// Bytes of an answer of the provider.
     pub answer_size: usize,
@@ -61,7 +62,7 @@ pub(super) struct Gate {
     sessions: Arc<Mutex<Sessions>>,
 }
 
-/// What each session has spent or set aside, by the address of its identity. An address is not used again while its
+/// Tokens that each session has spent or reserved, by the address of its identity. An address is not reused while its
 /// `Weak` is held.
 type Sessions = HashMap<usize, (Weak<SessionIdentity>, u64)>;
 
@@ -129,7 +130,7 @@ mod tests {
         (Gate::new(guards), Arc::default())
     }
 
-    /// What is set aside counts until it is settled, and for ever if it never is.
+    /// Reserved tokens count until they are settled, and forever if they never are.
     #[test]
     fn a_session_spends_its_tokens_once() {
         let (gate, session) = gate(&ModelGuards { session_tokens: 100, ..ModelGuards::default() });

@@ -46,21 +46,21 @@ const NO_KEY: &str = "none";
 pub struct Provider {
     /// The name of the provider, one of [`Provider::names`].
     pub name: String,
-    /// Its address, where that is not the provider's own: of a server that speaks as `name` does, such as
+    /// Base URL, if it is not the provider's own: of a server with the same interface as `name`, such as
     /// `http://127.0.0.1:8080/v1/`.
     pub base_url: Option<String>,
-    /// Its key. Without one, a server is told the key `none`.
+    /// API key. Without one, the key `none` is sent to a server.
     pub key: Option<Secret>,
     /// The model that runs when no hint of a server names one that may.
     pub default_model: String,
-    /// How much the models are to reason: `none`, `minimal`, `low`, `medium`, `high`, `xhigh` or `max`. The provider's
-    /// own default without one. A model's name and a server's hints say nothing of it.
+    /// Reasoning effort of the models: `none`, `minimal`, `low`, `medium`, `high`, `xhigh` or `max`. Without one, the
+    /// provider's default applies. A model's name and a server's hints do not change it.
     pub effort: Option<String>,
     /// Whether the key and the prompts may go in clear to another machine.
     pub insecure: bool,
     /// Whether `metadata` of a request goes to the provider, as the member of that name. It comes from the server.
     pub metadata: bool,
-    /// What bounds the calls.
+    /// Limits of the calls.
     pub guards: ModelGuards,
 }
 
@@ -71,7 +71,7 @@ pub struct Provider {
 pub struct WrongProvider {
     /// The field of [`Provider`] or of [`ModelGuards`].
     pub field: &'static str,
-    /// What is wrong with it, and what would be right.
+    /// Description of the fault and of correct values.
     pub why: String,
 }
 

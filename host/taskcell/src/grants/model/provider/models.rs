@@ -1,4 +1,4 @@
-//! Which model runs: what the server would like, within what is allowed. [client/sampling, Model Preferences]
+//! Choice of the model: the server's preference, within the allowed models. [client/sampling, Model Preferences]
 
 use crate::protocol::types::ModelPreferences;
 

@@ -11,7 +11,7 @@ use reqwest::Url;
 use tokio::io::{AsyncReadExt, copy};
 use tokio::net::{TcpStream, UnixListener, UnixStream};
 
-/// What a connection has besides the answer itself: headers, TLS.
+/// Bytes of a connection besides the answer itself: headers, TLS.
 const OVERHEAD: u64 = 64 << 10;
 
 /// A socket that leads to one provider.

@@ -31,7 +31,7 @@ pub(super) struct Prepared {
     pub(super) input_tokens: u64,
 }
 
-/// What a conversation is made into.
+/// Result of converting a conversation.
 struct Mapping {
     adapter: AdapterKind,
     /// The tools that were used, by the id of the use: some providers want the name with the result.
