@@ -1,9 +1,9 @@
 //! Runs the handlers with which an MCP client answers its server, as sandboxed WebAssembly components.
 //!
-//! An MCP server may ask its client to run a model, to ask the user, to list roots, and (revision 2025-11-25) to do
-//! the first two as tasks. The code that answers sees prompts, user data and text from a stranger's server. Here
-//! that code is a component: written in any language, replaced without a rebuild, given nothing that it was not
-//! granted, and run in a fresh cell for each request.
+//! An MCP server may ask its client to run a model, to ask the user, to list roots, and (revision 2025-11-25) to do the
+//! first two as tasks. The code that answers handles prompts, user data and text of an untrusted server. In this
+//! library that code is a component. It is written in any language and replaced without a rebuild. It has no access
+//! that was not granted, and runs in a fresh cell for each request.
 //!
 //! ```
 //! use taskcell::protocol::types::Implementation;
@@ -11,7 +11,7 @@
 //!
 //! # #[tokio::main]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let mut grants = Grants::default(); // nothing; the stock handler asks for these
+//! let mut grants = Grants::default(); // grants nothing; the stock handler needs the following
 //! grants.tasks = true;
 //! grants.progress = true;
 //! grants.config = Some([("script".to_owned(), "{}".to_owned())].into_iter().collect());
@@ -22,36 +22,36 @@
 //! assert!(capabilities["sampling"].is_object());
 //!
 //! // From the result of `initialize`.
-//! let server: Implementation = serde_json::from_str(r#"{"name":"a server","version":"1"}"#)?;
+//! let server = Implementation::new("a server", "1");
 //! let (session, mut outbox) = Session::new(handlers, SessionOptions::new(server));
-//! // A message of the server; run one of these for each.
+//! // A message of the server; run one such future for each message.
 //! session.handle(br#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#).await;
-//! let answer = outbox.recv().await; // what to send
+//! let answer = outbox.recv().await; // the message to send
 //! assert_eq!(answer.as_deref(), Some(br#"{"jsonrpc":"2.0","id":1,"result":{}}"#.as_slice()));
 //! # Ok(()) }
 //! ```
 //!
-//! Kinds that need no sandbox are taken by closures of the application: [`NativeHandler`].
+//! Closures of the application serve kinds that need no sandbox: [`NativeHandler`].
 //!
-//! | module | knows |
+//! | module | contents |
 //! |---|---|
-//! | [`protocol`] | JSON-RPC and MCP types; the request kinds, their defaults and capabilities: one table |
-//! | [`text`] | text of strangers, made printable |
-//! | [`validation`] | what MCP demands of requests and answers |
+//! | [`protocol`] | JSON-RPC and MCP types; one table of the request kinds with their defaults and capabilities |
+//! | [`text`] | display of untrusted text |
+//! | [`validation`] | MCP's rules for requests and answers |
 //! | [`telemetry`] | spans and metrics: one table each |
-//! | [`tasks`] | the task runtime: rules, store, background work |
-//! | [`sandbox`] | engine, compiling, limits |
-//! | [`grants`] | what a cell may reach |
-//! | [`handlers`] | components and closures that answer, and which of them answers what |
+//! | [`tasks`] | the task runtime: rules, stores, background work |
+//! | [`sandbox`] | engine, compilation, limits |
+//! | [`grants`] | access that a cell may have |
+//! | [`handlers`] | components and closures that answer, and the choice among them |
 //! | [`session`] | one conversation with one server |
-//! | [`mrtr`] | calls of revision 2026-07-28, in which the server asks by its result |
-//! | `watch` | files that are watched (feature `watch`) |
+//! | [`mrtr`] | calls of revision 2026-07-28, in which the server's result asks the client for input |
+//! | `watch` | watching of files (feature `watch`) |
 //!
-//! A module imports only modules that stand above it; `tests/tests/docs/layers.rs` holds that.
+//! A module imports only modules above it in this table; `tests/tests/docs/layers.rs` checks that.
 //!
-//! Settings, errors, events and what the host alone makes are `#[non_exhaustive]`: they will grow. The records of
-//! [`protocol::types`] and what a [`TaskStore`](tasks::TaskStore) keeps are not, because applications make them; they change
-//! with the version of the handler protocol or of the store.
+//! Settings, errors, events and types that only the host creates are `#[non_exhaustive]`, because they will grow. The
+//! records of [`protocol::types`] and of a [`TaskStore`](tasks::TaskStore) are exhaustive, because applications create
+//! them. They change only with the version of the handler protocol or of the store.
 
 #![deny(missing_docs)]
 

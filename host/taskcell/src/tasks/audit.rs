@@ -1,8 +1,9 @@
-//! The audit log: who did what to which task, and who ran a model, as JSON lines.
-//! [basic/utilities/tasks, Audit and Logging]
+//! Audit log: every operation on a task and every call of a model, as JSON lines. [basic/utilities/tasks, Audit and
+//! Logging]
 //!
-//! The line of a request is written before its answer goes out, that of a change as soon as it is stored. Payloads
-//! (prompts, answers, what users typed) are not in it unless asked for: a log outlives what it is about.
+//! The line of a request is written before its response goes out. The line of a change is written as soon as the change
+//! is stored. Payloads (prompts, answers, text that users typed) are left out unless the application asks for them,
+//! because a log outlives the tasks that it describes.
 
 use std::io::Write;
 use std::path::Path;
@@ -16,7 +17,7 @@ use super::TaskRecord;
 use crate::kinds::Kind;
 use crate::support::lock;
 
-/// A log of what was done to tasks, and of each call of a model.
+/// Log of operations on tasks and of calls of a model.
 pub struct AuditLog {
     out: Mutex<Box<dyn Write + Send>>,
     payloads: bool,
@@ -28,13 +29,13 @@ impl std::fmt::Debug for AuditLog {
     }
 }
 
-/// A request about tasks, and how it was answered.
+/// Request about tasks, with its response.
 pub(crate) struct Audited<'a> {
     pub(crate) principal: &'a str,
     pub(crate) server: &'a str,
     pub(crate) method: &'a str,
     pub(crate) kind: Kind,
-    /// The digest of the component that answered, or `native`; none where the host did.
+    /// Digest of the component that answered, or `native`. None when the host answered.
     pub(crate) handler: Option<&'a str>,
     pub(crate) task: Option<&'a str>,
     pub(crate) error: Option<i32>,
@@ -42,29 +43,29 @@ pub(crate) struct Audited<'a> {
     pub(crate) response: &'a [u8],
 }
 
-/// A call of a model, and what came of it.
+/// Call of a model, with its outcome.
 pub(crate) struct ModelCall<'a> {
     pub(crate) principal: &'a str,
     pub(crate) server: &'a str,
-    /// The kind of the request that the handler serves.
+    /// Kind of the request that the handler serves.
     pub(crate) kind: Option<Kind>,
     pub(crate) handler: &'a str,
-    /// The task that it works on.
+    /// Task that the handler works on.
     pub(crate) task: Option<&'a str>,
-    /// The models that were asked for.
+    /// Models that the handler asked for.
     pub(crate) hints: &'a [String],
-    /// The one that ran.
+    /// Model that ran.
     pub(crate) model: Option<&'a str>,
     pub(crate) input_tokens: Option<u64>,
     pub(crate) output_tokens: Option<u64>,
-    /// `ok`, `cancelled`, or the stable word of the error.
+    /// `ok`, `cancelled`, or the stable kind of the error.
     pub(crate) outcome: &'a str,
     pub(crate) error: Option<i32>,
     pub(crate) request: Option<&'a str>,
     pub(crate) response: Option<&'a str>,
 }
 
-/// A line.
+/// Line of the log.
 #[derive(Serialize, Default)]
 #[serde(rename_all = "camelCase")]
 struct Line<'a> {
@@ -101,15 +102,16 @@ struct Line<'a> {
 }
 
 impl AuditLog {
-    /// A log that is written to `out`, a line at a time; with `payloads`, requests and answers stand in it whole.
+    /// Creates a log that writes to `out`, one line at a time. With `payloads`, lines contain requests and responses
+    /// whole.
     pub fn new(out: impl Write + Send + 'static, payloads: bool) -> Self {
         Self { out: Mutex::new(Box::new(out)), payloads }
     }
 
-    /// A log at the end of a file, which is made when it is not there, for this user alone to read.
+    /// Opens a log that appends to the file at `path`. A missing file is created, readable by the current user alone.
     ///
     /// # Errors
-    /// When the file cannot be opened or made, belongs to another user, or may be changed by everybody.
+    /// An I/O error when the file cannot be opened or created, belongs to another user, or can be changed by everybody.
     pub fn open(path: &Path, payloads: bool) -> std::io::Result<Self> {
         let mut options = std::fs::OpenOptions::new();
         options.append(true).create(true);
@@ -120,7 +122,7 @@ impl AuditLog {
         Ok(Self::new(file, payloads))
     }
 
-    /// A change of a task.
+    /// Logs a change of a task.
     pub fn task(&self, event: &str, record: &TaskRecord) {
         self.write(Line {
             event,
@@ -133,9 +135,9 @@ impl AuditLog {
         });
     }
 
-    /// A request about tasks.
+    /// Logs a request about tasks.
     pub(crate) fn request(&self, audited: &Audited<'_>) {
-        // What is no JSON was answered with an error, which is in the line.
+        // A message that is not JSON is left out: its response is an error, which the line contains.
         let payload = |text| serde_json::from_slice::<&RawValue>(text).ok().filter(|_| self.payloads);
         self.write(Line {
             event: "request",
@@ -152,12 +154,12 @@ impl AuditLog {
         });
     }
 
-    /// Whether requests and answers stand in it whole.
+    /// Whether lines contain requests and responses whole.
     pub(crate) fn has_payloads(&self) -> bool {
         self.payloads
     }
 
-    /// A call of a model.
+    /// Logs a call of a model.
     pub(crate) fn model(&self, call: &ModelCall<'_>) {
         let payload = |text: Option<&'_ str>| {
             text.and_then(|text| serde_json::value::RawValue::from_string(text.to_owned()).ok())
@@ -191,11 +193,11 @@ impl AuditLog {
                 return;
             }
         };
-        // A message of the peer may have line breaks between its members. In strings JSON has none.
+        // A message of the peer may have line breaks between its members. JSON strings contain none.
         text.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
         text.push(b'\n');
         let mut out = lock(&self.out);
-        // One write a line, so that several programs may append to one file.
+        // One write per line lets several programs append to one file.
         if let Err(error) = out.write_all(&text).and_then(|()| out.flush()) {
             tracing::error!(%error, "a line of the audit log could not be written");
         }

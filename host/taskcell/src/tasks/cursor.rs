@@ -1,8 +1,8 @@
-//! Cursors: a place in the list of tasks that only this store can have given. [server/utilities/pagination]
+//! Cursors: signed positions in the list of tasks. [server/utilities/pagination]
 //!
-//! A cursor is the place and a signature over the place and the principal. So a changed cursor, one of another
-//! principal's list and one that was made up are all refused alike, and a requestor learns nothing by trying. The
-//! secret is the store's: any host that shares the store takes the cursor.
+//! A cursor consists of the position and a signature over the position and the principal. A changed cursor, a cursor of
+//! another principal's list and an invented one are all refused alike, so a requestor learns nothing by trying. The
+//! secret belongs to the store: every host that shares the store accepts the cursor.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -20,17 +20,17 @@ pub(super) fn secret() -> [u8; 32] {
     secret
 }
 
-/// Writes a cursor.
+/// Returns the cursor of `place` in the list of `principal`.
 pub(super) fn write(secret: &[u8; 32], principal: &str, place: u64) -> Option<String> {
     let tag = sign(secret, principal, place)?.finalize().into_bytes();
     let tag = tag.iter().take(TAG).map(|byte| format!("{byte:02x}")).collect::<String>();
     Some(format!("{place:016x}{tag}"))
 }
 
-/// Reads a cursor; none when it is not one that [`write`] gave for this principal.
+/// Returns the position that `cursor` names, or none when [`write`] did not make the cursor for `principal`.
 pub(super) fn read(secret: &[u8; 32], principal: &str, cursor: &str) -> Option<u64> {
     let (place, tag) = cursor.split_at_checked(16)?;
-    // One spelling only: nothing that was not given is taken, not even in capitals.
+    // Only the spelling that was given out is accepted, so capitals are refused.
     if !cursor.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
         return None;
     }

@@ -1,4 +1,4 @@
-//! Why a task operation was refused, with the words of the reference.
+//! Errors of task operations, with the messages of the reference.
 
 use std::time::Duration;
 
@@ -9,81 +9,81 @@ use crate::protocol::jsonrpc::code;
 use crate::protocol::types::{RpcError, TaskStatus};
 use crate::telemetry::{Usage, limit_hit};
 
-/// Why a task operation was refused.
+/// Refusal of a task operation. [basic/utilities/tasks, Error Handling]
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TaskError {
-    /// No task that this principal may see has the id: unknown, expired and foreign ids are alike.
+    /// The principal has no task with this id. Unknown, expired and foreign ids give the same error.
     #[error("Failed to {} task: Task not found", operation.as_str())]
     NotFound {
-        /// The refused operation: a retrieval or a cancellation.
+        /// Refused operation: a retrieval or a cancellation.
         operation: TaskOperation,
     },
-    /// The task has ended.
+    /// The task has a final status, which never changes.
     #[error("Cannot {} task: already in terminal status '{}'", operation.as_str(), status.as_str())]
     Final {
         /// Status of the task.
         status: TaskStatus,
-        /// The refused operation: a change or a cancellation.
+        /// Refused operation: a change or a cancellation.
         operation: TaskOperation,
     },
-    /// A final status is not set by an update.
+    /// An update cannot set a final status.
     #[error("Cannot update task to '{}': use complete, fail or cancel", status.as_str())]
     NotAllowed {
-        /// The status asked for.
+        /// Requested status.
         status: TaskStatus,
     },
-    /// The cursor is none that was given.
+    /// The cursor was not given out for this list.
     #[error("Invalid cursor")]
     Cursor,
-    /// The principal has as many tasks as it may.
+    /// The principal has as many tasks as [`TaskLimits::tasks`](super::TaskLimits::tasks) allows.
     #[error("Too many tasks: {limit} are kept")]
     TooMany {
-        /// The limit.
+        /// Largest number of tasks.
         limit: usize,
     },
-    /// The principal's tasks would come to more than [`TaskLimits::total_size`](super::TaskLimits::total_size).
+    /// The principal's tasks would exceed [`TaskLimits::total_size`](super::TaskLimits::total_size).
     #[error("No room for the task: what is kept of all tasks may have {limit} bytes")]
     NoRoom {
-        /// The limit in bytes.
+        /// Limit in bytes.
         limit: u64,
     },
-    /// A cell spawns more work than the host keeps for it.
+    /// A cell spawned more work in one request than the host keeps for it.
     #[error("The work that is spawned in one request has {size} bytes, the limit is {limit}")]
     SpawnedTooMuch {
-        /// Bytes of all work that was spawned in the cell.
+        /// Bytes of all work that the cell spawned.
         size: u64,
-        /// The limit in bytes.
+        /// Limit in bytes.
         limit: usize,
     },
-    /// The principal makes more requests about tasks than [`TaskLimits::rate`](super::TaskLimits::rate).
+    /// The principal makes more requests about tasks than [`TaskLimits::rate`](super::TaskLimits::rate) allows.
     #[error("Too many requests about tasks; ask less often")]
     TooOften {
-        /// The limit in requests a second.
+        /// Limit in requests per second.
         limit: u32,
     },
-    /// The result is none that the request could have had.
+    /// The result does not fit the request that the task was created for. The text says why.
     #[error("The task's result is not valid: {0}")]
     Output(String),
     /// The result is larger than [`TaskLimits::result_size`](super::TaskLimits::result_size).
     #[error("The task's result has {size} bytes, the limit is {limit}")]
     OutputTooLarge {
-        /// Size in bytes.
+        /// Size of the result in bytes.
         size: usize,
-        /// The limit in bytes.
+        /// Limit in bytes.
         limit: usize,
     },
-    /// The result has JSON that nests deeper than [`Limits::json_depth`](crate::Limits::json_depth).
+    /// The JSON of the result nests deeper than [`Limits::json_depth`](crate::Limits::json_depth).
     #[error("The task's result has JSON that nests deeper than {limit} levels")]
     OutputTooDeep {
-        /// The limit in levels.
+        /// Limit in levels.
         limit: usize,
     },
-    /// The work was given to another worker meanwhile, because this one was not heard of for
+    /// Another worker has taken over the work, because this one did not renew its lease within
     /// [`TaskLimits::lease`](super::TaskLimits::lease).
     #[error("The task's work was taken over by another worker")]
     LeaseLost {
-        /// The limit.
+        /// Duration of a lease.
         limit: Duration,
     },
     /// The store failed.
@@ -91,7 +91,7 @@ pub enum TaskError {
     Store(#[from] StoreError),
 }
 
-/// Operation on a task, as a refusal names it.
+/// Operation on a task, as named in the message of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TaskOperation {
@@ -114,12 +114,12 @@ impl TaskOperation {
 }
 
 impl TaskError {
-    /// Error that `tasks/result` gives for a task that was cancelled.
+    /// Returns the error that `tasks/result` gives for a cancelled task.
     pub(super) fn cancelled() -> RpcError {
         RpcError::new(code::INTERNAL_ERROR, "Task was cancelled")
     }
 
-    /// The limit that was hit, if one was: its word, and how much there was.
+    /// Returns the kind of the limit that was hit and the usage, or none for other errors.
     fn limit(&self) -> Option<(&'static str, Usage)> {
         let alike = |error: Error| error.usage().map(|usage| (error.kind(), usage));
         match *self {
@@ -139,7 +139,7 @@ impl TaskError {
         }
     }
 
-    /// The word of what the operator is told, too: a limit, or the store.
+    /// Returns the kind of an error that concerns the operator: a limit that was hit, or `task_store`.
     pub(crate) fn told(&self) -> Option<&'static str> {
         match self {
             Self::Store(_) => Some("task_store"),
@@ -147,7 +147,7 @@ impl TaskError {
         }
     }
 
-    /// Tells the operator; a limit that was hit is counted.
+    /// Logs an error that concerns the operator, and counts a limit that was hit.
     pub(crate) fn log(&self) {
         match (self, self.limit()) {
             (Self::Store(source), _) => tracing::error!(error = %source, "the task store failed"),
@@ -156,14 +156,14 @@ impl TaskError {
         }
     }
 
-    /// Counts a limit that was hit, without a line in the log.
+    /// Counts a limit that was hit, without a log line.
     pub(crate) fn count(&self) {
         if let Some((kind, _)) = self.limit() {
             limit_hit::count(kind);
         }
     }
 
-    /// The error as the peer or the guest gets it.
+    /// Converts the error to the JSON-RPC error that the peer or the guest receives.
     pub(crate) fn to_rpc(&self) -> RpcError {
         let message = self.to_string();
         match self {
@@ -171,7 +171,7 @@ impl TaskError {
             Self::NoRoom { .. } => RpcError::internal("total_size", message),
             Self::SpawnedTooMuch { .. } => RpcError::internal("spawn_size", message),
             Self::TooOften { .. } => RpcError::internal("rate_limit", message),
-            // In the words that the plain request would have been answered with.
+            // The plain request would fail with the same message.
             Self::Output(why) => Error::InvalidAnswer(why.clone()).to_rpc(),
             Self::OutputTooLarge { size, limit } => Error::AnswerTooLarge { size: *size, limit: *limit }.to_rpc(),
             Self::OutputTooDeep { limit } => Error::JsonDepth { limit: *limit }.to_rpc(),

@@ -1,14 +1,14 @@
-//! Holds what comes back against what was asked: apart from the conversation where that takes long.
+//! Checks of results against requests. Checks that take long run on a thread of their own.
 
 use super::{TaskError, TaskOrigin, Tasks};
 use crate::protocol::types::{ElicitResult, Json, RpcError, TaskOutput};
 use crate::validation::{self, ExpectedResult, elicitation};
 
 impl Tasks {
-    /// The schema of a request for a form: see [`elicitation::schema_in`].
+    /// Returns the schema of a request for a form: see [`elicitation::schema_in`].
     ///
     /// # Errors
-    /// As for [`elicitation::schema_in`].
+    /// The errors of [`elicitation::schema_in`].
     pub(crate) async fn form_schema(&self, message: &[u8]) -> Result<Json, RpcError> {
         if !elicitation::is_long_form(message) {
             return elicitation::schema_in(message);
@@ -17,10 +17,11 @@ impl Tasks {
         self.aside.run(move || elicitation::schema_in(&message)).await.ok_or_else(ended)?
     }
 
-    /// Holds an answer against the schema of its form: see [`elicitation::check`]. The inner error says what does not fit.
+    /// Checks an answer against the schema of its form: see [`elicitation::check`]. The inner error says what does not
+    /// fit.
     ///
     /// # Errors
-    /// When the check did not come to an end.
+    /// An error when the check did not finish.
     pub(crate) async fn fitting(
         &self,
         schema: Option<&str>,
@@ -35,7 +36,7 @@ impl Tasks {
         }
     }
 
-    /// The output of a task as the result that its request expects.
+    /// Returns the output of a task as the result that its request expects.
     pub(super) async fn expected(&self, origin: &TaskOrigin, output: TaskOutput) -> Result<TaskOutput, TaskError> {
         let bytes = match &output {
             TaskOutput::Elicitation(result) => elicitation::size(result),
@@ -54,7 +55,7 @@ impl Tasks {
     }
 }
 
-/// The work was given up, for the process is ending or it panicked.
+/// Error of a check that panicked, or that the end of the process interrupted.
 fn ended() -> RpcError {
     RpcError::internal("unchecked", "The form could not be checked to the end")
 }

@@ -10,36 +10,35 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct TaskLimits {
-    /// Time to keep a task from its creation when the requestor gives none. Default 1 hour.
+    /// Time to live of a task, from its creation, when the requestor names none. Default 1 hour.
     pub default_ttl: Duration,
-    /// The longest time a task is kept, whatever the requestor asks. Default 24 hours.
+    /// Longest time to live, whatever the requestor asks for. Default 24 hours.
     pub max_ttl: Duration,
-    /// The poll interval given when the handler names none. Default 500 milliseconds.
+    /// Poll interval when the handler names none. Default 500 milliseconds.
     pub poll_interval: Duration,
     /// Tasks kept at once for one principal. Default 1,000.
     pub tasks: usize,
     /// Bytes of a result as JSON. Default 4 MiB.
     pub result_size: usize,
-    /// Bytes of all that is kept of a principal's tasks: what they were made from, the work that is still to be done,
-    /// and what they ended with, as JSON. Errors of up to 64 KiB are taken in any case, so that a task can end. Default
-    /// 256 MiB.
+    /// Bytes of all data kept for a principal's tasks, as JSON: their origins, their pending jobs and their outcomes.
+    /// Errors of up to 64 KiB are always accepted, so that a task can end. Default 256 MiB.
     pub total_size: u64,
     /// Tasks on one page of a list. Default 50.
     pub page: usize,
-    /// Time for which background work stays with a worker after the worker was last heard of. The work of a host that
-    /// was killed is repeated after this time. Default 10 seconds.
+    /// Time that a worker keeps its leases after it last renewed them. The work of a killed host starts again after
+    /// this time. Default 10 seconds.
     pub lease: Duration,
-    /// Number of hosts lost during a piece of background work after which its task fails: the work itself may be what
-    /// ends them. A host that ends in good order does not count. Default 5.
+    /// Hosts that may be lost while they do a piece of background work before its task fails, because the work itself
+    /// may crash them. A host that shuts down in good order does not count. Default 5.
     pub attempts: u32,
-    /// Pieces of work left behind by a stopped host that are done at once. Default 32.
+    /// Pieces of work of stopped hosts that this host does at once. Default 32.
     pub recovered: usize,
-    /// Rate of a principal's requests about tasks. Default 2,000 a second, 10,000 at once.
+    /// Rate of requests about tasks that a principal may make. Default 2,000 per second, 10,000 at once.
     pub rate: RateLimit,
 }
 
 impl TaskLimits {
-    /// Requests a second in the default [`TaskLimits::rate`].
+    /// Requests per second in the default [`TaskLimits::rate`].
     pub const RATE: u32 = 2_000;
     /// Requests at once in the default [`TaskLimits::rate`].
     pub const BURST: u32 = 10_000;
@@ -63,16 +62,16 @@ impl Default for TaskLimits {
     }
 }
 
-/// Rate limit of a principal's requests. Clones count together, so that sessions of one principal that were set up from
-/// the same limits share its allowance. [basic/utilities/tasks, Task Isolation and Access Control]
+/// Rate limit of requests, counted for each principal. Clones share their counts, so sessions of one principal that
+/// were created from the same limits share its allowance. [basic/utilities/tasks, Task Isolation and Access Control]
 #[derive(Debug, Clone)]
 pub struct RateLimit(Option<(u32, Arc<DefaultKeyedRateLimiter<Arc<str>>>)>);
 
-/// Principals whose allowance is remembered before those are forgotten who have all of it.
+/// Principals that are remembered before those with a full allowance are forgotten.
 const REMEMBERED: usize = 1_024;
 
 impl RateLimit {
-    /// So many requests a second, and so many at once. No limit when either is none.
+    /// Creates a limit of `requests` per second and `burst` at once. There is no limit when either is none.
     #[must_use]
     pub fn per_second(requests: Option<NonZeroU32>, burst: Option<NonZeroU32>) -> Self {
         Self(requests.zip(burst).map(|(requests, burst)| {
@@ -81,19 +80,20 @@ impl RateLimit {
         }))
     }
 
-    /// No limit.
+    /// Creates a limit that refuses nothing.
     #[must_use]
     pub fn none() -> Self {
         Self(None)
     }
 
-    /// The limit that one more request is over, which counts; none when it is allowed.
+    /// Counts one more request of `principal`. Returns the limit in requests per second when the request exceeds it,
+    /// and none when the request is allowed.
     pub fn refuses(&self, principal: &Arc<str>) -> Option<u32> {
         let (limit, limiter) = self.0.as_ref()?;
         limiter.check_key(principal).is_err().then_some(*limit)
     }
 
-    /// Forgets principals that have not been heard of for long.
+    /// Forgets principals whose allowance is full again.
     pub(super) fn tidy(&self) {
         if let Some((_, limiter)) = &self.0
             && limiter.len() > REMEMBERED

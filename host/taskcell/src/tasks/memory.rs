@@ -1,7 +1,8 @@
-//! Tasks in memory: gone with the process.
+//! Task store in memory. Its tasks are gone with the process.
 //!
-//! One lock over several indexes (by id, by place in a principal's list, by expiry, by work to be done), each found
-//! in logarithmic time, so that no operation grows with the number of tasks. The lock is never held across an await.
+//! One lock covers several indexes: by id, by position in a principal's list, by expiry and by pending work. Each
+//! lookup takes logarithmic time, so the cost of an operation hardly grows with the number of tasks. The lock is never
+//! held across an await.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
@@ -18,16 +19,16 @@ use super::{
 };
 use crate::support::lock;
 
-/// Expired tasks that are removed in one step.
+/// Expired tasks that one step removes.
 const AT_ONCE: usize = 500;
 
-/// The longest time of a worker: past any process, and a time that a clock can hold.
+/// Longest time of a worker: longer than any process lives, and within the range of a clock.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// Time for which a worker with an expired lease is remembered, so that it is told when it comes back.
+/// How long a worker whose time ran out is remembered, so that it learns of that when it returns.
 const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A store that lives as long as the process.
+/// Task store that lives as long as the process.
 #[derive(Debug)]
 pub struct MemoryStore {
     secret: [u8; 32],
@@ -38,20 +39,20 @@ pub struct MemoryStore {
 struct State {
     last: u64,
     tasks: HashMap<String, Entry>,
-    /// All tasks in the order of creation, and those of each principal.
+    /// All tasks, and the tasks of each principal, in the order of creation.
     all: BTreeMap<u64, String>,
     lists: HashMap<Arc<str>, BTreeMap<u64, String>>,
     expiry: BTreeSet<(Timestamp, String)>,
-    /// The tasks of each principal whose job nobody holds.
+    /// Tasks of each principal with a job that no worker holds.
     free: HashMap<Arc<str>, BTreeMap<u64, String>>,
     workers: HashMap<String, Worker>,
-    /// When the time of each worker runs out that may hold something.
+    /// End of the time of each worker that may hold something.
     times: BTreeSet<(Instant, String)>,
-    /// When the time of each worker ran out that has lost what it held.
+    /// Past end of the time of each worker that has lost its leases.
     lost: BTreeSet<(Instant, String)>,
-    /// Reserved tasks whose worker is gone: nobody was told of them.
+    /// Reserved tasks whose worker is gone. Their requestors do not know them.
     abandoned: BTreeSet<String>,
-    /// Bytes of what is kept of each principal's tasks.
+    /// Bytes of the data kept for each principal's tasks.
     held: HashMap<Arc<str>, u64>,
 }
 
@@ -60,19 +61,20 @@ struct Entry {
     record: TaskRecord,
     outcome: Option<Outcome>,
     job: Option<Arc<Job>>,
-    /// Whether `worker` still makes the task.
+    /// Whether the requestor does not know the task yet and `worker` reserves it.
     reserved: bool,
     size: Sizes,
-    /// The newest lease's worker and fence. Without a worker the job is free.
+    /// Worker and fence of the newest lease. Without a worker the job is free.
     worker: Option<String>,
     fence: u64,
-    /// Number of workers that were lost while they held the job.
+    /// Workers that were lost while they held the job.
     lost: u32,
-    /// The version, for those who wait for the next one. Dropped with the task, which wakes them too.
+    /// Version of the task, watched by those who wait for the next one. The sender is dropped with the task, which
+    /// wakes them too.
     version: watch::Sender<u64>,
 }
 
-/// Bytes of what is kept of a task, as JSON.
+/// Bytes of the data kept for a task, as JSON.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sizes {
     origin: u64,
@@ -99,14 +101,14 @@ impl Default for MemoryStore {
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// Creates an empty store.
     #[must_use]
     pub fn new() -> Self {
         Self { secret: cursor::secret(), state: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // No code panics under the lock; if it did, the indexes would still be whole enough to read.
+        // No code panics while it holds the lock. If any did, the indexes would still be consistent enough to read.
         lock(&self.state)
     }
 }
@@ -126,12 +128,12 @@ impl State {
         Some(record)
     }
 
-    /// Bytes of what is kept of a principal's tasks.
+    /// Returns the bytes of the data kept for a principal's tasks.
     fn held(&self, principal: &str) -> u64 {
         self.held.get(principal).copied().unwrap_or_default()
     }
 
-    /// Counts what is kept of one task, which was so much before.
+    /// Replaces the size of one task, `before`, by `after` in the bytes of its principal.
     fn count(&mut self, principal: &Arc<str>, before: u64, after: u64) {
         let held = self.held(principal).saturating_sub(before).saturating_add(after);
         match held {
@@ -140,7 +142,7 @@ impl State {
         };
     }
 
-    /// Forgets the job of a task, or that it is reserved, and who holds it.
+    /// Forgets the job or the reservation of a task, and the worker that holds it.
     fn drop_job(&mut self, id: &str) {
         let Some(entry) = self.tasks.get_mut(id) else { return };
         let reserved = std::mem::take(&mut entry.reserved);
@@ -164,7 +166,7 @@ impl State {
         self.count(&principal, before, after);
     }
 
-    /// Lets the job of a task be claimed. A task that is reserved has none, and is to be removed.
+    /// Makes the job of a task available to claims. A reserved task has no job, so it is marked for removal.
     fn set_free(&mut self, id: &str) {
         let Some(entry) = self.tasks.get_mut(id) else { return };
         entry.worker = None;
@@ -176,7 +178,7 @@ impl State {
         self.free.entry(Arc::clone(principal)).or_default().insert(*sequence, id.to_owned());
     }
 
-    /// Gives the job of a task, which is in no index of free ones, to a worker.
+    /// Leases the job of a task to `worker`. The task must not be in the index of free jobs.
     fn lease(&mut self, id: &str, worker: &str) -> Option<Claim> {
         let entry = self.tasks.get_mut(id)?;
         let job = Arc::clone(entry.job.as_ref()?);
@@ -186,8 +188,8 @@ impl State {
         Some(Claim { lease: Lease { id: id.to_owned(), worker: worker.to_owned(), fence }, lost, job })
     }
 
-    /// Makes a worker the holder of a task. One that has resigned meanwhile holds nothing, and is not remembered for
-    /// it.
+    /// Makes `worker` the holder of a task. A worker that has resigned meanwhile holds nothing, and is not remembered
+    /// for it.
     fn hold(&mut self, id: &str, worker: &str) {
         match (self.tasks.get_mut(id), self.workers.get_mut(worker)) {
             (Some(entry), Some(holder)) => {
@@ -209,8 +211,8 @@ impl State {
         }
     }
 
-    /// Frees what workers hold whose time has run out. They are kept for long, with nothing to hold, so that they learn
-    /// of their end when they come to renew their time.
+    /// Frees the tasks of workers whose time has run out. These workers stay known without holding anything, so that
+    /// they learn of their loss when they renew their time.
     fn free_lost(&mut self, now: Instant) {
         while self.times.first().is_some_and(|(until, _)| *until <= now)
             && let Some((until, name)) = self.times.pop_first()
@@ -237,7 +239,7 @@ impl State {
     }
 }
 
-/// Takes a task out of an index by principal and sequence.
+/// Removes a task from an index by principal and sequence.
 fn remove_from(index: &mut HashMap<Arc<str>, BTreeMap<u64, String>>, record: &TaskRecord) {
     if let Some(list) = index.get_mut(&record.principal) {
         list.remove(&record.sequence);
@@ -375,7 +377,7 @@ impl TaskStore for MemoryStore {
         let Some(mut version) = self.lock().tasks.get(id).map(|entry| entry.version.subscribe()) else {
             return Ok(());
         };
-        // An error says that the task is gone, which is a change.
+        // An error means that the task is gone, which is a change.
         let _ = version.wait_for(|version| *version != seen).await;
         Ok(())
     }
@@ -417,7 +419,7 @@ impl TaskStore for MemoryStore {
                 state.times.remove(&before);
             }
             None => {
-                // A worker comes seldom: a good time to forget old ones.
+                // Renewals are rare, so old workers are forgotten here.
                 state.forget_lost(now);
                 state.workers.insert(name.clone(), Worker { until, holds: BTreeSet::new() });
             }
@@ -498,7 +500,7 @@ mod tests {
     use crate::tasks::contract::job;
     use crate::tasks::{CreateOptions, TaskLimits, Tasks};
 
-    /// Workers that come and go in each of these tests.
+    /// Workers that come and go in each test below.
     const MANY: usize = 100;
 
     fn options() -> CreateOptions {
@@ -510,7 +512,7 @@ mod tests {
         Tasks::new(store, "somebody", TaskLimits::default(), Box::new(|_| ()))
     }
 
-    /// Neither for what is stored under its name afterwards, which is free at once.
+    /// Work that is stored under the worker's name afterwards is free at once.
     #[tokio::test]
     async fn a_worker_that_has_resigned_is_not_kept() {
         let store = Arc::new(MemoryStore::new());
@@ -536,7 +538,7 @@ mod tests {
         assert!(claims.iter().all(|claim| claim.lost == 0), "nobody was lost at it");
     }
 
-    /// Nobody would resign for it any more.
+    /// No worker would resign for that work any more.
     #[tokio::test]
     async fn work_that_is_stored_after_the_end_leaves_no_worker() {
         let store = Arc::new(MemoryStore::new());
@@ -544,13 +546,13 @@ mod tests {
             let tasks = tasks(&store);
             tasks.close().await;
             tasks.create_with_work(options(), job()).await.unwrap();
-            // What was spawned on this thread runs now.
+            // Spawned futures of this thread run now.
             tokio::task::yield_now().await;
         }
         assert_eq!(store.lock().workers.len(), 0);
     }
 
-    /// A lost worker is told of its end for a day.
+    /// The worker learns of its loss for a day.
     #[tokio::test]
     async fn a_worker_that_is_lost_is_forgotten_in_the_end() {
         let store = MemoryStore::new();

@@ -1,24 +1,24 @@
-//! Tasks: requests whose answer is fetched later, and outlives the process if its store does.
+//! Tasks: requests whose result is fetched later. A task outlives the process if its store does.
 //!
-//! Whoever asks for a change (a handler through its `tasks` import, the host itself, the operator's tool) asks
-//! [`Tasks`], so the rules of MCP's task utility are kept in one place: a task starts `working`, a final status never
-//! changes, times to live have a maximum, and an id that is unknown, expired or another principal's is the same error.
-//! What tasks are kept in is a [`TaskStore`]; what works on them is any future. Neither WebAssembly nor JSON-RPC is
-//! known here.
+//! Every change goes through [`Tasks`], whether it comes from a handler (through its `tasks` import), from the host or
+//! from the operator's command. So the rules of MCP's task utility are kept in one place: a task starts `working`, a
+//! final status never changes, times to live have a maximum, and an id that is unknown, expired or another principal's
+//! gives the same error. Tasks are kept in a [`TaskStore`]. Any future can do their work. The module depends neither on
+//! WebAssembly nor on the transport.
 //!
-//! | file | knows |
+//! | file | contents |
 //! |---|---|
 //! | `receiver` | the rules: [`Tasks`] |
-//! | `worker` | background work: what runs here, under which lease, and what a stopped host left |
-//! | `record` | what is kept of a task |
+//! | `worker` | background work: what runs in this process, its leases, and recovery after a stopped host |
+//! | `record` | the stored data of a task |
 //! | `store` | the trait of the back ends: [`TaskStore`] |
 //! | `memory`, `sqlite` | the back ends |
 //! | `contract` | the suite that every back end passes |
-//! | `aside` | work of the host that may take long, one piece of a conversation at a time |
-//! | `holding` | what a result must be, checked where it keeps nobody waiting |
-//! | `cursor` | places in a list, signed |
-//! | `limits` | what bounds a principal's tasks |
-//! | `audit` | who did what to which task |
+//! | `aside` | long computations of the host, one at a time for each session |
+//! | `holding` | checks of results against requests, off the session's path where they take long |
+//! | `cursor` | signed positions in a list |
+//! | `limits` | bounds on a principal's tasks |
+//! | `audit` | the audit log |
 
 mod aside;
 mod audit;
@@ -56,7 +56,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-/// Bytes of a value as JSON, which is not made for it.
+/// Returns the size of `value` as JSON in bytes, without building the text.
 pub(crate) fn json_size(value: &impl Serialize) -> Result<u64, StoreError> {
     struct Counted(u64);
 
@@ -77,7 +77,7 @@ pub(crate) fn json_size(value: &impl Serialize) -> Result<u64, StoreError> {
     Ok(counted.0)
 }
 
-/// A duration for the wire.
+/// Converts a duration to whole milliseconds for the wire. Longer durations become the largest number.
 fn milliseconds(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }

@@ -1,4 +1,4 @@
-//! The rules of a receiver of tasks, over a store. [basic/utilities/tasks, Behavior Requirements]
+//! Rules of a receiver of tasks, over a store. [basic/utilities/tasks, Behavior Requirements]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,16 +19,16 @@ use crate::protocol::types::{ListTasksResult, RpcError, Task, TaskMetadata, Task
 use crate::support::polled;
 use crate::telemetry;
 
-/// Characters of a status message that are kept: it goes out with every answer about the task.
+/// Characters of a status message that are kept. The message goes out with every response about the task.
 const MAX_STATUS_MESSAGE: usize = 1_000;
 
-/// Bytes of an error as JSON that are always taken: the host's own errors have to fit.
+/// Bytes of an error as JSON that are always accepted, so that the host's own errors fit.
 const MAX_OWN_ERROR: usize = 64 << 10;
 
-/// Told of each change of a task after it was stored.
+/// Callback that receives each changed task after the change is stored.
 pub type OnChange = Box<dyn Fn(&Task) + Send + Sync>;
 
-/// The tasks of one principal.
+/// Tasks of one principal.
 pub struct Tasks {
     pub(super) store: Arc<dyn TaskStore>,
     pub(super) principal: Arc<str>,
@@ -37,46 +37,48 @@ pub struct Tasks {
     pub(super) audit: Option<Arc<AuditLog>>,
     pub(super) worker: Worker,
     on_change: OnChange,
-    /// Held while a task is changed and the change told, so that changes are told in their order. Tasks share locks.
+    /// Locks that keep changes of one task, and the reports of these changes, in order. Several tasks share a lock.
     turns: [Mutex<()>; 64],
     secret: OnceCell<[u8; 32]>,
     pub(super) aside: Aside,
 }
 
-/// Options for a new task.
+/// Parameters of a new task.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct CreateOptions {
-    /// The requestor's wishes.
+    /// Wishes of the requestor.
     pub metadata: TaskMetadata,
-    /// Suggested interval between polls, in milliseconds; `None` for the default.
+    /// Interval in milliseconds at which the requestor should poll. None for the default.
     pub poll_interval: Option<u32>,
-    /// The first status message.
+    /// First status message.
     pub status_message: Option<String>,
-    /// Origin of the task.
+    /// Request and handler that the task is created from.
     pub origin: Arc<TaskOrigin>,
 }
 
 impl CreateOptions {
-    /// A task with these wishes of its requestor, made from this.
+    /// Creates options for a task from `origin` with the wishes of its requestor, the default poll interval and no
+    /// status message.
     #[must_use]
     pub fn new(metadata: TaskMetadata, origin: Arc<TaskOrigin>) -> Self {
         Self { metadata, poll_interval: None, status_message: None, origin }
     }
 }
 
-/// On whose behalf a task is changed. The default is anyone's, and the requestor is told.
+/// Author of a change, and whether the change is reported. By default the change needs no lease and is reported.
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct Actor<'a> {
-    /// The requestor is not told: it does not know the task's id before its creation was answered.
+    /// Whether to leave out the report to the requestor, which does not know the id of a task before its creation is
+    /// answered.
     pub quiet: bool,
-    /// The lease of the work that makes the change: when it is not the newest any more, the change is refused.
+    /// Lease of the work that makes the change. The change is refused when the lease is not the newest of the task.
     pub lease: Option<&'a Lease>,
 }
 
 impl<'a> Actor<'a> {
-    /// On behalf of the work that holds a lease.
+    /// Returns the actor that changes a task as the holder of `lease`.
     #[must_use]
     pub fn work(lease: &'a Lease) -> Self {
         Self { quiet: false, lease: Some(lease) }
@@ -90,8 +92,8 @@ impl std::fmt::Debug for Tasks {
 }
 
 impl Tasks {
-    /// The tasks of `principal` in `store`. `on_change` is called after each change that is made here, from whichever
-    /// thread made it, and must not block.
+    /// Creates the tasks of `principal` in `store`. `on_change` is called after each change that is made through this
+    /// value, on the thread that makes the change, and must not block.
     #[must_use]
     pub fn new(store: Arc<dyn TaskStore>, principal: &str, limits: TaskLimits, on_change: OnChange) -> Self {
         let (principal, worker) = (Arc::from(principal), Worker::default());
@@ -100,40 +102,41 @@ impl Tasks {
         Self { store, principal, limits, json_depth, audit, worker, on_change, turns, secret, aside: Aside::default() }
     }
 
-    /// With an audit log.
+    /// Sets the audit log.
     #[must_use]
     pub fn with_audit(mut self, audit: Option<Arc<AuditLog>>) -> Self {
         self.audit = audit;
         self
     }
 
-    /// Bounds how deeply the JSON of a result may nest.
+    /// Sets the depth to which the JSON of a result may nest.
     pub(crate) fn set_json_depth(&self, limit: usize) {
         self.json_depth.store(limit, Ordering::Relaxed);
     }
 
-    /// Makes a task in status `working`.
+    /// Creates a task in status `working`.
     ///
     /// # Errors
-    /// [`TaskError::TooMany`] and [`TaskError::NoRoom`] at the limits, or a failing store.
+    /// [`TaskError::TooMany`] and [`TaskError::NoRoom`] at the limits, [`TaskError::Store`] when the store fails.
     pub async fn create(&self, options: CreateOptions) -> Result<Task, TaskError> {
         self.store_new(self.new_record(options), Work::None).await
     }
 
-    /// Makes a task whose requestor is not told of the task yet: [`Tasks::confirm`] or [`Tasks::spawn`] is to follow.
-    /// When this host is lost before, the next one removes the task.
+    /// Creates a task that its requestor does not know yet. [`Tasks::confirm`] or [`Tasks::spawn`] must follow. When
+    /// this host is lost before that, the next host removes the task.
     ///
     /// # Errors
-    /// Those of [`Tasks::create`].
+    /// The errors of [`Tasks::create`].
     pub(crate) async fn reserve(&self, options: CreateOptions) -> Result<Task, TaskError> {
         let worker = self.worker.name(&self.store, self.limits.lease).await?;
         self.store_new(self.new_record(options), Work::Reserved { worker }).await
     }
 
-    /// Lets tasks stay that were made by [`Tasks::reserve`] and have no work: their requestor is about to be told.
+    /// Keeps tasks that [`Tasks::reserve`] created and that have no work. Call this right before their requestor learns
+    /// of them.
     ///
     /// # Errors
-    /// A failing store.
+    /// [`TaskError::Store`] when the store fails.
     pub(crate) async fn confirm(&self, ids: &[String]) -> Result<(), TaskError> {
         if ids.is_empty() {
             return Ok(());
@@ -142,11 +145,11 @@ impl Tasks {
         Ok(self.store.confirm(ids, &worker).await?)
     }
 
-    /// Makes a task in status `working` with work to be done for it. Both are stored in one step, so that there is
-    /// never the one without the other; [`Tasks::start`] lets the work run.
+    /// Creates a task in status `working` together with its work, in one step, so that neither is ever stored without
+    /// the other. [`Tasks::start`] runs the work.
     ///
     /// # Errors
-    /// Those of [`Tasks::create`].
+    /// The errors of [`Tasks::create`].
     pub async fn create_with_work(&self, options: CreateOptions, job: Job) -> Result<(Task, Claim), TaskError> {
         let worker = self.worker.name(&self.store, self.limits.lease).await?;
         let (record, job) = (self.new_record(options), Arc::new(job));
@@ -181,7 +184,7 @@ impl Tasks {
         let guard = CreateGuard { tasks: self, id: Some(record.id.clone()) };
         let new = NewTask { record, work };
         if self.store.create(new.clone(), room).await?.is_err() {
-            // What has expired counts no more, though the sweeper has not come by yet.
+            // Expired tasks must not count against the limit, even if the sweeper has not removed them yet.
             self.sweep().await?;
             if let Err(full) = self.store.create(new, room).await? {
                 guard.disarm();
@@ -196,7 +199,7 @@ impl Tasks {
         Ok(task)
     }
 
-    /// Tasks that the principal may have at once.
+    /// Returns the number of tasks that the principal may have at once.
     pub(crate) fn max_tasks(&self) -> usize {
         self.limits.tasks
     }
@@ -208,25 +211,25 @@ impl Tasks {
         }
     }
 
-    /// Finds a task.
+    /// Returns a task.
     ///
     /// # Errors
-    /// [`TaskError::NotFound`], or a failing store.
+    /// [`TaskError::NotFound`], and [`TaskError::Store`] when the store fails.
     pub async fn get(&self, id: &str) -> Result<Task, TaskError> {
         self.find(id).await.map(|record| record.task())
     }
 
-    /// One page of the tasks, the oldest first. [basic/utilities/tasks, Task Listing]
+    /// Returns one page of the tasks, the oldest first. [basic/utilities/tasks, Task Listing]
     ///
     /// # Errors
-    /// [`TaskError::Cursor`], or a failing store.
+    /// [`TaskError::Cursor`], and [`TaskError::Store`] when the store fails.
     pub async fn list(&self, cursor: Option<&str>) -> Result<ListTasksResult, TaskError> {
         let secret = self.secret.get_or_try_init(|| self.store.secret()).await?;
         let read = |cursor| cursor::read(secret, &self.principal, cursor).ok_or(TaskError::Cursor);
         let mut after = cursor.map(read).transpose()?;
         let now = Timestamp::now();
         let mut records = Vec::new();
-        // One more than a page tells whether there is a next one. Pages are made of what has not expired.
+        // One task more than a page tells whether there is a next page. Expired tasks are left out.
         let more = loop {
             let wanted = self.limits.page.saturating_add(1);
             let found = self.store.list(self.mine(), after, wanted).await?;
@@ -243,11 +246,11 @@ impl Tasks {
         Ok(ListTasksResult { tasks: records.iter().map(TaskRecord::task).collect(), next_cursor, meta: None })
     }
 
-    /// Sets a status that is not final, and the status message.
+    /// Sets the status message and a status that is not final.
     ///
     /// # Errors
     /// [`TaskError::Final`] when the task has ended, [`TaskError::NotAllowed`] for a final status,
-    /// [`TaskError::NotFound`], [`TaskError::LeaseLost`], or a failing store.
+    /// [`TaskError::NotFound`], [`TaskError::LeaseLost`], and [`TaskError::Store`] when the store fails.
     pub async fn update(
         &self,
         id: &str,
@@ -266,12 +269,13 @@ impl Tasks {
         .await
     }
 
-    /// Ends a task with its result, or with the error that stands for it.
+    /// Ends a task with its result or its error.
     ///
     /// # Errors
-    /// [`TaskError::Output`], [`TaskError::OutputTooDeep`] and [`TaskError::OutputTooLarge`] when the result is none
-    /// that the request could have had, [`TaskError::NoRoom`], [`TaskError::Final`] when the task has ended,
-    /// [`TaskError::NotFound`], [`TaskError::LeaseLost`], or a failing store. After all of them the task is as it was.
+    /// [`TaskError::Output`], [`TaskError::OutputTooDeep`] and [`TaskError::OutputTooLarge`] when the result does not
+    /// fit the task's request, [`TaskError::NoRoom`], [`TaskError::Final`] when the task has ended,
+    /// [`TaskError::NotFound`], [`TaskError::LeaseLost`], and [`TaskError::Store`] when the store fails. An error
+    /// leaves the task unchanged.
     pub async fn finish(&self, id: &str, outcome: &Outcome, by: Actor<'_>) -> Result<Task, TaskError> {
         let outcome = match outcome {
             Ok(output) => Ok(self.checked(id, output.clone()).await?),
@@ -281,7 +285,7 @@ impl Tasks {
             match &outcome {
                 Ok(output) => {
                     record.status = TaskStatus::Completed;
-                    // It was about the work.
+                    // The message describes the work, which is done.
                     record.status_message = None;
                     self.fits(output, self.limits.result_size)?;
                 }
@@ -296,22 +300,22 @@ impl Tasks {
         .await
     }
 
-    /// The output as the request's result would have been, if it could have been one. What a task was made for never
-    /// changes, so this is done before the task is changed, and once.
+    /// Returns the output as the result of the task's request, if it is valid for that request. The origin of a task
+    /// never changes, so the check happens once and before the task is changed.
     async fn checked(&self, id: &str, output: TaskOutput) -> Result<TaskOutput, TaskError> {
         let record = self.find(id).await?;
         if record.status.is_final() {
-            // It is not looked at.
+            // The change that follows is refused anyway.
             return Ok(output);
         }
         if let TaskOutput::Custom(object) = &output {
-            // Before it is read: who reads it says only that it is too much.
+            // Checked before the text is parsed, because the parser would not tell depth from other errors.
             self.within_depth(|| json::check_depth(object))?.map_err(TaskError::Output)?;
         }
         self.expected(&record.origin, output).await
     }
 
-    /// Refuses what is no JSON or too much of it, be it a result or an error: no store could keep it.
+    /// Refuses a result or an error that cannot be written as JSON or is too large, because no store could keep it.
     fn fits(&self, outcome: &impl Serialize, limit: usize) -> Result<(), TaskError> {
         let written = self.within_depth(|| serde_json::to_vec(outcome))?;
         match written.map_err(|error| TaskError::Output(error.to_string()))?.len() {
@@ -328,13 +332,14 @@ impl Tasks {
         }
     }
 
-    /// Ends a task as `cancelled`, and whatever works on it here before this returns; elsewhere soon after.
-    /// [basic/utilities/tasks, Task Cancellation]
+    /// Ends a task as `cancelled`. Work of the task in this process has stopped when this returns; in another process
+    /// it stops soon after. [basic/utilities/tasks, Task Cancellation]
     ///
     /// # Errors
-    /// [`TaskError::Final`] when the task has ended, [`TaskError::NotFound`], or a failing store.
+    /// [`TaskError::Final`] when the task has ended, [`TaskError::NotFound`], and [`TaskError::Store`] when the store
+    /// fails.
     pub async fn cancel(&self, id: &str) -> Result<Task, TaskError> {
-        // First the status, then the work: what it stores from now on meets a task that is final.
+        // The status changes before the work stops, so that a result stored from now on meets a final task.
         let cancelled = |record: &mut TaskRecord| {
             record.status = TaskStatus::Cancelled;
             record.status_message = None;
@@ -345,16 +350,16 @@ impl Tasks {
         Ok(task)
     }
 
-    /// Waits until a task is final and gives what it ended with. [basic/utilities/tasks, Result Retrieval]
+    /// Waits until a task is final and returns its outcome. [basic/utilities/tasks, Result Retrieval]
     ///
     /// # Errors
-    /// [`TaskError::NotFound`], also when the task expires meanwhile, or a failing store.
+    /// [`TaskError::NotFound`], also when the task expires meanwhile, and [`TaskError::Store`] when the store fails.
     pub async fn wait(&self, id: &str) -> Result<Outcome, TaskError> {
         self.wait_for_end(id).await?;
         self.outcome(id).await
     }
 
-    /// Returns the outcome of a task.
+    /// Returns the outcome of a task that has ended.
     pub(crate) async fn outcome(&self, id: &str) -> Result<Outcome, TaskError> {
         let outcome = self.store.outcome(self.mine(), id).await?;
         outcome.ok_or(TaskError::NotFound { operation: TaskOperation::Retrieve })
@@ -369,22 +374,22 @@ impl Tasks {
             }
             let left = record.expires_at().duration_since(Timestamp::now()).unsigned_abs();
             let change = polled::outside(self.store.changed(id, record.version));
-            // Past its time to live the task is gone, which the next round finds out.
+            // An expired task is gone, which the next iteration finds out.
             if let Ok(changed) = tokio::time::timeout(left, change).await {
                 changed?;
             }
         }
     }
 
-    /// Takes one more request about tasks, which counts.
+    /// Counts one more request about tasks against the rate limit.
     ///
     /// # Errors
-    /// [`TaskError::TooOften`].
+    /// [`TaskError::TooOften`] when the request exceeds the limit.
     pub(crate) fn admit(&self) -> Result<(), TaskError> {
         self.limits.rate.refuses(&self.principal).map_or(Ok(()), |limit| Err(TaskError::TooOften { limit }))
     }
 
-    /// Removes what has expired. [basic/utilities/tasks, Resource Management]
+    /// Removes expired tasks. [basic/utilities/tasks, Resource Management]
     pub(super) async fn sweep(&self) -> Result<(), TaskError> {
         self.limits.rate.tidy();
         loop {
@@ -411,7 +416,7 @@ impl Tasks {
         record.filter(|record| record.expires_at() > Timestamp::now()).ok_or(TaskError::NotFound { operation })
     }
 
-    /// Changes a task that is not final. Tries again when somebody else changed it in between.
+    /// Changes a task that is not final. Tries again when another change came in between.
     async fn change(
         &self,
         id: &str,
@@ -424,7 +429,7 @@ impl Tasks {
             Some(turn) => Some(turn.lock().await),
             None => None,
         };
-        // An unknown id is the failure of a retrieval in the reference, unless the task was to be cancelled.
+        // The reference calls an unknown id a failed retrieval, except when a task is cancelled.
         let lookup = match operation {
             TaskOperation::Cancel => operation,
             TaskOperation::Retrieve | TaskOperation::Change => TaskOperation::Retrieve,
@@ -437,11 +442,11 @@ impl Tasks {
             let seen = record.version;
             let outcome = apply(&mut record)?;
             record.version = seen.saturating_add(1);
-            // A clock may jump back; a task was never changed before it last was.
+            // A clock may jump back, but the time of the last change never does.
             record.updated_at = record.updated_at.max(Timestamp::now());
             let task = record.task();
             let audited = self.audit.as_ref().map(|audit| (audit, record.clone()));
-            // There is always room for the error that ends a task, or the task could not end.
+            // An error that ends a task always has room; otherwise the task could not end.
             let always = outcome.as_ref().is_none_or(|outcome| outcome.as_ref().is_err_and(is_small));
             let room = if always { u64::MAX } else { self.limits.total_size };
             let change = Transition { record, seen, outcome, lease: by.lease.cloned(), room };
@@ -465,8 +470,9 @@ impl Tasks {
     }
 }
 
-/// A task that is being stored. When its creation is dropped, because the request was cancelled, the store may have it
-/// all the same: it is removed, for nobody hears of it, and its work would be leased to a worker that never begins it.
+/// Guard of a creation. A creation that is dropped, because its request was cancelled, may have been stored all the
+/// same. The guard removes such a task: no requestor knows it, and its work would be leased to a worker that never
+/// starts it.
 struct CreateGuard<'a> {
     tasks: &'a Tasks,
     id: Option<String>,
@@ -480,7 +486,7 @@ impl CreateGuard<'_> {
 
 impl Drop for CreateGuard<'_> {
     fn drop(&mut self) {
-        // Without a runtime the process is ending, and the lease of the work with it.
+        // Without a runtime the process is ending, and the lease of the work runs out.
         let (Some(id), Ok(runtime)) = (self.id.take(), tokio::runtime::Handle::try_current()) else { return };
         let (store, principal) = (Arc::clone(&self.tasks.store), Arc::clone(&self.tasks.principal));
         runtime.spawn(async move {
@@ -498,7 +504,7 @@ impl TaskStatus {
         matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
     }
 
-    /// The status as it is on the wire.
+    /// Returns the word for the status in MCP.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -511,7 +517,7 @@ impl TaskStatus {
     }
 }
 
-/// Whether an error is as small as those of the host's own.
+/// Whether an error is as small as the host's own errors.
 fn is_small(error: &RpcError) -> bool {
     error.message.len().saturating_add(error.data.as_ref().map_or(0, String::len)) <= MAX_OWN_ERROR
 }

@@ -1,4 +1,4 @@
-//! What is kept of a task: its record, what it ended with, and the work that is still to be done for it.
+//! Stored data of a task: its record, its outcome and its pending work.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,159 +10,161 @@ use super::milliseconds;
 use crate::protocol::types::{RequestContext, RpcError, Task, TaskInput, TaskOutput, TaskStatus};
 use crate::validation::ExpectedResult;
 
-/// What a task ended with: its result, or the error that stands for it.
+/// Outcome of a task: its result or its error.
 pub type Outcome = Result<TaskOutput, RpcError>;
 
-/// A task as it is kept. What it ended with is kept beside it, for it may be large and is asked for once.
+/// Record of a task. The outcome is stored beside it, because it may be large and is read once.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskRecord {
-    /// Whose task it is.
+    /// Principal that owns the task.
     pub principal: Arc<str>,
-    /// The random id.
+    /// Random id.
     pub id: String,
-    /// Where it stands among all tasks of the store, in the order of creation. Given by the store; a clock is no
-    /// order, for it may jump.
+    /// Position among all tasks of the store, in the order of creation. The store assigns it, because a clock may jump.
     pub sequence: u64,
-    /// What it was made from.
+    /// Request and handler that the task was created from.
     pub origin: Arc<TaskOrigin>,
-    /// Where it stands.
+    /// Current status.
     pub status: TaskStatus,
-    /// More about the status, for people.
+    /// Details of the status, for people.
     pub status_message: Option<String>,
-    /// When it was created.
+    /// Time of creation.
     pub created_at: Timestamp,
-    /// When it last changed; never before it was created.
+    /// Time of the last change, never before the creation.
     pub updated_at: Timestamp,
-    /// How long it is kept from its creation.
+    /// Time to live, from the creation.
     pub ttl: Duration,
-    /// How often the requestor should ask, in milliseconds.
+    /// Interval in milliseconds at which the requestor should poll.
     pub poll_interval: u32,
-    /// Grows by one with each change.
+    /// Number of the version, which grows by one with each change.
     pub version: u64,
 }
 
-/// What a task was made from.
+/// Request and handler that a task was created from.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TaskOrigin {
-    /// The kind of the request, by the name of its export, such as `augmented-sampling`.
+    /// Kind of the request, by the name of its export, such as `augmented-sampling`.
     pub kind: String,
-    /// The SHA-256 digest of the component that took it, in hexadecimal; `native` for a closure of the application.
+    /// SHA-256 digest of the component that accepted the request, in hexadecimal, or `native` for a closure of the
+    /// application.
     pub handler: String,
-    /// What its result has to be.
+    /// Kind of result that the request expects.
     #[serde(default)]
     pub expects: ExpectedResult,
 }
 
-/// The work that is still to be done for a task, with all that it needs to be done by another process.
+/// Pending work of a task, with all data that another process needs to do it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Job {
-    /// The kind of the request that it was spawned by, by the name of its export: whoever serves that kind can do it.
+    /// Kind of the request that spawned the job, by the name of its export. Any host that serves this kind can do the
+    /// job.
     pub kind: String,
-    /// The request's context.
+    /// Context of the request.
     pub context: RequestContext,
-    /// What to do.
+    /// Input of the work.
     pub input: TaskInput,
 }
 
-/// The right to work on a task, until the worker's time runs out or somebody else is given the right.
+/// Right to work on a task. It lasts until the worker's time runs out or another worker gets the right.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
-    /// The task.
+    /// Id of the task.
     pub id: String,
-    /// Who holds it.
+    /// Name of the worker that holds the lease.
     pub worker: String,
-    /// Grows with each lease of this task, from one. A store takes a change only with the newest, so that a worker
-    /// that was thought dead cannot write over its successor. It counts how often the work was begun, too.
+    /// Number of the lease among the leases of its task, from one. A store accepts changes only under the newest lease,
+    /// so a worker that was thought dead cannot overwrite its successor. The number also counts how often the work was
+    /// started.
     pub fence: u64,
 }
 
 /// Work with the right to do it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Claim {
-    /// The right.
+    /// Right to do the work.
     pub lease: Lease,
-    /// How many workers were lost while they held this work: their time ran out. A worker that gives it back, as a host
-    /// does that ends in good order, is not lost.
+    /// Number of workers whose time ran out while they held this work. A worker that gives the work back, as a host
+    /// does on an orderly shutdown, does not count.
     pub lost: u32,
-    /// The work.
+    /// Work to do.
     pub job: Arc<Job>,
 }
 
-/// A task to be stored.
+/// Task to store.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewTask {
-    /// The task, of version 0. Its sequence is the store's to give.
+    /// Record of the task, with version 0. The store assigns the sequence.
     pub record: TaskRecord,
-    /// Who is at work for the task.
+    /// Work of the task.
     pub work: Work,
 }
 
-/// Who is at work for a new task. A worker must be known to the store by [`TaskStore::renew`].
+/// Work of a new task. The store must know the worker by [`TaskStore::renew`].
 ///
 /// [`TaskStore::renew`]: super::TaskStore::renew
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Work {
-    /// Nobody. The task ends by a later request, or by its time to live.
+    /// No work. A later request or the time to live ends the task.
     None,
-    /// A worker that does this job.
+    /// Job that a worker has leased.
     Leased {
-        /// The job.
+        /// Job to do.
         job: Arc<Job>,
-        /// The worker that holds the lease.
+        /// Name of the worker that holds the lease.
         worker: String,
     },
-    /// A worker that still makes the task: the requestor was not told of the task yet. [`TaskStore::confirm`] or
-    /// [`TaskStore::enqueue`] ends that. When the worker is lost before, the task is removed, for nobody knows it.
+    /// Reservation: the requestor does not know the task yet. [`TaskStore::confirm`] or [`TaskStore::enqueue`] ends the
+    /// reservation. When the worker is lost before that, the store removes the task.
     ///
     /// [`TaskStore::confirm`]: super::TaskStore::confirm
     /// [`TaskStore::enqueue`]: super::TaskStore::enqueue
     Reserved {
-        /// The worker that makes the task.
+        /// Name of the worker that reserves the task.
         worker: String,
     },
 }
 
-/// What the tasks of one principal may come to.
+/// Limits on the tasks of one principal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
-    /// Tasks.
+    /// Largest number of tasks.
     pub tasks: usize,
-    /// Bytes of what is kept of the tasks beside their records: [`TaskOrigin`], [`Job`] and [`Outcome`], as JSON.
+    /// Bytes of the data kept beside the records: [`TaskOrigin`], [`Job`] and [`Outcome`], as JSON.
     pub bytes: u64,
 }
 
 impl Room {
-    /// Room for so many tasks of any size.
+    /// Creates limits for `tasks` tasks of any size.
     #[must_use]
     pub fn for_tasks(tasks: usize) -> Self {
         Self { tasks, bytes: u64::MAX }
     }
 }
 
-/// Why a store has no room for something.
+/// Limit that leaves no room in a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Full {
     /// The principal has [`Room::tasks`] tasks.
     Tasks,
-    /// The principal's tasks would come to more than [`Room::bytes`].
+    /// The principal's tasks would exceed [`Room::bytes`].
     Bytes,
 }
 
-/// A change of a task.
+/// Change of a task.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Transition {
-    /// The task as it is to be, its version one more than `seen`.
+    /// Record after the change, with a version of `seen` plus one.
     pub record: TaskRecord,
-    /// The version that it was made from.
+    /// Version that the change is based on.
     pub seen: u64,
-    /// What the task ended with; there when the status is final.
+    /// Outcome of the task, present when the status is final.
     pub outcome: Option<Outcome>,
-    /// The lease under which it is made. Without one no lease is asked for.
+    /// Lease under which the change is made. Without one, no lease is checked.
     pub lease: Option<Lease>,
-    /// Bytes that the principal's tasks may come to with this outcome: [`Room::bytes`]. A change that does not make
-    /// them more is always taken.
+    /// Bytes that the principal's tasks may have together with this outcome: [`Room::bytes`]. A change that does not
+    /// increase them is always accepted.
     pub room: u64,
 }
 
@@ -181,7 +183,7 @@ pub enum StoreOutcome {
 }
 
 impl TaskRecord {
-    /// The task as its requestor sees it.
+    /// Returns the task as its requestor sees it.
     #[must_use]
     pub fn task(&self) -> Task {
         Task {
@@ -195,7 +197,7 @@ impl TaskRecord {
         }
     }
 
-    /// When the task is gone.
+    /// Returns the time at which the task expires.
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {
         self.created_at.checked_add(self.ttl).unwrap_or(Timestamp::MAX)

@@ -1,6 +1,6 @@
-//! Work is done by whoever holds the newest lease, and passes on when that one's time runs out.
+//! Cases about leases: the holder of the newest lease does the work, which passes on when the holder's time runs out.
 //!
-//! A time of nothing has run out as soon as it is given, so hardly a case has to wait for one.
+//! A time of zero runs out at once, so hardly any case has to wait.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ async fn both_have_time(store: &Handle) {
     assert!(store.renew(SECOND, LONG).await.unwrap());
 }
 
-/// Lets a worker's time run out.
+/// Lets the time of a worker run out.
 async fn run_out(store: &Handle, worker: &str) {
     assert!(store.renew(worker, Duration::ZERO).await.unwrap());
 }
@@ -42,12 +42,12 @@ pub(super) async fn a_task_is_made_with_its_job(one: Handle, other: Handle) {
     let (task, lease) = create_leased(&one, SOMEBODY, FIRST).await;
     assert_eq!(other.claim(SOMEBODY, SECOND, 10).await.unwrap(), [], "it is held");
     assert_eq!(other.claim(SOMEBODY, FIRST, 10).await.unwrap(), [], "it is held by this one");
-    // A change on the way leaves the lease as it is.
+    // A change of the task leaves the lease as it is.
     let step = change(&task);
     assert_eq!(other.transition(under(&lease, step.clone())).await.unwrap(), StoreOutcome::Applied);
     assert_eq!(one.transition(under(&lease, end(&step.record, custom("{}")))).await.unwrap(), StoreOutcome::Applied);
 
-    // One that there is no room for leaves no job behind.
+    // A job without room is not stored.
     let refused =
         NewTask { record: record(SOMEBODY), work: Work::Leased { job: Arc::new(job()), worker: FIRST.to_owned() } };
     assert_eq!(one.create(refused, Room::for_tasks(1)).await.unwrap(), Err(Full::Tasks));
@@ -121,13 +121,13 @@ pub(super) async fn only_the_newest_lease_counts(one: Handle, other: Handle) {
     let elsewhere = change(&record(SOMEBODY));
     for lease in &wrong {
         assert_eq!(one.transition(under(lease, change(&task))).await.unwrap(), StoreOutcome::Fenced);
-        // The lease is asked for first; but a task that is gone has none.
+        // The lease is checked before the version, but a task that is gone has no lease.
         let outdated = Transition { seen: 5, ..change(&task) };
         assert_eq!(one.transition(under(lease, outdated)).await.unwrap(), StoreOutcome::Fenced);
         assert_eq!(one.transition(under(lease, elsewhere.clone())).await.unwrap(), StoreOutcome::Conflict);
         one.release(lease).await.unwrap();
     }
-    // The lease of another task serves as little as none.
+    // The lease of another task counts no more than none.
     let (_, strange) = create_leased(&one, SOMEBODY, SECOND).await;
     assert_eq!(one.transition(under(&strange, change(&task))).await.unwrap(), StoreOutcome::Fenced);
     assert_eq!(seen(&one, &task.id).await.as_ref(), Some(&task));
@@ -135,7 +135,7 @@ pub(super) async fn only_the_newest_lease_counts(one: Handle, other: Handle) {
     let outdated = Transition { seen: 5, ..change(&task) };
     assert_eq!(one.transition(under(&second, outdated)).await.unwrap(), StoreOutcome::Conflict);
     assert_eq!(one.transition(under(&second, change(&task))).await.unwrap(), StoreOutcome::Applied);
-    // Where no lease is shown, none is asked for: whoever cancels has none.
+    // A change without a lease needs none: a cancellation has none.
     let task = seen(&one, &task.id).await.expect("it is there");
     assert_eq!(other.transition(end(&task, custom("{}"))).await.unwrap(), StoreOutcome::Applied);
 }
@@ -159,7 +159,7 @@ pub(super) async fn the_oldest_are_claimed_first(one: Handle, other: Handle) {
     assert!(one.renew("third", LONG).await.unwrap());
     let mut made = Vec::new();
     for turn in 0..9 {
-        // Some of a worker whose time runs out, some of another such, some that nobody holds: one order for all.
+        // Jobs of two workers whose time runs out, and jobs that no worker holds, have one common order.
         let (_, lease) = create_leased(&one, SOMEBODY, [FIRST, "third", SECOND][turn % 3]).await;
         if turn % 3 == 2 {
             one.release(&lease).await.unwrap();
@@ -204,7 +204,7 @@ pub(super) async fn time_runs_out(one: Handle, other: Handle) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     };
     assert_eq!(claims[0].lease, Lease { worker: SECOND.to_owned(), fence: 2, ..lease });
-    // The worker is told, and stays told; under another name it may go on.
+    // The worker learns of its loss each time. Under another name it may go on.
     for store in [&one, &other] {
         assert!(!store.renew(FIRST, LONG).await.unwrap());
     }
@@ -241,7 +241,7 @@ pub(super) async fn a_lease_is_given_back(one: Handle, other: Handle) {
     assert_eq!(one.transition(under(&first, change(&task))).await.unwrap(), StoreOutcome::Fenced, "it was given back");
     let second = other.claim(SOMEBODY, SECOND, 10).await.unwrap().remove(0).lease;
     assert_eq!(second.fence, 2);
-    // Given back again, it is not the newest any more.
+    // The lease that is given back again is not the newest any more.
     one.release(&first).await.unwrap();
     assert_eq!(one.claim(SOMEBODY, FIRST, 10).await.unwrap(), []);
     one.release(&Lease { id: "no such task".to_owned(), ..second.clone() }).await.unwrap();
@@ -261,7 +261,7 @@ pub(super) async fn a_worker_resigns(one: Handle, other: Handle) {
     assert_eq!(ids(&claims), [task.id.as_str()]);
     assert_eq!(claims[0].lease.fence, 2);
     assert_eq!(one.claim(SOMEBODY, FIRST, 10).await.unwrap(), [], "it is gone");
-    // It may come back under its name: it holds nothing.
+    // The worker may return under its name, because it holds nothing.
     assert!(other.renew(FIRST, LONG).await.unwrap());
     assert_eq!(one.claim(SOMEBODY, FIRST, 10).await.unwrap(), []);
     one.release(&kept).await.unwrap();
@@ -270,7 +270,7 @@ pub(super) async fn a_worker_resigns(one: Handle, other: Handle) {
 
 pub(super) async fn work_of_a_worker_that_is_gone_is_not_lost(one: Handle, other: Handle) {
     both_have_time(&one).await;
-    // It resigned, or its time ran out, while the task was on its way into the store.
+    // The worker resigned, or its time ran out, while the task was being stored.
     assert!(one.renew("late", LONG).await.unwrap());
     run_out(&one, "late").await;
     one.resign(FIRST).await.unwrap();

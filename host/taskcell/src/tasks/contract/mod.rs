@@ -1,8 +1,9 @@
-//! The suite that every back end of the task store passes, this crate's and anyone's (feature `contract`).
+//! Suite of tests that every back end of the task store passes, in this crate or elsewhere (feature `contract`).
 //!
-//! What the runtime promises of tasks it promises over any [`TaskStore`], so what that trait says is tested here, once.
-//! Each case is given two handles onto one store that is empty: it acts through the one and looks through the other, as
-//! two hosts would. A store that is not shared gives the same handle twice. A case fails by a panic, as tests do.
+//! The runtime makes the same promises about tasks over any [`TaskStore`], so the trait's contract is tested here,
+//! once. Each case gets two handles of one empty store: it changes the store through one handle and checks it through
+//! the other, as two hosts would. A store that is not shared passes the same handle twice. A case fails by a panic, as
+//! tests do.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -20,11 +21,11 @@
 //! # }
 //! ```
 //!
-//! [`check`] runs all cases and names those that failed. A test for each is a loop over [`CASES`].
+//! [`check`] runs all cases and names those that failed. For one test per case, loop over [`CASES`].
 //!
-//! A store has to keep, exactly: text of any characters, NUL included; times from 1900 to 2261 to the nanosecond; times
-//! to live up to `u32::MAX` milliseconds, the longest that MCP can speak of. Results and errors may be kept as the JSON
-//! that goes out. Beside that it may refuse what it cannot keep, with an error.
+//! A store must keep exactly: text of any characters, including NUL; times from 1900 to 2261 to the nanosecond; times
+//! to live up to `u32::MAX` milliseconds, the longest that MCP can express. Results and errors may be kept as the JSON
+//! that goes out. A store may refuse any other value with an error.
 
 #![expect(
     clippy::unwrap_used,
@@ -46,23 +47,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::TaskStore;
-// The tests of the stores use it, too; the support code of the tests switches the feature on.
+// The tests of the stores use this function, too. The support code of the tests switches the feature on.
 #[cfg(test)]
 pub(super) use values::job;
 
-/// A handle onto a store.
+/// Handle of a store.
 pub type Handle = Arc<dyn TaskStore>;
 
-/// A case under way.
+/// Future of a running case.
 type Run = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Time limit of a case: none waits longer than a fraction of a second unless something hangs.
+/// Time limit of a case. No case waits longer than a fraction of a second unless something hangs.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// One thing that every store does.
+/// Test of one property of a store.
 #[derive(Clone, Copy)]
 pub struct Case {
-    /// Subject of the case.
+    /// Name of the property.
     pub name: &'static str,
     run: fn(Handle, Handle) -> Run,
 }
@@ -74,10 +75,10 @@ impl std::fmt::Debug for Case {
 }
 
 impl Case {
-    /// Runs the case with two handles onto an empty store. Must be called within a tokio runtime with its timer.
+    /// Runs the case with two handles of an empty store. Must be called within a tokio runtime with its timer.
     ///
     /// # Panics
-    /// When the store does not do it, or does it in more than a minute.
+    /// Panics when the store lacks the property, or when the case takes more than a minute.
     pub async fn run(&self, one: Handle, other: Handle) {
         let run = tokio::time::timeout(DEADLINE, (self.run)(one, other));
         assert!(run.await.is_ok(), "{} hangs", self.name);
@@ -93,7 +94,7 @@ macro_rules! cases {
     };
 }
 
-/// All of it.
+/// All cases.
 pub const CASES: &[Case] = cases![
     records::each_field_is_kept,
     records::places_are_given_in_the_order_of_creation,
@@ -136,10 +137,10 @@ pub const CASES: &[Case] = cases![
     room::the_bound_is_exact,
 ];
 
-/// Runs all cases, each with the two handles that `open` gives, and fails with the names of those that failed.
+/// Runs all cases, each with the two handles that `open` returns, and reports the names of those that failed.
 ///
 /// # Panics
-/// When the store does not keep the contract.
+/// Panics when the store breaks the contract.
 pub async fn check<F, Fut>(open: F)
 where
     F: Fn() -> Fut,
@@ -148,7 +149,8 @@ where
     let mut failed = Vec::new();
     for case in CASES {
         let (one, other) = open().await;
-        // A task of its own, so that the panic of one case leaves the rest to be run. What it says is on stderr.
+        // Each case is a tokio task of its own, so that its panic does not stop the others. The message of the panic is
+        // on stderr.
         if tokio::spawn(async move { case.run(one, other).await }).await.is_err() {
             failed.push(case.name);
         }

@@ -1,4 +1,4 @@
-//! Tasks come, change, are listed and go.
+//! Cases about records: tasks are created, changed, listed and removed.
 
 use std::collections::BTreeSet;
 use std::slice;
@@ -47,7 +47,7 @@ pub(super) async fn each_field_is_kept(one: Handle, other: Handle) {
         assert_eq!(other.outcome(PrincipalFilter::Anyone, &record.id).await.unwrap(), None);
         let listed = other.list(PrincipalFilter::Anyone, Some(record.sequence - 1), 2).await.unwrap();
         assert_eq!(listed, slice::from_ref(&record));
-        // A change keeps all of it, too.
+        // A change keeps all of the record, too.
         let change = change(&record);
         assert_eq!(other.transition(change.clone()).await.unwrap(), StoreOutcome::Applied);
         assert_eq!(seen(&one, &record.id).await, Some(change.record));
@@ -56,7 +56,7 @@ pub(super) async fn each_field_is_kept(one: Handle, other: Handle) {
 
 pub(super) async fn places_are_given_in_the_order_of_creation(one: Handle, other: Handle) {
     let mut last = 0;
-    // The clock is set back between each two of them, and the newest is removed.
+    // The clock is set back between each two tasks, and the newest task is removed.
     for year in (1990..2010).rev() {
         let created_at = format!("{year}-01-01T00:00:00Z").parse().expect("a time");
         let (store, remover) = if year % 2 == 0 { (&one, &other) } else { (&other, &one) };
@@ -79,7 +79,7 @@ pub(super) async fn an_id_is_given_once(one: Handle, other: Handle) {
     assert!(refused.is_err(), "the id of another task was taken: {refused:?}");
     assert_eq!(seen(&one, &first.id).await, Some(first));
     assert_eq!(one.list(PrincipalFilter::Of("another"), None, 10).await.unwrap(), []);
-    // Nothing of it counts.
+    // A refused task does not count.
     assert!(
         one.create(NewTask { record: record("another"), work: Work::None }, Room::for_tasks(1)).await.unwrap().is_ok()
     );
@@ -125,7 +125,7 @@ pub(super) async fn a_change_is_made_from_the_last_version(one: Handle, other: H
     let second = change(&first);
     assert_eq!(other.transition(second.clone()).await.unwrap(), StoreOutcome::Applied);
     assert_eq!(seen(&one, &first.id).await.as_ref(), Some(&second.record));
-    // From a version that is past, from one that is yet to come, and of a task that is not there.
+    // The changes are based on a past version, on a future version, and on a task that does not exist.
     let (mut late, mut early) = (change(&first), change(&second.record));
     late.record.status_message = Some("late".to_owned());
     early.seen += 1;
@@ -168,7 +168,7 @@ pub(super) async fn an_outcome_does_not_change(one: Handle, other: Handle) {
     let task = create(&one, record(SOMEBODY)).await;
     let ended = end(&task, custom("{\"first\":true}"));
     assert_eq!(one.transition(ended.clone()).await.unwrap(), StoreOutcome::Applied);
-    // Work that ends after the task was ended.
+    // The work ends after the task.
     for store in [&one, &other] {
         assert_eq!(store.transition(end(&task, custom("{\"first\":false}"))).await.unwrap(), StoreOutcome::Conflict);
         assert_eq!(store.outcome(PrincipalFilter::Anyone, &task.id).await.unwrap(), ended.outcome);
@@ -182,7 +182,7 @@ pub(super) async fn a_list_is_paged(one: Handle, other: Handle) {
         let store = if turn % 2 == 0 { &one } else { &other };
         all.push(create(store, record(["a", "b", "c"][turn % 3])).await);
     }
-    // A task that goes leaves a gap, and its place is no stranger for what comes after it.
+    // A removed task leaves a gap, and its position stays valid as the start of a page.
     let gone = all.remove(12);
     assert!(one.remove(PrincipalFilter::Anyone, &gone.id).await.unwrap());
     for filter in
@@ -209,7 +209,7 @@ pub(super) async fn a_list_is_paged(one: Handle, other: Handle) {
 }
 
 pub(super) async fn a_principal_sees_its_own(one: Handle, other: Handle) {
-    // Those that differ by case, by a blank, by what follows a NUL are others.
+    // Principals that differ by case, by a blank or by the text after a NUL are different.
     let mut tasks = Vec::new();
     for principal in ODD {
         let task = create(&one, record(principal)).await;
@@ -269,7 +269,7 @@ pub(super) async fn what_has_expired_is_removed(one: Handle, other: Handle) {
     let after = |nanoseconds| start.checked_add(Duration::from_nanos(nanoseconds)).expect("a time");
     assert_eq!(other.remove_expired(Timestamp::MIN).await.unwrap(), []);
     assert_eq!(other.remove_expired(after(9_999_999)).await.unwrap(), []);
-    // Until somebody removes it, it may be there.
+    // An expired task may stay until it is removed.
     assert_eq!(other.remove_expired(after(10_000_000)).await.unwrap(), slice::from_ref(&first));
     assert_eq!(one.remove_expired(after(10_000_000)).await.unwrap(), []);
     assert_eq!(seen(&one, &first.id).await, None);
@@ -278,7 +278,7 @@ pub(super) async fn what_has_expired_is_removed(one: Handle, other: Handle) {
     assert_eq!(removed, [third, second]);
     assert_eq!(one.list(PrincipalFilter::Anyone, None, 10).await.unwrap(), slice::from_ref(&forever));
 
-    // There is room again.
+    // The removal makes room.
     let mut room = Vec::new();
     for _ in 0..2 {
         let task = NewTask { record: task(u32::MAX.into(), SOMEBODY), work: Work::None };
@@ -286,7 +286,7 @@ pub(super) async fn what_has_expired_is_removed(one: Handle, other: Handle) {
     }
     assert_eq!(room, [true, false]);
 
-    // A change that shortens the time counts.
+    // A change that shortens the time to live takes effect.
     let mut shorter = change(&forever);
     shorter.record.ttl = Duration::ZERO;
     assert_eq!(one.transition(shorter.clone()).await.unwrap(), StoreOutcome::Applied);

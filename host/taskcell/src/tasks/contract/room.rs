@@ -1,4 +1,5 @@
-//! Cases about the bound on the bytes of a principal's tasks, which each store counts in the same way.
+//! Cases about room: the data kept for a principal's tasks is limited in bytes, which every store counts in the same
+//! way.
 
 use std::sync::Arc;
 
@@ -14,12 +15,12 @@ use crate::tasks::{
 
 const WORKER: &str = "worker";
 
-/// Bytes of what a task is made from.
+/// Returns the bytes of a task's origin.
 fn origin() -> u64 {
     json_size(&*record(SOMEBODY).origin).expect("JSON")
 }
 
-/// Work of so many bytes and some more.
+/// Returns a job of a little more than `bytes` bytes.
 fn large(bytes: usize) -> Job {
     Job { input: TaskInput::Custom(format!("{{\"a\":\"{}\"}}", "\u{e4}".repeat(bytes / 2))), ..job() }
 }
@@ -29,7 +30,7 @@ fn with(job: &Job) -> NewTask {
     NewTask { record: record(SOMEBODY), work }
 }
 
-/// Whether there is room for a task without work when all may come to so many bytes.
+/// Whether a task without work has room when the limit is `bytes`.
 async fn fits(store: &Handle, bytes: u64) -> bool {
     let task = NewTask { record: record(SOMEBODY), work: Work::None };
     let id = task.record.id.clone();
@@ -38,7 +39,7 @@ async fn fits(store: &Handle, bytes: u64) -> bool {
     made.is_ok() && store.remove(PrincipalFilter::Anyone, &id).await.unwrap()
 }
 
-/// The end of a task where all may come to so many bytes.
+/// Returns the change that ends a task within the limit `room`.
 fn end_within(task: &TaskRecord, outcome: Outcome, room: u64) -> Transition {
     Transition { room, ..end(task, outcome) }
 }
@@ -51,13 +52,13 @@ pub(super) async fn what_is_kept_is_bounded(one: Handle, other: Handle) {
         let created = one.create(with(&job), Room { tasks: 10, bytes }).await.unwrap();
         assert_eq!(created.is_ok(), made, "{bytes} of {size}: {created:?}");
     }
-    // Nothing is left of those that were refused, and others have room of their own.
+    // Nothing is left of refused tasks, and other principals have room of their own.
     assert_eq!(other.list(PrincipalFilter::Anyone, None, 10).await.unwrap().len(), 1);
     let others = NewTask { record: record("another"), ..with(&job) };
     assert!(other.create(others, Room { tasks: 10, bytes: size }).await.unwrap().is_ok());
     assert!(!fits(&other, size).await && fits(&other, size + origin()).await);
 
-    // Work that is added later counts, and what a task ended with.
+    // Work that is added later counts, and so does the outcome of a task.
     let task = create(&one, record(SOMEBODY)).await;
     for (room, expected) in [(2 * size - 1, false), (2 * size, true)] {
         let added = other.enqueue(PrincipalFilter::Of(SOMEBODY), &task.id, &job, WORKER, room).await.unwrap();
@@ -69,7 +70,7 @@ pub(super) async fn what_is_kept_is_bounded(one: Handle, other: Handle) {
     assert_eq!(other.transition(end_within(&plain, result.clone(), room - 1)).await.unwrap(), StoreOutcome::Full);
     assert_eq!(seen(&one, &plain.id).await.as_ref(), Some(&plain), "it is as it was");
     assert_eq!(other.transition(end_within(&plain, result, room)).await.unwrap(), StoreOutcome::Applied);
-    // What makes all of it less is taken, however little room there is.
+    // A change that reduces the bytes is accepted, however little room there is.
     assert_eq!(one.transition(end_within(&task, custom("{}"), 0)).await.unwrap(), StoreOutcome::Applied);
 }
 
@@ -85,7 +86,7 @@ pub(super) async fn what_goes_makes_room(one: Handle, other: Handle) {
     let id = removed.record.id.clone();
     one.create(removed, NO_LIMIT).await.unwrap().expect("there is room");
     assert!(!fits(&other, 3 * origin()).await && fits(&other, 2 * size + origin()).await);
-    // The end of a task takes its work away, its removal all of it.
+    // The end of a task removes its work; the removal of the task removes all its data.
     let outcome = custom("{}");
     let left = origin() + json_size(&outcome).expect("JSON");
     assert_eq!(other.transition(end(&ended, outcome)).await.unwrap(), StoreOutcome::Applied);
@@ -94,7 +95,7 @@ pub(super) async fn what_goes_makes_room(one: Handle, other: Handle) {
     assert!(!fits(&one, left + origin() - 1).await && fits(&one, left + origin()).await);
     assert!(one.remove(PrincipalFilter::Anyone, &ended.id).await.unwrap());
     assert!(fits(&other, origin()).await && !fits(&other, origin() - 1).await);
-    // What has expired counts until it is removed.
+    // An expired task counts until it is removed.
     let brief = TaskRecord { ttl: std::time::Duration::ZERO, ..record(SOMEBODY) };
     create(&one, brief).await;
     assert!(!fits(&other, origin()).await);

@@ -12,16 +12,16 @@ use crate::protocol::types::{
 use crate::tasks::{Job, Lease, NewTask, Outcome, PrincipalFilter, Room, TaskOrigin, TaskRecord, Transition, Work};
 use crate::validation::ExpectedResult;
 
-/// A time that nothing runs out in while a case runs.
+/// Time that does not run out while a case runs.
 pub(super) const LONG: Duration = Duration::from_secs(60 * 60);
 
-/// Principal of tasks where it does not matter.
+/// Principal of tasks in cases where the principal does not matter.
 pub(super) const SOMEBODY: &str = "somebody";
 
-/// Room for all that a case makes.
+/// Limits above all that a case stores.
 pub(super) const NO_LIMIT: Room = Room { tasks: 1_000_000, bytes: u64::MAX };
 
-/// Text that a store may get wrong.
+/// Texts that a store may corrupt.
 pub(super) const ODD: &[&str] = &[
     "",
     " ",
@@ -40,7 +40,7 @@ pub(super) const ODD: &[&str] = &[
     "1",
 ];
 
-/// A record of version 0.
+/// Returns a record of version 0.
 pub(super) fn record(principal: &str) -> TaskRecord {
     let now = Timestamp::now();
     TaskRecord {
@@ -62,14 +62,14 @@ pub(super) fn record(principal: &str) -> TaskRecord {
     }
 }
 
-/// Stores a record, and gives it with its place.
+/// Stores a record and returns it with its sequence.
 pub(super) async fn create(store: &Handle, mut record: TaskRecord) -> TaskRecord {
     let task = NewTask { record: record.clone(), work: Work::None };
     record.sequence = store.create(task, NO_LIMIT).await.unwrap().expect("there is room");
     record
 }
 
-/// Stores a task with a job that `worker`, which has time, holds.
+/// Stores a task with a job that `worker`, which gets time, holds.
 pub(super) async fn create_leased(store: &Handle, principal: &str, worker: &str) -> (TaskRecord, Lease) {
     let mut record = record(principal);
     let task =
@@ -79,7 +79,7 @@ pub(super) async fn create_leased(store: &Handle, principal: &str, worker: &str)
     (record, lease)
 }
 
-/// A change of a record to another message.
+/// Returns the change of a record to another message.
 pub(super) fn change(record: &TaskRecord) -> Transition {
     let mut changed = record.clone();
     changed.version += 1;
@@ -88,7 +88,7 @@ pub(super) fn change(record: &TaskRecord) -> Transition {
     Transition { record: changed, seen: record.version, outcome: None, lease: None, room: u64::MAX }
 }
 
-/// The end of a task.
+/// Returns the change that ends a task.
 pub(super) fn end(record: &TaskRecord, outcome: Outcome) -> Transition {
     let mut ended = change(record);
     ended.record.status = if outcome.is_ok() { TaskStatus::Completed } else { TaskStatus::Failed };
@@ -96,12 +96,12 @@ pub(super) fn end(record: &TaskRecord, outcome: Outcome) -> Transition {
     ended
 }
 
-/// A result of a handler's own.
+/// Returns a custom result of a handler.
 pub(super) fn custom(json: &str) -> Outcome {
     Ok(TaskOutput::Custom(json.to_owned()))
 }
 
-/// Some work.
+/// Returns a job.
 pub(in crate::tasks) fn job() -> Job {
     Job {
         kind: "sampling".to_owned(),
@@ -117,7 +117,7 @@ pub(in crate::tasks) fn job() -> Job {
     }
 }
 
-/// Results and errors of all kinds, in the form in which they go out.
+/// Returns results and errors of all kinds, in the form in which they go out.
 pub(super) fn outcomes() -> Vec<Outcome> {
     let large = format!("{{\"text\":\"{}\"}}", "x".repeat(1 << 20));
     let json = [
@@ -150,7 +150,7 @@ pub(super) fn outcomes() -> Vec<Outcome> {
     outcomes
 }
 
-/// The record as a handle sees it.
+/// Returns the record as the handle sees it.
 pub(super) async fn seen(store: &Handle, id: &str) -> Option<TaskRecord> {
     store.get(PrincipalFilter::Anyone, id).await.unwrap()
 }

@@ -1,4 +1,4 @@
-//! Cases about waiting: a waiting caller learns of a change, whoever made it.
+//! Cases about waiting: callers that wait for a change learn of it, whichever host makes it.
 
 use jiff::Timestamp;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use super::Handle;
 use super::values::*;
 use crate::tasks::{PrincipalFilter, StoreOutcome, TaskRecord};
 
-/// Waits until a task is of another version, or gone: a store may return early, so this looks.
+/// Waits until a task has another version or is gone. A store may return early, so this function checks the record.
 async fn wait(store: Handle, task: TaskRecord) -> Option<TaskRecord> {
     loop {
         store.changed(&task.id, task.version).await.unwrap();
@@ -20,7 +20,7 @@ async fn wait(store: Handle, task: TaskRecord) -> Option<TaskRecord> {
     }
 }
 
-/// Lets some wait, by both handles.
+/// Starts several waiters through both handles.
 fn waiters(one: &Handle, other: &Handle, task: &TaskRecord) -> JoinSet<Option<TaskRecord>> {
     let mut waiting = JoinSet::new();
     for store in [one, other, one, other] {
@@ -31,7 +31,7 @@ fn waiters(one: &Handle, other: &Handle, task: &TaskRecord) -> JoinSet<Option<Ta
 
 pub(super) async fn a_change_wakes(one: Handle, other: Handle) {
     let mut task = create(&one, record(SOMEBODY)).await;
-    // Changed by the one and by the other, at whatever point the others are.
+    // Each handle makes changes, while the waiters of the other are at any stage.
     for store in [&one, &other, &one, &other] {
         let waiting = waiters(&one, &other, &task);
         tokio::task::yield_now().await;
@@ -73,7 +73,7 @@ pub(super) async fn what_has_changed_is_not_waited_for(one: Handle, other: Handl
 }
 
 pub(super) async fn no_change_is_missed(one: Handle, other: Handle) {
-    // Each follows the task from version to version while it changes as fast as it can.
+    // Each waiter follows the task from version to version while the task changes as fast as it can.
     let task = create(&one, record(SOMEBODY)).await;
     let last = 100;
     let mut following = JoinSet::new();

@@ -1,8 +1,8 @@
-//! Removing many tasks, and giving their space back: also on a full disk, where nothing else can be written.
+//! Removal of many tasks, which also gives their space back. It works on a full disk, where no other change does.
 //!
-//! SQLite writes what it changes beside the file first, so a full disk keeps it even from removing. There the file is
-//! taken for this process alone, and what undoes a step that fails is kept in memory. It is the one thing here that a
-//! power cut, or a kill in the middle of a step, can do harm to, so it is done only where there is no other way.
+//! SQLite writes changes beside the file first, so on a full disk it cannot even remove rows. In that case this process
+//! takes the file for itself alone and keeps the rollback journal in memory. Only then can a power cut, or a kill in
+//! the middle of a step, harm the file, so this is done only where there is no other way.
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,43 +16,44 @@ use super::{SqliteStore, operations, rows, sql};
 use crate::support::sqlite_file::{self, Failure, Use};
 use crate::tasks::{StoreError, TaskRecord};
 
-/// Tasks that are removed in one step where the disk has room: what is written over for them stands beside the file
+/// Tasks that one step removes where the disk has room. Their pages, overwritten with zeros, stand beside the file
 /// first.
 const AT_ONCE: i64 = 16;
 
-/// Time to wait for other users of a file that must be opened exclusively.
+/// How long to wait for other processes that use a file that must be taken alone.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Selection of tasks to remove.
 #[derive(Debug, Clone, Copy)]
 pub struct Clear<'a> {
-    /// Only tasks of this principal; of all principals when none.
+    /// Principal whose tasks are removed. None for all principals.
     pub principal: Option<&'a str>,
-    /// Tasks that have ended, too, beside those that have expired.
+    /// Whether to remove tasks that have ended, besides those that have expired.
     pub ended: bool,
-    /// Time by which tasks count as expired.
+    /// Time by which tasks must have expired.
     pub now: Timestamp,
 }
 
-/// Removed tasks.
+/// Result of a removal.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Cleared {
-    /// Tasks that had expired, and tasks whose creator was lost before anyone learned of them.
+    /// Removed tasks that had expired, and removed reservations of lost workers, which no requestor knew.
     pub expired: Vec<TaskRecord>,
-    /// Tasks that had ended.
+    /// Removed tasks that had ended.
     pub ended: Vec<TaskRecord>,
-    /// Whether nothing of them is left in the file and beside it. Another process that reads the file keeps what it may
-    /// still need, until it closes the store.
+    /// Whether no trace of the tasks is left in the file or beside it. Another process that reads the file keeps the
+    /// data that it may still need until it closes the store.
     pub wiped: bool,
 }
 
 impl SqliteStore {
-    /// Removes tasks of the store at `path`, and gives their space back to the file system. The tables of an older
+    /// Removes tasks of the store at `path` and gives their space back to the file system. The tables of an older
     /// version stay as they are.
     ///
     /// # Errors
-    /// As [`SqliteStore::open_existing`], and a failing store. What was removed by then stays removed.
+    /// The errors of [`SqliteStore::open_existing`], and failures of the store. Tasks removed before a failure stay
+    /// removed.
     pub async fn clear(path: &Path, what: Clear<'_>) -> Result<Cleared, StoreError> {
         let mut cleared = Cleared::default();
         let (file, _) = open::find(path, Use::Change).await?;
@@ -68,12 +69,12 @@ impl SqliteStore {
     }
 }
 
-/// Removes what is to be removed, by a connection of its own.
+/// Removes the selected tasks through a connection of its own.
 async fn clear(file: &Path, path: &Path, what: Clear<'_>, alone: bool, cleared: &mut Cleared) -> Result<(), Failure> {
     let mut options = sqlite_file::options(file);
     if alone {
         options = options.locking_mode(SqliteLockingMode::Exclusive).busy_timeout(PATIENCE);
-        // An old file is written anew: what is left of it passes through memory.
+        // A file of an older version is rewritten, and its remaining rows pass through memory.
         options = options.pragma("temp_store", "MEMORY");
     }
     let mut connection = options.connect().await?;
@@ -119,14 +120,14 @@ async fn remove(
     }
 }
 
-/// Notes a task that was removed.
+/// Records a removed task.
 fn keep(row: &SqliteRow, now: i64, cleared: &mut Cleared) {
     match rows::record(row) {
         Ok(record) if record.status.is_final() && rows::saturated(record.expires_at()) > now => {
             cleared.ended.push(record);
         }
         Ok(record) => cleared.expired.push(record),
-        // It goes all the same: what nobody can read must not keep the rest from being removed.
+        // A row that nobody can read must not keep the others from being removed.
         Err(error) => tracing::warn!(%error, "a task that cannot be read is removed"),
     }
 }

@@ -1,4 +1,4 @@
-//! Errors of a file, in text that says what to do.
+//! Errors of a store's file, with the remedy in the message.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use crate::support::sqlite_file::said;
 use crate::tasks::StoreError;
 use crate::text::one_line;
 
-/// The error of a statement on the store at `path`.
+/// Returns the error of a failed statement on the store at `path`.
 pub(super) fn failed(path: &Path, error: &sqlx::Error) -> StoreError {
     match error {
         sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => closed(path),
@@ -14,12 +14,12 @@ pub(super) fn failed(path: &Path, error: &sqlx::Error) -> StoreError {
     }
 }
 
-/// The error of a call on a store that was closed, or whose runtime is going down.
+/// Returns the error of a call on a store that is closed, or whose runtime is shutting down.
 pub(super) fn closed(path: &Path) -> StoreError {
     about(path, "it is closed")
 }
 
-/// An error that names the store's file.
+/// Returns an error that names the store's file.
 pub(super) fn about(path: &Path, what: &str) -> StoreError {
     StoreError(format!("the task store {}: {what}", one_line(&path.display().to_string(), 1_000)))
 }

@@ -1,19 +1,19 @@
-//! Tasks in a SQLite file: what is acknowledged outlives the process, and a power cut.
+//! Task store in a SQLite file. Acknowledged changes survive the end of the process and a power cut.
 //!
-//! Several processes on one machine may share the file. Each has one connection that writes, with group commit, and
-//! a few that read; a reader sees all that was committed before it asked. Every statement finds its rows by an
-//! index, so that no operation costs more with more tasks.
+//! Several processes on one machine may share the file. Each has one connection that writes, with group commit, and a
+//! few connections that read. A reader sees all changes committed before its query. Every statement finds its rows by
+//! an index, so the cost of an operation does not grow with the number of tasks.
 //!
-//! | file | knows |
+//! | file | contents |
 //! |---|---|
-//! | `open` | the file: making it, knowing it, its tables, its settings |
+//! | `open` | opening: creating the file, recognizing it, its tables and settings |
 //! | `writer` | group commit |
-//! | `operations` | what changes the store |
-//! | `clear` | removing many tasks, on a full disk, too |
+//! | `operations` | the changes of the store |
+//! | `clear` | removal of many tasks, also on a full disk |
 //! | `sql` | the statements |
 //! | `rows` | records as rows |
-//! | `watchers` | who waits for a change |
-//! | `error` | what goes wrong, for people |
+//! | `watchers` | callers that wait for a change |
+//! | `error` | errors, for people |
 
 mod clear;
 mod error;
@@ -48,13 +48,13 @@ use writer::Writer;
 
 pub use clear::{Clear, Cleared};
 
-/// A store in a SQLite file, which several processes of one machine may share.
+/// Task store in a SQLite file, which several processes of one machine may share.
 ///
-/// Dropping it ends it after what is queued; [`SqliteStore::close`] waits for that.
+/// A dropped store still does its queued work. [`SqliteStore::close`] waits for that.
 #[derive(Debug)]
 pub struct SqliteStore {
     path: Arc<Path>,
-    /// Where the file is, and which one it is.
+    /// Path and identity of the file.
     file: Arc<(PathBuf, Identity)>,
     secret: [u8; 32],
     writer: Writer,
@@ -63,40 +63,40 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the store at `path`. Where there is no file it is made, with its folder; only its owner may read it. A store
-    /// of an older version is brought up to this one.
+    /// Opens the store at `path` to serve requests. A missing file is created, with its folder; only its owner may read
+    /// it. A store of an older version is upgraded.
     ///
     /// Must be called within a tokio runtime, which runs the writer.
     ///
     /// # Errors
-    /// A file that is no store, that a newer version wrote, that is damaged or cannot be written, that belongs to another
-    /// user, or that everybody may change. Nothing of such a file is changed.
+    /// An error when the file is not a store, was written by a newer version, is damaged, cannot be written, belongs to
+    /// another user, or can be changed by everybody. Such a file stays unchanged.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         Self::opened(path, Use::Serve).await
     }
 
-    /// Opens a store that is there, to change tasks of it. The tables of an older version stay as they are.
+    /// Opens an existing store to change its tasks. The tables of an older version stay as they are.
     ///
     /// # Errors
-    /// As [`SqliteStore::open`], and where there is no file.
+    /// The errors of [`SqliteStore::open`], and an error when the file is missing.
     pub async fn open_existing(path: &Path) -> Result<Self, StoreError> {
         Self::opened(path, Use::Change).await
     }
 
-    /// Opens a store that is there, to look into it: also on a disk that is full, or that cannot be written. What would
-    /// change it is refused where it cannot be written.
+    /// Opens an existing store for reading, also on a full disk or one that cannot be written. Changes are refused
+    /// where the file cannot be written.
     ///
     /// # Errors
-    /// As [`SqliteStore::open_existing`].
+    /// The errors of [`SqliteStore::open_existing`].
     pub async fn open_to_look(path: &Path) -> Result<Self, StoreError> {
         Self::opened(path, Use::Look).await
     }
 
-    /// Gives all tasks of one principal to another, with the work that is left of them; gives the tasks. The store is
-    /// brought up to this version for it. Limits are not looked at.
+    /// Moves all tasks of the principal `from`, with their pending work, to `to`. Returns the moved tasks. The store is
+    /// upgraded to this version first. Limits are not checked.
     ///
     /// # Errors
-    /// As [`SqliteStore::open_existing`], and a failing store.
+    /// The errors of [`SqliteStore::open_existing`], and failures of the store.
     pub async fn transfer(path: &Path, from: &str, to: &str) -> Result<Vec<TaskRecord>, StoreError> {
         let store = Self::opened(path, Use::Upgrade).await?;
         let transfer = operations::Transfer { from: from.to_owned(), to: to.to_owned() };
@@ -113,17 +113,17 @@ impl SqliteStore {
         Ok(Self { path, file, secret, writer, readers, watchers })
     }
 
-    /// Does what is queued, puts all into the file itself and lets it go. Calls that come later fail.
+    /// Does the queued work, moves the write-ahead log into the file and closes the connections. Later calls fail.
     pub async fn close(&self) {
-        // The last connection to go tidies up, and that must not be one that only reads.
+        // The last connection to close tidies up, so it must be the one that writes.
         self.readers.close().await;
         self.writer.close().await;
     }
 
-    /// Whether the file is in its place, be the store open or closed.
+    /// Checks that the file is still in its place, whether the store is open or closed.
     ///
     /// # Errors
-    /// What became of the file, and what to do.
+    /// A message that says what happened to the file and what to do.
     pub fn check_place(&self) -> Result<(), StoreError> {
         let (file, identity) = &*self.file;
         identity.check(file).map_err(|what| about(&self.path, &what))
@@ -134,7 +134,7 @@ impl SqliteStore {
     }
 }
 
-/// A principal for a statement; none for anyone.
+/// Returns the principal as a parameter of a statement. None for all principals.
 fn principal(filter: PrincipalFilter<'_>) -> Option<&str> {
     match filter {
         PrincipalFilter::Of(principal) => Some(principal),
@@ -142,7 +142,7 @@ fn principal(filter: PrincipalFilter<'_>) -> Option<&str> {
     }
 }
 
-/// A limit as SQLite takes it.
+/// Converts a limit to SQLite's integer.
 fn limit(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
@@ -154,7 +154,7 @@ impl TaskStore for SqliteStore {
     }
 
     async fn create(&self, task: NewTask, room: Room) -> Result<Result<u64, Full>, StoreError> {
-        // What is made into text here does not hold up the writer.
+        // Values are written as text here, so that the writer does not wait for it.
         let work = match task.work {
             Work::None => operations::Work::None,
             Work::Leased { job, worker } => operations::Work::Leased(rows::json(&*job)?, worker),
@@ -198,7 +198,7 @@ impl TaskStore for SqliteStore {
         after: Option<u64>,
         most: usize,
     ) -> Result<Vec<TaskRecord>, StoreError> {
-        // Places start with one. One past the last that a column holds has nothing after it.
+        // Sequences start with one. A position beyond the column's range has nothing after it.
         let after = after.map_or(0, |after| i64::try_from(after).unwrap_or(i64::MAX));
         let list = match filter {
             PrincipalFilter::Of(principal) => sqlx::query(sql::LIST_OF).bind(principal),
@@ -231,7 +231,7 @@ impl TaskStore for SqliteStore {
 
     async fn remove_expired(&self, now: Timestamp) -> Result<Vec<TaskRecord>, StoreError> {
         let now = rows::saturated(now);
-        // Mostly there is nothing to do, which costs one look at an index and no place in the writer's queue.
+        // Usually nothing has expired. That costs one index lookup and no slot in the writer's queue.
         let any = sqlx::query_scalar(sql::ANY_EXPIRED).bind(operations::clock()).bind(now);
         let any = any.fetch_one(&self.readers).await;
         if !any.map_err(|error| self.failed(&error))? {

@@ -1,8 +1,8 @@
-//! Opening a store: making its file, knowing it for one, bringing its tables up to this version.
+//! Opening of a store: creating its file, recognizing it, and upgrading its tables to this version.
 //!
-//! Nothing of a file is changed before it is known for a store of tasks (by SQLite's `application_id`) that this
-//! version can serve. That is asked inside a transaction that excludes other writers, so two processes may make the
-//! same store at once.
+//! A file stays unchanged until it is recognized as a task store (by SQLite's `application_id`) that this version can
+//! serve. The check runs inside a transaction that excludes other writers, so two processes may create the same store
+//! at once.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,8 @@ use crate::support::private_file::Identity;
 use crate::support::sqlite_file::{self, Failure, Shape, Use, Version};
 use crate::tasks::{StoreError, cursor};
 
-/// A store of tasks. The mark is `task` in ASCII. A version that was released is never edited: a change is a new one.
+/// Layout of a task store. The mark is `task` in ASCII. A released version is never edited: each change is a new
+/// version.
 pub(super) const SHAPE: Shape = Shape {
     name: "tasks",
     application_id: 0x7461_736b,
@@ -34,22 +35,22 @@ pub(super) const SHAPE: Shape = Shape {
     ],
 };
 
-/// Connections for reading: a reader waits for nobody, but each takes a thread.
+/// Connections for reading. Readers never wait for one another, but each takes a thread.
 const READERS: u32 = 3;
 
-/// Connections to a store that is ready for use.
+/// Open connections of a store.
 pub(super) struct Opened {
-    /// The one that writes; none where the store can only be looked into.
+    /// Connection that writes. None when the store can only be read.
     pub(super) writer: Option<SqliteConnection>,
-    /// Connections for reading.
+    /// Connections that read.
     pub(super) readers: SqlitePool,
-    /// The secret of the store.
+    /// Secret of the store.
     pub(super) secret: [u8; 32],
-    /// Where the file is, and which one it is.
+    /// Path and identity of the file.
     pub(super) file: (PathBuf, Identity),
 }
 
-/// The failure of a store, with its file.
+/// Returns the error of a store that cannot be opened, naming its file.
 pub(super) fn refused(path: &Path, failure: &Failure) -> StoreError {
     match failure {
         Failure::Sqlite(error) => failed(path, error),
@@ -57,9 +58,9 @@ pub(super) fn refused(path: &Path, failure: &Failure) -> StoreError {
     }
 }
 
-/// Finds the file of the store at `path`; makes it where it is to be served from and is not there.
+/// Finds the file of the store at `path`. Creates a missing file if the store is opened to serve.
 pub(super) async fn find(path: &Path, opened: Use) -> Result<(PathBuf, Identity), StoreError> {
-    // SQLite takes some names for something else than a file (`:memory:`, `file:...`, none at all), but no such path.
+    // SQLite gives some names (`:memory:`, `file:...`, the empty name) a special meaning, but no absolute path.
     let file = std::path::absolute(path).map_err(|error| about(path, &format!("is not to be found: {error}")))?;
     if opened == Use::Serve {
         sqlite_file::make(&file).await.map_err(|what| about(path, &what))?;
@@ -74,7 +75,7 @@ pub(super) async fn find(path: &Path, opened: Use) -> Result<(PathBuf, Identity)
     }
 }
 
-/// Opens the store at `path` for a use.
+/// Opens the store at `path`.
 pub(super) async fn open(path: &Path, opened: Use) -> Result<Opened, StoreError> {
     let file = find(path, opened).await?;
     let options = match opened {
@@ -85,7 +86,7 @@ pub(super) async fn open(path: &Path, opened: Use) -> Result<Opened, StoreError>
         Ok((writer, readers, secret)) => return Ok(Opened { writer: Some(writer), readers, secret, file }),
         Err(failure) => failure,
     };
-    // A disk that is full or cannot be written has no place for what SQLite puts beside the file.
+    // A full or read-only disk has no room for the files that SQLite puts beside the store.
     if let (Use::Look, Failure::Sqlite(error)) = (opened, &failure)
         && sqlite_file::is_of_the_disk(error)
         && let Ok((readers, secret)) = alone(&file.0, path).await
@@ -95,7 +96,7 @@ pub(super) async fn open(path: &Path, opened: Use) -> Result<Opened, StoreError>
     Err(refused(path, &failure))
 }
 
-/// Opens a file that others may use, too.
+/// Opens a file that other processes may use at the same time.
 async fn shared(
     options: SqliteConnectOptions,
     path: &Path,
@@ -105,15 +106,15 @@ async fn shared(
     match ready(&mut writer, options, path, opened).await {
         Ok((secret, readers)) => Ok((writer, readers, secret)),
         Err(error) => {
-            // Closed here and now, so that SQLite leaves nothing beside the file.
+            // Closing explicitly lets SQLite remove the files beside the store.
             let _ = writer.close().await;
             Err(error)
         }
     }
 }
 
-/// Opens a file to look into it without a file beside it. It must not be written meanwhile: a file whose log is empty
-/// is taken as it is, another one is locked.
+/// Opens a file for reading without creating a file beside it. Nobody may write the file meanwhile: a file with an
+/// empty log is read as it is, any other is locked.
 async fn alone(file: &Path, path: &Path) -> Result<(SqlitePool, [u8; 32]), Failure> {
     let mut log = file.as_os_str().to_owned();
     log.push("-wal");
@@ -130,7 +131,7 @@ async fn alone(file: &Path, path: &Path) -> Result<(SqlitePool, [u8; 32]), Failu
     Ok((readers, secret))
 }
 
-/// Makes the file ready for use, through the connection that is to write it.
+/// Prepares the file for use, through the connection that will write it.
 async fn ready(
     writer: &mut SqliteConnection,
     options: SqliteConnectOptions,
@@ -148,7 +149,7 @@ async fn ready(
                 size,
                 "the task store is of an older version, and large: `taskcell tasks purge` gives its free space back"
             ),
-            // Another process uses it. The next time does as well.
+            // Another process uses the file. The next opening will do.
             Err(error) => tracing::debug!(%error, "the task store was not written anew"),
         }
     }
@@ -161,9 +162,9 @@ async fn pool(connections: u32, options: SqliteConnectOptions) -> Result<SqliteP
     pool.idle_timeout(None).max_lifetime(None).connect_with(options).await
 }
 
-/// Makes sure of the tables, and gives the secret.
+/// Upgrades the tables if needed, and returns the secret.
 pub(super) async fn bring_up(connection: &mut SqliteConnection, path: &Path, opened: Use) -> Result<[u8; 32], Failure> {
-    // Who only looks waits for nobody, and changes nothing: not the tables either, which an older host may be using.
+    // A reader waits for nobody and changes nothing, including tables that an older host may be using.
     let begin = if opened.upgrades() { "BEGIN IMMEDIATE" } else { "BEGIN" };
     let mut step = connection.begin_with(begin).await?;
     SHAPE.bring_up(&mut step, path, opened).await?;
@@ -174,7 +175,7 @@ pub(super) async fn bring_up(connection: &mut SqliteConnection, path: &Path, ope
     let secret: Option<Vec<u8>> =
         sqlx::query_scalar("SELECT value FROM meta WHERE name = 'secret'").fetch_optional(&mut *step).await?;
     step.commit().await?;
-    // Cursors are signed with it. The next host makes a new one where it was lost; who looks needs none.
+    // The secret signs cursors. A lost secret is replaced by the next host; a reader needs none.
     let secret = secret.unwrap_or_else(|| cursor::secret().to_vec());
     let changed = || Failure::Refused("its secret is not 32 bytes long: it was changed from outside".to_owned());
     secret.try_into().map_err(|_| changed())

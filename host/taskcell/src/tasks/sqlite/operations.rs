@@ -1,4 +1,4 @@
-//! Operations that change the store, each with its parameters. They run in the writer's transaction.
+//! Operations that change the store. Each carries its parameters and runs in the writer's transaction.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -12,26 +12,26 @@ use super::sql;
 use super::writer::{Operation, Step};
 use crate::tasks::{Claim, Full, Job, Lease, StoreOutcome, TaskRecord};
 
-/// Expired tasks that are removed in one step.
+/// Expired tasks that one step removes.
 const AT_ONCE: i64 = 256;
 
-/// Time for which a worker with an expired lease is remembered, so that it is told when it comes back. After that its
-/// jobs are free, and it would count as a new worker that its old leases do not serve.
+/// How long a worker whose time ran out is remembered, so that it learns of that when it returns. After that it would
+/// count as a new worker, which its old leases do not serve: its jobs are free by then.
 const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The longest time of a worker: a hundred years, so that sums stay within a column.
+/// Longest time of a worker: a hundred years, so that sums stay within the range of a column.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// Worker of a new task.
+/// Work of a new task.
 pub(super) enum Work {
     None,
-    /// A worker that does the job of this text.
+    /// Job as JSON, and the worker that holds its lease.
     Leased(String, String),
-    /// A worker that still makes the task.
+    /// Worker that reserves the task.
     Reserved(String),
 }
 
-/// Binds the columns of a task that both its creation and its change write: `?1` to `?10` of [`sql::CREATE`] and
+/// Binds the columns that both the creation and the change of a task write: `?1` to `?10` of [`sql::CREATE`] and
 /// [`sql::TRANSITION`].
 fn bind<'q>(query: Query<'q, Sqlite, SqliteArguments>, row: &'q TaskRow) -> Query<'q, Sqlite, SqliteArguments> {
     query
@@ -110,7 +110,7 @@ pub(super) struct Transition {
     pub(super) outcome: Option<String>,
     pub(super) is_final: bool,
     pub(super) lease: Option<Lease>,
-    /// Bytes that the principal's tasks may come to.
+    /// Bytes that the principal's tasks may have.
     pub(super) room: i64,
 }
 
@@ -154,7 +154,7 @@ impl Operation for Transition {
 }
 
 pub(super) struct Remove {
-    /// None for anyone's.
+    /// Principal of the task. None for any principal.
     pub(super) principal: Option<String>,
     pub(super) id: String,
 }
@@ -215,7 +215,7 @@ impl Operation for RemoveExpired {
             step.changed.push(row.try_get(1)?);
             match rows::record(&row) {
                 Ok(record) => removed.push(record),
-                // It goes all the same: what nobody can read must not keep the rest from being removed.
+                // A row that nobody can read must not keep the others from being removed.
                 Err(error) => tracing::warn!(%error, "an expired task that cannot be read is removed"),
             }
         }
@@ -243,7 +243,7 @@ impl Operation for Renew {
         if enter.execute(&mut *step.connection).await?.rows_affected() == 0 {
             return Ok(false);
         }
-        // A worker comes seldom: a good time to forget old ones.
+        // Renewals are rare, so old workers are forgotten here.
         let long_ago = now.saturating_sub(milliseconds(REMEMBERED));
         sqlx::query(sql::FORGET).bind(long_ago).execute(&mut *step.connection).await?;
         Ok(true)
@@ -251,12 +251,12 @@ impl Operation for Renew {
 }
 
 pub(super) struct Enqueue {
-    /// None for anyone's.
+    /// Principal of the task. None for any principal.
     pub(super) principal: Option<String>,
     pub(super) id: String,
     pub(super) worker: String,
     pub(super) job: String,
-    /// Bytes that the principal's tasks may come to.
+    /// Bytes that the principal's tasks may have.
     pub(super) room: i64,
 }
 
@@ -300,7 +300,7 @@ impl Operation for Take {
             let lease = Lease { id, worker: self.worker.clone(), fence: rows::unsigned(fence)? };
             match rows::from_json::<Job>(&job) {
                 Ok(job) => claims.push(Claim { lease, lost, job: Arc::new(job) }),
-                // A later version may read it. Until this worker's time runs out it is in nobody's way.
+                // A later version may read the job. It blocks nobody until this worker's time runs out.
                 Err(error) => tracing::warn!(task.id = lease.id, %error, "a job cannot be read and is not done"),
             }
         }
@@ -336,24 +336,24 @@ impl Operation for Resign {
     }
 }
 
-/// Whether a principal's tasks may come to so many bytes more.
+/// Whether the tasks of `principal` may have `more` bytes more.
 async fn has_room(step: &mut Step<'_>, principal: &str, more: i64, room: i64) -> Result<bool, sqlx::Error> {
     let with = sqlx::query_scalar(sql::BYTES_WITH).bind(principal).bind(more);
     let with: i64 = with.fetch_one(&mut *step.connection).await?;
     Ok(with <= room)
 }
 
-/// A length as SQLite takes it.
+/// Converts a length to SQLite's integer.
 fn bytes(length: usize) -> i64 {
     i64::try_from(length).unwrap_or(i64::MAX)
 }
 
-/// A fence as its column holds it: one that is too large for that was never given.
+/// Converts a fence to its column. A fence beyond the column's range was never given out.
 fn as_fence(fence: u64) -> i64 {
     i64::try_from(fence).unwrap_or(0)
 }
 
-/// The store's clock: that of the machine, which all who share the file are on, in milliseconds since 1970.
+/// Returns the time of the machine's clock, which all processes that share the file use, in milliseconds since 1970.
 pub(super) fn clock() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, milliseconds)
 }

@@ -1,7 +1,7 @@
-//! Records as rows, and rows as records.
+//! Conversion between records and rows.
 //!
-//! What the store searches by has a column of its own. What it only keeps (what a task was made from, its job, what
-//! it ended with) is the JSON text that serde makes of it.
+//! Values that the store searches by have columns of their own. Values that it only keeps (the origin of a task, its
+//! job, its outcome) are stored as JSON text.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,11 +15,11 @@ use sqlx::sqlite::SqliteRow;
 use crate::protocol::types::TaskStatus;
 use crate::tasks::{StoreError, TaskRecord};
 
-/// All statuses, which stand in their column by their names in MCP.
+/// All statuses, which their column holds by their names in MCP.
 const STATUSES: [TaskStatus; 5] =
     [TaskStatus::Working, TaskStatus::InputRequired, TaskStatus::Completed, TaskStatus::Failed, TaskStatus::Cancelled];
 
-/// A task as its columns hold it; its place is the database's to give.
+/// Columns of a task, without the sequence, which the database assigns.
 pub(super) struct TaskRow {
     pub(super) id: String,
     pub(super) principal: Arc<str>,
@@ -41,7 +41,7 @@ impl TaskRow {
             created_at: nanoseconds(record.created_at)?,
             updated_at: nanoseconds(record.updated_at)?,
             ttl: i64::try_from(record.ttl.as_nanos()).map_err(|_| unfit("its time to live is over 292 years"))?,
-            // What expires after 2262 is kept until then.
+            // A task that expires after 2262 is kept until then.
             expires_at: saturated(record.expires_at()),
             version: number(record.version)?,
             origin: json(&*record.origin)?,
@@ -53,7 +53,7 @@ impl TaskRow {
     }
 }
 
-/// Reads a record from the columns that `sql::GET` names.
+/// Reads a record from the columns of `sql::GET`.
 pub(super) fn record(row: &SqliteRow) -> Result<TaskRecord, sqlx::Error> {
     let status: String = row.try_get(3)?;
     let status = STATUSES.into_iter().find(|known| known.as_str() == status);
@@ -72,32 +72,32 @@ pub(super) fn record(row: &SqliteRow) -> Result<TaskRecord, sqlx::Error> {
     })
 }
 
-/// The text of a value that is only kept.
+/// Writes a value as JSON text for a column.
 pub(super) fn json(value: &impl Serialize) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|error| unfit(&error.to_string()))
 }
 
-/// A value from its text.
+/// Reads a value from the JSON text of a column.
 pub(super) fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, sqlx::Error> {
     serde_json::from_str(text).map_err(unreadable)
 }
 
-/// A number for a column, which has a sign.
+/// Converts a number to its column, which is signed.
 pub(super) fn number(number: u64) -> Result<i64, StoreError> {
     i64::try_from(number).map_err(|_| unfit(&format!("{number} is more than a store can hold")))
 }
 
-/// A bound for a column, the largest that it can hold where it is beyond.
+/// Converts a limit to its column, or to the largest number of the column when the limit is beyond.
 pub(super) fn at_most(bound: u64) -> i64 {
     i64::try_from(bound).unwrap_or(i64::MAX)
 }
 
-/// A number that has no sign, from a column.
+/// Reads an unsigned number from a column.
 pub(super) fn unsigned(number: i64) -> Result<u64, sqlx::Error> {
     u64::try_from(number).map_err(unreadable)
 }
 
-/// A time for a column, the first or last that it can hold where it is beyond.
+/// Converts a time to its column, or to the first or last time of the column when the time is beyond.
 pub(super) fn saturated(time: Timestamp) -> i64 {
     let beyond = if time < Timestamp::UNIX_EPOCH { i64::MIN } else { i64::MAX };
     i64::try_from(time.as_nanosecond()).unwrap_or(beyond)
@@ -115,7 +115,7 @@ fn unfit(why: &str) -> StoreError {
     StoreError(format!("the task cannot be stored: {why}"))
 }
 
-/// A value that this program did not write, or that a later one wrote.
+/// Returns the error of a value that this version cannot read.
 fn unreadable(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> sqlx::Error {
     sqlx::Error::Decode(why.into())
 }

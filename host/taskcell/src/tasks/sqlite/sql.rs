@@ -1,9 +1,9 @@
-//! The statements, in one place: each finds its rows by an index, which a test asks SQLite about.
+//! Statements. Each finds its rows by an index, which a test checks by SQLite's query plans.
 //!
-//! Parameters are numbered where one stands twice. `?1 IS NULL OR principal = ?1` is [`PrincipalFilter`](super::super::PrincipalFilter):
-//! a principal, or anyone.
+//! Parameters are numbered where one occurs twice. `?1 IS NULL OR principal = ?1` is a
+//! [`PrincipalFilter`](super::super::PrincipalFilter): NULL selects the tasks of all principals.
 
-/// Stores a task unless its principal has as many tasks as it may, or no room for so many bytes more.
+/// Stores a task unless its principal has reached its number of tasks, or has no room for the task's bytes.
 pub(super) const CREATE: &str = "
     INSERT INTO tasks (id, status, status_message, created_at, updated_at, ttl, expires_at, poll_interval, version,
         origin, principal)
@@ -11,27 +11,27 @@ pub(super) const CREATE: &str = "
     WHERE coalesce((SELECT tasks FROM principals WHERE name = ?11), 0) < ?12
         AND coalesce((SELECT bytes FROM principals WHERE name = ?11), 0) + ?13 <= ?14";
 
-/// How many tasks a principal has.
+/// Returns the number of a principal's tasks.
 pub(super) const TASKS_OF: &str = "SELECT coalesce((SELECT tasks FROM principals WHERE name = ?1), 0)";
 
-/// How many bytes there would be of a principal's tasks with so many more.
+/// Returns the bytes of a principal's tasks plus `?2`.
 pub(super) const BYTES_WITH: &str = "SELECT coalesce((SELECT bytes FROM principals WHERE name = ?1), 0) + ?2";
 
-/// Stores the job of a new task. A worker that is not known holds nothing: the job can be claimed.
+/// Stores the job of a new task. A worker that the store does not know holds nothing, so the job can be claimed.
 pub(super) const CREATE_JOB: &str = "
     INSERT INTO jobs (sequence, principal, worker, fence, job)
     VALUES (?1, ?2, (SELECT id FROM workers WHERE id = ?3), 1, ?4)";
 
-/// Reserves a new task for the worker that makes it. A worker that is not known makes nothing: the task is removed.
+/// Reserves a new task for a worker. A worker that the store does not know reserves nothing, so the task is removed.
 pub(super) const RESERVE: &str = "
     INSERT INTO jobs (sequence, principal, worker, fence, job)
     VALUES (?1, ?2, (SELECT id FROM workers WHERE id = ?3), 0, '')";
 
-/// Ends a reservation.
+/// Ends the reservation of a task.
 pub(super) const CONFIRM: &str = "
     DELETE FROM jobs WHERE sequence = (SELECT sequence FROM tasks WHERE id = ?1) AND fence = 0 AND worker = ?2";
 
-/// Adds the job of a task that has none, or is reserved by the same worker, and has not ended.
+/// Adds a job to a task that has none, or that the same worker reserves, and that has not ended.
 pub(super) const ENQUEUE: &str = "
     INSERT INTO jobs (sequence, principal, worker, fence, job)
     SELECT sequence, principal, (SELECT id FROM workers WHERE id = ?3), 1, ?4 FROM tasks
@@ -39,10 +39,10 @@ pub(super) const ENQUEUE: &str = "
     ON CONFLICT (sequence) DO UPDATE SET fence = excluded.fence, job = excluded.job
         WHERE jobs.fence = 0 AND jobs.worker = excluded.worker";
 
-/// Whose a task is.
+/// Returns the principal of a task.
 pub(super) const PRINCIPAL: &str = "SELECT principal FROM tasks WHERE id = ?2 AND (?1 IS NULL OR principal = ?1)";
 
-/// A record, in the order that `rows::record` reads.
+/// Columns of a record, in the order of `rows::record`.
 macro_rules! record {
     ($rest:literal) => {
         concat!(
@@ -63,18 +63,18 @@ pub(super) const OUTCOME: &str = "SELECT outcome FROM tasks WHERE id = ?2 AND (?
 
 pub(super) const VERSION: &str = "SELECT version FROM tasks WHERE id = ?1";
 
-/// What decides about a transition: the version, and whether the lease is the newest.
+/// Returns the values that decide about a transition: the version of the task, and whether the lease is the newest.
 pub(super) const STANDING: &str = "
     SELECT version, EXISTS (
         SELECT 1 FROM jobs WHERE jobs.sequence = tasks.sequence AND worker = ?3 AND fence = ?4
     ) FROM tasks WHERE id = ?1 AND principal = ?2";
 
-/// Bytes of a task's job, which go when the task ends.
+/// Returns the bytes of a task's job, which is removed when the task ends.
 pub(super) const JOB_SIZE: &str = "
     SELECT coalesce(max(length(CAST(job AS BLOB))), 0) FROM jobs
     WHERE sequence = (SELECT sequence FROM tasks WHERE id = ?1)";
 
-/// An outcome that is there stays.
+/// Changes a task. An existing outcome stays.
 pub(super) const TRANSITION: &str = "
     UPDATE tasks SET status = ?2, status_message = ?3, created_at = ?4, updated_at = ?5, ttl = ?6, expires_at = ?7,
         poll_interval = ?8, version = ?9, origin = ?10, outcome = coalesce(outcome, ?11)
@@ -84,7 +84,7 @@ pub(super) const REMOVE_JOB: &str = "DELETE FROM jobs WHERE sequence = (SELECT s
 
 pub(super) const REMOVE: &str = "DELETE FROM tasks WHERE id = ?2 AND (?1 IS NULL OR principal = ?1)";
 
-/// Gives what is counted of one principal, and the jobs, to another.
+/// Moves the counts and the jobs of one principal to another.
 pub(super) const TRANSFER: &[&str] = &[
     "INSERT INTO principals (name, tasks, bytes) SELECT ?2, tasks, bytes FROM principals WHERE name = ?1
      ON CONFLICT (name) DO UPDATE SET tasks = tasks + excluded.tasks, bytes = bytes + excluded.bytes",
@@ -94,22 +94,21 @@ pub(super) const TRANSFER: &[&str] = &[
      )",
 ];
 
-/// Gives the tasks of one principal to another.
+/// Moves the tasks of one principal to another.
 pub(super) const TRANSFER_TASKS: &str = "
     UPDATE tasks SET principal = ?2 WHERE principal = ?1
     RETURNING principal, id, sequence, status, status_message, created_at, updated_at, ttl, poll_interval, version,
         origin";
 
-/// Whether a worker (or `worker` in a join) has time at `?1`. A clock may be set back by a little at any time;
-/// where more than the time that was last given is left on top of it, it was set back by so much that the rest says
-/// nothing.
+/// Whether a worker (or `worker` in a join) has time at `?1`. A clock may be set back a little at any time. When more
+/// time is left than was last given, the clock was set back so far that the remaining time means nothing.
 macro_rules! has_time {
     () => {
         "(until_ms > ?1 AND until_ms <= ?1 + 2 * time_ms)"
     };
 }
 
-/// Whether there is a task that has expired by `?2`, or that was reserved by a worker without time at `?1`.
+/// Whether any task has expired by `?2`, or is reserved by a worker without time at `?1`.
 pub(super) const ANY_EXPIRED: &str = concat!(
     "SELECT EXISTS (SELECT 1 FROM tasks WHERE expires_at <= ?2)
      OR EXISTS (SELECT 1 FROM jobs WHERE fence = 0 AND worker IS NULL)
@@ -118,7 +117,7 @@ pub(super) const ANY_EXPIRED: &str = concat!(
     ")"
 );
 
-/// The places of tasks that were reserved by a worker without time at `?1`.
+/// Returns the sequences of tasks that are reserved by a worker without time at `?1`.
 pub(super) const ABANDONED: &str = concat!(
     "SELECT sequence FROM jobs WHERE fence = 0 AND worker IS NULL
      UNION ALL
@@ -134,8 +133,8 @@ pub(super) const REMOVE_EXPIRED: &str = "
     RETURNING principal, id, sequence, status, status_message, created_at, updated_at, ttl, poll_interval, version,
         origin";
 
-/// Removes tasks of a principal (`?2`, anybody's without one) that have expired by `?4`, or have ended if `?3`, or that were
-/// reserved by a worker without time at `?1`.
+/// Removes tasks of the principal `?2` (of all principals when NULL) that have expired by `?4`, have ended if `?3`, or
+/// are reserved by a worker without time at `?1`.
 pub(super) const CLEAR: &str = concat!(
     "DELETE FROM tasks WHERE sequence IN (
         SELECT sequence FROM tasks WHERE (?2 IS NULL OR principal = ?2) AND (
@@ -153,7 +152,7 @@ pub(super) const CLEAR: &str = concat!(
         origin"
 );
 
-/// Removes a task by its place.
+/// Removes a task by its sequence.
 pub(super) const REMOVE_PLACE: &str = "
     DELETE FROM tasks WHERE sequence = ?1
     RETURNING principal, id, sequence, status, status_message, created_at, updated_at, ttl, poll_interval, version,
@@ -163,11 +162,11 @@ pub(super) const REMOVE_PLACE: &str = "
 pub(super) const RENEW: &str =
     concat!("UPDATE workers SET until_ms = ?1 + ?3, time_ms = ?3 WHERE id = ?2 AND ", has_time!());
 
-/// Gives a worker that is not known its first time.
+/// Gives an unknown worker its first time.
 pub(super) const ENTER: &str =
     "INSERT INTO workers (id, until_ms, time_ms) VALUES (?2, ?1 + ?3, ?3) ON CONFLICT (id) DO NOTHING";
 
-/// Forgets the workers whose time ran out long ago; their jobs are free by the foreign key.
+/// Forgets the workers whose time ran out long ago. The foreign key frees their jobs.
 pub(super) const FORGET: &str = "DELETE FROM workers WHERE until_ms <= ?1";
 
 pub(super) const RESIGN: &str = "DELETE FROM workers WHERE id = ?1";
@@ -178,7 +177,7 @@ pub(super) const RELEASE: &str = "
 
 pub(super) const HAS_TIME: &str = concat!("SELECT EXISTS (SELECT 1 FROM workers WHERE id = ?2 AND ", has_time!(), ")");
 
-/// The oldest jobs of a principal that nobody holds, and those of workers without time.
+/// Returns the oldest jobs of a principal that no worker with time holds.
 pub(super) const CLAIMABLE: &str = concat!(
     "SELECT sequence FROM jobs WHERE worker IS NULL AND principal = ?2 AND fence > 0
      UNION ALL

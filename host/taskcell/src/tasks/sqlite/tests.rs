@@ -1,4 +1,4 @@
-//! Tests of internals: plans of statements, batches, a full disk.
+//! Tests of internals: query plans, batches, and a full disk.
 
 use std::task::Poll;
 use std::time::Duration;
@@ -11,9 +11,8 @@ use super::*;
 use crate::protocol::types::TaskStatus;
 use crate::tasks::{TaskLimits, Tasks};
 
-/// Every statement, and how SQLite finds the rows it needs of each table. A search by equal values, or from a place on
-/// in the order of the answer, costs the same however many tasks there are. Only the workers, which are few, are
-/// looked through.
+/// Every statement, with the way in which SQLite finds its rows in each table. A search by equal values, or from a
+/// position on in the order of the answer, costs the same for any number of tasks. Only the few workers are scanned.
 const PLANS: &[(&str, &[&str])] = &[
     (
         sql::CREATE,
@@ -51,7 +50,7 @@ const PLANS: &[(&str, &[&str])] = &[
     (sql::HAS_TIME, &["SEARCH workers USING PRIMARY KEY (id=?)"]),
     (sql::CLAIMABLE, &[JOBS_OF_WORKER, "SCAN workers", JOBS_OF_WORKER]),
     (sql::CLAIM, &[JOB, TASK]),
-    // What the triggers do, which no plan shows.
+    // Statements of the triggers, which no query plan shows.
     ("UPDATE principals SET tasks = 1 WHERE name = ?1", &["SEARCH principals USING PRIMARY KEY (name=?)"]),
     ("DELETE FROM principals WHERE name = ?1 AND tasks <= 0", &["SEARCH principals USING PRIMARY KEY (name=?)"]),
 ];
@@ -64,7 +63,7 @@ const HELD: &str = "SEARCH jobs USING COVERING INDEX jobs_by_worker (worker=?)";
 const JOBS_OF_WORKER: &str = "SEARCH jobs USING INDEX jobs_by_worker (worker=? AND principal=?)";
 const RESERVED: &str = "SEARCH jobs USING COVERING INDEX jobs_reserved (worker=?)";
 
-/// Something that the writer does to its connection.
+/// Statement that the writer runs on its connection.
 struct Run(&'static str);
 
 impl Operation for Run {
@@ -107,7 +106,7 @@ async fn no_statement_costs_more_with_more_tasks() {
         let explain = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")));
         let steps: Vec<String> =
             explain.fetch_all(&store.readers).await.unwrap().iter().map(|step| step.get("detail")).collect();
-        // What is not found in a table is a constant, or was found by another step.
+        // Rows that no table supplies are constants or results of another step.
         let of_tables =
             |step: &&String| (step.starts_with("SCAN ") || step.starts_with("SEARCH ")) && *step != "SCAN CONSTANT ROW";
         let found: Vec<&String> = steps.iter().filter(of_tables).collect();
@@ -123,7 +122,7 @@ async fn each_of_a_batch_is_told_what_became_of_it() {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(store(&folder).await);
     store.create(task("taken", 1), Room::for_tasks(1_000)).await.unwrap().unwrap();
-    // All of them are queued before the writer, which runs on this thread, takes the first batch.
+    // All operations are queued before the writer, which runs on this thread, takes the first batch.
     let mut creating = JoinSet::new();
     for turn in 0..100 {
         let store = Arc::clone(&store);
@@ -134,12 +133,12 @@ async fn each_of_a_batch_is_told_what_became_of_it() {
         assert_eq!(created.is_err(), id == "taken", "{id}: {created:?}");
     }
     assert_eq!(store.list(PrincipalFilter::Of("somebody"), None, 1_000).await.unwrap().len(), 91);
-    // What was taken back is not counted.
+    // Removed tasks are not counted.
     assert!(store.create(task("last", 1), Room::for_tasks(92)).await.unwrap().is_ok());
     assert!(store.create(task("one too many", 1), Room::for_tasks(92)).await.unwrap().is_err());
 }
 
-/// A session may end while its worker registers. The rows of workers are looked through at each claim.
+/// A session may end while its worker registers. Each claim scans the rows of workers.
 #[tokio::test]
 async fn a_worker_whose_session_ends_while_it_registers_is_not_kept() {
     let folder = tempfile::tempdir().unwrap();
@@ -150,7 +149,7 @@ async fn a_worker_whose_session_ends_while_it_registers_is_not_kept() {
         let first = std::future::poll_fn(|context| Poll::Ready(naming.as_mut().poll(context).is_pending()));
         assert!(first.await, "it waits for the disk");
         drop(naming);
-        // What was spawned on this thread is queued now, and done before what is queued behind it.
+        // Operations spawned on this thread are queued now, and done before those queued behind them.
         tokio::task::yield_now().await;
         store.resign("somebody else").await.unwrap();
     }
@@ -163,7 +162,7 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tasks.db");
     let store = Arc::new(store(&folder).await);
-    // What SQLite says of a file that may not grow is what it says of a disk that is full.
+    // SQLite reports a file that may not grow in the same way as a full disk.
     store.writer.call(Run("PRAGMA max_page_count = 100")).await.unwrap();
     let mut creating = JoinSet::new();
     for turn in 0..200 {
@@ -180,7 +179,8 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged() {
         let error = error.as_ref().unwrap_err().to_string();
         assert!(error.contains("tasks.db: the disk is full: free some space"), "{error}");
     }
-    // Nothing more and nothing less, neither now nor for who opens it next; and it goes on when there is space.
+    // The store holds exactly the acknowledged tasks, now and when it is opened again, and works again once there is
+    // space.
     let next = SqliteStore::open(&path).await.unwrap();
     for store in [&*store, &next] {
         for (id, _) in &kept {
@@ -215,7 +215,7 @@ async fn a_closed_store_says_so() {
     ] {
         assert!(error.to_string().ends_with("it is closed"), "{error}");
     }
-    // All is in the one file.
+    // The store is a single file.
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["tasks.db"]);
 }

@@ -1,7 +1,7 @@
-//! Watchers that wait for a task to change.
+//! Callers that wait for a task to change.
 //!
-//! The writer wakes them by id for changes made here, and all of them when another process has changed something. A
-//! watcher enters before it reads the database, so that it misses no change in between.
+//! The writer wakes them by id for changes of this process, and all of them when another process has changed the file.
+//! A caller registers first and reads the database afterwards, so that it misses no change.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
@@ -10,23 +10,23 @@ use tokio::sync::watch;
 
 use crate::support::lock;
 
-/// The map of those who wait.
+/// Registered waiters by task.
 #[derive(Debug)]
 pub(super) struct Watchers {
-    /// None once the writer has ended.
+    /// Waiters by task id. None once the writer has ended.
     by_id: Mutex<Option<HashMap<String, watch::Sender<()>>>>,
-    /// Whether anybody waits.
+    /// Whether any caller waits.
     any: watch::Sender<bool>,
 }
 
-/// One who waits; leaves when dropped.
+/// Registration of one waiter, which ends on drop.
 pub(super) struct Watching<'w> {
     watchers: &'w Watchers,
     id: &'w str,
     change: Option<watch::Receiver<()>>,
 }
 
-/// Turns everybody away when dropped.
+/// Guard that dismisses all waiters on drop.
 pub(super) struct CloseOnDrop<'w>(&'w Watchers);
 
 impl Watchers {
@@ -34,7 +34,7 @@ impl Watchers {
         Self { by_id: Mutex::new(Some(HashMap::new())), any: watch::Sender::new(false) }
     }
 
-    /// Enters: changes of the task are noticed from here on. None when the writer has ended.
+    /// Registers a waiter: it notices changes of the task from here on. Returns none when the writer has ended.
     pub(super) fn enter<'w>(&'w self, id: &'w str) -> Option<Watching<'w>> {
         let mut by_id = self.lock();
         let change = match by_id.as_mut()?.get(id) {
@@ -49,13 +49,13 @@ impl Watchers {
         Some(Watching { watchers: self, id, change: Some(change) })
     }
 
-    /// Returns as soon as anybody waits.
+    /// Returns as soon as any caller waits.
     pub(super) async fn wanted(&self) {
-        // The sender is in this very struct, so there is no error.
+        // The sender lives in the same struct, so an error is impossible.
         let _ = self.any.subscribe().wait_for(|any| *any).await;
     }
 
-    /// Wakes those who wait for any of these tasks.
+    /// Wakes the waiters of these tasks.
     pub(super) fn wake(&self, ids: &[String]) {
         if let Some(by_id) = &*self.lock() {
             ids.iter().filter_map(|id| by_id.get(id)).for_each(|sender| {
@@ -64,7 +64,7 @@ impl Watchers {
         }
     }
 
-    /// Wakes all.
+    /// Wakes all waiters.
     pub(super) fn wake_all(&self) {
         if let Some(by_id) = &*self.lock() {
             by_id.values().for_each(|sender| {
@@ -73,20 +73,20 @@ impl Watchers {
         }
     }
 
-    /// Closes when the guard goes: the writer will wake nobody any more.
+    /// Returns a guard that dismisses all waiters on drop, because the writer will wake nobody any more.
     pub(super) fn close_on_drop(&self) -> CloseOnDrop<'_> {
         CloseOnDrop(self)
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<HashMap<String, watch::Sender<()>>>> {
-        // No code panics under the lock; if it did, the map would still be whole.
+        // No code panics while it holds the lock. If any did, the map would still be consistent.
         lock(&self.by_id)
     }
 }
 
 impl Watching<'_> {
-    /// Returns when the task may have changed since this entered or returned last; false when nobody will tell any
-    /// more.
+    /// Waits until the task may have changed since the registration or the last call. Returns false when no more
+    /// changes will be reported.
     pub(super) async fn change(&mut self) -> bool {
         match &mut self.change {
             Some(change) => change.changed().await.is_ok(),
@@ -98,7 +98,7 @@ impl Watching<'_> {
 impl Drop for Watching<'_> {
     fn drop(&mut self) {
         let mut by_id = self.watchers.lock();
-        // Before the count of those who are left.
+        // The receiver is dropped before the remaining receivers are counted.
         self.change = None;
         let Some(by_id) = by_id.as_mut() else { return };
         if by_id.get(self.id).is_some_and(|sender| sender.receiver_count() == 0) {

@@ -1,12 +1,12 @@
-//! One writer for all: whatever is queued while a commit is under way goes into the next one.
+//! Single writer of the store, with group commit: operations queued during a commit share the next one.
 //!
-//! A commit costs one wait for the disk, whatever it holds. Callers that come at the same time share that wait, so
-//! the more of them there are, the less each costs; a caller alone pays it whole. Nobody is answered before the
-//! commit that holds its change is on the disk.
+//! A commit costs one wait for the disk, however many operations it holds. Callers that come at the same time share
+//! that wait, so each of many callers pays less; a single caller pays the whole wait. No caller is answered before the
+//! commit with its change is on the disk.
 //!
-//! An operation that fails takes its batch back, and each operation of that is done again in a transaction of its
-//! own. So an operation does not harm its neighbors, and what each is told is true of it, even where SQLite itself
-//! took the transaction back (a full disk, for one, after which a savepoint would be gone).
+//! A failing operation rolls its batch back, and each operation of the batch runs again in a transaction of its own. So
+//! an operation does not harm its neighbors, and each caller gets a true answer. This holds even where SQLite itself
+//! rolled the transaction back (on a full disk, for example, which also drops savepoints).
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,33 +23,33 @@ use crate::support::private_file::Identity;
 use crate::support::sqlite_file;
 use crate::tasks::StoreError;
 
-/// Operations in one transaction at most: it bounds how long the first of them waits.
+/// Most operations in one transaction, which bounds how long the first of them waits.
 const BATCH: usize = 256;
 
-/// Operations that wait for the writer. Past that, callers wait to be queued.
+/// Operations that wait for the writer. Beyond that, callers wait to be queued.
 const QUEUE: usize = 1_024;
 
-/// Interval between checks for changes of other processes while a watcher waits.
+/// Interval of checks for changes by other processes, while any caller waits for a change.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Something that changes the store. It may be run again when its transaction was taken back.
+/// Change of the store. It may run again after its transaction was rolled back.
 pub(super) trait Operation: Send + Sync + 'static {
-    /// Return value after the commit.
+    /// Answer to the caller after the commit.
     type Answer: Send + 'static;
 
-    /// Does it.
+    /// Runs the operation within a transaction.
     fn run(&self, step: &mut Step<'_>) -> impl Future<Output = Result<Self::Answer, sqlx::Error>> + Send;
 }
 
-/// A transaction under way.
+/// Transaction in progress.
 pub(super) struct Step<'c> {
-    /// Where to do it.
+    /// Connection of the transaction.
     pub(super) connection: &'c mut SqliteConnection,
-    /// The tasks that it changes or removes: who waits for them is woken after the commit.
+    /// Tasks that the transaction changes or removes. Their waiters are woken after the commit.
     pub(super) changed: Vec<String>,
 }
 
-/// The way to the writer.
+/// Handle of the writer.
 #[derive(Debug)]
 pub(super) struct Writer {
     queue: mpsc::Sender<Message>,
@@ -57,8 +57,8 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Lets `connection` be written to by a task of its own, which ends when this is dropped or closed. Without a
-    /// connection nothing is written.
+    /// Starts a task that writes to `connection`. It ends when the handle is dropped or closed. Without a connection,
+    /// calls are refused.
     pub(super) fn start(
         connection: Option<SqliteConnection>,
         path: Arc<Path>,
@@ -73,7 +73,7 @@ impl Writer {
         Self { queue, path }
     }
 
-    /// Does an operation, durably.
+    /// Runs an operation and returns its answer once it is durable.
     pub(super) async fn call<O: Operation>(&self, operation: O) -> Result<O::Answer, StoreError> {
         let (reply, answer) = oneshot::channel();
         let call = Call { operation, answer: None, reply };
@@ -81,7 +81,7 @@ impl Writer {
         answer.await.map_err(|_| closed(&self.path))?
     }
 
-    /// Ends the writer when it has done what is queued, and waits for that.
+    /// Ends the writer after its queued operations, and waits for that.
     pub(super) async fn close(&self) {
         if self.queue.send(Message::Close).await.is_ok() {
             self.queue.closed().await;
@@ -95,12 +95,12 @@ enum Message {
     Close,
 }
 
-/// An operation with its caller, of whatever kind.
+/// Operation of any type, with its caller.
 #[async_trait]
 trait Write: Send {
     async fn run(&mut self, step: &mut Step<'_>) -> Result<(), sqlx::Error>;
 
-    /// Tells the caller what it was answered, or why it was not done.
+    /// Sends the answer, or the error, to the caller.
     fn reply(self: Box<Self>, done: Result<(), StoreError>);
 }
 
@@ -124,7 +124,7 @@ impl<O: Operation> Write for Call<O> {
     }
 
     fn reply(self: Box<Self>, done: Result<(), StoreError>) {
-        // A caller that is gone needs no answer. Without an answer to give, dropping the way back says so.
+        // A caller that is gone needs no answer. Dropping the channel without an answer reports the failure.
         let _ = match (done, self.answer) {
             (Ok(()), Some(answer)) => self.reply.send(Ok(answer)),
             (Ok(()), None) => return,
@@ -133,31 +133,31 @@ impl<O: Operation> Write for Call<O> {
     }
 }
 
-/// Why a transaction was taken back.
+/// Reason why a transaction was rolled back.
 enum Undone {
-    /// One of its operations failed.
+    /// One of the operations failed.
     Operation(sqlx::Error),
-    /// The transaction could not be begun or committed.
+    /// The transaction could not be started or committed.
     Commit(sqlx::Error),
-    /// The file is not in its place any more: nobody would find what is stored there.
+    /// The file is no longer in its place, so nobody would find the stored data.
     Displaced(String),
 }
 
-/// The writer's side.
+/// State of the writer's task.
 struct Desk {
     connection: SqliteConnection,
     path: Arc<Path>,
-    /// Where the file is, and which one it is.
+    /// Path and identity of the file.
     file: Arc<(PathBuf, Identity)>,
     watchers: Arc<Watchers>,
-    /// SQLite's number for what others committed, as last seen.
+    /// SQLite's counter of commits by other connections, as last read.
     data_version: Option<i64>,
 }
 
 impl Desk {
     async fn serve(mut self, mut messages: mpsc::Receiver<Message>) {
         let watchers = Arc::clone(&self.watchers);
-        // However this ends, who waits for a change is told.
+        // Waiters are dismissed however this function ends.
         let _closed = watchers.close_on_drop();
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -171,7 +171,7 @@ impl Desk {
                     for message in arrived.drain(..) {
                         match message {
                             Message::Write(write) if open => batch.push(write),
-                            // Dropped, which tells its caller.
+                            // Dropping the operation reports the failure to its caller.
                             Message::Write(_) => {}
                             Message::Close => open = false,
                         }
@@ -182,11 +182,11 @@ impl Desk {
             }
         }
         self.end().await;
-        // Only now: whoever closes the store waits for this.
+        // The channel closes only now, because the caller that closes the store waits for it.
         drop(messages);
     }
 
-    /// Does a batch and answers it.
+    /// Runs a batch and answers its callers.
     async fn write(&mut self, mut batch: Vec<Box<dyn Write>>) {
         match self.commit(&mut batch).await {
             Ok(()) => batch.into_iter().for_each(|write| write.reply(Ok(()))),
@@ -203,7 +203,7 @@ impl Desk {
         }
     }
 
-    /// Does all of a batch in one transaction, or nothing.
+    /// Runs all of a batch in one transaction, or nothing.
     async fn commit(&mut self, batch: &mut [Box<dyn Write>]) -> Result<(), Undone> {
         if batch.is_empty() {
             return Ok(());
@@ -217,7 +217,7 @@ impl Desk {
                 Ok(())
             }
             Err(undone) => {
-                // It fails where SQLite has done so by itself.
+                // The statement fails where SQLite has rolled the transaction back itself.
                 let _ = sqlx::query("ROLLBACK").execute(&mut self.connection).await;
                 Err(undone)
             }
@@ -234,7 +234,8 @@ impl Desk {
         Ok(changed)
     }
 
-    /// Wakes everybody when another process has committed something. What it was is not known, so they look.
+    /// Wakes all waiters when another process has committed. SQLite does not say which tasks changed, so each waiter
+    /// reads its task.
     async fn look(&mut self) {
         let found = sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut self.connection).await;
         match found {
@@ -243,12 +244,12 @@ impl Desk {
                 self.data_version = Some(found);
                 self.watchers.wake_all();
             }
-            // They look, and meet the same error.
+            // The waiters read their tasks and meet the same error.
             Err(_) => self.watchers.wake_all(),
         }
     }
 
-    /// Puts all into the database file itself, so that it can be copied alone.
+    /// Moves the write-ahead log into the database file, so that the file can be copied alone.
     async fn end(self) {
         let mut connection = self.connection;
         if let Err(error) = sqlite_file::give_back(&mut connection).await {
@@ -259,7 +260,7 @@ impl Desk {
             Err(error) => Some(error),
         };
         if let Some(error) = error {
-            // What was acknowledged is on the disk all the same, in the file beside it.
+            // Acknowledged changes are on the disk all the same, in the log beside the file.
             tracing::debug!(error = %failed(&self.path, &error), "the task store was not closed in good order");
         }
     }

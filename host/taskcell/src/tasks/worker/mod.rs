@@ -1,12 +1,12 @@
-//! Background work: what runs here, under which lease, and what a stopped host left.
+//! Background work: the work that runs in this process, its leases, and recovery after a stopped host.
 //!
-//! Work is stored before the requestor hears of its task, leased to this worker. So a host that is killed loses
-//! nothing: its leases run out, and another worker of the same principal (the same program, started again) does the
-//! work from its start. Only of the same principal, because a session runs with the grants that were given for its
-//! own server: work of one server never runs with the rights of another's.
+//! Work is stored and leased to this worker before the requestor learns of its task. So no work is lost with a killed
+//! host: its leases run out, and another worker of the same principal (the same program, started again) does the work
+//! from its start. Only workers of the same principal do so, because a session runs with the grants that were given for
+//! its own server. Work of one server never runs with the rights of another's.
 //!
-//! A worker that could not renew its leases in time stops what it does. If it came too late for that, its changes are
-//! refused by the store, which knows the newest lease of each task.
+//! A worker that could not renew its leases in time stops its work. If it stops too late, the store refuses its
+//! changes, because it knows the newest lease of each task.
 
 mod work;
 
@@ -22,32 +22,32 @@ use tokio::time::Instant;
 use super::{Claim, Lease, Outcome, TaskError, TaskStore};
 use crate::support::lock;
 
-/// Does the work of tasks.
+/// Worker function for the jobs of tasks.
 #[async_trait]
 pub trait Runner: Send + Sync + 'static {
-    /// Does the work that is claimed. What it gives ends the task, unless it has ended by then. Dropped when the task
-    /// is cancelled or gone, or the lease is lost.
+    /// Does claimed work. The outcome ends the task, unless the task has ended by then. The future is dropped when the
+    /// task is cancelled or gone, or when the lease is lost.
     async fn run(&self, claim: &Claim) -> Outcome;
 }
 
-/// State of the running worker.
+/// Background work of this process for one principal.
 #[derive(Debug, Default)]
 pub(super) struct Worker {
     state: Arc<Mutex<State>>,
-    /// Wakes the loop: a piece of work that was left behind is done, so there is room for the next.
+    /// Wakes the loop when recovered work is done, because there is room for the next piece then.
     wake: Arc<Notify>,
     registering: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// The name that leases are under; none before the first and after the time of the last ran out.
+    /// Name that holds the leases. None before the first lease, and after the time of the last name ran out.
     name: Option<String>,
-    /// Until when the leases are certainly this worker's, by the clock of this host.
+    /// Time, by the clock of this host, until which the leases certainly belong to this worker.
     until: Option<Instant>,
     running: HashMap<String, Running>,
     keeper: Option<JoinHandle<()>>,
-    /// Nothing is started any more.
+    /// Whether no more work starts.
     stopped: bool,
 }
 
@@ -59,13 +59,13 @@ struct Running {
 }
 
 impl State {
-    /// Forgets the name, and stops what was done under it.
+    /// Forgets the name, and stops the work that runs under it.
     fn leave(&mut self) {
         self.name = None;
         self.running.drain().for_each(|(_, running)| running.work.abort());
     }
 
-    /// Forgets work that is done, unless its successor stands in its place by now.
+    /// Forgets finished work, unless its successor has replaced it by now.
     fn done(&mut self, lease: &Lease) {
         if self.running.get(&lease.id).is_some_and(|running| running.fence == lease.fence) {
             self.running.remove(&lease.id);
@@ -74,7 +74,7 @@ impl State {
 }
 
 impl Worker {
-    /// The name under which the store knows this worker, which it is told at the first use.
+    /// Returns the name under which the store knows this worker. The first call registers it.
     pub(super) async fn name(&self, store: &Arc<dyn TaskStore>, lease: Duration) -> Result<String, TaskError> {
         if let Some(name) = &self.lock().name {
             return Ok(name.clone());
@@ -87,7 +87,7 @@ impl Worker {
         let mut guard = WorkerRegistrationGuard { store, name: Some(name.clone()) };
         store.renew(&name, lease).await?;
         let mut state = self.lock();
-        // One that has stopped resigned before: nobody would do it for this name.
+        // A stopped worker has resigned before and would not resign this name.
         if !state.stopped {
             guard.name = None;
             (state.name, state.until) = (Some(name.clone()), asked.checked_add(lease));
@@ -95,17 +95,17 @@ impl Worker {
         Ok(name)
     }
 
-    /// Ends the work of a task and waits until it is dropped.
+    /// Stops the work of a task and waits until its future is dropped.
     pub(super) async fn stop(&self, id: &str) {
         let running = self.lock().running.remove(id);
         if let Some(Running { work, .. }) = running {
             work.abort();
-            // The only error is the cancellation itself.
+            // The only possible error is the cancellation itself.
             let _ = work.await;
         }
     }
 
-    /// Ends all work, and lets none begin; gives what is to be waited for, and the name whose leases are left.
+    /// Stops all work for good. Returns the handles to wait for, and the name whose leases remain.
     fn stop_all(&self) -> (Vec<JoinHandle<()>>, Option<String>) {
         let mut state = self.lock();
         state.stopped = true;
@@ -133,8 +133,8 @@ impl Drop for Worker {
     }
 }
 
-/// A name that the store is told. When that is dropped or fails, or the worker has stopped meanwhile, the store may
-/// know it all the same, and would for a day: it resigns.
+/// Guard of a registration. When the registration is dropped or fails, or the worker has stopped meanwhile, the store
+/// may know the name all the same, and would keep it for a day. The guard resigns it.
 struct WorkerRegistrationGuard<'a> {
     store: &'a Arc<dyn TaskStore>,
     name: Option<String>,

@@ -1,4 +1,4 @@
-//! The work of the tasks of one principal: stored, begun, kept under its lease, and ended with its task.
+//! Work of the tasks of one principal: storing, starting, keeping leases, and ending with the task.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Weak};
@@ -13,14 +13,14 @@ use crate::support::lock;
 use crate::tasks::{Actor, Claim, Job, Lease, Outcome, TaskError, TaskLimits, TaskOperation, TaskStore, Tasks};
 use crate::telemetry::{Usage, limit_hit};
 
-/// Interval between searches for expired tasks.
+/// Pause between two sweeps of expired tasks.
 const SWEEP: Duration = Duration::from_secs(1);
-/// The longest pause before an outcome that could not be stored is tried again.
+/// Longest pause before another attempt to store an outcome.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
 impl Tasks {
-    /// Keeps leases, removes expired tasks and does what stopped hosts left, as long as both live. Does nothing
-    /// outside of a tokio runtime, or when it was called before.
+    /// Keeps leases, removes expired tasks and does the work of stopped hosts, as long as both `self` and `runner`
+    /// live. Does nothing outside of a tokio runtime, or when it was called before.
     pub fn keep(self: &Arc<Self>, runner: &Arc<impl Runner>) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let mut state = self.worker.lock();
@@ -30,10 +30,11 @@ impl Tasks {
         }
     }
 
-    /// Stores work for a task that has none and has not ended; [`Tasks::start`] lets it run.
+    /// Stores work for a task that has none and has not ended. [`Tasks::start`] runs the work.
     ///
     /// # Errors
-    /// [`TaskError::NotFound`] when the task is gone, has ended or has work, [`TaskError::NoRoom`], or a failing store.
+    /// [`TaskError::NotFound`] when the task is gone, has ended or has work, [`TaskError::NoRoom`], and
+    /// [`TaskError::Store`] when the store fails.
     pub async fn spawn(&self, id: &str, job: Job) -> Result<Claim, TaskError> {
         let worker = self.worker.name(&self.store, self.limits.lease).await?;
         let guard = EnqueueGuard { store: &self.store, lease: Some(Lease { id: id.to_owned(), worker, fence: 1 }) };
@@ -45,7 +46,7 @@ impl Tasks {
         Ok(Claim { lease, lost: 0, job: Arc::new(job) })
     }
 
-    /// Lets claimed work run. It is dropped when the task ends by other means or is gone.
+    /// Runs claimed work. The work is dropped when its task is gone or ends by other means.
     pub fn start(self: &Arc<Self>, claim: Claim, runner: &Arc<impl Runner>) {
         self.start_any(claim, Arc::clone(runner) as Arc<dyn Runner>, false);
     }
@@ -54,12 +55,12 @@ impl Tasks {
         let Lease { id, fence, .. } = claim.lease.clone();
         let mut state = self.worker.lock();
         if state.stopped {
-            // Its lease was given back with the others, or runs out.
+            // The lease was given back with all others, or runs out.
             return;
         }
         let (tasks, wake) = (Arc::clone(self), Arc::clone(&self.worker.wake));
         let registry = Arc::downgrade(&self.worker.state);
-        // The lock is held until the handle is in, so the work cannot end before it is known.
+        // The lock is held until the handle is stored, so the work cannot end before it is registered.
         let work = tokio::spawn(async move {
             work_on(&tasks, &claim, &*runner).await;
             if let Some(registry) = registry.upgrade() {
@@ -70,13 +71,13 @@ impl Tasks {
             }
         });
         if let Some(before) = state.running.insert(id, Running { work, fence, recovered }) {
-            // Its lease was lost, or this one could not have been claimed.
+            // The earlier work has lost its lease; otherwise this claim could not exist.
             before.work.abort();
         }
     }
 
-    /// Stops all background work here, for good. The tasks stay as they are; who serves this principal next does
-    /// their work.
+    /// Stops all background work in this process for good. The tasks stay as they are, and the next host of this
+    /// principal does their work.
     pub fn stop(&self) {
         let (_, name) = self.worker.stop_all();
         // Without a runtime the process is ending, and the leases run out by themselves.
@@ -86,7 +87,7 @@ impl Tasks {
         }
     }
 
-    /// Stops the worker and waits until everything is stopped and stored.
+    /// Stops all background work like [`Tasks::stop`], and waits until it is stopped and its leases are given back.
     pub async fn close(&self) {
         let (ended, name) = self.worker.stop_all();
         for work in ended {
@@ -99,8 +100,9 @@ impl Tasks {
         }
     }
 
-    /// Renews the leases. Where their time has run out, others may do the work by now, so it stops here. So it does
-    /// when the store cannot be asked for as long: whoever can ask it has the work by then.
+    /// Renews the leases. When their time has run out, other workers may do the work by now, so it stops here. It also
+    /// stops when the store does not answer for that long, because another worker that reaches the store has the work
+    /// by then.
     async fn renew(&self) {
         let Some(name) = self.worker.lock().name.clone() else { return };
         let asked = Instant::now();
@@ -122,7 +124,7 @@ impl Tasks {
         }
     }
 
-    /// Does what stopped hosts left of this principal's work.
+    /// Does the work of this principal that stopped hosts left.
     async fn recover(self: &Arc<Self>, runner: &Arc<dyn Runner>) -> Result<(), TaskError> {
         let room = self.limits.recovered.saturating_sub(self.worker.recovered());
         if room == 0 {
@@ -137,19 +139,19 @@ impl Tasks {
         Ok(())
     }
 
-    /// The version of a task that has not ended; none when it has, or is gone.
+    /// Returns the version of a task that has not ended, or none when the task has ended or is gone.
     async fn unended(&self, id: &str) -> Option<u64> {
         loop {
             match self.find(id).await {
                 Ok(record) => return Some(record.version).filter(|_| !record.status.is_final()),
-                // A store that fails says nothing of the task.
+                // A failing store says nothing about the task.
                 Err(TaskError::Store(_)) => tokio::time::sleep(MAX_PAUSE).await,
                 Err(_) => return None,
             }
         }
     }
 
-    /// Waits until a task that was of this version has ended or is gone.
+    /// Waits until a task of this version has ended or is gone.
     async fn ended(&self, id: &str, mut version: u64) {
         loop {
             if self.store.changed(id, version).await.is_err() {
@@ -162,12 +164,12 @@ impl Tasks {
         }
     }
 
-    /// Ends a task with what its work gave, however long the store takes.
+    /// Ends a task with the outcome of its work, however long the store takes.
     async fn settle(&self, lease: &Lease, mut outcome: Outcome) {
         let mut pause = Duration::from_millis(100);
         loop {
             match self.finish(&lease.id, &outcome, Actor::work(lease)).await {
-                // Work whose result cannot be given has failed.
+                // Work whose result is refused has failed.
                 Err(
                     error @ (TaskError::Output(_)
                     | TaskError::OutputTooLarge { .. }
@@ -186,8 +188,8 @@ impl Tasks {
     }
 }
 
-/// Work that is being stored. When that is dropped or fails, the store may have it all the same, leased to a worker
-/// that does not know of it: it is given back.
+/// Guard of an enqueue. When the call is dropped or fails, the store may hold the work all the same, leased to a worker
+/// that does not know it. The guard gives the lease back.
 struct EnqueueGuard<'a> {
     store: &'a Arc<dyn TaskStore>,
     lease: Option<Lease>,
@@ -212,7 +214,7 @@ impl Drop for EnqueueGuard<'_> {
     }
 }
 
-/// Does claimed work, unless its task ends before.
+/// Does claimed work, unless its task ends first.
 async fn work_on(tasks: &Tasks, claim: &Claim, runner: &dyn Runner) {
     let attempts = tasks.limits.attempts.max(1);
     if claim.lost >= attempts {
@@ -221,7 +223,7 @@ async fn work_on(tasks: &Tasks, claim: &Claim, runner: &dyn Runner) {
         limit_hit::log("attempts", usage, None, &message, "work is not begun again");
         return tasks.settle(&claim.lease, Err(RpcError::internal("attempts", message))).await;
     }
-    // Known before anything is begun: a user must not be asked for a task that was cancelled.
+    // The task is checked before the work starts: a user must not be asked on behalf of a cancelled task.
     let Some(version) = tasks.unended(&claim.lease.id).await else { return };
     let work = AssertUnwindSafe(runner.run(claim)).catch_unwind();
     tokio::select! {
@@ -237,7 +239,7 @@ async fn work_on(tasks: &Tasks, claim: &Claim, runner: &dyn Runner) {
     }
 }
 
-/// The loop of [`Tasks::keep`].
+/// Loop of [`Tasks::keep`].
 async fn keep(tasks: Weak<Tasks>, runner: Weak<dyn Runner>) {
     let Some(TaskLimits { lease, .. }) = tasks.upgrade().map(|tasks| tasks.limits.clone()) else { return };
     // Three chances to renew before the leases run out.
@@ -261,7 +263,7 @@ async fn keep(tasks: Weak<Tasks>, runner: Weak<dyn Runner>) {
             }
             Arc::clone(&tasks.worker.wake)
         };
-        // A worker that is to end must not be waited for, so nothing is held here.
+        // Nothing is held while waiting, so that the worker can end.
         if tokio::time::timeout(SWEEP.min(period), wake.notified()).await.is_ok() {
             claim_at = Instant::now();
         }
