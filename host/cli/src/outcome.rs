@@ -1,4 +1,4 @@
-//! How a command ends.
+//! End of a command.
 
 /// The result of a command that was run, which its exit code tells.
 pub(crate) enum Outcome {

@@ -105,8 +105,8 @@ impl std::fmt::Debug for Adapter {
 impl Adapter {
     /// Creates an adapter with `handlers`, and sessions with the defaults of [`SessionOptions::new`].
     ///
-    /// [`HandlerRegistry`] may be replaced at any time; a connection declares the capabilities of those that serve when it
-    /// opens.
+    /// [`HandlerRegistry`] may be replaced at any time; a connection declares the capabilities of those that serve when
+    /// it opens.
     #[must_use]
     pub fn new(handlers: impl Into<HandlerRegistry>) -> Self {
         let handlers = handlers.into();

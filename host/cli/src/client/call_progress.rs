@@ -16,7 +16,8 @@ const BETWEEN_CHANGES: Duration = Duration::from_millis(100);
 /// Characters shown of a message. Each message soon gives way to the next, so it is kept short.
 const MAX: usize = 100;
 
-/// Display of progress notifications, limited to a readable rate: one row that is redrawn at a terminal, else a line each.
+/// Display of progress notifications, limited to a readable rate: one row that is redrawn at a terminal, else a line
+/// each.
 pub(crate) struct CallProgress {
     progress: Progress,
     between: Duration,

@@ -1,4 +1,4 @@
-//! What a tool's input schema says of an argument, as far as a person needs it: its type, and what text may become.
+//! Reader of a tool's input schema, as far as people need it: the types of arguments, and the conversion of text.
 
 use std::fmt;
 

@@ -31,8 +31,8 @@ const AT_ONCE: u32 = 4_096;
 const BYTES_AT_ONCE: u32 = 64 << 20;
 /// Total bytes of requests that were read and not started, or are being answered. At this bound reading pauses.
 const BYTES_AHEAD: u32 = 4 << 20;
-/// Requests that are being answered at once: see [`while_heavy`]. Each may hold several copies of a response of megabytes
-/// before the queue counts it, so a server that does not read must not have hundreds of them started.
+/// Requests that are being answered at once: see [`while_heavy`]. Each may hold several copies of a response of
+/// megabytes before the queue counts it, so a server that does not read must not have hundreds of them started.
 const HEAVY_AT_ONCE: usize = 4;
 /// Age after which a request that holds at most [`LIGHT`] bytes lets another start.
 const SHORT: Duration = Duration::from_millis(20);
@@ -286,8 +286,8 @@ impl Service {
     }
 }
 
-/// Runs the work of a request of `bytes` bytes. Drops `keeps`, which holds other requests back, as soon as the work is no
-/// burden: it waits for something outside the host, or it is older than [`SHORT`] and holds at most [`LIGHT`] bytes.
+/// Runs the work of a request of `bytes` bytes. Drops `keeps`, which holds other requests back, as soon as the work is
+/// no burden: it waits for something outside the host, or it is older than [`SHORT`] and holds at most [`LIGHT`] bytes.
 async fn while_heavy<F: Future, K>(work: F, bytes: usize, keeps: K) -> F::Output {
     let (mut work, mut short) = (pin!(work), pin!(tokio::time::sleep(SHORT)));
     let (mut keeps, mut held) = (Some(keeps), bytes);

@@ -120,7 +120,7 @@ mod tests {
         of_server(&words(command), &Place { folder: "/somewhere".into(), path: OsString::new() })
     }
 
-    /// The same command line is another program in another folder or with another `PATH`.
+    /// One command line is another program in another folder or with another `PATH`.
     #[cfg(unix)]
     #[test]
     fn the_same_words_in_another_place_are_another_principal() {

@@ -43,7 +43,7 @@ pub(crate) struct ConfigArg {
 /// Flags for the declared features of handlers.
 #[derive(Args)]
 pub(crate) struct DeclaredArgs {
-    /// Who takes requests about tasks [default: own]
+    /// Receiver of requests about tasks [default: own]
     #[arg(long, value_enum, value_name = "WHO")]
     tasks: Option<TaskMode>,
     /// Which modes of elicitation the handlers support [default: form,url]

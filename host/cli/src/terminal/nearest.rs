@@ -2,9 +2,9 @@
 
 use crate::terminal::one_line;
 
-/// How near a name must be, as Jaro-Winkler similarity from 0 to 1.
+/// Minimum Jaro-Winkler similarity of a suggested name, from 0 to 1.
 const NEAR: f64 = 0.75;
-/// How much less near than the nearest another may be.
+/// Largest difference in similarity from the nearest name.
 const APART: f64 = 0.1;
 /// Names that are said to be near.
 const MAX_NEAR: usize = 3;
@@ -14,7 +14,7 @@ const MAX_LISTED: usize = 12;
 const MAX_COMPARED: usize = 10_000;
 const MAX_NAME: usize = 200;
 
-/// What to say after "there is no such name": the nearest names, or some of those that there are; empty without any.
+/// Text to follow "there is no such name": the nearest names, or some of the existing names; empty if there are none.
 pub(crate) fn hint(wanted: &str, names: &[&str]) -> String {
     let wanted = wanted.to_lowercase();
     let mut near: Vec<_> = names
@@ -39,7 +39,7 @@ pub(crate) fn hint(wanted: &str, names: &[&str]) -> String {
     format!("; there are {}{more}", shown(&mut names.iter().take(MAX_LISTED).copied()).join(", "))
 }
 
-/// How alike two names are; one that holds the other is near.
+/// Similarity of two names; a name that contains the other counts as near.
 fn likeness(wanted: &str, name: &str) -> f64 {
     let holds = wanted.len() >= 3 && name.contains(wanted);
     strsim::jaro_winkler(wanted, name).max(if holds { NEAR } else { 0.0 })

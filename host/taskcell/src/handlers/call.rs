@@ -1,7 +1,7 @@
 //! A cell: a fresh store and instance for one call.
 //!
-//! Nothing of a call is left in the next one, unless the operator lets an instance go on ([`InstancePool`]); and dropping the
-//! call's future drops the cell, wherever the guest is: that is how a request is cancelled.
+//! Nothing of a call is left in the next one, unless the operator lets an instance go on ([`InstancePool`]); and
+//! dropping the call's future drops the cell, wherever the guest is: that is how a request is cancelled.
 
 use std::pin::pin;
 use std::sync::Arc;

@@ -23,7 +23,7 @@ use crate::protocol::types::{
 use crate::tasks::{TaskOrigin, Tasks};
 use crate::validation::ExpectedResult;
 
-/// What stands in the place of a component's name and digest: in events, in the audit log, in a task's [`TaskOrigin`].
+/// Stand-in for a component's name and digest: in events, in the audit log, in a task's [`TaskOrigin`].
 pub(crate) const NAME: &str = "native";
 
 /// A closure as it is kept: with the parameters and the result of the export that it stands for.

@@ -25,7 +25,7 @@ const AT_ONCE: usize = 500;
 /// Longest time of a worker: longer than any process lives, and within the range of a clock.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// How long a worker whose time ran out is remembered, so that it learns of that when it returns.
+/// Time for which a worker whose time ran out is remembered, so that it learns of that when it returns.
 const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Task store that lives as long as the process.

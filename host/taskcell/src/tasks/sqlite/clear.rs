@@ -20,7 +20,7 @@ use crate::tasks::{StoreError, TaskRecord};
 /// first.
 const AT_ONCE: i64 = 16;
 
-/// How long to wait for other processes that use a file that must be taken alone.
+/// Time to wait for other processes that use a file that must be taken alone.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Selection of tasks to remove.
