@@ -1,9 +1,9 @@
-//! Foreign text, fit to be shown: text of servers, guests, stores and configurations.
+//! Display of foreign text: text of servers, guests, stores and configurations.
 //!
-//! Control characters could move a cursor or start a line of their own; characters that reorder text could make it
-//! read differently from what it is; characters without a shape could make two names look alike. Each of them is
-//! shown as U+FFFD. Runs of blanks become one blank, so that padding cannot push text to the start of a terminal's
-//! row; marks pile up on one letter only up to [`MAX_MARKS`], so that they do not cover other rows.
+//! Control characters could move the cursor or start a line of their own. Characters that reorder text could make it
+//! read differently. Characters without a shape could make two names look alike. Each of these is shown as U+FFFD. Runs
+//! of blanks become one blank, so that padding cannot push text to the start of a terminal's row. At most [`MAX_MARKS`]
+//! marks pile up on one letter, so that they do not cover other rows.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -12,11 +12,11 @@ use icu_properties::props::{
     BinaryProperty, DefaultIgnorableCodePoint, Emoji, EnumeratedProperty, ExtendedPictographic, GeneralCategory,
 };
 
-/// Marks on one letter. Writing systems are seen to need up to four.
+/// Marks on one letter. Known writing systems need up to four.
 const MAX_MARKS: usize = 4;
 
-/// The text in one line: trimmed, its line breaks, tabs and runs of blanks as one blank each, cut after `max`
-/// characters.
+/// Returns the text as one trimmed line of at most `max` characters. Each run of line breaks, tabs and blanks becomes
+/// one blank.
 pub fn one_line(text: &str, max: usize) -> String {
     let mut line = String::new();
     let mut count = 0usize;
@@ -42,7 +42,7 @@ pub fn one_line(text: &str, max: usize) -> String {
     line
 }
 
-/// The text with its lines, tabs and blanks.
+/// Returns the text with its lines, tabs and blanks.
 pub fn lines(text: &str) -> String {
     let shown = Visible::new(text).map(|shown| match shown {
         Shown::AsIs(c) | Shown::Hidden(c @ ('\n' | '\t')) => c,
@@ -51,7 +51,8 @@ pub fn lines(text: &str) -> String {
     shown.collect()
 }
 
-/// A JSON document, indented, with the characters that are not shown as escapes: they stand only in its strings.
+/// Returns an indented JSON document. Characters that cannot be shown occur only in its strings, where they are
+/// escaped.
 pub fn json(document: &serde_json::Value) -> String {
     use std::fmt::Write;
 
@@ -71,26 +72,26 @@ pub fn json(document: &serde_json::Value) -> String {
     escaped
 }
 
-/// Whether the text can be shown as it is, in one line.
+/// Whether the text can be shown unchanged in one line.
 pub fn is_printable_line(text: &str) -> bool {
     Visible::new(text).all(|shown| matches!(shown, Shown::AsIs(_)))
 }
 
-/// A character of a text.
+/// Character of a text, classified.
 #[derive(Clone, Copy)]
 enum Shown {
-    /// Can be shown.
+    /// Character that can be shown.
     AsIs(char),
-    /// Must not reach a terminal.
+    /// Character that must not reach a terminal.
     Hidden(char),
 }
 
-/// The characters of a text, each with whether it can be shown where it stands.
+/// Iterator over the characters of a text that classifies each in its place.
 struct Visible<'a> {
     rest: Peekable<Chars<'a>>,
-    /// The character before, if that was shown.
+    /// Previous character, if it was shown.
     before: Option<char>,
-    /// The marks just before.
+    /// Number of marks just before.
     marks: usize,
 }
 
@@ -99,7 +100,7 @@ impl<'a> Visible<'a> {
         Self { rest: text.chars().peekable(), before: None, marks: 0 }
     }
 
-    /// Whether the character makes one picture of its neighbors: it selects how an emoji is drawn, or joins two.
+    /// Whether the character forms one picture with its neighbors: it selects how an emoji is drawn, or joins two.
     fn makes_an_emoji(&mut self, c: char) -> bool {
         let Some(before) = self.before else { return false };
         let is_pictograph = |c: char| ExtendedPictographic::for_char(c);
@@ -131,7 +132,7 @@ impl Iterator for Visible<'_> {
 
 /// Whether a character looks like a blank, with no sign that it is another character.
 fn is_blank(c: char) -> bool {
-    // The pattern of Braille without a dot is a letter by its properties.
+    // The Braille pattern without a dot is a letter by its properties.
     matches!(c, '\n' | '\t' | '\u{2800}') || (c.is_whitespace() && !is_invisible(c))
 }
 
@@ -142,7 +143,7 @@ fn is_mark(c: char) -> bool {
 }
 
 fn is_invisible(c: char) -> bool {
-    // The fast way for most text.
+    // Fast path for most text.
     if c.is_ascii() {
         return c.is_ascii_control();
     }
@@ -161,7 +162,7 @@ mod tests {
         assert_eq!(one_line("over\rwritten\u{85}", 100), "over\u{fffd}written\u{fffd}");
     }
 
-    /// Two names that differ look different. [Unicode Standard, Default_Ignorable_Code_Point]
+    /// Two different names look different. [Unicode Standard, Default_Ignorable_Code_Point]
     #[test]
     fn what_has_no_shape_is_seen() {
         let ignorable = [
@@ -226,7 +227,7 @@ mod tests {
         ] {
             assert_eq!(one_line(text, 100), text);
         }
-        // Neither is part of a picture where it stands.
+        // Neither character is part of a picture in its place.
         assert_eq!(one_line("1\u{fe0f}2 \u{2764}\u{fe0f}\u{fe0f}", 100), "1\u{fffd}2 \u{2764}\u{fe0f}\u{fffd}");
         assert_eq!(one_line("\u{2764}\u{200d}a", 100), "\u{2764}\u{fffd}a");
     }
@@ -240,7 +241,7 @@ mod tests {
         assert!(mixed.chars().filter(|c| is_mark(*c)).count() <= 200 && !mixed.contains('\u{fe0f}'), "{mixed}");
     }
 
-    /// Padding does not survive, whatever it is made of.
+    /// Padding does not survive, whatever characters it uses.
     #[test]
     fn runs_of_blanks_are_one() {
         let blanks = [

@@ -8,10 +8,10 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
-    /// For the host's own messages, which something else bounds.
+    /// No limits: for the host's own messages, which other limits cover.
     pub(crate) const NONE: Self = Self { size: usize::MAX, depth: usize::MAX };
 
-    /// The least of both.
+    /// Returns the smaller limit of both, member by member.
     pub(crate) fn least(self, other: Self) -> Self {
         Self { size: self.size.min(other.size), depth: self.depth.min(other.depth) }
     }

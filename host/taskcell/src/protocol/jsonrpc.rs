@@ -1,7 +1,7 @@
-//! JSON-RPC 2.0 messages, borrowed from the text they came in.
+//! JSON-RPC 2.0 messages, borrowed from their text.
 //!
-//! Ids and parameters stay slices of the message: an id is echoed as it was written, whatever it is, and
-//! parameters are read once, by the type of the request they belong to.
+//! Ids and parameters stay slices of the message. An id is echoed exactly as it was written. Parameters are parsed
+//! once, by the type of their request.
 
 use std::borrow::Cow;
 
@@ -61,7 +61,7 @@ impl<'a> Message<'a> {
         message.check().map(|()| message)
     }
 
-    /// Refuses what serde takes and JSON-RPC does not.
+    /// Refuses messages that serde accepts and JSON-RPC does not.
     pub fn check(&self) -> Result<(), RpcError> {
         if self.jsonrpc.as_deref() != Some("2.0") {
             return Err(RpcError::new(code::INVALID_REQUEST, "Not a JSON-RPC message: `jsonrpc` is not \"2.0\""));
@@ -95,7 +95,7 @@ struct Response<'a, T> {
     error: Option<&'a RpcError>,
 }
 
-/// A response as one line of JSON. The id is null only where the request's own could not be read.
+/// Writes a response as one line of JSON. The id is null only when the request's own id could not be read.
 pub fn response<T: Serialize>(
     id: Option<&RawValue>,
     outcome: Result<&T, &RpcError>,
@@ -115,7 +115,7 @@ struct Request<'a, I, P> {
     params: &'a P,
 }
 
-/// A request as one line of JSON.
+/// Writes a request as one line of JSON.
 pub fn request<I: Serialize, P: Serialize>(id: I, method: &str, params: &P) -> Result<Vec<u8>, serde_json::Error> {
     serde_json::to_vec(&Request { jsonrpc: "2.0", id, method, params })
 }
@@ -127,7 +127,7 @@ struct Notification<'a, P> {
     params: &'a P,
 }
 
-/// A notification as one line of JSON.
+/// Writes a notification as one line of JSON.
 pub fn notification<P: Serialize>(method: &str, params: &P) -> Result<Vec<u8>, serde_json::Error> {
     serde_json::to_vec(&Notification { jsonrpc: "2.0", method, params })
 }

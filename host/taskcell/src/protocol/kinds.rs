@@ -1,8 +1,7 @@
-//! The request kinds, in one table.
+//! Table of the request kinds.
 //!
-//! This is the only place that knows which kinds there are. Discovery of exports, routing, the native defaults,
-//! the capabilities and `taskcell inspect` all read it, so a kind cannot be declared without being served, or
-//! served without being declared.
+//! Only this table lists the kinds. Discovery of exports, routing, the default answers, the capabilities and `taskcell
+//! inspect` all read it. So a kind cannot be declared without being served, or served without being declared.
 
 use serde_json::{Map, Value};
 
@@ -33,7 +32,7 @@ pub enum Kind {
     Roots,
 }
 
-/// A row of the table.
+/// Row of the table.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct KindInfo {
@@ -69,14 +68,14 @@ pub const KINDS: [KindInfo; 9] = [
 ];
 
 impl Kind {
-    /// The kind's row.
+    /// Returns the kind's row.
     #[must_use]
     #[expect(clippy::indexing_slicing, reason = "the table has a row for each case, in order; a test checks it")]
     pub const fn info(self) -> &'static KindInfo {
         &KINDS[self as usize]
     }
 
-    /// The kind of a request, or none when no kind has the method.
+    /// Returns the kind of a request, or none when no kind has the method.
     #[must_use]
     pub fn of(method: &str, augmented: bool) -> Option<Self> {
         let rows = || KINDS.iter().filter(|row| row.method == method);
@@ -84,26 +83,26 @@ impl Kind {
         rows().find(|row| row.augmented == augmented).or_else(|| rows().next()).map(|row| row.kind)
     }
 
-    /// The kind that an exported interface is, by its name without package and version.
+    /// Returns the kind of an exported interface, by its name without package and version.
     #[must_use]
     pub fn of_export(export: &str) -> Option<Self> {
         KINDS.iter().find(|row| row.export == export).map(|row| row.kind)
     }
 
-    /// Whether a request of this kind makes a task, or is about one.
+    /// Whether a request of this kind creates a task or concerns one.
     #[must_use]
     pub fn is_of_tasks(self) -> bool {
         self.info().augmented || self.info().method.starts_with("tasks/")
     }
 
-    /// The kind that answers the same request without a task; none where there is no such thing.
+    /// Returns the kind that answers the same request without a task, or none when there is no such kind.
     #[must_use]
     pub fn plain(self) -> Option<Self> {
         let row = self.info();
         if row.augmented { Self::of(row.method, false) } else { None }
     }
 
-    /// The answer when no handler exports the kind.
+    /// Returns the answer when no handler exports the kind.
     #[must_use]
     pub fn default_answer(self) -> RpcError {
         let (code, message) = self.info().default;
@@ -111,10 +110,10 @@ impl Kind {
     }
 }
 
-/// The client capabilities that follow from the kinds that handlers export. MCP: `ClientCapabilities`.
+/// Returns the client capabilities of the kinds that handlers export. MCP: `ClientCapabilities`.
 ///
-/// An object without members says that nothing is supported. `tasks` and `tasks.requests` are there only with
-/// something in them.
+/// An object without members says that nothing is supported. `tasks` and `tasks.requests` are present only with
+/// members.
 #[must_use]
 pub fn capabilities(kinds: impl IntoIterator<Item = Kind>) -> Value {
     let mut root = Map::new();

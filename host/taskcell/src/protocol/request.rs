@@ -1,7 +1,7 @@
-//! A message with its parameters read by the type of its kind, in one pass where the sender's order allows.
+//! Messages whose parameters are read by the type of their kind, in one pass where the order of the members allows.
 //!
-//! All SDKs write `method` before `params`, so when the parameters come the kind is known and they are read where
-//! they stand. In any other order, and for every error, the message is read twice: first as slices, then by type.
+//! All SDKs write `method` before `params`, so the kind is known when the parameters come, and they are read in place.
+//! In any other order, and for every error, the message is read twice: first as slices, then by type.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,34 +15,34 @@ use super::params::{self, ParamsError, RequestBody, RequestParams};
 use super::types::{CreateMessageRequest, ElicitRequest, RpcError};
 use super::wire::tagged::Text;
 
-/// The parameters of a request, by its method.
+/// Parameters of a request, by its method.
 pub(crate) enum Params {
-    /// Of `tasks/get`, `tasks/result` and `tasks/cancel`.
+    /// Parameters of `tasks/get`, `tasks/result` and `tasks/cancel`.
     Task(RequestParams<TaskParams>),
-    /// Of `tasks/list`.
+    /// Parameters of `tasks/list`.
     List(RequestParams<ListParams>),
-    /// Of `sampling/createMessage`.
+    /// Parameters of `sampling/createMessage`.
     Sampling(Box<RequestParams<CreateMessageRequest>>),
-    /// Of `elicitation/create`.
+    /// Parameters of `elicitation/create`.
     Elicitation(Box<RequestParams<ElicitRequest>>),
-    /// Of `roots/list`, which has none of its own.
+    /// Parameters of `roots/list`, which has none of its own.
     Roots(RequestParams<NoParams>),
 }
 
-/// The task that is asked about.
+/// Task that the request concerns.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TaskParams {
     pub(crate) task_id: String,
 }
 
-/// The page that is asked for.
+/// Page that the request asks for.
 #[derive(Deserialize)]
 pub(crate) struct ListParams {
     pub(crate) cursor: Option<String>,
 }
 
-/// Nothing.
+/// No parameters.
 #[derive(Deserialize)]
 pub(crate) struct NoParams {}
 
@@ -90,12 +90,12 @@ impl<'a> Incoming<'a> {
         let text = utf8(text)?;
         match serde_json::from_str::<Incoming<'a>>(text) {
             Ok(incoming) => incoming.message.check().map(|()| incoming),
-            // Whatever is wrong, the slow way says it better.
+            // The slow way gives a better message for whatever is wrong.
             Err(_) => Message::read_text(text).map(|message| Self { message, read: None }),
         }
     }
 
-    /// The parameters, for the message's kind.
+    /// Returns the parameters, read for the message's kind.
     pub(crate) fn take_params(&mut self, kind: Kind) -> Result<Params, ParamsError> {
         match self.read.take() {
             Some(params) => Ok(params),
@@ -127,7 +127,7 @@ impl<'de> Visitor<'de> for IncomingVisitor {
         let mut read = None;
         let mut seen = 0u8;
         while let Some(Text(key)) = map.next_key::<Text<'de>>()? {
-            // Whoever reads the message next might take the other one of two members with one name.
+            // A later reader of the message might take the other of two members with one name.
             if let Some(place) = MEMBERS.iter().position(|member| *member == key) {
                 if seen & (1 << place) != 0 {
                     return Err(A::Error::custom(format!("the member `{key}` comes twice")));

@@ -1,19 +1,20 @@
-//! Files with what is private in them: who may read and change them, and whether they are still in their place.
+//! Private files: rights of the files that hold prompts, answers and text that users typed, and checks that they are
+//! still in their place.
 //!
-//! Prompts, answers and what users typed stand in stores, key-value files and audit logs. A file that this program
-//! makes is its user's alone, with the folders that are made for it. A file that is there already may be anybody's:
+//! Stores, key-value files and audit logs are private. A file that this program creates belongs to its user alone, with
+//! the folders created for it. An existing file may belong to anybody:
 //!
-//! | the file | is |
+//! | file | treatment |
 //! |---|---|
-//! | is another user's | refused: that user reads all of it, and may change what handlers work on |
-//! | may be written by everybody | refused for the same reason |
-//! | may be read by others, or written by its group | used, with a warning: its owner may mean it |
+//! | belongs to another user | refused: that user can read all of it, and may change the data that handlers work on |
+//! | can be written by everybody | refused for the same reason |
+//! | can be read by others, or written by its group | used, with a warning: its owner may intend it |
 
 use std::fs::Metadata;
 use std::io::{Error, ErrorKind};
 use std::path::Path;
 
-/// Makes a folder with those above it, each for this user alone. Folders that are there stay as they are.
+/// Creates a folder and the folders above it, each for this user alone. Existing folders stay as they are.
 #[cfg(feature = "sqlite")]
 pub(crate) fn make_folder(folder: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
@@ -23,11 +24,11 @@ pub(crate) fn make_folder(folder: &Path) -> std::io::Result<()> {
     builder.create(folder)
 }
 
-/// Refuses or warns of a file that others may read or change, by the table above. What is no file (a device, a pipe) is
-/// taken as it is.
+/// Refuses a file that others may read or change, or warns of it, by the table above. Devices and pipes are accepted as
+/// they are.
 ///
 /// # Errors
-/// Of the kind `PermissionDenied`, in words that say what to do.
+/// An error of kind `PermissionDenied`, with a message that says what to do.
 pub(crate) fn check_rights(path: &Path, found: &Metadata) -> std::io::Result<()> {
     #[cfg(unix)]
     if found.is_file() {
@@ -54,17 +55,17 @@ pub(crate) fn check_rights(path: &Path, found: &Metadata) -> std::io::Result<()>
     Ok(())
 }
 
-/// The user that this process runs as; none where that is not known.
+/// Returns the user of this process, or none where that is unknown.
 #[cfg(unix)]
 fn user() -> Option<u32> {
-    // The folder of a process is its own, so its owner is the user that runs it.
+    // The folder of a process belongs to the user that runs it.
     #[cfg(target_os = "linux")]
     return Some(rustix::process::geteuid().as_raw());
     #[cfg(not(target_os = "linux"))]
     return None;
 }
 
-/// The file that a path stood for.
+/// Identity of the file at a path.
 #[cfg(feature = "sqlite")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Identity {
@@ -91,10 +92,10 @@ impl Identity {
         }
     }
 
-    /// Whether the path still stands for the same file.
+    /// Checks that the path still names the same file.
     ///
     /// # Errors
-    /// What became of the file, in words that say what to do.
+    /// A message that says what happened to the file and what to do.
     pub(crate) fn check(self, path: &Path) -> Result<(), String> {
         let what = match std::fs::metadata(path) {
             Ok(found) if Self::of(&found) == self => return Ok(()),
@@ -127,7 +128,7 @@ mod tests {
             let checked = check_rights(&path, &std::fs::metadata(&path).unwrap());
             assert_eq!(checked.is_ok(), taken, "{mode:o}: {checked:?}");
         }
-        // What is no file has no text in it.
+        // A device contains no text.
         assert!(check_rights(Path::new("/dev/null"), &std::fs::metadata("/dev/null").unwrap()).is_ok());
     }
 

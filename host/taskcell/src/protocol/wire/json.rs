@@ -111,9 +111,9 @@ pub(crate) mod object {
     }
 }
 
-/// The text with its depth and its characters checked and without line breaks.
+/// Returns the text without line breaks, after checks of its depth and its characters.
 ///
-/// In valid JSON a line break stands only between tokens, never in a string, so a blank does as well.
+/// In valid JSON a line break occurs only between tokens, never in a string, so a blank replaces it.
 fn checked(text: &str) -> Result<Cow<'_, str>, String> {
     check_depth(text)?;
     check_surrogates(text)?;
@@ -196,7 +196,7 @@ pub(crate) fn whole_numbers_are_doubles(text: &str) -> bool {
     })
 }
 
-/// Whether a number in a JSON text is such a one; strings do not count.
+/// Whether any number in a JSON text, outside of strings, satisfies `is_such`.
 fn any_number(text: &str, is_such: impl Fn(&str) -> bool) -> bool {
     let mut rest = text;
     loop {
@@ -214,7 +214,7 @@ fn any_number(text: &str, is_such: impl Fn(&str) -> bool) -> bool {
     }
 }
 
-/// The unit of UTF-16 that an escape stands for, when it is written by its number.
+/// Returns the UTF-16 unit of a numeric escape.
 fn unit(escape: &str) -> Option<u16> {
     u16::from_str_radix(escape.strip_prefix('u')?.get(..4)?, 16).ok()
 }

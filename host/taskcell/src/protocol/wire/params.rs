@@ -1,7 +1,7 @@
-//! A request's parameters: what every request may carry, apart from what is its own.
+//! Parameters of a request: the members that every request may have, apart from the request's own.
 //!
-//! `_meta` and `task` may stand in any request's `params` [RequestParams, TaskAugmentedRequestParams]. They are
-//! taken out while the request's own type reads the rest, in one pass over the text.
+//! `_meta` and `task` may occur in any request's `params` [RequestParams, TaskAugmentedRequestParams]. They are taken
+//! out while the request's own type reads the rest, in one pass over the text.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -33,9 +33,9 @@ pub struct RequestParams<T> {
     pub body: T,
 }
 
-/// The members of a request that are its own.
+/// Members of a request that are its own.
 pub trait RequestBody {
-    /// Whether the request may ask for a task; elsewhere a stray `task` is ignored, whatever it is.
+    /// Whether the request may ask for a task. Other requests ignore a stray `task` of any shape.
     const AUGMENTABLE: bool = false;
 }
 
@@ -44,9 +44,10 @@ pub trait RequestBody {
 #[error("Invalid params: {0}")]
 pub struct ParamsError(String);
 
-/// Reads `params` by a seed; without any, an empty object is read, as for `tasks/list` and `roots/list`.
+/// Reads `params` by a seed. Absent parameters are read as an empty object, as for `tasks/list` and `roots/list`.
 ///
-/// The path to an error is kept, which costs time: this is for what could not be read as it came.
+/// The path to an error is tracked, which costs time, so this function serves only parameters that could not be read in
+/// place.
 pub(crate) fn read<'de, S: DeserializeSeed<'de>>(
     seed: S,
     params: Option<&'de RawValue>,

@@ -1,8 +1,8 @@
-//! Objects in which one member says what the others are: content blocks by `type`, elicitation by `mode`.
+//! Objects in which one member determines the others: content blocks by `type`, elicitation by `mode`.
 //!
-//! serde's own `tag` attribute copies every such object into a tree first, and raw JSON members do not survive
-//! that. Here the tag is read where it stands, as a rule first, and the rest streams on; only members that stand
-//! before it are kept, as slices of the input.
+//! serde's own `tag` attribute first copies every such object into a tree, which raw JSON members do not survive. Here
+//! the tag is read in place, usually first, and the rest streams on. Only members before the tag are kept, as slices of
+//! the input.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,7 +17,7 @@ use super::located;
 
 /// A type that is read by its tag.
 pub(crate) trait Tagged<'de>: Sized {
-    /// The member that says what the others are.
+    /// Member that determines the others.
     const TAG: &'static str;
 
     /// Reads the other members; `tag` is none when the object has no such member.
@@ -81,7 +81,7 @@ pub(crate) struct Members<'de, A> {
 }
 
 impl<'de, A: MapAccess<'de>> Members<'de, A> {
-    /// Reads them as a struct.
+    /// Reads the members as a struct.
     pub(crate) fn into<T: Deserialize<'de>>(self) -> Result<T, A::Error> {
         T::deserialize(MapAccessDeserializer::new(self))
     }

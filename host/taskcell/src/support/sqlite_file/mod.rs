@@ -45,7 +45,7 @@ pub(crate) fn said(error: &sqlx::Error) -> String {
     }
 }
 
-/// Whether what failed was the disk or the file system, rather than the file or another process: it is full, cannot be
+/// Whether the disk or the file system failed, rather than the file or another process: the disk is full, cannot be
 /// written, or fails.
 pub(crate) fn is_of_the_disk(error: &sqlx::Error) -> bool {
     matches!(primary_code(error), Some(8 | 10 | 13 | 14))
@@ -61,12 +61,13 @@ pub(crate) fn options(file: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(file)
         .foreign_keys(true)
-        // A commit is on the disk before it is answered: a power cut takes nothing that was acknowledged.
+        // A commit is on the disk before it is acknowledged, so a power cut loses nothing acknowledged.
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(PATIENCE)
-        // What is removed is written over: text must not stay in a file that nobody can see there.
+        // Removed rows are overwritten: no text may stay in the file where nobody can see it.
         .pragma("secure_delete", "ON")
-        // The file may come from anywhere: its schema gets no more than it needs, and damage is looked for.
+        // The file may come from anywhere, so its schema gets no more rights than it needs, and SQLite checks it for
+        // damage.
         .pragma("trusted_schema", "OFF")
         .pragma("cell_size_check", "ON")
         .disable_statement_logging()
@@ -81,11 +82,11 @@ pub(crate) fn options_to_make(file: &Path) -> SqliteConnectOptions {
     }
 }
 
-/// Makes an empty file that only its owner may read, with its folder. One that is there stays as it is, if it is this
-/// user's: see [`private_file`].
+/// Creates an empty file, with its folder, that only its owner may read. An existing file stays as it is if it belongs
+/// to this user: see [`private_file`].
 ///
 /// # Errors
-/// What is wrong, in words for people.
+/// A message for people that says what is wrong.
 pub(crate) async fn make(file: &Path) -> Result<(), String> {
     let not_made = |error: std::io::Error| format!("its file cannot be made: {error}");
     if let Some(folder) = file.parent() {
@@ -105,9 +106,10 @@ pub(crate) async fn make(file: &Path) -> Result<(), String> {
     }
 }
 
-/// Turns write-ahead logging on, which the file then keeps: readers and the writer do not wait for each other.
+/// Turns on write-ahead logging, so that readers and the writer do not wait for each other. The file keeps this
+/// setting.
 ///
-/// This one step does not wait for others by itself.
+/// SQLite does not wait for other processes in this one step.
 pub(crate) async fn write_ahead(writer: &mut SqliteConnection) -> Result<(), String> {
     let pause = Duration::from_millis(20);
     let started = tokio::time::Instant::now();

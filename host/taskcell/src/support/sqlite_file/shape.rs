@@ -8,55 +8,55 @@ use sqlx::{SqlSafeStr, SqliteConnection};
 
 use super::said;
 
-/// The table in which sqlx keeps the versions of a file.
+/// Table in which sqlx records the versions of a file.
 const VERSIONS: &str = "_sqlx_migrations";
 
-/// A kind of file.
+/// Kind of file.
 pub(crate) struct Shape {
     /// Description of the file, for people.
     pub(crate) name: &'static str,
-    /// Marks a SQLite file as one of this kind. SQLite keeps it in the file's header (`PRAGMA application_id`).
+    /// Mark of a SQLite file of this kind, which SQLite keeps in the file's header (`PRAGMA application_id`).
     pub(crate) application_id: i64,
-    /// The versions, which count from one.
+    /// Versions, counted from one.
     pub(crate) versions: &'static [Version],
 }
 
-/// A version of a kind of file.
+/// Version of a kind of file.
 pub(crate) struct Version {
     pub(crate) name: &'static str,
     /// Statements that turn the previous version into this one.
     pub(crate) sql: &'static str,
-    /// The tables that are new in it.
+    /// Tables that this version adds.
     pub(crate) tables: &'static [&'static str],
-    /// The indexes and triggers that are new in it.
+    /// Indexes and triggers that this version adds.
     pub(crate) others: &'static [&'static str],
 }
 
 /// Purpose of opening a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Use {
-    /// To be served from: made where there is none, and brought up to this version.
+    /// Serving: a missing file is created, and an older one upgraded to this version.
     Serve,
     /// Opens an existing file to serve from, and upgrades it.
     Upgrade,
-    /// To change rows of it. Its tables stay, for an older program may be using them.
+    /// Changing rows. The tables stay as they are, because an older program may be using them.
     Change,
-    /// To be looked into. Nothing of it is changed.
+    /// Reading. Nothing in the file is changed.
     Look,
 }
 
 impl Use {
-    /// Whether the tables are brought up to this version.
+    /// Whether the tables are upgraded to this version.
     pub(crate) fn upgrades(self) -> bool {
         matches!(self, Self::Serve | Self::Upgrade)
     }
 }
 
-/// Why a file cannot be used.
+/// Reason why a file cannot be used.
 pub(crate) enum Failure {
-    /// SQLite could not do something.
+    /// SQLite reported an error.
     Sqlite(sqlx::Error),
-    /// The file is not what it should be; in words for people.
+    /// The file is not a file of its kind. The message is for people.
     Refused(String),
 }
 
@@ -77,11 +77,11 @@ impl Failure {
 }
 
 impl Shape {
-    /// Makes sure, in a transaction under way, that the file is of this kind and of a version that is known. Marks one
-    /// that is empty, and makes or renews its tables, where it is opened for that.
+    /// Checks, within a running transaction, that the file is of this kind and of a known version. If the purpose
+    /// includes an upgrade, marks an empty file and creates or upgrades the tables.
     ///
     /// # Errors
-    /// What is wrong with the file. Nothing of it is changed then.
+    /// A description of what is wrong with the file, which then stays unchanged.
     pub(crate) async fn bring_up(&self, step: &mut SqliteConnection, path: &Path, opened: Use) -> Result<(), Failure> {
         let id: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *step).await?;
         let names = sqlx::query_scalar("SELECT name FROM sqlite_schema").fetch_all(&mut *step).await?;
@@ -137,7 +137,7 @@ impl Shape {
         }
     }
 
-    /// Refuses tables of a newer version, and those that are not whole.
+    /// Refuses tables of a newer version, and incomplete sets of tables.
     async fn check(&self, step: &mut SqliteConnection, names: &HashSet<String>, opened: Use) -> Result<(), Failure> {
         let half = |what: &str| {
             Failure::Refused(format!(
