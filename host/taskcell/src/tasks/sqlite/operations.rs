@@ -15,8 +15,8 @@ use crate::tasks::{Claim, Full, Job, Lease, StoreOutcome, TaskRecord};
 /// Expired tasks that one step removes.
 const AT_ONCE: i64 = 256;
 
-/// Time for which a worker whose time ran out is remembered, so that it learns of that when it returns. After that it would
-/// count as a new worker, which its old leases do not serve: its jobs are free by then.
+/// Time for which a worker whose time ran out is remembered, so that it learns of that when it returns. After that it
+/// would count as a new worker, which its old leases do not serve: its jobs are free by then.
 const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Longest time of a worker: a hundred years, so that sums stay within the range of a column.
