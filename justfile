@@ -31,6 +31,10 @@ lint:
 spelling *OPTIONS:
     .ci/spelling {{ OPTIONS }}
 
+# List the names that several types share; CONTRIBUTING.md says which may
+one-word:
+    .ci/one-word
+
 # Compile the library with each of its features alone
 features:
     .ci/features
