@@ -52,11 +52,12 @@ const MAX_PATH: usize = 200;
 pub(crate) struct Args {
     /// The folder to create; an existing one must be empty
     dir: PathBuf,
-    /// The language: rust, c, cpp, go, python, javascript or typescript; short names such as js, ts, py and c++ work too
+    /// The language: rust, c, cpp, go, python, javascript or typescript; short names such as js, ts, py and c++ work
+    /// too
     #[arg(long, value_name = "LANGUAGE")]
     lang: String,
-    /// The kinds of requests to answer, separated by commas: names as `taskcell inspect` shows them, `tasks` for the six of
-    /// tasks, or `all`
+    /// The kinds of requests to answer, separated by commas: names as `taskcell inspect` shows them, `tasks` for the
+    /// six of tasks, or `all`
     #[arg(long, value_name = "KINDS", value_delimiter = ',', default_value = "sampling")]
     kinds: Vec<String>,
 }

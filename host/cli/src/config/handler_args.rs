@@ -37,7 +37,7 @@ pub(crate) struct HandlerArgs {
     /// --grant user; with --handler, for requests that those handlers do not take
     #[arg(long)]
     ask: bool,
-    /// What the handlers of --handler may use, separated by commas; may be given more than once
+    /// Grants of the handlers of --handler, separated by commas; may be given more than once
     #[arg(long = "grant", value_name = "GRANT", value_delimiter = ',')]
     grants: Vec<Grant>,
     /// A setting for the handlers, from the value or, with @, from a file; gives the grant `config`
@@ -83,7 +83,7 @@ pub(crate) enum Grant {
 }
 
 impl Grant {
-    /// Its name, which the library uses, too.
+    /// Name of the grant, the same as in the library.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Tasks => "tasks",

@@ -1,6 +1,6 @@
 //! The imports of a component, as grants see them.
 
-/// What a component imports, and what would allow it.
+/// An import of a component, and the grant that allows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Import {

@@ -8,7 +8,7 @@ use crate::protocol::types::{ListTasksResult, RpcError, Task, TaskInput, TaskMet
 use crate::tasks::{CreateOptions, Outcome, TaskError, Tasks};
 use crate::telemetry::{Import, import};
 
-/// What a host function gives: a trap, or what the guest gets.
+/// Result of a host function: a trap, or the value for the guest.
 type Given<T> = wasmtime::Result<Result<T, RpcError>>;
 
 /// Places that a cell takes to read the result of a task: it holds the result in its own memory, too.
@@ -133,8 +133,8 @@ impl Host for &mut CellState {
                     return Ok(Err(RpcError::invalid_params("The task has ended")));
                 }
                 Ok(_) => {}
-                // The requestor wished for so short a time to live that the task is over already. There is nothing to be
-                // done for the task, and nothing is wrong.
+                // The requestor wished for so short a time to live that the task is over already. There is nothing to
+                // be done for the task, and nothing is wrong.
                 Err(TaskError::NotFound { .. }) if self.context.created.contains(&task_id) => return Ok(Ok(())),
                 Err(error) => return Ok(Err(self.refused(&error))),
             }

@@ -8,7 +8,7 @@ use crate::protocol::types::{ElicitRequest, ElicitResult, Implementation, RpcErr
 use crate::support::polled::outside;
 use crate::telemetry::{Import, import};
 
-/// What the person did with a yes-or-no question.
+/// Answer of the person to a yes-or-no question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Confirmation {

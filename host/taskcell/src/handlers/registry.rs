@@ -1,9 +1,9 @@
 //! Handlers that are replaced while sessions use them.
 //!
 //! A set of handlers never changes; what changes is which set serves. Each request, and each piece of background work,
-//! takes the set that serves when it begins and keeps it to its end. So no answer is made by two sets, nothing that runs
-//! is disturbed, and a set is dropped with the last request that began with it. A component is checked and compiled
-//! before anything is replaced: what is wrong with it is an error, and the running one goes on.
+//! takes the set that serves when it begins and keeps it to its end. So no answer is made by two sets, nothing that
+//! runs is disturbed, and a set is dropped with the last request that began with it. A component is checked and
+//! compiled before anything is replaced: what is wrong with it is an error, and the running one goes on.
 //!
 //! A request reads the set under a lock that is held for the count of one reference. That is some ten nanoseconds, of a
 //! request's twenty thousand, and spares a dependency with `unsafe` code in it.
@@ -55,7 +55,8 @@ pub struct HandlerRegistry(Arc<Shared>);
 
 struct Shared {
     active: RwLock<Arc<ActiveHandlers>>,
-    /// Those who use them. Held while the set is replaced, so that an observer that begins meanwhile is not missed.
+    /// Observers of the set. The lock is held while the set is replaced, so that an observer that starts meanwhile is
+    /// not missed.
     observers: Mutex<Observers>,
     /// Reloads take effect in the order in which they were asked for.
     reloading: tokio::sync::Mutex<()>,
@@ -100,7 +101,7 @@ impl ActiveHandlers {
         serves_roots && self.handlers.features().roots_list_changed
     }
 
-    /// How many cells a session may have at once.
+    /// Number of cells that a session may have at once.
     pub(crate) fn session_cells(&self) -> u32 {
         self.handlers.session_cells().unwrap_or(Limits::default().session_cells)
     }
@@ -129,7 +130,7 @@ impl HandlerRegistry {
         }))
     }
 
-    /// Those that serve what begins now.
+    /// Returns the handlers that new requests will use.
     #[must_use]
     pub fn current(&self) -> Handlers {
         self.active().handlers.clone()
@@ -163,10 +164,11 @@ impl HandlerRegistry {
         outcome
     }
 
-    /// The same with what is in the component's [file](Handler::file) now.
+    /// Replaces a component with the current contents of its [file](Handler::file).
     ///
     /// # Errors
-    /// Those of [`HandlerRegistry::reload`] and [`Error::Read`]; [`Error::NoHandler`] also where it was not loaded from a file.
+    /// Those of [`HandlerRegistry::reload`] and [`Error::Read`]; [`Error::NoHandler`] also when the component was not
+    /// loaded from a file.
     pub async fn reload_file(&self, name: &str) -> Result<Change, Error> {
         let _turn = self.turn().await;
         let outcome = async {
@@ -245,7 +247,7 @@ impl HandlerRegistry {
         matches!(self.active().handlers.responder(kind), Responder::Default)
     }
 
-    /// What serves a request that begins now.
+    /// Returns the handlers that serve a new request.
     pub(crate) fn active(&self) -> Arc<ActiveHandlers> {
         Arc::clone(&self.0.active.read().unwrap_or_else(PoisonError::into_inner))
     }

@@ -16,13 +16,13 @@ use crate::sandbox::Limits;
 #[derive(Debug, Clone, Default)]
 pub struct Handlers {
     by_kind: [Option<KindHandler>; KINDS.len()],
-    /// Those that take a kind, and those that export none: another version of one may.
+    /// Components, including those that export no kind: another version of such a component may export one.
     components: Vec<Arc<Handler>>,
     managed: bool,
     features: Features,
 }
 
-/// What takes a kind.
+/// Handler of a kind.
 #[derive(Debug, Clone)]
 pub(crate) enum KindHandler {
     Component(Arc<Handler>),
@@ -37,7 +37,7 @@ impl KindHandler {
         }
     }
 
-    /// What says which code it was, for the audit log.
+    /// Digest of the handler's code, for the audit log.
     pub(crate) fn digest(&self) -> &str {
         match self {
             Self::Component(handler) => handler.digest(),
@@ -55,7 +55,7 @@ impl KindHandler {
     }
 }
 
-/// What the handlers support of a kind: no export can say it, so whoever loads them does.
+/// Supported features of a kind. No export can state them, so the code that loads the handlers does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Features {
@@ -90,7 +90,7 @@ impl Features {
     }
 }
 
-/// Who answers a kind.
+/// Responder to requests of a kind.
 #[derive(Debug, Clone, Copy)]
 pub enum Responder<'a> {
     /// A component.
@@ -112,7 +112,7 @@ impl Handlers {
         Self::shared(handlers.into_iter().map(Arc::new))
     }
 
-    /// The same of handlers that others have, too.
+    /// Creates a set from handlers that other sets may share.
     pub fn shared(handlers: impl IntoIterator<Item = Arc<Handler>>) -> Result<Self, Error> {
         let mut set = Self::default();
         for handler in handlers {
@@ -122,10 +122,10 @@ impl Handlers {
         Ok(set)
     }
 
-    /// The same set with another component in the place of one.
+    /// Creates a set in which one component is replaced.
     ///
     /// # Errors
-    /// [`Error::DuplicateKind`] when it exports a kind that another handler takes.
+    /// [`Error::DuplicateKind`] when the new component exports a kind that another handler takes.
     pub(crate) fn with_component(&self, old: &Arc<Handler>, new: &Arc<Handler>) -> Result<Self, Error> {
         let mut set = self.clone();
         let is_old =
@@ -181,7 +181,7 @@ impl Handlers {
         self
     }
 
-    /// What the handlers support.
+    /// Supported features of the handlers.
     #[must_use]
     pub fn features(&self) -> &Features {
         &self.features
@@ -196,12 +196,12 @@ impl Handlers {
         }
     }
 
-    /// What takes a kind; none means that the host answers.
+    /// Returns the handler of a kind; `None` means that the host answers.
     pub(crate) fn handler_for(&self, kind: Kind) -> Option<&KindHandler> {
         self.by_kind.get(kind as usize)?.as_ref()
     }
 
-    /// Who answers a kind.
+    /// Returns the responder to a kind.
     #[must_use]
     pub fn responder(&self, kind: Kind) -> Responder<'_> {
         match self.handler_for(kind) {
@@ -228,14 +228,14 @@ impl Handlers {
         KINDS.iter().map(|row| row.kind).filter(|kind| !matches!(self.responder(*kind), Responder::Default))
     }
 
-    /// What bounds messages that are read, and those of closures: the least that any component's engine allows, the
-    /// defaults where there is no component.
+    /// Bounds of messages that are read, and of closures' answers: the lowest of all components' engines, or the
+    /// defaults when there is no component.
     pub(crate) fn bounds(&self) -> Bounds {
         let bounds = self.components().map(|handler| handler.limits().bounds());
         bounds.reduce(Bounds::least).unwrap_or_else(|| Limits::default().bounds())
     }
 
-    /// How many cells a session may have at once: the least that any component's engine allows.
+    /// Number of cells that a session may have at once: the lowest of all components' engines.
     pub(crate) fn session_cells(&self) -> Option<u32> {
         self.components().map(|handler| handler.limits().session_cells).min()
     }

@@ -69,7 +69,7 @@ pub(crate) fn new_store(engine: &Engine, context: CallContext) -> Store<CellStat
     store
 }
 
-/// Which limit or fault ended a guest.
+/// Finds the limit or fault that ended a guest.
 pub(crate) fn why(error: &wasmtime::Error, state: &CellState, limits: &Limits) -> Error {
     // A guest that was refused memory and went on is not what ended here.
     match error.downcast_ref::<Trap>() {

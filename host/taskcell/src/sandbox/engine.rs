@@ -24,14 +24,14 @@ const MAPS_PER_CELL: u64 = 6;
 /// Components that are compiled at once. Who gave up waiting leaves a compiler that goes on; with more of them, those
 /// who ask again and again would take all processors.
 const COMPILING: usize = 2;
-/// What stays resident of a used memory and is cleared by hand: less than an unmap costs.
+/// Bytes of a used memory that stay resident and are cleared by hand, which costs less than an unmap.
 const KEEP_RESIDENT: usize = 256 << 10;
 
-/// How to set up an [`Engine`].
+/// Setup of an [`Engine`].
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct EngineOptions {
-    /// What bounds components, cells and messages.
+    /// Limits of components, cells and messages.
     pub limits: Limits,
     /// Where compiled components are kept; nowhere when absent. Only this user may be able to write there, for
     /// what is found there is run as it is.
@@ -46,7 +46,7 @@ pub struct Engine {
     shared: Arc<Shared>,
 }
 
-/// What the pool of an [`Engine`] holds: what cells have at this moment, and what waits for the next.
+/// Contents of an [`Engine`]'s pool: resources in use by cells, and resources kept for the next ones.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pool {
@@ -72,7 +72,7 @@ struct Shared {
     engine: wasmtime::Engine,
     limits: Limits,
     cells: Arc<Permits>,
-    /// Who has cells that wait for another request.
+    /// Owners of cells that wait for another request.
     idle: Mutex<Vec<Weak<dyn EvictIdle>>>,
     compiling: Arc<Semaphore>,
     cache: Option<Cache>,
@@ -131,7 +131,7 @@ impl Engine {
         &self.shared.limits
     }
 
-    /// What the pool holds at this moment.
+    /// Current contents of the pool.
     #[must_use]
     pub fn pool(&self) -> Pool {
         // The engine of this module always has a pool.

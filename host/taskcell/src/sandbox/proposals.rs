@@ -1,16 +1,16 @@
-//! What the engine leaves out of WebAssembly, and the words for a component that needs some of it.
+//! WebAssembly proposals that the engine disables, and the error text for a component that needs one.
 //!
-//! Such a component is not broken, and to build it again changes nothing: its author has to know what to switch off.
+//! Such a component is not broken, and building it again changes nothing: its author must learn what to switch off.
 
 use crate::Error;
 
 /// A part of WebAssembly that the engine leaves out.
 struct Proposal {
-    /// What the compiler says of a component that needs the part, one of these. wasmtime has no type for it.
+    /// Errors of the compiler for a component that needs the proposal. wasmtime has no error type for them.
     said: &'static [&'static str],
-    /// What it is called.
+    /// Name of the proposal.
     name: &'static str,
-    /// What the author can do.
+    /// Remedy for the author.
     remedy: &'static str,
 }
 
@@ -53,7 +53,7 @@ const PROPOSALS: &[Proposal] = &[
         "a part of the component model that is not finished", "build it without"),
 ];
 
-/// What a component needs that the engine leaves out, if that is what the compiler's words are about.
+/// Finds the disabled proposal that the compiler's error is about, if any.
 pub(super) fn needed(handler: &str, reason: &str) -> Option<Error> {
     let fits = |proposal: &&Proposal| proposal.said.iter().any(|said| reason.contains(said));
     let Proposal { name, remedy, .. } = PROPOSALS.iter().find(fits)?;
