@@ -2,7 +2,8 @@
 //! component or the application answers the server's requests meanwhile.
 //!
 //!     rmcp HANDLER.wasm TOOL ARGUMENTS http://127.0.0.1:3001/mcp
-//!     rmcp HANDLER.wasm trigger-sampling-request '{"prompt":"hi"}' -- npx -y @modelcontextprotocol/server-everything stdio
+//!     rmcp HANDLER.wasm trigger-sampling-request '{"prompt":"hi"}' -- \
+//!         npx -y @modelcontextprotocol/server-everything stdio
 
 use std::error::Error;
 use std::path::Path;

@@ -46,7 +46,7 @@ pub(crate) struct DeclaredArgs {
     /// Receiver of requests about tasks [default: own]
     #[arg(long, value_enum, value_name = "WHO")]
     tasks: Option<TaskMode>,
-    /// Which modes of elicitation the handlers support [default: form,url]
+    /// Supported modes of elicitation [default: form,url]
     #[arg(long, value_enum, value_name = "MODES", value_delimiter = ',')]
     elicitation: Option<Vec<ElicitationMode>>,
     /// Whether the handlers support sampling with tools [default: false]

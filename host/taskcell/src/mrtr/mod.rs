@@ -22,7 +22,9 @@
 //!     async fn request(&self, _method: &str, params: Box<RawValue>) -> Result<Response, SendError> {
 //!         let params: serde_json::Value = serde_json::from_str(params.get())?;
 //!         let result = match params.pointer("/inputResponses/where/roots") {
-//!             Some(roots) => serde_json::json!({ "resultType": "complete", "content": [], "structuredContent": roots }),
+//!             Some(roots) => {
+//!                 serde_json::json!({ "resultType": "complete", "content": [], "structuredContent": roots })
+//!             }
 //!             None => serde_json::json!({
 //!                 "resultType": "input_required", "inputRequests": { "where": { "method": "roots/list" } },
 //!             }),
