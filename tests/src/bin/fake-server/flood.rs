@@ -138,6 +138,8 @@ pub(crate) fn play(kind: &str, numbers: &[usize]) -> Result<()> {
         // COUNT lines on stderr.
         "stderr" => {
             (0..number(0)?).for_each(|line| eprintln!("at line {line}"));
+            // The end of the call ends the display, so the lines must be read before.
+            std::thread::sleep(Duration::from_millis(500));
             done(&mut stdout, &request)?;
             // It says something more when it ends.
             while read(&mut stdin)?.is_some() {}
