@@ -233,7 +233,7 @@ fn what_cannot_be_held_is_no_empty_result() {
             (result(r#"{"tools":[{"name":"go","x":1e400}]}"#), "number out of range"),
             (result(r#"{}"#), "no list `tools`"),
             (result(r#"{"tools":{}}"#), "a list of tools"),
-            (result(r#"{"tools":["go"]}"#), "no object"),
+            (result(r#"{"tools":["go"]}"#), "not an object"),
         ] {
             let ran = run(&options(&[]), &script("tools/list", &line));
             assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{revision}: {ran:?}");

@@ -148,7 +148,7 @@ fn required_pages_are_visited_and_the_call_is_made_again() {
     // The time of a call bounds all of it.
     let ran = call("pages", &pages(99), &["--timeout", "1"]);
     assert_eq!(ran.code, Some(1), "{ran:?}");
-    assert!(ran.stderr.contains("the time for the call is over"), "{ran:?}");
+    assert!(ran.stderr.contains("the time for the call is up"), "{ran:?}");
 }
 
 /// What else an error carries is shown, too.

@@ -72,7 +72,7 @@ impl Crate {
     fn definer(&self, path: &[String], depth: usize) -> Option<&Segments> {
         let (mut at, mut rest) = self.0.get_key_value(&[] as &[String]).map(|(at, _)| at).zip(Some(path))?;
         while let Some((name, after)) = rest.split_first() {
-            let child = [&at[..], &[name.clone()]].concat();
+            let child = [&at[..], std::slice::from_ref(name)].concat();
             if let Some((child, _)) = self.0.get_key_value(&child) {
                 (at, rest) = (child, after);
                 continue;
@@ -183,7 +183,7 @@ struct Reader {
 
 impl Reader {
     /// A path as it is written, from the root of the crate; none where it leads out of the crate.
-    fn from_root(&self, written: &[String]) -> Option<Segments> {
+    fn path_from_root(&self, written: &[String]) -> Option<Segments> {
         let (first, rest) = written.split_first()?;
         match first.as_str() {
             "crate" => Some(rest.to_vec()),
@@ -200,7 +200,7 @@ impl Reader {
 
     fn name(&mut self, written: &[String], span: Span) {
         if written.len() > 1
-            && let Some(path) = self.from_root(written)
+            && let Some(path) = self.path_from_root(written)
         {
             self.module.paths.push((span.start().line, path));
         }
@@ -209,7 +209,7 @@ impl Reader {
     fn tree(&mut self, tree: &UseTree, before: &mut Segments) {
         let binds = |reader: &mut Self, written: &[String], bound: String| {
             let is_inside = reader.at == reader.inner;
-            if let (true, Some(path)) = (is_inside, reader.from_root(written)) {
+            if let (true, Some(path)) = (is_inside, reader.path_from_root(written)) {
                 reader.module.names.insert(bound, path);
             }
         };
@@ -222,7 +222,7 @@ impl Reader {
             UseTree::Group(group) => group.items.iter().for_each(|tree| self.tree(tree, before)),
             UseTree::Glob(glob) => {
                 self.name(before, glob.star_token.spans[0]);
-                if let (true, Some(path)) = (self.at == self.inner, self.from_root(before)) {
+                if let (true, Some(path)) = (self.at == self.inner, self.path_from_root(before)) {
                     self.module.globs.push(path);
                 }
             }

@@ -240,7 +240,7 @@ fn requests_of_a_modern_server_are_not_answered() {
     let document = ran.json().unwrap();
     assert_eq!(document["requests"], json!([]), "{ran:?}");
     assert_eq!(document["result"]["content"][0]["text"], "it was asked", "{ran:?}");
-    assert!(ran.stderr.contains("server asked roots/list, which it must not"), "{ran:?}");
+    assert!(ran.stderr.contains("server asked roots/list, which this revision does not allow"), "{ran:?}");
 }
 
 /// Whoever interrupts the program leaves no task running.
