@@ -6,6 +6,7 @@ mod files;
 mod go_adapter;
 mod layers;
 mod links;
+mod prose;
 mod quickstart;
 mod repository;
 mod stock;
