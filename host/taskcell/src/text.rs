@@ -2,7 +2,7 @@
 //!
 //! Control characters could move the cursor or start a line of their own. Characters that reorder text could make it
 //! read differently. Characters without a shape could make two names look alike. Each of these is shown as U+FFFD. Runs
-//! of blanks become one blank, so that padding cannot push text to the start of a terminal's row. At most [`MAX_MARKS`]
+//! of blanks become one blank, so that padding cannot push text to the start of a terminal's row. At most `MAX_MARKS`
 //! marks pile up on one letter, so that they do not cover other rows.
 
 use std::iter::Peekable;

@@ -243,7 +243,7 @@ impl Session {
     /// Work that a stopped host left of this principal's tasks is started again. Outside of a tokio runtime that waits
     /// for the first task of this session.
     ///
-    /// `handlers` are [`Handlers`], or [`HandlerRegistry`] that several sessions share.
+    /// `handlers` are [`Handlers`](crate::Handlers), or [`HandlerRegistry`] that several sessions share.
     #[must_use]
     pub fn new(handlers: impl Into<HandlerRegistry>, options: SessionOptions) -> (Self, Outbox) {
         let handlers = handlers.into();

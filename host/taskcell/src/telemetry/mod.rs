@@ -17,7 +17,7 @@
 //! | `metrics` | all metrics |
 //! | `limit_hit` | log line and count of a limit that was hit |
 //!
-//! The module knows the types of MCP and no others; errors implement [`ErrorType`].
+//! The module knows the types of MCP and no others; errors implement `ErrorType`.
 
 mod cells;
 mod context;

@@ -1,7 +1,7 @@
 //! Elicitation: answers must fit the form that the server sent. [client/elicitation, Form Mode Security]
 //!
 //! The answer comes from the guest, so it is checked against the exact constraints that the server sent, within the
-//! bounds of [`super::form`]. Errors never contain the user's input.
+//! bounds of `form`. Errors never contain the user's input.
 //!
 //! A form is the list of its properties, so the schema to check against says `additionalProperties: false`. A key that
 //! the form does not have is data that the server did not ask for and the user was not shown.
@@ -54,7 +54,7 @@ struct Form<'a> {
 ///
 /// # Errors
 /// -32602 with the place, for a form that is no valid JSON Schema, that is of a dialect not in
-/// [`super::form::DIALECTS`] [basic, Implementation Requirements], that refers to another schema, or that is too large
+/// the list `DIALECTS` of `form` [basic, Implementation Requirements], that refers to another schema, or that is too large
 /// to be checked.
 pub fn schema_in(message: &[u8]) -> Result<Json, RpcError> {
     // The message was read as a form before.
