@@ -17,7 +17,7 @@ const ALIGN: usize = 16;
 struct Heap {
     /// Where the free part of the block begins.
     end: Cell<usize>,
-    /// How many allocations are in the block. The block is free again when the last one is gone.
+    /// Number of allocations in the block. The block is free again when the last one is gone.
     live: Cell<usize>,
     block: UnsafeCell<[u8; SIZE]>,
 }

@@ -53,9 +53,8 @@ struct Form<'a> {
 /// that the server wrote, also those that the typed fields of [`ElicitRequest`] lack.
 ///
 /// # Errors
-/// -32602 with the place, for a form that is no valid JSON Schema, that is of a dialect not in
-/// the list `DIALECTS` of `form` [basic, Implementation Requirements], that refers to another schema, or that is too large
-/// to be checked.
+/// -32602 with the place, for a form that is no valid JSON Schema, that is of a dialect not in the list `DIALECTS` of
+/// `form` [basic, Implementation Requirements], that refers to another schema, or that is too large to be checked.
 pub fn schema_in(message: &[u8]) -> Result<Json, RpcError> {
     // The message was read as a form before.
     let read: Result<Message<'_>, _> = serde_json::from_slice(message);
