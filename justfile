@@ -78,7 +78,7 @@ pings COUNT="1500000":
 # What the program holds and how long it takes under hostile servers; of another BINARY, too
 hostile-figures *BINARY:
     cargo build --workspace --bins
-    cargo run --workspace --bin hostile-figures -- {{ BINARY }}
+    cargo run -p taskcell-tests --bin hostile-figures -- {{ BINARY }}
 
 # What a check of an answer against a costly form takes, and pings beside it
 form-cost:
