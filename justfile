@@ -44,7 +44,7 @@ deny:
     bash .ci/deny
 
 docs:
-    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --lib --no-deps
 
 # Renew the list of the public interface, host/taskcell/public-api.txt
 public-api:

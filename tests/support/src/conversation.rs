@@ -17,7 +17,7 @@ const GUARD: Duration = Duration::from_secs(60);
 /// Waits for a future that completes soon.
 ///
 /// # Errors
-/// When the future does not complete within [`GUARD`].
+/// When the future does not complete within `GUARD`.
 pub async fn soon<F: Future>(future: F) -> Result<F::Output> {
     tokio::time::timeout(GUARD, future).await.context("it hangs")
 }
