@@ -9,5 +9,6 @@ mod links;
 mod prose;
 mod quickstart;
 mod repository;
+mod stable_words;
 mod stock;
 mod typescript;

@@ -170,7 +170,7 @@ fn lone_table(text: &str) -> Option<ConfigError> {
 #[cfg(feature = "fuzzing")]
 pub(super) fn fuzz(file: &Path, bytes: &[u8]) -> Result<Vec<String>, String> {
     let config = source::text(file, bytes.to_vec()).and_then(|text| Config::parse(file, &text));
-    let config = config.map_err(|error| crate::terminal::one_line(&format!("{error:#}")))?;
+    let config = config.map_err(|error| taskcell::text::one_line(&format!("{error:#}"), crate::MAX_ERROR))?;
     let settings = config.handlers.iter().flat_map(Policy::settings);
     Ok(settings.map(|(_, origin)| origin).collect())
 }
