@@ -87,7 +87,8 @@ impl Attack {
         match self.ends {
             Ends::Kind("cpu_time") => limits.cpu_time = short,
             Ends::Kind("wall_time") => limits.wall_time = 5 * short,
-            Ends::Kind("compile_time") => limits.compile_time = short,
+            // The neighbor is compiled under the limit, too, and takes a fraction of it.
+            Ends::Kind("compile_time") => limits.compile_time = 10 * short,
             // The components are large, and endless waiting must end soon.
             Ends::Various => (limits.memory, limits.wall_time) = (16 << 20, 25 * short),
             _ => {}
