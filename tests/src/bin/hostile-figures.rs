@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use taskcell_test_support::hostile_figures::{QUIET, SCENARIOS, measure};
+use taskcell_test_support::hostile_figures::{ENDS_WITHIN, QUIET, SCENARIOS, measure};
 
 fn main() -> Result<ExitCode> {
     let folder = std::env::current_exe()?.parent().context("no folder")?.to_owned();
@@ -18,7 +18,7 @@ fn main() -> Result<ExitCode> {
     for row in SCENARIOS {
         let figures = measure(&program, &server, row.options, row.server, row.terminated)?;
         let grown = figures.peak.saturating_sub(quiet);
-        let late = figures.ending.is_some_and(|ending| ending > Duration::from_secs(3));
+        let late = figures.ending.is_some_and(|ending| ending > Duration::from_secs(ENDS_WITHIN));
         let good = grown < row.grows && !late;
         held &= good;
         let mark = if good { "ok  " } else { "HIGH" };

@@ -25,6 +25,9 @@ pub struct Scenario {
     pub terminated: Option<u64>,
 }
 
+/// Seconds between SIGTERM and the end of the program.
+pub const ENDS_WITHIN: u64 = 3;
+
 /// Arguments of a quiet server, the reference for memory.
 pub const QUIET: &[&str] = &["ok"];
 
@@ -80,6 +83,27 @@ pub const SCENARIOS: &[Scenario] = &[
         terminated: Some(2),
     },
     Scenario {
+        name: "SIGTERM during a slow list without end",
+        options: &[],
+        server: &["flood", "pages", "0", "3000", "50"],
+        grows: 64,
+        terminated: Some(3),
+    },
+    Scenario {
+        name: "SIGTERM in a flood of pings",
+        options: &["-q", "--tool", "go"],
+        server: &["flood", "pings", "1000000000"],
+        grows: 64,
+        terminated: Some(3),
+    },
+    Scenario {
+        name: "SIGTERM in a flood of log messages, on a stderr that nobody reads",
+        options: &["-v", "--tool", "go"],
+        server: &["flood", "logs", "1000000000", "200"],
+        grows: 64,
+        terminated: Some(3),
+    },
+    Scenario {
         name: "SIGTERM while nobody reads answers",
         options: &["--tool", "go"],
         server: &["flood", "unread", "1500", "2000000", "600"],
@@ -115,7 +139,7 @@ pub struct Figures {
     pub code: Option<i32>,
 }
 
-/// Runs a program beside the fake server and measures it.
+/// Runs a program beside the fake server and measures it. Nobody reads its stderr.
 ///
 /// # Errors
 /// When the program cannot be started or measured, or does not end within minutes.
@@ -130,7 +154,7 @@ pub fn measure(
     let program = program.to_str().context("the program's path is no text")?;
     let mut command = cli::command(program);
     command.arg("run").args(options).arg("--").arg(fake_server).args(server);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().context(program.to_owned())?;
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().context(program.to_owned())?;
     let (mut peak, mut signaled) = (0, None);
     let status = loop {
         if let Some(status) = child.try_wait()? {

@@ -320,7 +320,8 @@ fn the_store_of_a_user_is_found_again() {
     assert_eq!(only, ["taskcell"]);
 }
 
-/// Nothing is kept in a store of another user, who would read it.
+/// Nothing is kept in a store of another user, who would read it, and nothing is read from one, which says what its
+/// owner likes.
 #[cfg(unix)]
 #[test]
 fn the_store_of_another_user_is_refused() {
@@ -335,9 +336,29 @@ fn the_store_of_another_user_is_refused() {
         }
         false => "/etc/passwd",
     };
+    let config = folder.path().join("taskcell.toml");
+    fs::write(&config, format!("[[handler]]\npath = 'x'\n[handler.keyvalue]\nfile = '{store}'\n")).unwrap();
+    let config = config.to_str().unwrap();
     let before = fs::read(store).unwrap();
-    let ran = program(&["run", "-q", "--store", store, "--tool", "make-task", "--", SERVER, "ok"]);
-    assert!(ran.code == Some(2) && ran.stderr.contains("belongs to another user"), "{ran:?}");
+    let mut words = None;
+    for command in [
+        &["run", "-q", "--store", store, "--tool", "make-task", "--", SERVER, "ok"][..],
+        &["tasks", "list", "--store", store],
+        &["tasks", "show", "id", "--store", store],
+        &["tasks", "cancel", "id", "--store", store],
+        &["tasks", "purge", "--ended", "--store", store],
+        &["tasks", "move", "--from", "somebody", "--to", "me", "--store", store],
+        &["keyvalue", "list", "--config", config],
+        &["keyvalue", "get", "key", "--config", config],
+        &["keyvalue", "set", "key", "value", "--config", config],
+        &["keyvalue", "delete", "key", "--config", config],
+    ] {
+        let ran = program(command);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{command:?}: {ran:?}");
+        let said = ran.stderr.split(": it belongs to another user").nth(1);
+        let said = said.unwrap_or_else(|| panic!("{command:?}: {ran:?}")).trim_end().to_owned();
+        assert_eq!(*words.get_or_insert_with(|| said.clone()), said, "{command:?}: all say the same");
+    }
     assert_eq!(fs::read(store).unwrap(), before);
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use serde::Deserialize;
 
+use crate::terminal::one_line;
 use taskcell::tasks::{MemoryStore, PrincipalFilter, SqliteStore, TaskStore};
 
 /// Maximum number of tasks of an earlier version that are counted.
@@ -64,13 +65,35 @@ impl Place {
         Ok(Store::of(SqliteStore::open_existing(self.file()?).await?))
     }
 
-    /// Returns the file. A store in memory has none, which is an error.
+    /// Returns the file.
+    ///
+    /// # Errors
+    /// Fails for a store in memory, and for a file of another user.
     pub(crate) fn file(&self) -> anyhow::Result<&Path> {
         match self {
             Self::Memory => anyhow::bail!("{MEMORY} is no file to look into: name one with --store"),
-            Self::File(path) => Ok(path),
+            Self::File(path) => check_owner(path).map(|()| path.as_path()),
         }
     }
+}
+
+/// Refuses an existing file of another user, in the words in which a store that is opened to serve is refused.
+fn check_owner(path: &Path) -> anyhow::Result<()> {
+    #[cfg(unix)]
+    if let Ok(found) = std::fs::metadata(path)
+        && found.is_file()
+    {
+        use std::os::unix::fs::MetadataExt;
+
+        let owner = found.uid();
+        anyhow::ensure!(
+            owner == rustix::process::geteuid().as_raw(),
+            "the task store {}: it belongs to another user (number {owner}), who can read and change all that is kept \
+             in it: name another file, or make it yours with `chown`",
+            one_line(&path.display().to_string())
+        );
+    }
+    Ok(())
 }
 
 /// Open store of tasks.

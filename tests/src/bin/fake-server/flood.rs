@@ -112,13 +112,15 @@ pub(crate) fn play(kind: &str, numbers: &[usize]) -> Result<()> {
             }
             says(&mut stdout, &request, &refused.to_string())?;
         }
-        // COUNT pages of tools of SIZE bytes of tiny values each; 0 pages have no end.
+        // COUNT pages of tools of SIZE bytes of tiny values each, MILLISECONDS apart if said; 0 pages have no end.
         "pages" => {
             let (count, size) = (number(0)?, number(1)?);
+            let pause = Duration::from_millis(number(2).unwrap_or_default() as u64);
             let tool = format!(r#"{{"name":"t","x":[[]{}]}}"#, ",[]".repeat(size / 3));
             let mut request = request;
             for page in 1.. {
                 let id = request.get("id").unwrap_or(&Value::Null);
+                std::thread::sleep(pause);
                 let next = if page == count { String::new() } else { format!(r#","nextCursor":"{page}""#) };
                 writeln!(stdout, r#"{{"jsonrpc":"2.0","id":{id},"result":{{"tools":[{tool}]{next}}}}}"#)?;
                 match read(&mut stdin)? {
