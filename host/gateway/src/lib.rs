@@ -4,6 +4,7 @@
 //! [`transport`] is the contract of both sides: messages of any transport are one JSON text each.
 
 pub mod error;
+pub mod http_client;
 pub mod transport;
 
 pub use error::GatewayError;

@@ -80,6 +80,15 @@ pub enum TransportError {
         /// First bytes of the message, which may tell the request that it belongs to.
         beginning: Frame,
     },
+    /// A request got no answer, because the exchange that carried it failed. The connection goes on, and other requests
+    /// are answered. Only transports that carry each request by itself have this error, as HTTP does.
+    #[error("{cause}")]
+    NotAnswered {
+        /// Id of the request, as it was written.
+        id: Frame,
+        /// Error of the exchange.
+        cause: Box<TransportError>,
+    },
     /// The server cannot be started or reached.
     #[error("{0}")]
     Connect(String),
@@ -104,6 +113,7 @@ impl TransportError {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::TooLarge { .. } => "message_size",
+            Self::NotAnswered { cause, .. } => cause.kind(),
             Self::Connect(_) => "connect",
             Self::Ended(_) => "ended",
             Self::SessionEnded => "session_ended",
@@ -114,6 +124,6 @@ impl TransportError {
 
     /// Whether the connection has ended with this error.
     pub fn is_final(&self) -> bool {
-        !matches!(self, Self::TooLarge { .. })
+        !matches!(self, Self::TooLarge { .. } | Self::NotAnswered { .. })
     }
 }
