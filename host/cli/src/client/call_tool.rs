@@ -66,7 +66,7 @@ impl Call {
         let rounds = client.server.get("protocolVersion") == Some(&json!(mrtr::PROTOCOL_VERSION));
         let takes_tasks = takes_tasks(&client.server) && !rounds;
         // The list of tools is requested only when it matters.
-        let tools = match !self.wanted.pairs.is_empty() || takes_tasks {
+        let tools = match !self.wanted.pairs.is_empty() || takes_tasks || client.repeats_arguments() {
             true => client.tools().await?.ok(),
             false => None,
         };

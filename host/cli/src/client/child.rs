@@ -1,7 +1,6 @@
-//! A server that is started but with which no revision is agreed yet.
+//! A server to which there is a connection, but with which no revision is agreed yet.
 
 use std::convert::Infallible;
-use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +9,13 @@ use serde_json::{Value, json};
 use tokio::process::ChildStdin;
 
 use super::connection::{Answer, Peer};
-use super::incoming::{Incoming, Sent};
+use super::incoming::{Incoming, Sent, Source};
+use super::launch;
+use super::lines;
 use super::notices::Notices;
 use super::outgoing::{Closed, Outgoing, Queued};
 use super::process::ServerProcess;
+use super::server::{Server, Target};
 use crate::terminal::Progress;
 use taskcell::mrtr::Response;
 use taskcell::protocol::jsonrpc::code;
@@ -30,26 +32,43 @@ pub(crate) fn named(name: &str, version: &str) -> Implementation {
     Implementation { name, title: None, version, description: None, website_url: None, icons: None }
 }
 
-/// A started server process with both directions of its connection.
+/// A server with both directions of its connection.
 pub(crate) struct Started {
-    pub(crate) process: ServerProcess,
+    pub(crate) server: Server,
     pub(crate) peer: Arc<Peer>,
     pub(crate) incoming: Incoming,
 }
 
 impl Started {
-    pub(crate) fn new(
-        command: &[OsString],
+    /// Starts a server, or opens the connection to one that runs.
+    pub(crate) async fn new(
+        target: &Target,
         secrets: &[String],
         notices: &Arc<Notices>,
         progress: Progress,
         strict: bool,
     ) -> anyhow::Result<Self> {
-        let (process, stdin, stdout) = ServerProcess::start(command, secrets, Arc::clone(&notices.chatter))?;
         let (peer, queued) = Peer::new();
-        tokio::spawn(write(queued, stdin));
-        let incoming = Incoming::new(stdout, Arc::clone(&peer), Arc::clone(notices), progress, strict);
-        Ok(Self { process, peer, incoming })
+        let (server, source) = match target {
+            Target::Command(command) => {
+                let (process, stdin, stdout) = ServerProcess::start(command, secrets, Arc::clone(&notices.chatter))?;
+                tokio::spawn(write(queued, stdin));
+                (Server::Process(process), Source::Stdout(lines::messages(stdout)))
+            }
+            Target::Url(connector) => {
+                // The program holds the credentials.
+                launch::hide();
+                let connection = connector.connect().await?;
+                let passing = tokio::spawn(async move {
+                    if let Err(error) = queued.pass_on(&*connection.sender).await {
+                        tracing::debug!(%error, "the server takes no more messages");
+                    }
+                });
+                (Server::Remote(passing), Source::Transport(connection.receiver))
+            }
+        };
+        let incoming = Incoming::new(source, Arc::clone(&peer), Arc::clone(notices), progress, strict);
+        Ok(Self { server, peer, incoming })
     }
 
     /// Sends `server/discover`, which asks for the revisions that need no `initialize`.
@@ -58,7 +77,7 @@ impl Started {
             biased;
             answer = self.peer.request_raw("server/discover", &params, timeout) => answer,
             Err(error) = until_response(&mut self.incoming, &self.peer) => Err(error),
-            () = self.process.is_over() => Err(Outcome.into()),
+            () = self.server.is_over() => Err(Outcome.into()),
         }
     }
 
@@ -78,13 +97,13 @@ impl Started {
             biased;
             answer = self.peer.request("initialize", params, timeout) => answer,
             Err(error) = until_response(&mut self.incoming, &self.peer) => Err(error),
-            () = self.process.is_over() => Err(Outcome.into()),
+            () = self.server.is_over() => Err(Outcome.into()),
         }
     }
 
     /// Turns an error into its cause for people: when the server went away, says how its process ended.
     pub(crate) async fn ended(&mut self, error: anyhow::Error) -> anyhow::Error {
-        if gone(&error) { anyhow::anyhow!(self.process.how_it_ended().await) } else { error }
+        if gone(&error) { anyhow::anyhow!(self.server.how_it_ended().await) } else { error }
     }
 }
 

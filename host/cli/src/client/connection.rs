@@ -24,6 +24,9 @@ use taskcell::protocol::types::RpcError;
 /// Response to a request: its result or its error.
 pub(crate) type Answer = Result<Value, RpcError>;
 
+/// End of the wait for a response: the response, or the failure of the exchange that was to bring it.
+type Waiting = oneshot::Sender<anyhow::Result<Response>>;
+
 /// Methods whose requests are never cancelled: a client must not cancel `initialize`, and the receiver of either method
 /// may not support cancellation yet. [2025-11-25, basic/utilities/cancellation, Behavior Requirements]
 const OPENING: [&str; 2] = ["initialize", "server/discover"];
@@ -31,7 +34,7 @@ const OPENING: [&str; 2] = ["initialize", "server/discover"];
 /// One end of a JSON-RPC connection.
 pub(crate) struct Peer {
     outgoing: Outgoing,
-    pending: Mutex<HashMap<u64, oneshot::Sender<Response>>>,
+    pending: Mutex<HashMap<u64, Waiting>>,
     next_id: AtomicU64,
     /// First odd message that came, such as a response to no open request. It may explain why a response is missing.
     strange: Mutex<Option<String>>,
@@ -74,10 +77,10 @@ impl Peer {
         // The timeout covers sending, too: the other end may not read.
         let exchange = async {
             self.outgoing.send(message).await?;
-            answered.await.map_err(|_| Closed)
+            answered.await.map_err(|_| Closed)?
         };
         match tokio::time::timeout(timeout, exchange).await {
-            Ok(answer) => Ok(answer?),
+            Ok(answer) => answer,
             Err(_) => {
                 let strange = self.strange().as_ref().map(|strange| format!("; {strange}")).unwrap_or_default();
                 bail!("no answer to {method} within {} s; --timeout allows more time{strange}", timeout.as_secs())
@@ -110,7 +113,17 @@ impl Peer {
             (Some(result), None) => Ok(mended(result)),
             (None, None) => Err(RpcError::internal("peer", "The peer's response has neither result nor error")),
         };
-        waiting.send(answer).is_ok()
+        waiting.send(Ok(answer)).is_ok()
+    }
+
+    /// Ends the wait for the response to request `id`, which will not come.
+    pub(crate) fn fail(&self, id: &str, error: anyhow::Error) {
+        let waiting = id.parse().ok().and_then(|id: u64| self.pending().remove(&id));
+        match waiting {
+            // The caller may have stopped waiting.
+            Some(waiting) => drop(waiting.send(Err(error))),
+            None => tracing::debug!(id, %error, "a request that nobody waits for failed"),
+        }
     }
 
     /// Remembers a message that came in place of a response, for the error when the response does not come.
@@ -128,7 +141,7 @@ impl Peer {
         self.pending().clear();
     }
 
-    fn named(&self, id: &RawValue) -> (Option<oneshot::Sender<Response>>, Option<String>) {
+    fn named(&self, id: &RawValue) -> (Option<Waiting>, Option<String>) {
         let number = foreign::id(id);
         let waiting = number.and_then(|id| self.pending().remove(&id));
         let quoted = terminal::one_line(id.get());
@@ -146,7 +159,7 @@ impl Peer {
         (waiting, remark)
     }
 
-    fn unnamed(&self, message: &Message<'_>) -> (Option<oneshot::Sender<Response>>, Option<String>) {
+    fn unnamed(&self, message: &Message<'_>) -> (Option<Waiting>, Option<String>) {
         let Some(error) = message.error else {
             return (None, Some("the server sent a message without id and method".to_owned()));
         };
@@ -170,7 +183,7 @@ impl Peer {
         if ids.is_empty() { "none".to_owned() } else { ids.join(", ") }
     }
 
-    fn pending(&self) -> MutexGuard<'_, HashMap<u64, oneshot::Sender<Response>>> {
+    fn pending(&self) -> MutexGuard<'_, HashMap<u64, Waiting>> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -1,4 +1,4 @@
-//! Reader of a server's stdout: messages, and lines that are not messages.
+//! Reader of what a server sends: messages, and lines of its stdout that are not messages.
 //!
 //! Package managers, banners and debug prints end up on the stdout of real servers. Such a line is shown and skipped,
 //! as in the SDKs of Python and TypeScript. A response that cannot be read is an error instead, because a caller waits
@@ -17,13 +17,14 @@ use super::lines::{self, Lines};
 use super::notices::Notices;
 use crate::terminal::{self, Progress};
 use taskcell::protocol::jsonrpc::Message;
+use taskcell_gateway::{Receiver, TransportError};
 
 /// Number of skipped lines that are shown.
 const SHOWN: u64 = 5;
 /// Byte order mark, which some programs write before their first line. A parser may ignore it. [RFC 8259, 8.1]
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// One line of a server that holds a message or a batch.
+/// One text of a server that holds a message or a batch.
 pub(crate) enum Sent {
     /// A single message, as text.
     Message(String),
@@ -31,9 +32,17 @@ pub(crate) enum Sent {
     Batch(Batch),
 }
 
+/// Origin of a server's messages.
+pub(crate) enum Source {
+    /// Lines of the stdout of a process.
+    Stdout(Lines<ChildStdout>),
+    /// Frames of a transport.
+    Transport(Box<dyn Receiver>),
+}
+
 /// Stream of a server's messages.
 pub(crate) struct Incoming {
-    lines: Lines<ChildStdout>,
+    source: Source,
     peer: Arc<Peer>,
     notices: Arc<Notices>,
     progress: Progress,
@@ -47,25 +56,22 @@ pub(crate) struct Incoming {
 
 impl Incoming {
     pub(crate) fn new(
-        stdout: ChildStdout,
+        source: Source,
         peer: Arc<Peer>,
         notices: Arc<Notices>,
         progress: Progress,
         strict: bool,
     ) -> Self {
-        let lines = lines::messages(stdout);
-        Self { lines, peer, notices, progress, strict, batches: false, skipped: 0 }
+        Self { source, peer, notices, progress, strict, batches: false, skipped: 0 }
     }
 
-    /// Returns the next message or batch of the server; `None` at the end of its stdout.
+    /// Returns the next message or batch of the server; `None` at the end of its stdout, or of the connection.
     ///
     /// # Errors
     /// When a line is too long or a response cannot be read; in strict mode, when any line cannot be read.
     pub(crate) async fn next(&mut self) -> anyhow::Result<Option<Sent>> {
         loop {
-            let Some(line) = lines::next(&mut self.lines).await.context("reading from the server failed")? else {
-                return Ok(None);
-            };
+            let Some(line) = self.next_text().await? else { return Ok(None) };
             if let Some(sent) = self.read(line)? {
                 return Ok(Some(sent));
             }
@@ -74,7 +80,25 @@ impl Incoming {
 
     /// Reads and discards everything up to the end of the stream.
     pub(crate) async fn drain(&mut self) {
-        while let Ok(Some(_)) = lines::next(&mut self.lines).await {}
+        while let Ok(Some(_)) = self.next_text().await {}
+    }
+
+    async fn next_text(&mut self) -> anyhow::Result<Option<Vec<u8>>> {
+        let receiver = match &mut self.source {
+            Source::Stdout(lines) => return lines::next(lines).await.context("reading from the server failed"),
+            Source::Transport(receiver) => receiver,
+        };
+        loop {
+            match receiver.next().await {
+                None => return Ok(None),
+                Some(Ok(frame)) => return Ok(Some(frame.into())),
+                Some(Err(TransportError::NotAnswered { id, cause })) => {
+                    self.peer.fail(&String::from_utf8_lossy(&id), anyhow::Error::new(*cause));
+                }
+                Some(Err(error)) if error.is_final() => return Err(error.into()),
+                Some(Err(error)) => self.progress.line(format!("not read     {error}")),
+            }
+        }
     }
 
     /// Takes a response: wakes the caller that waits for it and reports oddities. Returns whether a caller was waiting.
@@ -115,7 +139,7 @@ impl Incoming {
     /// Handles a line that is not a message: skips it, or fails.
     fn unreadable(&mut self, line: &str, why: &str) -> anyhow::Result<Option<Sent>> {
         let quoted = format!("{:?}", terminal::one_line(line));
-        if self.strict {
+        if let (true, Source::Stdout(_)) = (self.strict, &self.source) {
             bail!(
                 "the server's stdout has a line that is not MCP (a server logs on stderr): not a JSON-RPC message: {quoted}"
             );
@@ -124,11 +148,13 @@ impl Incoming {
             bail!("the server's answer cannot be read: {}: {quoted}", terminal::one_line(why));
         }
         self.skipped = self.skipped.saturating_add(1);
-        self.peer.note(|| format!("the server's stdout has a line that is not MCP: {quoted}"));
+        let (has, skipped) = match &self.source {
+            Source::Stdout(_) => ("stdout has a line", "a line of the server's stdout (a server logs on stderr)"),
+            Source::Transport(_) => ("stream has an event", "an event of the server"),
+        };
+        self.peer.note(|| format!("the server's {has} that is not MCP: {quoted}"));
         if self.skipped <= SHOWN {
-            self.progress.line(format!(
-                "not MCP      skipped a line of the server's stdout (a server logs on stderr): {quoted}"
-            ));
+            self.progress.line(format!("not MCP      skipped {skipped}: {quoted}"));
         } else if self.skipped == SHOWN + 1 {
             self.progress.line("not MCP      more such lines are skipped and not shown");
         }

@@ -1,4 +1,4 @@
-//! An MCP client over a server's stdio: agrees on a revision, calls tools, and lets a session answer the server's
+//! An MCP client over a server's stdio or over streamable HTTP: agrees on a revision, calls tools, and lets a session answer the server's
 //! requests.
 //!
 //! One session type serves servers of both eras. A server of 2025-11-25 sends requests, and a [`Service`] hands them to
@@ -25,13 +25,13 @@ pub(crate) mod process;
 pub(crate) mod required_pages;
 pub(crate) mod result_text;
 pub(crate) mod schema;
+pub(crate) mod server;
 pub(crate) mod service;
 pub(crate) mod tool_list;
 pub(crate) mod tool_task;
 pub(crate) mod unasked;
 
 use std::convert::Infallible;
-use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,7 +52,8 @@ use incoming::Incoming;
 use negotiate::{Agreed, BATCHES, Protocol};
 use notices::Notices;
 use outgoing::Closed;
-use process::{GRACE, ServerProcess};
+use process::GRACE;
+use server::{Server, Target};
 use service::{Asks, Service, quiet};
 use taskcell::mrtr::{self, CallError, Caller, RemoteTask, Response, SendError};
 use taskcell::protocol::types::Implementation;
@@ -79,7 +80,9 @@ pub(crate) struct Options<'a> {
 
 /// A connection to a server whose revision has been agreed.
 pub(crate) struct Client {
-    process: ServerProcess,
+    end: Server,
+    /// Whether the server is reached by a URL.
+    is_remote: bool,
     link: Arc<Link>,
     /// Makes the calls of revision 2026-07-28; absent in earlier revisions.
     caller: Option<Caller>,
@@ -139,9 +142,11 @@ impl mrtr::Server for Link {
 }
 
 impl Client {
-    /// Starts a server and agrees with it on a revision.
-    pub(crate) async fn connect(command: &[OsString], options: Options<'_>) -> anyhow::Result<Self> {
-        let mut started = Started::new(command, options.secrets, &options.notices, options.progress, options.strict)?;
+    /// Connects to a server and agrees with it on a revision.
+    pub(crate) async fn connect(target: &Target, options: Options<'_>) -> anyhow::Result<Self> {
+        let Options { secrets, progress, strict, .. } = options;
+        let mut started = Started::new(target, secrets, &options.notices, progress, strict).await?;
+        let is_remote = target.is_url();
         let calls = calls(options.progress);
         let handlers = options.handlers.current();
         let (protocol, timeout, progress) = (options.protocol, options.timeout, options.progress);
@@ -151,9 +156,9 @@ impl Client {
         drop(handlers);
         match agreed {
             Ok(Agreed::Legacy { server, version }) => {
-                Self::legacy(started, options, server, version, capabilities).await
+                Self::legacy(started, is_remote, options, server, version, capabilities).await
             }
-            Ok(Agreed::Modern(server)) => Ok(Self::modern(started, options, calls, server)),
+            Ok(Agreed::Modern(server)) => Ok(Self::modern(started, is_remote, options, calls, server)),
             Err(error) => Err(started.ended(error).await),
         }
     }
@@ -161,12 +166,13 @@ impl Client {
     /// Builds the connection to a server that has answered `initialize`.
     async fn legacy(
         started: Started,
+        is_remote: bool,
         options: Options<'_>,
         server: Value,
         version: String,
         capabilities: Value,
     ) -> anyhow::Result<Self> {
-        let Started { process, peer, mut incoming } = started;
+        let Started { server: end, peer, mut incoming } = started;
         let (timeout, progress) = (options.timeout, options.progress);
         let notices = Arc::clone(&options.notices);
         incoming.batches = version == BATCHES;
@@ -179,7 +185,8 @@ impl Client {
         let reader = Some(tokio::spawn(read(incoming, Arc::clone(&peer), service, stop)));
         let link = Arc::new(Link { peer, timeout });
         let client = Self {
-            process,
+            end,
+            is_remote,
             link,
             caller: None,
             reader,
@@ -203,8 +210,14 @@ impl Client {
     }
 
     /// Builds the connection to a server of revision 2026-07-28, which needs no further messages.
-    fn modern(started: Started, options: Options<'_>, calls: mrtr::Options, server: Option<Implementation>) -> Self {
-        let Started { process, peer, incoming } = started;
+    fn modern(
+        started: Started,
+        is_remote: bool,
+        options: Options<'_>,
+        calls: mrtr::Options,
+        server: Option<Implementation>,
+    ) -> Self {
+        let Started { server: end, peer, incoming } = started;
         let (timeout, progress) = (options.timeout, options.progress);
         let notices = Arc::clone(&options.notices);
         // A server need not identify itself. [2026-07-28, basic, Per-response protocol fields]
@@ -222,7 +235,20 @@ impl Client {
         let (reading, stop) = oneshot::channel();
         let reader = Some(tokio::spawn(read(incoming, peer, service, stop)));
         let (caller, server) = (Some(caller), said);
-        Self { process, link, caller, reader, reading, open: None, session, notices, progress, server, capabilities }
+        Self {
+            end,
+            is_remote,
+            link,
+            caller,
+            reader,
+            reading,
+            open: None,
+            session,
+            notices,
+            progress,
+            server,
+            capabilities,
+        }
     }
 
     /// Sends a request and whatever messages its result needs.
@@ -281,13 +307,13 @@ impl Client {
             }
             ended = &mut *reader => ended,
             // A process that the server started may keep the server's stdout open.
-            () = self.process.is_over() => Ok(Ok(())),
+            () = self.end.is_over() => Ok(Ok(())),
         };
         if reader.is_finished() {
             self.reader = None;
         }
         match ended.context("reading the server failed")? {
-            Ok(()) => bail!("{}, before {method} was answered", self.process.how_it_ended().await),
+            Ok(()) => bail!("{}, before {method} was answered", self.end.how_it_ended().await),
             Err(error) => Err(error),
         }
     }
@@ -301,12 +327,18 @@ impl Client {
         Ok(serde_json::from_slice(&answer)?)
     }
 
+    /// Whether arguments of a call may have to be repeated in headers, which the list of tools says. [2026-07-28,
+    /// basic/transports/streamable-http, Client Behavior]
+    pub(crate) fn repeats_arguments(&self) -> bool {
+        self.is_remote && self.caller.is_some()
+    }
+
     /// Time limit for a response of the server.
     pub(crate) fn timeout(&self) -> Duration {
         self.link.timeout
     }
 
-    /// Ends the connection and the server. Unfinished work returns to the store, so that another run can do it at once.
+    /// Ends the connection, and the server or the session with it. Unfinished work returns to the store, so that another run can do it at once.
     ///
     /// The server's stdin is closed. Its stdout is read until it ends, because a server that cannot write dies of
     /// SIGPIPE. [basic/lifecycle, Shutdown]
@@ -319,7 +351,7 @@ impl Client {
         drop(self.caller);
         self.notices.chatter.mute();
         drop(self.reading);
-        self.process.stop(until).await;
+        self.end.stop(until).await;
         if let Some(mut reader) = self.reader {
             // A process that the server started may keep the server's stdout open, or the task store may be slow.
             if timeout_at(until + GRACE / 3, &mut reader).await.is_err() {

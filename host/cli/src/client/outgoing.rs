@@ -13,6 +13,8 @@ use std::task::ready;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Notify, mpsc};
 
+use taskcell_gateway::{Sender, TransportError};
+
 /// Bytes waiting in the queue above which nothing more is read from the server.
 const MAX_QUEUED: usize = 10 << 20;
 /// Bytes that a queued message counts besides its own length.
@@ -31,7 +33,7 @@ pub(crate) struct Outgoing {
     level: Arc<Level>,
 }
 
-/// Receiving half of the queue, to be written to a stream.
+/// Receiving half of the queue, to be written to a stream or passed to a transport.
 pub(crate) struct Queued {
     messages: mpsc::UnboundedReceiver<Option<Vec<u8>>>,
     level: Arc<Level>,
@@ -126,10 +128,25 @@ impl Queued {
             stream.write_all(&message).await?;
             stream.flush().await?;
             drop(message);
-            self.level.bytes.fetch_sub(bytes, Ordering::AcqRel);
-            self.level.sank.notify_waiters();
+            self.sink(bytes);
         }
         Ok(())
+    }
+
+    /// Passes messages to a transport until the queue ends, then closes the transport.
+    pub(crate) async fn pass_on(mut self, sender: &dyn Sender) -> Result<(), TransportError> {
+        while let Some(Some(message)) = self.messages.recv().await {
+            let bytes = message.len().saturating_add(OVERHEAD);
+            sender.send(message.into()).await?;
+            self.sink(bytes);
+        }
+        sender.close().await;
+        Ok(())
+    }
+
+    fn sink(&self, bytes: usize) {
+        self.level.bytes.fetch_sub(bytes, Ordering::AcqRel);
+        self.level.sank.notify_waiters();
     }
 }
 

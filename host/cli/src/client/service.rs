@@ -150,7 +150,7 @@ impl Service {
         if !ended {
             let refusing = async {
                 while let Ok(Ok(Some(sent))) = timeout(LAST_LOOK, incoming.next()).await {
-                    self.take(sent, &incoming).await;
+                    self.take(sent, &mut incoming).await;
                 }
                 while self.work.join_next().await.is_some() {}
             };
@@ -162,7 +162,7 @@ impl Service {
         self.session.end().await;
     }
 
-    async fn take(&mut self, sent: Sent, incoming: &Incoming) {
+    async fn take(&mut self, sent: Sent, incoming: &mut Incoming) {
         match sent {
             Sent::Message(text) => match self.route(&text, incoming) {
                 Routed::Request(id) => self.request(text, &id).await,
@@ -224,7 +224,7 @@ impl Service {
     }
 
     /// Starts the handling of a batch, which is answered in one array.
-    async fn batch(&mut self, Batch(messages): Batch, incoming: &Incoming) {
+    async fn batch(&mut self, Batch(messages): Batch, incoming: &mut Incoming) {
         let empty = messages.is_empty();
         let mut requests = Vec::new();
         for message in messages {

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::demo_server::TOOLS;
 use crate::client::negotiate::Protocol;
 use crate::client::notices::Notices;
+use crate::client::server::Target;
 use crate::client::{Client, Options};
 use crate::config::handler_args::HandlerArgs;
 use crate::config::setup::Setup;
@@ -34,7 +35,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn demo(args: Args) -> anyhow::Result<Outcome> {
     let program = std::env::current_exe().context("this program's own file is not known")?;
-    let server = [program.into_os_string(), OsString::from("demo-server")];
+    let server = Target::Command(vec![program.into_os_string(), OsString::from("demo-server")]);
     let progress = Progress::new(args.quiet);
     let defaults = Defaults { store: || Ok(Place::Memory), principal: "demo".into() };
     let Setup { handlers, secrets, tasks, .. } = Setup::open(&args.handlers, args.tasks, defaults).await?;

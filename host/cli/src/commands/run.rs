@@ -1,6 +1,5 @@
 //! Command `taskcell run`: acts as the MCP client of a server.
 
-use std::ffi::OsString;
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,13 +13,14 @@ use crate::client::hints;
 use crate::client::negotiate::Protocol;
 use crate::client::notices::Notices;
 use crate::client::result_text;
+use crate::client::server::Target;
 use crate::client::{Client, Options};
 use crate::config::arguments;
 use crate::config::handler_args::{HandlerArgs, key_and_value};
-use crate::config::principal;
+use crate::config::server_args::ServerArgs;
 use crate::config::setup::Setup;
 use crate::config::store::Place;
-use crate::config::task_args::{DefaultPrincipal, Defaults, TaskArgs};
+use crate::config::task_args::{Defaults, TaskArgs};
 use crate::outcome::Outcome;
 use crate::signals::{INTERRUPTED, Signals};
 use crate::terminal::Progress;
@@ -45,6 +45,8 @@ Examples:
     taskcell run -- npx -y @modelcontextprotocol/server-everything stdio
   Call one; the stock handler answers what the server asks:
     taskcell run --tool trigger-sampling-request --arg prompt=hello -- npx -y @modelcontextprotocol/server-everything stdio
+  The same with a server that runs already, whose token is in a variable:
+    taskcell run --url https://example.com/mcp --token-env TOKEN --tool NAME
   Answer with a handler of your own, and let the host take tasks for it:
     taskcell run --handler handler.wasm --tasks managed --tool NAME --args @arguments.json -- SERVER
   Try a handler that imports `model` without a provider:
@@ -89,11 +91,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "REVISION", value_enum)]
     protocol: Option<Protocol>,
     /// End at a line of the server's stdout that is not MCP, instead of skipping it
-    #[arg(long)]
+    #[arg(long, conflicts_with = "url")]
     strict: bool,
-    /// The server and its arguments
-    #[arg(last = true, required = true, value_name = "SERVER")]
-    server: Vec<OsString>,
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
 /// Parses a duration, in the format of the configuration or as the milliseconds of MCP.
@@ -120,11 +121,8 @@ pub(crate) async fn run_with(
         pairs: args.pairs,
         task: args.task.map(|ttl| ttl.map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX))),
     };
-    let principal = DefaultPrincipal {
-        name: principal::of_server(&args.server, &principal::Place::here()),
-        earlier: Some(principal::of_words(&args.server)),
-    };
-    let defaults = Defaults { store: Place::of_user, principal };
+    let defaults = Defaults { store: Place::of_user, principal: args.server.principal()? };
+    let target = args.server.target()?;
     let Setup { config, handlers, secrets, tasks } = Setup::open(&args.handlers, args.tasks, defaults).await?;
     let watch = args.watch.or(config.watch).unwrap_or(false);
     let handlers = if watch { watchable(handlers)? } else { handlers };
@@ -157,7 +155,7 @@ pub(crate) async fn run_with(
         notices,
     };
     let served = tokio::select! {
-        served = serve(&args.server, options, call) => served,
+        served = serve(&target, options, call) => served,
         never = handlers.watch(), if watch => match never {},
     };
     let closed = tasks.store.close().await;
@@ -214,11 +212,11 @@ struct Served {
 }
 
 /// Talks to a server. The server always ends with this call, and unfinished work is released.
-async fn serve(server: &[OsString], options: Options<'_>, mut call: Call) -> anyhow::Result<Served> {
+async fn serve(target: &Target, options: Options<'_>, mut call: Call) -> anyhow::Result<Served> {
     let mut signals = Signals::take().context("signals cannot be taken")?;
     // Nothing runs before the connection. Dropping the future kills the server and its children.
     let mut client = tokio::select! {
-        connected = Client::connect(server, options) => connected?,
+        connected = Client::connect(target, options) => connected?,
         () = signals.came(1) => bail!(INTERRUPTED),
     };
     let outcome = tokio::select! {

@@ -9,6 +9,7 @@ pub(crate) mod handler;
 pub(crate) mod handler_args;
 mod limits;
 pub(crate) mod principal;
+pub(crate) mod server_args;
 pub(crate) mod setup;
 pub(crate) mod source;
 pub(crate) mod store;

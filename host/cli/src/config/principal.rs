@@ -1,4 +1,4 @@
-//! Default principal of a run: the server that is started.
+//! Default principal of a run: the server that is started, or the URL that it is reached by.
 //!
 //! Tasks belong to a principal, and stdio has no authentication. The principal is therefore derived from the program
 //! that the operator starts. The same command line in the same folder finds its tasks, and no other command line does.
@@ -12,6 +12,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
+use taskcell_gateway::http_client::Endpoint;
 
 /// Programs that start another program, named by their first argument. That name identifies the server better.
 const LAUNCHERS: &[&str] = &["bun", "bunx", "deno", "node", "npx", "pnpx", "python", "python3", "uvx"];
@@ -72,12 +73,23 @@ pub(crate) fn of_server(command: &[OsString], place: &Place) -> String {
     written(command, parts.into_iter().chain(command.iter().map(OsString::as_os_str)))
 }
 
+/// Returns `url:`, the host, and the SHA-256 of the URL, for example `url:example.com:3b5c...`. Credentials are no part
+/// of it: they say who the client is, not who the server is.
+pub(crate) fn of_url(endpoint: &Endpoint) -> String {
+    let parts = ["taskcell:principal:url:1", endpoint.url().as_str()];
+    format!("url:{}:{}", file_name(endpoint.host().as_ref()), digest(parts.into_iter().map(OsStr::new)))
+}
+
 /// Returns the principal that build 6887b39 used, from the command line alone.
 pub(crate) fn of_words(command: &[OsString]) -> String {
     written(command, command.iter().map(OsString::as_os_str))
 }
 
 fn written<'a>(command: &[OsString], parts: impl Iterator<Item = &'a OsStr>) -> String {
+    format!("stdio:{}:{}", name(command), digest(parts))
+}
+
+fn digest<'a>(parts: impl Iterator<Item = &'a OsStr>) -> String {
     let mut digest = Sha256::new();
     for part in parts {
         let bytes = part.as_encoded_bytes();
@@ -85,8 +97,7 @@ fn written<'a>(command: &[OsString], parts: impl Iterator<Item = &'a OsStr>) -> 
         digest.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
         digest.update(bytes);
     }
-    let digest: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("stdio:{}:{digest}", name(command))
+    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn name(command: &[OsString]) -> String {
@@ -187,6 +198,20 @@ mod tests {
         ];
         for other in others {
             assert_ne!(known, of(other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_url_is_a_principal_with_its_query_but_without_secrets_in_the_name() {
+        let of = |url: &str| of_url(&Endpoint::parse(url).unwrap());
+        let known = of("https://example.com/mcp");
+        assert!(known.starts_with("url:example.com:") && known.len() == 16 + 64, "{known}");
+        for same in ["https://EXAMPLE.com:443/mcp", "https://example.com/mcp#part", " https://example.com/a/../mcp"] {
+            assert_eq!(known, of(same), "{same}");
+        }
+        for other in ["http://example.com/mcp", "https://example.com/mcp/", "https://example.com/mcp?key=secret"] {
+            assert_ne!(known, of(other), "{other}");
+            assert!(!of(other).contains("secret"));
         }
     }
 
