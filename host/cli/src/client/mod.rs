@@ -1,5 +1,5 @@
-//! An MCP client over a server's stdio or over streamable HTTP: agrees on a revision, calls tools, and lets a session answer the server's
-//! requests.
+//! An MCP client over a server's stdio or over streamable HTTP: agrees on a revision, calls tools, and lets a session
+//! answer the server's requests.
 //!
 //! One session type serves servers of both eras. A server of 2025-11-25 sends requests, and a [`Service`] hands them to
 //! the session. A server of 2026-07-28 asks in its results, and a [`Caller`] reads those.
@@ -338,7 +338,8 @@ impl Client {
         self.link.timeout
     }
 
-    /// Ends the connection, and the server or the session with it. Unfinished work returns to the store, so that another run can do it at once.
+    /// Ends the connection, and the server or the session with it. Unfinished work returns to the store, so that
+    /// another run can do it at once.
     ///
     /// The server's stdin is closed. Its stdout is read until it ends, because a server that cannot write dies of
     /// SIGPIPE. [basic/lifecycle, Shutdown]

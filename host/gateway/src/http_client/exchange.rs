@@ -50,13 +50,13 @@ struct Exchange<'a> {
     id: &'a RawValue,
 }
 
-/// What became of an answer.
+/// Way that a response took.
 enum Passed {
-    /// It went on.
+    /// Its messages were passed on.
     On,
-    /// It refuses the headers, which the list of tools may correct.
+    /// The server refuses the headers, which the list of tools may correct. The answer says so.
     HeaderMismatch(Frame),
-    /// It says that the session has ended, and the request can be sent in another.
+    /// The session has ended, and the request can be sent in another.
     SessionEnded,
 }
 
