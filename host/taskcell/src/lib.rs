@@ -70,7 +70,7 @@ pub mod validation;
 #[cfg(feature = "watch")]
 pub mod watch;
 
-pub use error::{Error, Part};
+pub use error::{CellError, EngineError, LoadError, LoadFault, Part};
 pub use grants::Grants;
 pub use handlers::{Handler, HandlerRegistry, Handlers, NativeContext, NativeHandler};
 pub use protocol::kinds;

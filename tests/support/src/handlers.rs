@@ -25,7 +25,7 @@ pub fn cells(cells: u32) -> Limits {
 ///
 /// # Errors
 /// When this machine cannot support the limits.
-pub fn engine(limits: Limits) -> Result<Engine, taskcell::Error> {
+pub fn engine(limits: Limits) -> Result<Engine, taskcell::EngineError> {
     let mut options = EngineOptions::default();
     options.limits = limits;
     options.cache = Some(target().join("test-cache"));

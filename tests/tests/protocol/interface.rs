@@ -5,8 +5,8 @@ use taskcell::mrtr::{CallError, Caller};
 use taskcell::protocol::jsonrpc::Message;
 use taskcell::tasks::{AuditLog, MemoryStore, SqliteStore, Tasks};
 use taskcell::{
-    Engine, EngineOptions, Error, Grants, Handler, Handlers, Limits, NativeContext, NativeHandler, Outbox, Session,
-    SessionOptions,
+    CellError, Engine, EngineError, EngineOptions, Grants, Handler, Handlers, Limits, LoadError, NativeContext,
+    NativeHandler, Outbox, Session, SessionOptions,
 };
 
 fn shared<T: Send + Sync + 'static>() {}
@@ -19,7 +19,7 @@ fn types_are_shared_between_threads() {
     shared::<(Handler, Handlers, NativeHandler, NativeContext)>();
     shared::<(Session, SessionOptions, Caller, CallError)>();
     shared::<(Tasks, MemoryStore, SqliteStore, AuditLog)>();
-    shared::<Error>();
+    shared::<(EngineError, LoadError, CellError)>();
     shared::<Outbox>();
 }
 

@@ -14,7 +14,7 @@ use taskcell::protocol::types::{
 };
 use taskcell::session::{Answered, Event, Undeclared};
 use taskcell::tasks::{Actor, AuditLog, CreateOptions};
-use taskcell::{Error, Grants, Handler, Handlers, NativeHandler, Session};
+use taskcell::{Grants, Handler, Handlers, LoadFault, NativeHandler, Session};
 use taskcell_test_support::compose::component;
 use taskcell_test_support::conversation::{Conversation, prompt, request, soon, start, task_prompt};
 use taskcell_test_support::handlers::{cells, engine};
@@ -295,8 +295,8 @@ async fn a_kind_is_taken_once() {
     let twice = [(component, "composed"), (set([sampling()]), "native")];
     for (handlers, before) in twice {
         let error = handlers.clone().native(sampling()).unwrap_err();
-        let Error::DuplicateKind { kind, first, second } = &error else { panic!("{error:?}") };
-        assert_eq!((*kind, first.as_str(), second.as_str()), (Kind::Sampling, before, "native"));
+        let LoadFault::DuplicateKind { kind, first } = &error.fault else { panic!("{error:?}") };
+        assert_eq!((*kind, first.as_str(), error.handler.as_str()), (Kind::Sampling, before, "native"));
         assert!(error.to_string().starts_with(&format!("both {before} and native export `sampling`")), "{error}");
         assert!(handlers.native(roots()).is_ok());
     }

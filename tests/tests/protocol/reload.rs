@@ -19,7 +19,7 @@ use taskcell::protocol::types::{
     CreateMessageRequest, CreateMessageResult, ListRootsResult, Role, RpcError, SamplingContent, TextContent,
 };
 use taskcell::session::Event;
-use taskcell::{Engine, Error, Grants, Handler, HandlerRegistry, Handlers, NativeHandler, Session, SessionOptions};
+use taskcell::{Engine, Grants, Handler, HandlerRegistry, Handlers, LoadFault, NativeHandler, Session, SessionOptions};
 use taskcell_test_support::component_digests::numbered_component;
 use taskcell_test_support::compose::{component, component_for, component_with, core_module};
 use taskcell_test_support::conversation::{Conversation, prompt, request, soon, start};
@@ -286,7 +286,7 @@ async fn a_pinned_component_stays() {
     let handler = load(&engine, "numbered", numbered_component(1).unwrap()).await.pinned();
     let (pinned, handlers) = (handler.digest().to_owned(), HandlerRegistry::new(Handlers::new([handler]).unwrap()));
     let error = handlers.reload("numbered", numbered_component(2).unwrap()).await.unwrap_err();
-    assert!(matches!(&error, Error::Pinned { wanted, .. } if *wanted == pinned), "{error}");
+    assert!(matches!(&error.fault, LoadFault::Pinned { wanted, .. } if *wanted == pinned), "{error}");
     assert!(error.to_string().contains(&format!("pinned is {pinned}")), "{error}");
     assert!(handlers.reload("numbered", numbered_component(1).unwrap()).await.unwrap().is_empty());
     assert_eq!(number(&session(&handlers)).await, 1);

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use serde_json::json;
 use taskcell::grants::Grants;
-use taskcell::{Engine, EngineOptions, Error, Handler, Handlers};
+use taskcell::{Engine, EngineError, EngineOptions, Handler, Handlers};
 use taskcell_test_support::compose::{component, core_module};
 use taskcell_test_support::server::Server;
 
 const FILE: &str = "handler.wasm";
 
-fn engine_with_cache(folder: &Path) -> Result<Engine, Error> {
+fn engine_with_cache(folder: &Path) -> Result<Engine, EngineError> {
     let mut options = EngineOptions::default();
     options.limits.cells = 4;
     options.cache = Some(folder.to_owned());

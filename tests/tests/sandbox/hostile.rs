@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use taskcell::{Engine, EngineOptions, Error, Grants, Handler, Handlers, Limits, Session};
+use taskcell::{Engine, EngineOptions, Grants, Handler, Handlers, Limits, LoadError, Session};
 use taskcell_test_support::attacks::made::instances;
 use taskcell_test_support::attacks::{ask, raw};
 use taskcell_test_support::compose::component_text;
@@ -45,8 +45,9 @@ async fn handles_of_the_guests_own_are_bounded() {
 // ---- At load ----
 
 /// A component that no request ever reaches.
-async fn load(limits: Limits, text: &str) -> Result<Handler, Error> {
-    Handler::from_bytes(&engine(limits)?, FILE, component_text(text).unwrap(), Grants::default()).await
+async fn load(limits: Limits, text: &str) -> Result<Handler, LoadError> {
+    let engine = engine(limits).unwrap();
+    Handler::from_bytes(&engine, FILE, component_text(text).unwrap(), Grants::default()).await
 }
 
 /// What a component is made of is bounded, each thing at its own limit, and up to that it is taken.

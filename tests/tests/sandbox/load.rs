@@ -8,7 +8,7 @@ use taskcell::grants::{Confirmation, Grants, Model, ModelContext, User};
 use taskcell::protocol::types::{
     CreateMessageRequest, CreateMessageResult, ElicitRequest, ElicitResult, Implementation, RpcError,
 };
-use taskcell::{Engine, EngineOptions, Error, Handler, Handlers};
+use taskcell::{Engine, EngineOptions, Handler, Handlers, LoadError};
 use taskcell_test_support::compose::{component, component_for, component_with, core_module};
 use taskcell_test_support::server::Server;
 
@@ -17,7 +17,7 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new(EngineOptions::de
 const FILE: &str = "some/handler.wasm";
 const CONFIG: &str = "wasi:config/store@0.2.0-rc.1";
 
-async fn load(bytes: Vec<u8>, grants: Grants) -> Result<Handler, Error> {
+async fn load(bytes: Vec<u8>, grants: Grants) -> Result<Handler, LoadError> {
     Handler::from_bytes(&ENGINE, FILE, bytes, grants).await
 }
 

@@ -121,7 +121,7 @@ async fn typed_references_to_functions_harm_nothing() {
         let bytes = component_text(&text).unwrap_or_else(|error| panic!("{what}: {error:#}"));
         let loaded = Handler::from_bytes(&engine, what, bytes, Grants::default()).await;
         let error = loaded.err();
-        let kind = error.as_ref().map(taskcell::Error::kind);
+        let kind = error.as_ref().map(taskcell::LoadError::kind);
         assert_eq!(kind, (!taken).then_some("invalid_component"), "{what}: {error:?}");
     }
 }

@@ -306,7 +306,7 @@ async fn while_heavy<F: Future, K>(work: F, bytes: usize, keeps: K) -> F::Output
 
 /// The error for a request beyond the limits.
 fn overloaded() -> RpcError {
-    taskcell::Error::SessionOverloaded { limit: AT_ONCE }.to_rpc()
+    taskcell::CellError::SessionOverloaded { limit: AT_ONCE }.to_rpc()
 }
 
 /// Waits, up to a limit, until the server has sent its first requests and they are answered.

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::terminal::progress_line::while_loading;
 use crate::terminal::user::TerminalUser;
 use taskcell::grants::User;
-use taskcell::{Engine, EngineOptions, Error, Grants, Handler, Handlers, sandbox};
+use taskcell::{Engine, EngineOptions, Grants, Handler, Handlers, LoadError, LoadFault, sandbox};
 
 /// Stock handler, built from `guest-examples/rust-scripted`. A test compares the two.
 pub(crate) const STOCK: &[u8] = include_bytes!("../../assets/stock.wasm");
@@ -233,8 +233,8 @@ impl HandlerArgs {
 }
 
 /// Adds the flags and settings that give the missing grants to an error.
-fn with_remedy(error: Error) -> anyhow::Error {
-    let Error::NotGranted { missing, .. } = &error else { return error.into() };
+fn with_remedy(error: LoadError) -> anyhow::Error {
+    let LoadFault::NotGranted { missing, .. } = &error.fault else { return error.into() };
     let is_flag = |grant: &&str| *grant != Grant::Model.name() && Grant::from_str(grant, false).is_ok();
     let (flags, others): (Vec<&str>, Vec<&str>) = missing.iter().copied().partition(|grant| is_flag(grant));
     let flags = (!flags.is_empty()).then(|| format!("add --grant {}", flags.join(",")));

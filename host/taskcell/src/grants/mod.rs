@@ -43,8 +43,7 @@ pub use random::Random;
 pub(crate) use state::CellState;
 pub use user::{Confirmation, User};
 
-use crate::Error;
-use crate::error::other_wasi;
+use crate::error::{LoadFault, other_wasi};
 use crate::protocol::PACKAGE;
 
 /// The bindings of the imported interfaces, generated from `wit/`.
@@ -133,9 +132,9 @@ impl std::fmt::Debug for Grants {
 
 impl Grants {
     /// Refuses imports that these grants do not allow; names all grants that are missing.
-    pub(crate) fn allow(&self, handler: &str, imports: &[Import]) -> Result<(), Error> {
+    pub(crate) fn allow(&self, imports: &[Import]) -> Result<(), LoadFault> {
         if let Some(import) = imports.iter().find(|import| !import.known) {
-            return Err(Error::UnknownImport { handler: handler.to_owned(), import: import.interface.clone() });
+            return Err(LoadFault::UnknownImport(import.interface.clone()));
         }
         let mut missing = Vec::new();
         let mut first = None;
@@ -147,7 +146,7 @@ impl Grants {
             }
         }
         let Some((import, grant)) = first else { return Ok(()) };
-        Err(Error::NotGranted { handler: handler.to_owned(), import: import.interface.clone(), grant, missing })
+        Err(LoadFault::NotGranted { import: import.interface.clone(), grant, missing })
     }
 
     /// Whether a grant of this name is given.

@@ -14,7 +14,7 @@ use super::component::Handler;
 use super::exports::{Answer, Export, call_checked};
 use super::instance_pool::{InstancePool, WarmInstance};
 use super::store::{new_store, why, within_limits};
-use crate::Error;
+use crate::CellError;
 use crate::grants::{CallContext, CellState};
 use crate::sandbox::{Permit, Permits, TimeSlice};
 use crate::telemetry::CellWatch;
@@ -28,7 +28,7 @@ pub(crate) async fn call<'a, E: Export>(
     pool: &InstancePool,
     context: CallContext,
     params: E::Params<'_>,
-) -> (Result<Answer<E::Output>, Error>, CallContext, Option<TimeSlice<'a>>) {
+) -> (Result<Answer<E::Output>, CellError>, CallContext, Option<TimeSlice<'a>>) {
     let engine = handler.engine();
     let limits = engine.limits();
     let mut watch;

@@ -11,7 +11,7 @@ use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
 use super::exports::{EXPORTS, Export};
 use super::store::{new_store, why, within_limits};
-use crate::Error;
+use crate::error::{LoadError, LoadFault};
 use crate::grants::{self, CallContext, CellState, Grants, HandlerInfo, Import};
 use crate::kinds::{KINDS, Kind};
 use crate::protocol::{PACKAGE, PACKAGE_VERSION};
@@ -50,12 +50,12 @@ impl Handler {
     /// Loads a component from a file; the path is its name in errors and logs.
     ///
     /// # Errors
-    /// [`Error::Read`] and those of [`Handler::from_bytes`].
-    pub async fn from_file(engine: &Engine, path: &Path, grants: Grants) -> Result<Self, Error> {
+    /// [`LoadFault::Read`] and those of [`Handler::from_bytes`].
+    pub async fn from_file(engine: &Engine, path: &Path, grants: Grants) -> Result<Self, LoadError> {
         let name = path.display().to_string();
         if let Some(known) = known(engine, path).await {
-            let loaded = Self::link(engine, &name, known, grants).await;
-            return loaded.inspect_err(|error| error.log_at_load(&name)).map(|handler| handler.read_from(path));
+            let handler = refused(&name, Self::link(engine, &name, known, grants).await)?;
+            return Ok(handler.read_from(path));
         }
         let (bytes, stamp) = file::read_stamped(engine, path).await?;
         let handler = Self::from_bytes(engine, &name, bytes, grants).await?;
@@ -69,29 +69,27 @@ impl Handler {
     /// instantiates it once, within the limits, to check the type of each handler.
     ///
     /// # Errors
-    /// All of [`Error`]'s "at load"; [`Error::Overloaded`] when there is no cell to check it in.
-    pub async fn from_bytes(engine: &Engine, name: &str, bytes: Vec<u8>, grants: Grants) -> Result<Self, Error> {
-        let loaded = Self::load(engine, name, bytes, grants).await;
-        loaded.inspect_err(|error| error.log_at_load(name))
+    /// Any [`LoadFault`] of a component; [`LoadFault::Overloaded`] when there is no cell to check it in.
+    pub async fn from_bytes(engine: &Engine, name: &str, bytes: Vec<u8>, grants: Grants) -> Result<Self, LoadError> {
+        refused(name, Self::load(engine, name, bytes, grants).await)
     }
 
-    async fn load(engine: &Engine, name: &str, bytes: Vec<u8>, grants: Grants) -> Result<Self, Error> {
+    async fn load(engine: &Engine, name: &str, bytes: Vec<u8>, grants: Grants) -> Result<Self, LoadFault> {
         let limit = engine.limits().component_size;
         if bytes.len() > limit {
-            return Err(Error::TooLarge { handler: name.to_owned(), size: bytes.len(), limit });
+            return Err(LoadFault::TooLarge { size: bytes.len(), limit });
         }
-        check_magic(name, &bytes)?;
+        check_magic(&bytes)?;
         Self::link(engine, name, compile(engine, name, bytes).await?, grants).await
     }
 
-    async fn link(engine: &Engine, name: &str, component: Known, grants: Grants) -> Result<Self, Error> {
+    async fn link(engine: &Engine, name: &str, component: Known, grants: Grants) -> Result<Self, LoadFault> {
         let Known { component, digest, size } = component;
         let interfaces = Interfaces::of(&component, engine);
-        let version = interfaces.check(name)?;
+        let version = interfaces.check()?;
         let imports = grants::explain(&interfaces.imports);
-        grants.allow(name, &imports)?;
-        let invalid =
-            |error: wasmtime::Error| Error::Invalid { handler: name.to_owned(), reason: format!("{error:#}") };
+        grants.allow(&imports)?;
+        let invalid = |error: wasmtime::Error| LoadFault::Invalid(format!("{error:#}"));
         // WASI alone is what every cell has.
         let mut linker = Linker::new(engine.wasmtime());
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(invalid)?;
@@ -117,12 +115,12 @@ impl Handler {
     /// Loads another component as this one: under its name and limits, with its grants, and used as it is.
     ///
     /// # Errors
-    /// Those of [`Handler::from_bytes`], and [`Error::Pinned`].
-    pub(crate) async fn reloaded(&self, digest: &str, bytes: Vec<u8>) -> Result<Self, Error> {
+    /// Those of [`Handler::from_bytes`], and [`LoadFault::Pinned`].
+    pub(crate) async fn reloaded(&self, digest: &str, bytes: Vec<u8>) -> Result<Self, LoadError> {
         let (name, wanted) = (self.name(), self.digest());
         if self.pinned && digest != wanted {
-            let (handler, found, wanted) = (name.to_owned(), digest.to_owned(), wanted.to_owned());
-            return Err(Error::Pinned { handler, found, wanted });
+            let (found, wanted) = (digest.to_owned(), wanted.to_owned());
+            return Err(LoadFault::Pinned { found, wanted }.of(name));
         }
         let mut loaded = Self::from_bytes(&self.engine, name, bytes, self.info.grants.clone()).await?;
         loaded.file.clone_from(&self.file);
@@ -162,9 +160,9 @@ impl Handler {
     /// the new grants only change what its imports do.
     ///
     /// # Errors
-    /// [`Error::NotGranted`]
-    pub fn with_grants(&self, grants: Grants) -> Result<Self, Error> {
-        grants.allow(self.name(), &self.imports)?;
+    /// [`LoadFault::NotGranted`]
+    pub fn with_grants(&self, grants: Grants) -> Result<Self, LoadError> {
+        grants.allow(&self.imports).map_err(|fault| fault.of(self.name()))?;
         let info = HandlerInfo { name: Arc::clone(&self.info.name), digest: Arc::clone(&self.info.digest), grants };
         Ok(Self {
             info: Arc::new(info),
@@ -257,10 +255,15 @@ impl Handler {
     }
 }
 
-fn check_magic(name: &str, bytes: &[u8]) -> Result<(), Error> {
+/// Names the handler in its fault, and logs a limit that it hit.
+fn refused(name: &str, loaded: Result<Handler, LoadFault>) -> Result<Handler, LoadError> {
+    loaded.map_err(|fault| fault.of(name)).inspect_err(LoadError::log)
+}
+
+fn check_magic(bytes: &[u8]) -> Result<(), LoadFault> {
     match bytes.strip_prefix(MAGIC) {
-        None => Err(Error::NotAComponent { handler: name.to_owned() }),
-        Some(rest) if rest.starts_with(CORE_VERSION) => Err(Error::CoreModule { handler: name.to_owned() }),
+        None => Err(LoadFault::NotAComponent),
+        Some(rest) if rest.starts_with(CORE_VERSION) => Err(LoadFault::CoreModule),
         Some(_) => Ok(()),
     }
 }
@@ -281,25 +284,17 @@ impl Interfaces {
     }
 
     /// Refuses interfaces of the handler protocol that this host does not have, and gives the protocol's version.
-    fn check(&self, handler: &str) -> Result<Option<String>, Error> {
+    fn check(&self) -> Result<Option<String>, LoadFault> {
         let mut version = None;
         for interface in self.imports.iter().chain(&self.exports) {
             let Some((name, found)) = split(interface) else { continue };
             if !compatible(found) {
-                return Err(Error::Version {
-                    handler: handler.to_owned(),
-                    interface: interface.clone(),
-                    supported: PACKAGE_VERSION,
-                });
+                return Err(LoadFault::Version { interface: interface.clone(), supported: PACKAGE_VERSION });
             }
             version = Some(found.to_owned());
             let known = grants::is_known(name) || exported(name).is_some();
             if !known {
-                return Err(Error::UnknownInterface {
-                    handler: handler.to_owned(),
-                    interface: interface.clone(),
-                    supported: PACKAGE_VERSION,
-                });
+                return Err(LoadFault::UnknownInterface { interface: interface.clone(), supported: PACKAGE_VERSION });
             }
         }
         Ok(version)
@@ -357,14 +352,9 @@ impl Exports {
         info: &Arc<HandlerInfo>,
         pre: &InstancePre<CellState>,
         exports: &[String],
-    ) -> Result<(), Error> {
-        let name = &*info.name;
-        let wrong = |export: &str, reason: String| Error::Signature {
-            handler: name.to_owned(),
-            export: export.to_owned(),
-            reason,
-        };
-        let _permit = engine.admit()?;
+    ) -> Result<(), LoadFault> {
+        let wrong = |export: &str, reason: String| LoadFault::Signature { export: export.to_owned(), reason };
+        let _permit = engine.admit().map_err(LoadFault::in_cell)?;
         let mut store = new_store(engine, CallContext::new(info));
         let limits = engine.limits();
         let (instance, _) = within_limits(engine, false, None, pin!(pre.instantiate_async(&mut store))).await;
@@ -373,12 +363,12 @@ impl Exports {
             Err(error) => Err(error),
         };
         let instance = instance.map_err(|error| match error.usage() {
-            Some(_) => Error::Start { handler: name.to_owned(), reason: Box::new(error) },
+            Some(_) => LoadFault::in_cell(error),
             None => {
                 // A runtime that fails at its start says why on stderr.
                 let printed = store.data().log_output().map(|logged| logged.last).unwrap_or_default();
                 let printed: String = printed.iter().map(|line| format!("; printed: {line}")).collect();
-                Error::Invalid { handler: name.to_owned(), reason: format!("cannot be instantiated: {error}{printed}") }
+                LoadFault::Invalid(format!("cannot be instantiated: {error}{printed}"))
             }
         })?;
         for export in exports {

@@ -49,7 +49,7 @@ type Answer<E> = Result<<E as Export>::Output, RpcError>;
 /// });
 /// let handlers = Handlers::default().native(roots)?;
 /// assert_eq!(handlers.capabilities().to_string(), r#"{"roots":{}}"#);
-/// # Ok::<(), taskcell::Error>(())
+/// # Ok::<(), taskcell::LoadError>(())
 /// ```
 #[derive(Clone)]
 pub struct NativeHandler {

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use super::change::Change;
 use super::component::Handler;
 use super::set::{Handlers, Responder};
-use crate::Error;
+use crate::error::{LoadError, LoadFault};
 use crate::kinds::Kind;
 use crate::protocol::Bounds;
 use crate::sandbox::{Limits, file};
@@ -73,7 +73,7 @@ pub(crate) trait HandlersObserver: Send + Sync {
     fn replaced(&self, change: &Change);
 
     /// Tells of a handler that was to be replaced and was not.
-    fn not_replaced(&self, handler: &str, error: &Error);
+    fn not_replaced(&self, handler: &str, error: &LoadError);
 }
 
 /// A component that is not loaded yet.
@@ -154,10 +154,10 @@ impl HandlerRegistry {
     /// The component that is running is no change, and is not loaded again. Reloads take effect one after the other.
     ///
     /// # Errors
-    /// All of [`Handler::from_bytes`]; [`Error::DuplicateKind`] with another handler of the set; [`Error::NoHandler`];
-    /// [`Error::Pinned`]. Then nothing has changed; the observers of the sessions are told
-    /// ([`Event::NotReplaced`](crate::session::Event::NotReplaced)).
-    pub async fn reload(&self, name: &str, bytes: Vec<u8>) -> Result<Change, Error> {
+    /// All of [`Handler::from_bytes`]; [`LoadFault::DuplicateKind`] with another handler of the set;
+    /// [`LoadFault::NoHandler`]; [`LoadFault::Pinned`]. Then nothing has changed; the observers of the sessions are
+    /// told ([`Event::NotReplaced`](crate::session::Event::NotReplaced)).
+    pub async fn reload(&self, name: &str, bytes: Vec<u8>) -> Result<Change, LoadError> {
         let _turn = self.turn().await;
         let outcome = self.try_reload(name, &Self::hashed(bytes).await).await;
         self.report(name, &outcome);
@@ -167,9 +167,9 @@ impl HandlerRegistry {
     /// Replaces a component with the current contents of its [file](Handler::file).
     ///
     /// # Errors
-    /// Those of [`HandlerRegistry::reload`] and [`Error::Read`]; [`Error::NoHandler`] also when the component was not
-    /// loaded from a file.
-    pub async fn reload_file(&self, name: &str) -> Result<Change, Error> {
+    /// Those of [`HandlerRegistry::reload`] and [`LoadFault::Read`]; [`LoadFault::NoHandler`] also when the component
+    /// was not loaded from a file.
+    pub async fn reload_file(&self, name: &str) -> Result<Change, LoadError> {
         let _turn = self.turn().await;
         let outcome = async {
             let running = self.running(name)?;
@@ -197,7 +197,7 @@ impl HandlerRegistry {
     }
 
     /// Reloads within a [turn](Self::turn), and leaves it to the caller to [report](Self::report) that.
-    pub(crate) async fn try_reload(&self, name: &str, component: &Hashed) -> Result<Change, Error> {
+    pub(crate) async fn try_reload(&self, name: &str, component: &Hashed) -> Result<Change, LoadError> {
         let Hashed { bytes, digest } = component;
         loop {
             let running = self.running(name)?;
@@ -214,7 +214,7 @@ impl HandlerRegistry {
     }
 
     /// Writes the line of a reload, and counts it; tells the sessions of one that failed.
-    pub(crate) fn report(&self, handler: &str, outcome: &Result<Change, Error>) {
+    pub(crate) fn report(&self, handler: &str, outcome: &Result<Change, LoadError>) {
         match outcome {
             Ok(change) if change.is_empty() => {
                 reloaded("unchanged");
@@ -236,7 +236,7 @@ impl HandlerRegistry {
     }
 
     /// The component of this name.
-    pub(crate) fn running(&self, name: &str) -> Result<Arc<Handler>, Error> {
+    pub(crate) fn running(&self, name: &str) -> Result<Arc<Handler>, LoadError> {
         let active = self.active();
         let mut components = active.handlers.components();
         components.find(|component| component.name() == name).cloned().ok_or_else(|| no_handler(name))
@@ -262,7 +262,7 @@ impl HandlerRegistry {
     }
 
     /// Puts a component in the place of one, if that is still there.
-    fn exchange(&self, running: &Arc<Handler>, loaded: &Arc<Handler>) -> Result<Option<Change>, Error> {
+    fn exchange(&self, running: &Arc<Handler>, loaded: &Arc<Handler>) -> Result<Option<Change>, LoadError> {
         let observers = self.observers();
         let active = self.active();
         if !active.handlers.components().any(|component| Arc::ptr_eq(component, running)) {
@@ -296,6 +296,6 @@ impl HandlerRegistry {
     }
 }
 
-fn no_handler(name: &str) -> Error {
-    Error::NoHandler { handler: name.to_owned() }
+fn no_handler(name: &str) -> LoadError {
+    LoadFault::NoHandler.of(name)
 }

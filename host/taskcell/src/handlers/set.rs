@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::component::Handler;
 use super::native::{self, NativeHandler};
-use crate::Error;
+use crate::error::{LoadError, LoadFault};
 use crate::kinds::{self, KINDS, Kind};
 use crate::protocol::Bounds;
 use crate::protocol::types::{ElicitRequest, RpcError};
@@ -107,13 +107,13 @@ impl Handlers {
     /// Puts handlers together.
     ///
     /// # Errors
-    /// [`Error::DuplicateKind`] when two export the same kind.
-    pub fn new(handlers: impl IntoIterator<Item = Handler>) -> Result<Self, Error> {
+    /// [`LoadFault::DuplicateKind`] when two export the same kind.
+    pub fn new(handlers: impl IntoIterator<Item = Handler>) -> Result<Self, LoadError> {
         Self::shared(handlers.into_iter().map(Arc::new))
     }
 
     /// Creates a set from handlers that other sets may share.
-    pub fn shared(handlers: impl IntoIterator<Item = Arc<Handler>>) -> Result<Self, Error> {
+    pub fn shared(handlers: impl IntoIterator<Item = Arc<Handler>>) -> Result<Self, LoadError> {
         let mut set = Self::default();
         for handler in handlers {
             set.put_all(&handler)?;
@@ -125,8 +125,8 @@ impl Handlers {
     /// Creates a set in which one component is replaced.
     ///
     /// # Errors
-    /// [`Error::DuplicateKind`] when the new component exports a kind that another handler takes.
-    pub(crate) fn with_component(&self, old: &Arc<Handler>, new: &Arc<Handler>) -> Result<Self, Error> {
+    /// [`LoadFault::DuplicateKind`] when the new component exports a kind that another handler takes.
+    pub(crate) fn with_component(&self, old: &Arc<Handler>, new: &Arc<Handler>) -> Result<Self, LoadError> {
         let mut set = self.clone();
         let is_old =
             |taker: &mut KindHandler| matches!(taker, KindHandler::Component(taker) if Arc::ptr_eq(taker, old));
@@ -145,21 +145,21 @@ impl Handlers {
     /// Adds a closure of the application as the handler of its kind.
     ///
     /// # Errors
-    /// [`Error::DuplicateKind`] when the kind is taken.
-    pub fn native(mut self, native: NativeHandler) -> Result<Self, Error> {
+    /// [`LoadFault::DuplicateKind`] when the kind is taken.
+    pub fn native(mut self, native: NativeHandler) -> Result<Self, LoadError> {
         self.put(native.kind(), KindHandler::Native(native))?;
         Ok(self)
     }
 
-    fn put_all(&mut self, handler: &Arc<Handler>) -> Result<(), Error> {
+    fn put_all(&mut self, handler: &Arc<Handler>) -> Result<(), LoadError> {
         handler.kinds().try_for_each(|kind| self.put(kind, KindHandler::Component(Arc::clone(handler))))
     }
 
-    fn put(&mut self, kind: Kind, taker: KindHandler) -> Result<(), Error> {
+    fn put(&mut self, kind: Kind, taker: KindHandler) -> Result<(), LoadError> {
         let Some(place) = self.by_kind.get_mut(kind as usize) else { return Ok(()) };
         if let Some(first) = place {
-            let (first, second) = (first.name().to_owned(), taker.name().to_owned());
-            return Err(Error::DuplicateKind { kind, first, second });
+            let first = first.name().to_owned();
+            return Err(LoadFault::DuplicateKind { kind, first }.of(taker.name()));
         }
         *place = Some(taker);
         Ok(())

@@ -9,7 +9,7 @@ use futures_util::poll;
 use wasmtime::{Store, Trap, UpdateDeadline};
 use wasmtime_wasi::ResourceTableError;
 
-use crate::Error;
+use crate::CellError;
 use crate::grants::{CallContext, CellState};
 use crate::sandbox::{CpuPermit, Engine, Limits, metered, overdrawn};
 use crate::support::polled;
@@ -20,32 +20,32 @@ use crate::telemetry::Measured;
 /// Gives also the turn of its last slice. Who takes turns at once does not begin without one.
 ///
 /// # Errors
-/// [`Error::Time`], and [`Error::Cpu`] for who used up the CPU time bit by bit; who does so at once traps.
+/// [`CellError::Time`], and [`CellError::Cpu`] for who used up the CPU time bit by bit; who does so at once traps.
 pub(crate) async fn within_limits<'a, F: Future>(
     engine: &'a Engine,
     at_once: bool,
     measured: Option<&Measured>,
     guest: Pin<&mut F>,
-) -> (Result<F::Output, Error>, CpuPermit<'a>) {
+) -> (Result<F::Output, CellError>, CpuPermit<'a>) {
     let (limits, start) = (engine.limits(), Instant::now());
     let mut guest = pin!(metered(limits.cpu_time, || engine.touch(), measured, guest));
     let mut computed = None;
     if !at_once {
         if let Poll::Ready(ended) = poll!(guest.as_mut()) {
             let cpu_permit = CpuPermit::none(start, Instant::now());
-            return (ended.map_err(|current| Error::Cpu { current, limit: limits.cpu_time }), cpu_permit);
+            return (ended.map_err(|current| CellError::Cpu { current, limit: limits.cpu_time }), cpu_permit);
         }
         computed = Some(start.elapsed());
     }
     let (start, limit) = (Instant::now(), limits.wall_time);
     match tokio::time::timeout(limit, engine.scheduler().run(computed, guest)).await {
         Ok((ended, cpu_permit)) => {
-            (ended.map_err(|current| Error::Cpu { current, limit: limits.cpu_time }), cpu_permit)
+            (ended.map_err(|current| CellError::Cpu { current, limit: limits.cpu_time }), cpu_permit)
         }
         // How much of it was computed is not known: it was long enough to take turns, or waited.
         Err(_) => {
             let now = Instant::now();
-            (Err(Error::Time { current: now.saturating_duration_since(start), limit }), CpuPermit::none(now, now))
+            (Err(CellError::Time { current: now.saturating_duration_since(start), limit }), CpuPermit::none(now, now))
         }
     }
 }
@@ -70,33 +70,33 @@ pub(crate) fn new_store(engine: &Engine, context: CallContext) -> Store<CellStat
 }
 
 /// Finds the limit or fault that ended a guest.
-pub(crate) fn why(error: &wasmtime::Error, state: &CellState, limits: &Limits) -> Error {
+pub(crate) fn why(error: &wasmtime::Error, state: &CellState, limits: &Limits) -> CellError {
     // A guest that was refused memory and went on is not what ended here.
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => {
             let limit = limits.cpu_time;
-            return Error::Cpu { current: limit.saturating_add(state.overdrawn), limit };
+            return CellError::Cpu { current: limit.saturating_add(state.overdrawn), limit };
         }
-        Some(Trap::StackOverflow) => return Error::Stack { limit: limits.stack },
+        Some(Trap::StackOverflow) => return CellError::Stack { limit: limits.stack },
         _ => {}
     }
     if hands_over_too_much(error) {
-        return Error::HostCall { limit: limits.host_call };
+        return CellError::HostCall { limit: limits.host_call };
     }
     if holds_too_much(error) {
-        return Error::Handles { limit: limits.handles };
+        return CellError::Handles { limit: limits.handles };
     }
     if let Some(hit) = state.limiter.hit() {
         return hit;
     }
     if error.is::<wasmtime::PoolConcurrencyLimitError>() {
-        return Error::Overloaded { limit: limits.cells };
+        return CellError::Overloaded { limit: limits.cells };
     }
     // The whole chain, with the guest's stack, is for the log; the peer gets the cause.
     tracing::debug!(error = format!("{error:?}"), "the guest's fault");
     match error.downcast_ref::<Trap>() {
-        Some(trap) => Error::Trap(trap.to_string()),
-        None => Error::Trap(error.root_cause().to_string()),
+        Some(trap) => CellError::Trap(trap.to_string()),
+        None => CellError::Trap(error.root_cause().to_string()),
     }
 }
 

@@ -18,7 +18,7 @@ use wasmtime::component::Component;
 
 use super::cache_files::{make, open_own, own_path, prepare, tidy};
 use super::file_stamp::{CachedDigest, FileStamp};
-use crate::Error;
+use crate::EngineError;
 
 /// Bytes of a note on which component a file is: about ten times what it has.
 const MAX_SEEN: u64 = 4 << 10;
@@ -35,9 +35,8 @@ pub(super) struct Cache {
 }
 
 impl Cache {
-    pub(super) fn open(folder: PathBuf, size: u64, engine: &wasmtime::Engine) -> Result<Self, Error> {
-        prepare(&folder)
-            .map_err(|error| Error::Engine(format!("{}: cannot be the cache: {error}", folder.display())))?;
+    pub(super) fn open(folder: PathBuf, size: u64, engine: &wasmtime::Engine) -> Result<Self, EngineError> {
+        prepare(&folder).map_err(|error| EngineError(format!("{}: cannot be the cache: {error}", folder.display())))?;
         let mut hasher = Sha256Hasher(Sha256::new());
         engine.precompile_compatibility_hash().hash(&mut hasher);
         let hash = hasher.0.finalize();

@@ -12,8 +12,7 @@ use wasmtime::component::Component;
 use super::file_stamp::FileStamp;
 use super::proposals::needed;
 use super::{Engine, Limits, file};
-use crate::Error;
-use crate::error::{Part, milliseconds};
+use crate::error::{LoadFault, Part, milliseconds};
 use crate::telemetry;
 
 /// Errors of the compiler for a component with too many parts: the text before and after the number. wasmtime has no
@@ -40,15 +39,12 @@ pub(crate) struct Known {
 /// Compiles a component, or finds it compiled in the cache.
 ///
 /// # Errors
-/// [`Error::Invalid`], [`Error::Shape`] and [`Error::CompileTime`].
-pub(crate) async fn compile(engine: &Engine, name: &str, bytes: Vec<u8>) -> Result<Known, Error> {
+/// [`LoadFault::Invalid`], [`LoadFault::LeftOut`], [`LoadFault::Shape`] and [`LoadFault::CompileTime`].
+pub(crate) async fn compile(engine: &Engine, name: &str, bytes: Vec<u8>) -> Result<Known, LoadFault> {
     let limit = engine.limits().compile_time;
     let size = bytes.len();
     let start = Instant::now();
-    let invalid = |reason: &str| Error::Invalid {
-        handler: name.to_owned(),
-        reason: format!("is not a valid component: {reason}"),
-    };
+    let invalid = |reason: &str| LoadFault::Invalid(format!("is not a valid component: {reason}"));
     match tokio::time::timeout(limit, compiled(engine, bytes)).await {
         Ok(Ok(Ok((component, digest, cached)))) => {
             telemetry::component_loaded(cached, start.elapsed());
@@ -60,11 +56,11 @@ pub(crate) async fn compile(engine: &Engine, name: &str, bytes: Vec<u8>) -> Resu
         }
         Ok(Ok(Err(error))) => {
             let reason = format!("{error:#}");
-            let known = shape(name, &reason, engine.limits()).or_else(|| needed(name, &reason));
+            let known = shape(&reason, engine.limits()).or_else(|| needed(&reason));
             Err(known.unwrap_or_else(|| invalid(&reason)))
         }
         Ok(Err(Panicked)) => Err(invalid("compiling it failed inside the compiler")),
-        Err(_) => Err(Error::CompileTime { handler: name.to_owned(), limit }),
+        Err(_) => Err(LoadFault::CompileTime { limit }),
     }
 }
 
@@ -131,7 +127,7 @@ async fn compiled(engine: &Engine, bytes: Vec<u8>) -> Result<wasmtime::Result<Co
 }
 
 /// The limit for what a component is made of that the compiler's words are about, if they are.
-fn shape(name: &str, reason: &str, limits: &Limits) -> Option<Error> {
+fn shape(reason: &str, limits: &Limits) -> Option<LoadFault> {
     let found = |(before, after, part): &(&str, &str, Part)| {
         let (number, _) = reason.split_once(before)?.1.split_once(after)?;
         Some((*part, number.parse().ok()?))
@@ -144,5 +140,5 @@ fn shape(name: &str, reason: &str, limits: &Limits) -> Option<Error> {
         Part::Memory => limits.memory as u64,
         Part::TableElements => limits.table_elements as u64,
     };
-    Some(Error::Shape { handler: name.to_owned(), part, current, limit })
+    Some(LoadFault::Shape { part, current, limit })
 }

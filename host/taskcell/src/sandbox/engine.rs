@@ -15,9 +15,9 @@ use super::pagemap::{Decision, PagemapScan};
 use super::permits::{Permit, Permits};
 use super::scheduler::CpuScheduler;
 use super::ticker::Ticker;
-use crate::Error;
 use crate::protocol::json::MAX_DEPTH;
 use crate::support::lock;
+use crate::{CellError, EngineError};
 
 /// Memory maps that a cell takes in the worst case; the kernel bounds their number.
 const MAPS_PER_CELL: u64 = 6;
@@ -90,23 +90,21 @@ impl Engine {
     /// Sets an engine up: reserves address space, starts the epoch ticker.
     ///
     /// # Errors
-    /// [`Error::Engine`] when this machine cannot carry the limits, or the cache is not this user's alone.
-    pub fn new(options: EngineOptions) -> Result<Self, Error> {
+    /// When this machine cannot carry the limits, or the cache is not this user's alone.
+    pub fn new(options: EngineOptions) -> Result<Self, EngineError> {
         let EngineOptions { limits, cache, pagemap_scan } = options;
         if limits.cells == 0 {
-            return Err(Error::Engine("no cell may run: `cells` is 0; use at least 1".to_owned()));
+            return Err(EngineError("no cell may run: `cells` is 0; use at least 1".to_owned()));
         }
         if limits.json_depth > MAX_DEPTH {
             let depth = limits.json_depth;
-            return Err(Error::Engine(format!(
-                "`json_depth` is {depth}: no parser takes that; use at most {MAX_DEPTH}"
-            )));
+            return Err(EngineError(format!("`json_depth` is {depth}: no parser takes that; use at most {MAX_DEPTH}")));
         }
         check_map_count(limits.cells)?;
         let pagemap = Decision::new(pagemap_scan);
         tracing::debug!(scan = pagemap.scan, "{pagemap}");
         let engine =
-            wasmtime::Engine::new(&config(&limits, &pagemap)).map_err(|error| Error::Engine(format!("{error:#}")))?;
+            wasmtime::Engine::new(&config(&limits, &pagemap)).map_err(|error| EngineError(format!("{error:#}")))?;
         let cache = cache.map(|folder| Cache::open(folder, limits.cache_size, &engine)).transpose()?;
         let cells = Arc::new(Permits::new(limits.cells));
         let compiling = Arc::new(Semaphore::new(COMPILING));
@@ -173,10 +171,10 @@ impl Engine {
     }
 
     /// A place for one more cell. When there is none, a cell that only waits for another request makes room.
-    pub(crate) fn admit(&self) -> Result<Permit<&Permits>, Error> {
+    pub(crate) fn admit(&self) -> Result<Permit<&Permits>, CellError> {
         let cells = &self.shared.cells;
         let permit = cells.take().or_else(|| self.evict_idle().then(|| cells.take()).flatten());
-        permit.ok_or(Error::Overloaded { limit: cells.limit() })
+        permit.ok_or(CellError::Overloaded { limit: cells.limit() })
     }
 
     /// Ends a cell that waits. False when there is none.
@@ -257,12 +255,12 @@ fn config(limits: &Limits, pagemap: &Decision) -> Config {
 }
 
 /// Refuses more cells than the kernel has memory maps for: running out of them aborts in unrelated places.
-fn check_map_count(cells: u32) -> Result<(), Error> {
+fn check_map_count(cells: u32) -> Result<(), EngineError> {
     let Ok(text) = std::fs::read_to_string("/proc/sys/vm/max_map_count") else { return Ok(()) };
     let Ok(maps) = text.trim().parse::<u64>() else { return Ok(()) };
     let most = maps / MAPS_PER_CELL;
     if u64::from(cells) > most {
-        return Err(Error::Engine(format!(
+        return Err(EngineError(format!(
             "{cells} cells at once need more memory maps than vm.max_map_count = {maps} allows; use at most {most}, or raise it"
         )));
     }

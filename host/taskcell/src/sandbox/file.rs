@@ -1,14 +1,14 @@
 //! The file of a component: read only if it is one, and no further than a component may have bytes.
 
 use std::fs::{File, metadata};
-use std::io::{Error as IoError, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
 use super::Engine;
 use super::file_stamp::FileStamp;
-use crate::Error;
+use crate::error::{LoadError, LoadFault};
 
 /// Contents of a file, with its stamp.
 type Stamped = (Vec<u8>, Option<FileStamp>);
@@ -21,8 +21,8 @@ pub fn digest(component: &[u8]) -> String {
 /// Reads the file of a component.
 ///
 /// # Errors
-/// [`Error::Read`] and [`Error::TooLarge`].
-pub async fn read(engine: &Engine, path: &Path) -> Result<Vec<u8>, Error> {
+/// [`LoadFault::Read`] and [`LoadFault::TooLarge`].
+pub async fn read(engine: &Engine, path: &Path) -> Result<Vec<u8>, LoadError> {
     read_stamped(engine, path).await.map(|(bytes, _)| bytes)
 }
 
@@ -30,30 +30,30 @@ pub async fn read(engine: &Engine, path: &Path) -> Result<Vec<u8>, Error> {
 ///
 /// # Errors
 /// As [`read`].
-pub(crate) async fn read_stamped(engine: &Engine, path: &Path) -> Result<Stamped, Error> {
+pub(crate) async fn read_stamped(engine: &Engine, path: &Path) -> Result<Stamped, LoadError> {
     let limit = engine.limits().component_size;
     let file = path.to_owned();
-    let read = tokio::task::spawn_blocking(move || at_most(&file, limit)).await.map_err(IoError::other);
+    let read = tokio::task::spawn_blocking(move || at_most(&file, limit)).await.map_err(io::Error::other);
     match read.and_then(|read| read) {
         Ok(Ok(read)) => Ok(read),
         Ok(Err(size)) => {
-            let error = Error::TooLarge { handler: path.display().to_string(), size, limit };
-            error.log_at_load(&path.display().to_string());
+            let error = LoadFault::TooLarge { size, limit }.of(path.display().to_string());
+            error.log();
             Err(error)
         }
-        Err(reason) => Err(Error::Read { path: path.to_owned(), reason }),
+        Err(error) => Err(LoadFault::Read(error).of(path.display().to_string())),
     }
 }
 
 /// The bytes of a file, or how many there are where that is more than `limit`.
-fn at_most(path: &Path, limit: usize) -> Result<Result<Stamped, usize>, IoError> {
+fn at_most(path: &Path, limit: usize) -> Result<Result<Stamped, usize>, io::Error> {
     // Before it is opened: to open a pipe is to wait for who writes to it, and a device may never end.
     let found = metadata(path)?;
     if found.is_dir() {
         return Err(ErrorKind::IsADirectory.into());
     }
     if !found.is_file() {
-        return Err(IoError::other("it is no regular file"));
+        return Err(io::Error::other("it is no regular file"));
     }
     let size = usize::try_from(found.len()).unwrap_or(usize::MAX);
     if size > limit {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
 
-use crate::Error;
+use crate::CellError;
 use crate::protocol::Bounds;
 use crate::support::polled;
 use crate::telemetry::Measured;
@@ -128,10 +128,10 @@ impl Limiter {
     }
 
     /// The limit that was hit, as the error of the call that ended after it.
-    pub(crate) fn hit(&self) -> Option<Error> {
+    pub(crate) fn hit(&self) -> Option<CellError> {
         self.hit.map(|hit| match hit {
-            Hit::Memory(current) => Error::Memory { current, limit: self.memory_limit },
-            Hit::Table(current) => Error::Table { current, limit: self.table_limit },
+            Hit::Memory(current) => CellError::Memory { current, limit: self.memory_limit },
+            Hit::Table(current) => CellError::Table { current, limit: self.table_limit },
         })
     }
 }
@@ -206,6 +206,6 @@ mod tests {
             assert!(limiter.hit().is_none());
         }
         assert!(!limiter.memory_growing(400, 401, None).unwrap());
-        assert!(matches!(limiter.hit(), Some(Error::Memory { current: 1_001, limit: 1_000 })));
+        assert!(matches!(limiter.hit(), Some(CellError::Memory { current: 1_001, limit: 1_000 })));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Such a component is not broken, and building it again changes nothing: its author must learn what to switch off.
 
-use crate::Error;
+use crate::error::LoadFault;
 
 /// A part of WebAssembly that the engine leaves out.
 struct Proposal {
@@ -54,8 +54,8 @@ const PROPOSALS: &[Proposal] = &[
 ];
 
 /// Finds the disabled proposal that the compiler's error is about, if any.
-pub(super) fn needed(handler: &str, reason: &str) -> Option<Error> {
+pub(super) fn needed(reason: &str) -> Option<LoadFault> {
     let fits = |proposal: &&Proposal| proposal.said.iter().any(|said| reason.contains(said));
     let Proposal { name, remedy, .. } = PROPOSALS.iter().find(fits)?;
-    Some(Error::LeftOut { handler: handler.to_owned(), needs: name, remedy })
+    Some(LoadFault::LeftOut { needs: name, remedy })
 }

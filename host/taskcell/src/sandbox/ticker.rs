@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{JoinHandle, Thread};
 use std::time::Duration;
 
-use crate::Error;
+use crate::EngineError;
 
 /// Time for which a guest computes before it yields.
 pub(super) const TICK: Duration = Duration::from_millis(1);
@@ -30,13 +30,13 @@ struct Flags {
 }
 
 impl Ticker {
-    pub(super) fn start(engine: wasmtime::Engine) -> Result<Self, Error> {
+    pub(super) fn start(engine: wasmtime::Engine) -> Result<Self, EngineError> {
         let flags = Arc::new(Flags::default());
         let seen = Arc::clone(&flags);
         let handle: JoinHandle<()> = std::thread::Builder::new()
             .name("taskcell-ticker".to_owned())
             .spawn(move || run(&engine, &seen))
-            .map_err(|error| Error::Engine(format!("no thread for the epoch ticker: {error}")))?;
+            .map_err(|error| EngineError(format!("no thread for the epoch ticker: {error}")))?;
         Ok(Self { flags, thread: handle.thread().clone() })
     }
 

@@ -8,7 +8,7 @@ use tracing::Instrument;
 
 use super::work::Work;
 use super::{Event, SessionInner};
-use crate::Error;
+use crate::CellError;
 use crate::grants::CallContext;
 use crate::handlers::{self, Background, Export, Handler, Handlers, KindHandler, NativeContext, Responder};
 use crate::kinds::Kind;
@@ -187,7 +187,7 @@ impl SessionInner {
                 tracing::warn!(%error, "the tasks that the work of a task created cannot be kept");
             }
             match (answer, pauses.next()) {
-                (Err(Error::Overloaded { .. } | Error::SessionOverloaded { .. }), Some(pause)) => {
+                (Err(CellError::Overloaded { .. } | CellError::SessionOverloaded { .. }), Some(pause)) => {
                     tokio::time::sleep(*pause).await
                 }
                 (answer, _) => {

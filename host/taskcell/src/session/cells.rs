@@ -1,6 +1,6 @@
 //! Cells of a session. Their number is limited, so that one server cannot take all cells of the host.
 
-use crate::Error;
+use crate::CellError;
 use crate::grants::CallContext;
 use crate::handlers::{self, Export, Handler, Handlers, InstancePool};
 use crate::protocol::types::RpcError;
@@ -30,9 +30,9 @@ impl Cells {
         handler: &'a Handler,
         context: CallContext,
         params: E::Params<'_>,
-    ) -> (Result<Result<E::Output, RpcError>, Error>, CallContext, Option<TimeSlice<'a>>) {
+    ) -> (Result<Result<E::Output, RpcError>, CellError>, CallContext, Option<TimeSlice<'a>>) {
         let Some(_permit) = self.permits.take() else {
-            let error = Error::SessionOverloaded { limit: self.permits.limit() };
+            let error = CellError::SessionOverloaded { limit: self.permits.limit() };
             error.log(Some(handler.name()), "a request is refused");
             return (Err(error), context, None);
         };

@@ -31,7 +31,6 @@ pub mod polled {
     pub use crate::support::polled::{Polled, listen};
 }
 
-use crate::Error;
 use crate::grants::{SessionContext, SessionIdentity};
 use crate::handlers::{ActiveHandlers, Change, HandlerRegistry, HandlersObserver, Responder};
 use crate::kinds::Kind;
@@ -40,6 +39,7 @@ use crate::protocol::types::{Implementation, RpcError, Task};
 use crate::protocol::{MRTR_PROTOCOL_VERSION, PROTOCOL_VERSION, params};
 use crate::tasks::{AuditLog, MemoryStore, TaskLimits, TaskStore, Tasks};
 use crate::telemetry;
+use crate::{CellError, LoadError};
 use background::UnsentWorkGuard;
 use cells::Cells;
 use in_flight::InFlight;
@@ -125,7 +125,7 @@ pub enum Event<'a> {
         /// Name of the component.
         handler: &'a str,
         /// Error that ended the cell.
-        error: &'a Error,
+        error: &'a CellError,
         /// Last lines that the guest printed, as in [`Answered::printed`].
         printed: &'a [String],
     },
@@ -139,7 +139,7 @@ pub enum Event<'a> {
         /// Name of the handler.
         handler: &'a str,
         /// Fault of the component that was to replace it.
-        error: &'a Error,
+        error: &'a LoadError,
     },
 }
 
@@ -230,7 +230,7 @@ impl HandlersObserver for SessionInner {
         }
     }
 
-    fn not_replaced(&self, handler: &str, error: &Error) {
+    fn not_replaced(&self, handler: &str, error: &LoadError) {
         if let Some(observer) = &self.observer {
             observer(&Event::NotReplaced { handler, error });
         }

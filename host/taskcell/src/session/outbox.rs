@@ -14,7 +14,7 @@ use serde::Serialize;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, mpsc};
 
-use crate::Error;
+use crate::CellError;
 use crate::protocol::jsonrpc;
 
 /// Number of queued messages at which the session waits for the transport.
@@ -77,8 +77,8 @@ impl Outbox {
 pub(super) enum NotSent {
     /// The outbox was dropped.
     Closed,
-    /// Too many bytes of answers wait for room: [`Error::Unread`], and the refused answer.
-    Refused(Error, Vec<u8>),
+    /// Too many bytes of answers wait for room: [`CellError::Unread`], and the refused answer.
+    Refused(CellError, Vec<u8>),
 }
 
 /// Sending half of an [`Outbox`]. Cloning it is cheap.
@@ -152,11 +152,11 @@ impl Sender {
     }
 
     /// Counts an answer as waiting.
-    fn wait(&self, bytes: usize) -> Result<WaitingBytes<'_>, Error> {
+    fn wait(&self, bytes: usize) -> Result<WaitingBytes<'_>, CellError> {
         let current = self.waiting.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         let waiting = WaitingBytes { all: &self.waiting, bytes };
         if current > WAITING && bytes > SMALL && current > bytes {
-            return Err(Error::Unread { current, limit: WAITING });
+            return Err(CellError::Unread { current, limit: WAITING });
         }
         Ok(waiting)
     }

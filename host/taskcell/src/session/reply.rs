@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::work::Work;
-use crate::Error;
+use crate::CellError;
 use crate::protocol::types::RpcError;
 use crate::protocol::{Bounds, json, jsonrpc};
 
@@ -37,15 +37,15 @@ impl Reply {
 /// The error to send instead, for an answer that is too large, nests too deeply or has no JSON.
 fn write<R: Serialize>(id: &RawValue, outcome: Result<&R, &RpcError>, bounds: Bounds) -> Result<Vec<u8>, RpcError> {
     let (written, too_deep) = json::within(bounds.depth, || jsonrpc::response(Some(id), outcome));
-    let limited = |error: Error| {
+    let limited = |error: CellError| {
         error.log(None, "an answer is not sent");
         Err(error.to_rpc())
     };
     match written {
-        Err(_) if too_deep => limited(Error::JsonDepth { limit: bounds.depth }),
+        Err(_) if too_deep => limited(CellError::JsonDepth { limit: bounds.depth }),
         Err(error) => Err(broken(&error)),
         Ok(message) if message.len() > bounds.size => {
-            limited(Error::AnswerTooLarge { size: message.len(), limit: bounds.size })
+            limited(CellError::AnswerTooLarge { size: message.len(), limit: bounds.size })
         }
         Ok(message) => Ok(message),
     }
@@ -61,10 +61,10 @@ pub(super) fn bounded(id: &RawValue, error: RpcError, bounds: Bounds) -> Result<
 
 /// Returns the error for an output that is no answer to the request.
 pub(super) fn invalid(why: String) -> RpcError {
-    Error::InvalidAnswer(why).to_rpc()
+    CellError::InvalidAnswer(why).to_rpc()
 }
 
 /// Returns the error for an output that has no JSON.
 pub(super) fn broken(error: &serde_json::Error) -> RpcError {
-    Error::InvalidAnswer(error.to_string()).to_rpc()
+    CellError::InvalidAnswer(error.to_string()).to_rpc()
 }

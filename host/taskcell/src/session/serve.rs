@@ -14,7 +14,7 @@ use super::SessionInner;
 use super::background::UnsentWorkGuard;
 use super::reply::{Reply, bounded, broken};
 use super::work::Work;
-use crate::Error;
+use crate::CellError;
 use crate::grants::{CallContext, Created, Progress};
 use crate::handlers::{ActiveHandlers, Answer, Export, KindHandler, NativeContext, NativeHandler};
 use crate::kinds::Kind;
@@ -138,7 +138,7 @@ impl SessionInner {
             Ok(Err(error)) => Err(route.returned(id, error, bounds)),
             Err(error) => {
                 route.printed = std::mem::take(&mut cell.printed);
-                if matches!(error, Error::Overloaded { .. } | Error::SessionOverloaded { .. }) {
+                if matches!(error, CellError::Overloaded { .. } | CellError::SessionOverloaded { .. }) {
                     route.outcome = Outcome::Refused;
                 }
                 Err(error.to_rpc())

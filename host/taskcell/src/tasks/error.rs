@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::StoreError;
-use crate::Error;
+use crate::CellError;
 use crate::error::milliseconds;
 use crate::protocol::jsonrpc::code;
 use crate::protocol::types::{RpcError, TaskStatus};
@@ -121,7 +121,7 @@ impl TaskError {
 
     /// Returns the kind of the limit that was hit and the usage, or none for other errors.
     fn limit(&self) -> Option<(&'static str, Usage)> {
-        let alike = |error: Error| error.usage().map(|usage| (error.kind(), usage));
+        let alike = |error: CellError| error.usage().map(|usage| (error.kind(), usage));
         match *self {
             Self::TooMany { limit } => {
                 let current = Some((limit as u64).saturating_add(1));
@@ -131,8 +131,8 @@ impl TaskError {
             Self::SpawnedTooMuch { size, limit } => {
                 Some(("spawn_size", Usage { current: Some(size), limit: limit as u64 }))
             }
-            Self::OutputTooLarge { size, limit } => alike(Error::AnswerTooLarge { size, limit }),
-            Self::OutputTooDeep { limit } => alike(Error::JsonDepth { limit }),
+            Self::OutputTooLarge { size, limit } => alike(CellError::AnswerTooLarge { size, limit }),
+            Self::OutputTooDeep { limit } => alike(CellError::JsonDepth { limit }),
             Self::TooOften { limit } => Some(("rate_limit", Usage { current: None, limit: limit.into() })),
             Self::LeaseLost { limit } => Some(("lease_lost", Usage { current: None, limit: milliseconds(limit) })),
             _ => None,
@@ -172,9 +172,9 @@ impl TaskError {
             Self::SpawnedTooMuch { .. } => RpcError::internal("spawn_size", message),
             Self::TooOften { .. } => RpcError::internal("rate_limit", message),
             // The plain request would fail with the same message.
-            Self::Output(why) => Error::InvalidAnswer(why.clone()).to_rpc(),
-            Self::OutputTooLarge { size, limit } => Error::AnswerTooLarge { size: *size, limit: *limit }.to_rpc(),
-            Self::OutputTooDeep { limit } => Error::JsonDepth { limit: *limit }.to_rpc(),
+            Self::Output(why) => CellError::InvalidAnswer(why.clone()).to_rpc(),
+            Self::OutputTooLarge { size, limit } => CellError::AnswerTooLarge { size: *size, limit: *limit }.to_rpc(),
+            Self::OutputTooDeep { limit } => CellError::JsonDepth { limit: *limit }.to_rpc(),
             Self::LeaseLost { .. } => RpcError::internal("lease_lost", message),
             Self::Store(_) => RpcError::internal("task_store", message),
             _ => RpcError::invalid_params(message),

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::FileWatch;
-use crate::Error;
+use crate::error::{LoadError, LoadFault};
 use crate::handlers::HandlerRegistry;
 use crate::sandbox::file;
 
@@ -79,7 +79,7 @@ impl HandlerRegistry {
             if state == loaded.state {
                 return;
             }
-            if let Err(Error::Overloaded { .. }) = outcome {
+            if let Err(LoadError { fault: LoadFault::Overloaded { .. }, .. }) = outcome {
                 drop(turn);
                 tokio::time::sleep(PAUSE).await;
                 continue;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use taskcell::protocol::types::{Icon, Implementation};
-use taskcell::{Engine, EngineOptions, Error, Grants, Handler, Handlers, Limits, Session, SessionOptions};
+use taskcell::{Engine, EngineOptions, Grants, Handler, Handlers, Limits, LoadError, Session, SessionOptions};
 
 use super::messages::{Sent, sent};
 use crate::compose::component_of;
@@ -60,7 +60,7 @@ fn grants() -> Grants {
 ///
 /// # Errors
 /// The error of loading the component.
-pub(super) async fn exercise(bytes: Vec<u8>) -> Result<(), Error> {
+pub(super) async fn exercise(bytes: Vec<u8>) -> Result<(), LoadError> {
     let loaded = Handler::from_bytes(engine(), "fuzz", bytes, grants()).await;
     if let Err(error) = &loaded {
         assert!(!error.kind().is_empty() && !error.to_string().is_empty());

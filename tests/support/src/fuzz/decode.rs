@@ -40,7 +40,7 @@ fn answer(message: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Closures that answer with the request.
-fn handlers() -> Result<Handlers, taskcell::Error> {
+fn handlers() -> Result<Handlers, taskcell::LoadError> {
     let sampling = NativeHandler::sampling(|context, request| async move {
         let content = request.messages.into_iter().flat_map(|message| message.content).take(1).collect();
         let meta = context.request.meta;

@@ -26,7 +26,7 @@ use crate::terminal::user::TerminalUser;
 use model::{ModelPolicy, ModelTable};
 use taskcell::grants::{Clocks, Http, KeyValue, Random, Secret, Setting, Settings, User};
 use taskcell::sandbox::file;
-use taskcell::{Engine, Error, Grants, Handler};
+use taskcell::{Engine, Grants, Handler, LoadFault};
 
 /// Upper bound of `reuse`. It ends the leaks of an instance, which its memory limit bounds.
 const MAX_REUSE: u32 = 1_000_000;
@@ -287,12 +287,12 @@ impl Policy {
                 loaded.map(|handler| handler.read_from(path))
             }
         };
-        loaded.map_err(|error| match &error {
-            Error::NotGranted { missing, .. } => {
+        loaded.map_err(|error| match &error.fault {
+            LoadFault::NotGranted { missing, .. } => {
                 let remedies: Vec<_> = missing.iter().map(|grant| self.remedy(grant)).collect();
                 anyhow!("{error}; {}", remedies.join("; "))
             }
-            Error::Read { .. } => anyhow::Error::from(error).context(self.at.clone()),
+            LoadFault::Read(_) => anyhow::Error::from(error).context(self.at.clone()),
             _ => error.into(),
         })
     }

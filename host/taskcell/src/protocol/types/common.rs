@@ -151,7 +151,7 @@ impl RpcError {
         Self::new(code::INVALID_PARAMS, message)
     }
 
-    /// -32603: the host or the handler failed; `kind` is one of the fixed words of [`crate::Error::kind`].
+    /// -32603: the host or the handler failed; `kind` is one of the fixed words of [`crate::CellError::kind`].
     pub fn internal(kind: &str, message: impl Into<String>) -> Self {
         Self::of_kind(code::INTERNAL_ERROR, kind, message)
     }
