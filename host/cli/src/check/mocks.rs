@@ -9,7 +9,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use taskcell::Grants;
-use taskcell::grants::{Confirmation, Http, HttpLimits, MemoryKeyValue, Model, ModelContext, Settings, User};
+use taskcell::grants::{
+    Confirmation, GrantKind, Http, HttpLimits, MemoryKeyValue, Model, ModelContext, Settings, User,
+};
 use taskcell::protocol::types::{
     CreateMessageRequest, CreateMessageResult, ElicitAction, ElicitEntry, ElicitForm, ElicitRequest, ElicitResult,
     ElicitValue, Implementation, NumberSchema, PrimitiveSchema, Role, RpcError, SamplingContent, StringSchema,
@@ -18,7 +20,7 @@ use taskcell::protocol::types::{
 use taskcell::validation;
 
 /// Grants that a check mocks, instead of using the real service.
-pub(super) const GRANTS: &[&str] = &["http", "keyvalue", "model", "user"];
+pub(super) const GRANTS: [GrantKind; 4] = [GrantKind::Http, GrantKind::KeyValue, GrantKind::Model, GrantKind::User];
 
 /// Returns new mocks of all grants, with these settings. Commands that only load a component use them too.
 pub(crate) fn all(settings: Settings) -> Grants {

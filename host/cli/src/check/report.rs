@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::verdict::{Fault, Verdict};
 use crate::terminal;
 use crate::terminal::color::{self, Tone};
+use taskcell::grants::GrantKind;
 use taskcell::kinds::{KINDS, Kind};
 
 /// Maximum number of characters of a request in the table. --json has the complete request.
@@ -38,7 +39,7 @@ pub(crate) struct Report {
     pub(super) kinds: Vec<Kind>,
     pub(super) background: bool,
     /// Grants of the handler that were mocked.
-    pub(super) stand_ins: Vec<&'static str>,
+    pub(super) stand_ins: Vec<GrantKind>,
     pub(super) rows: Vec<Row>,
 }
 
@@ -132,7 +133,7 @@ impl Report {
         writeln!(out, "sha256     {}", self.digest)?;
         writeln!(out, "size       {} bytes", self.size)?;
         writeln!(out, "kinds      {}", or_none(self.kinds.iter().map(|kind| kind.info().export).collect()))?;
-        writeln!(out, "stand-ins  {}\n", or_none(self.stand_ins.clone()))?;
+        writeln!(out, "stand-ins  {}\n", or_none(self.stand_ins.iter().map(|grant| grant.as_str()).collect()))?;
         let kinds =
             KINDS.iter().map(|row| Some(row.kind)).filter(|kind| kind.is_some_and(|kind| self.kinds.contains(&kind)));
         for kind in kinds.chain([None]) {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::check::mocks;
 use crate::config::Config;
-use crate::config::handler::Policy;
+use crate::config::handler::{KeptFile, Policy};
 use crate::config::handler_args::CacheArgs;
 use crate::config::store::Place;
 use crate::config::task_args::StoreArgs;
@@ -160,12 +160,12 @@ fn folders(args: &Args, config: &Config) -> Vec<Finding> {
     });
     findings.push(writable("temporary files", &std::env::temp_dir(), "TMPDIR names another folder"));
     for policy in &config.handlers {
-        let Some(keyvalue) = &policy.keyvalue else { continue };
-        let fix = format!("`file` of [handler.keyvalue] at {} names another", policy.at);
-        findings.push(match keyvalue.file() {
-            Ok(file) => writable("keys and values", file.parent().unwrap_or(Path::new(".")), &fix),
-            Err(error) => Finding::bad("keys and values", format!("{error:#}"), fix),
-        });
+        for KeptFile { what, file, fix } in policy.kept_files() {
+            findings.push(match file {
+                Ok(file) => writable(what, file.parent().unwrap_or(Path::new(".")), &fix),
+                Err(error) => Finding::bad(what, format!("{error:#}"), fix),
+            });
+        }
     }
     findings
 }

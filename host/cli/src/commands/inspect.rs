@@ -15,8 +15,7 @@ use crate::config::task_args::{ConfigArg, DeclaredArgs};
 use crate::outcome::Outcome;
 use crate::terminal;
 use crate::terminal::progress_line::while_loading;
-use taskcell::grants::Import;
-use taskcell::grants::Settings;
+use taskcell::grants::{GrantKind, Import, Settings};
 use taskcell::handlers::Responder;
 use taskcell::kinds::KINDS;
 use taskcell::{Handler, Handlers, text};
@@ -144,7 +143,7 @@ impl Inspected<'_> {
             document.insert("settings".to_owned(), Value::Object(settings.collect()));
             document.extend(policy.facts().map(|(grant, facts)| {
                 let facts = facts.into_iter().map(|(key, fact)| (key.to_owned(), fact.into()));
-                (grant.to_owned(), Value::Object(facts.collect()))
+                (grant.to_string(), Value::Object(facts.collect()))
             }));
         }
         document
@@ -161,7 +160,7 @@ impl Inspected<'_> {
         for found in unasked(&capabilities) {
             writeln!(out, "warning       {found}")?;
         }
-        let grants = grants_needed(handler);
+        let grants: Vec<_> = grants_needed(handler).into_iter().map(GrantKind::as_str).collect();
         if let Says::Granted(Policy { reuse: reuse @ 2.., .. }) = says {
             writeln!(out, "reuse         an instance answers up to {reuse} requests of a session")?;
         }
@@ -184,7 +183,7 @@ impl Inspected<'_> {
         for Import { interface, grant, .. } in handler.imports().iter().filter(|import| !Empty::has(import)) {
             let needs = match grant {
                 None => "in every cell".to_owned(),
-                Some(grant) => match says.of(grant) {
+                Some(grant) => match says.of(*grant) {
                     None => format!("needs grant {grant}"),
                     Some((how, why)) => format!("grant {grant} {how}: {why}"),
                 },
@@ -258,7 +257,7 @@ impl Empty {
 
 impl Says<'_> {
     /// Returns the state of a grant: `granted` with its place, or `refused` with a remedy.
-    fn of(self, grant: &str) -> Option<(&'static str, String)> {
+    fn of(self, grant: GrantKind) -> Option<(&'static str, String)> {
         match self {
             Self::Nothing => None,
             Self::Otherwise => Some(("refused", "no [[handler]] of the configuration has this path".to_owned())),
@@ -270,10 +269,10 @@ impl Says<'_> {
     }
 }
 
-/// Returns the names of the grants that the component needs, each once.
-pub(crate) fn grants_needed(handler: &Handler) -> Vec<&'static str> {
+/// Returns the grants that the component needs, each once, in the order of their words.
+pub(crate) fn grants_needed(handler: &Handler) -> Vec<GrantKind> {
     let mut grants: Vec<_> = handler.imports().iter().filter_map(|import| import.grant).collect();
-    grants.sort_unstable();
+    grants.sort_unstable_by_key(|grant| grant.as_str());
     grants.dedup();
     grants
 }

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::{Args, ValueEnum};
-use serde::Deserialize;
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use super::handler::Policy;
 use super::source::{MAX_SETTING, read_text};
@@ -12,7 +12,7 @@ use crate::check::mocks;
 use crate::config::Config;
 use crate::terminal::progress_line::while_loading;
 use crate::terminal::user::TerminalUser;
-use taskcell::grants::User;
+use taskcell::grants::{GrantKind, User};
 use taskcell::{Engine, EngineOptions, Grants, Handler, Handlers, LoadError, LoadFault, sandbox};
 
 /// Stock handler, built from `guest-examples/rust-scripted`. A test compares the two.
@@ -38,8 +38,8 @@ pub(crate) struct HandlerArgs {
     #[arg(long)]
     ask: bool,
     /// Grants of the handlers of --handler, separated by commas; may be given more than once
-    #[arg(long = "grant", value_name = "GRANT", value_delimiter = ',')]
-    grants: Vec<Grant>,
+    #[arg(long = "grant", value_name = "GRANT", value_delimiter = ',', value_parser = by_flag())]
+    grants: Vec<GrantKind>,
     /// A setting for the handlers, from the value or, with @, from a file; gives the grant `config`
     #[arg(long = "set", value_name = "KEY=VALUE|KEY=@FILE", value_parser = key_and_value)]
     settings: Vec<(String, String)>,
@@ -60,41 +60,19 @@ pub(crate) struct CacheArgs {
     no_cache: bool,
 }
 
-/// The grants of this program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Grant {
-    /// The tasks of the conversation
-    Tasks,
-    /// Progress notifications to the server
-    Progress,
-    /// The settings of --set
-    Config,
-    /// A model, which only a configuration can name
-    Model,
-    /// You, at this terminal
-    User,
-    /// Keys and values, by a table of the configuration
-    #[value(skip)]
-    Keyvalue,
-    /// Servers, by a table of the configuration
-    #[value(skip)]
-    Http,
-}
+/// Grants that a flag gives, with the text of `--help`. The others are tables of the configuration.
+const BY_FLAG: [(GrantKind, &str); 5] = [
+    (GrantKind::Tasks, "The tasks of the conversation"),
+    (GrantKind::Progress, "Progress notifications to the server"),
+    (GrantKind::Config, "The settings of --set"),
+    (GrantKind::Model, "A model, which only a configuration can name"),
+    (GrantKind::User, "You, at this terminal"),
+];
 
-impl Grant {
-    /// Name of the grant, the same as in the library.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Tasks => "tasks",
-            Self::Progress => "progress",
-            Self::Config => "config",
-            Self::Model => "model",
-            Self::User => "user",
-            Self::Keyvalue => "keyvalue",
-            Self::Http => "http",
-        }
-    }
+/// Parser of `--grant`.
+fn by_flag() -> impl TypedValueParser<Value = GrantKind> {
+    let words = BY_FLAG.map(|(grant, help)| PossibleValue::new(grant.as_str()).help(help));
+    PossibleValuesParser::new(words).try_map(|word: String| word.parse::<GrantKind>())
 }
 
 /// Loaded handlers.
@@ -163,7 +141,7 @@ impl HandlerArgs {
 
     /// Loads the handlers of --handler, else those of the configuration, else the stock handler.
     pub(crate) async fn load(&self, config: &Config) -> anyhow::Result<Loaded> {
-        anyhow::ensure!(!self.grants.contains(&Grant::Model), "--grant model: {NO_MODEL}");
+        anyhow::ensure!(!self.grants.contains(&GrantKind::Model), "--grant model: {NO_MODEL}");
         // All handlers share one person, so their questions queue.
         let user = self.asks_the_user(config).then(TerminalUser::new).transpose()?.map(Arc::new);
         let engine = self.cache.engine(config)?;
@@ -201,7 +179,7 @@ impl HandlerArgs {
             tracing::warn!(handler = handler.name(), "the handler exports no kind: every request gets its default");
         }
         if handlers.is_empty() {
-            let grants = self.granted(&[Grant::Tasks, Grant::Progress, Grant::Config], None);
+            let grants = self.granted(&[GrantKind::Tasks, GrantKind::Progress, GrantKind::Config], None);
             handlers.push(Handler::from_bytes(&engine, STOCK_NAME, STOCK.to_vec(), grants).await?);
         }
         Ok(Loaded { handlers: Handlers::new(handlers)?, secrets })
@@ -210,21 +188,21 @@ impl HandlerArgs {
     /// Whether handlers may ask the person at the terminal. Such requests take longer.
     pub(crate) fn asks_the_user(&self, config: &Config) -> bool {
         let of_file = || self.files.is_empty() && config.handlers.iter().any(Policy::asks_the_user);
-        self.ask || self.grants.contains(&Grant::User) || of_file()
+        self.ask || self.grants.contains(&GrantKind::User) || of_file()
     }
 
     /// Whether the person answers without a handler of their own. With --grant user alone, the person must not get the
     /// canned answers of the stock handler.
     fn asks_directly(&self, config: &Config) -> bool {
         let nobody_else = self.files.is_empty() && config.handlers.is_empty();
-        self.ask || (nobody_else && self.grants.contains(&Grant::User))
+        self.ask || (nobody_else && self.grants.contains(&GrantKind::User))
     }
 
-    fn granted(&self, grants: &[Grant], user: Option<Arc<TerminalUser>>) -> Grants {
-        let config = grants.contains(&Grant::Config) || !self.settings.is_empty();
+    fn granted(&self, grants: &[GrantKind], user: Option<Arc<TerminalUser>>) -> Grants {
+        let config = grants.contains(&GrantKind::Config) || !self.settings.is_empty();
         let mut granted = Grants::default();
-        granted.tasks = grants.contains(&Grant::Tasks);
-        granted.progress = grants.contains(&Grant::Progress);
+        granted.tasks = grants.contains(&GrantKind::Tasks);
+        granted.progress = grants.contains(&GrantKind::Progress);
         granted.config = config.then(|| self.settings.iter().cloned().collect());
         granted.model = self.model_answer.as_deref().map(mocks::model_that_says);
         granted.user = user.map(|user| user as Arc<dyn User>);
@@ -235,13 +213,13 @@ impl HandlerArgs {
 /// Adds the flags and settings that give the missing grants to an error.
 fn with_remedy(error: LoadError) -> anyhow::Error {
     let LoadFault::NotGranted { missing, .. } = &error.fault else { return error.into() };
-    let is_flag = |grant: &&str| *grant != Grant::Model.name() && Grant::from_str(grant, false).is_ok();
-    let (flags, others): (Vec<&str>, Vec<&str>) = missing.iter().copied().partition(|grant| is_flag(grant));
+    let is_flag = |grant: &GrantKind| *grant != GrantKind::Model && BY_FLAG.iter().any(|(flag, _)| flag == grant);
+    let (flags, others): (Vec<GrantKind>, Vec<GrantKind>) = missing.iter().copied().partition(is_flag);
+    let flags: Vec<_> = flags.into_iter().map(GrantKind::as_str).collect();
     let flags = (!flags.is_empty()).then(|| format!("add --grant {}", flags.join(",")));
-    let others = others.iter().map(|grant| match *grant {
-        grant if grant == Grant::Model.name() => NO_MODEL.to_owned(),
-        "keyvalue" | "http" => format!("{grant} is given by a configuration (--config), which says how much of it"),
-        grant => format!("the command line has no {grant} to give, an embedding application may"),
+    let others = others.iter().map(|grant| match grant {
+        GrantKind::Model => NO_MODEL.to_owned(),
+        grant => format!("{grant} is given by a configuration (--config), which says how much of it"),
     });
     let remedies: Vec<_> = flags.into_iter().chain(others).collect();
     anyhow::anyhow!("{error}; {}", remedies.join("; "))

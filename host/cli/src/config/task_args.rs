@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 
 use super::store::{Place, Store};
 use crate::config::{Config, Name, TaskMode};
+use taskcell::grants::GrantKind;
 use taskcell::handlers::Features;
 use taskcell::kinds::Kind;
 use taskcell::tasks::{AuditLog, TaskLimits};
@@ -250,7 +251,7 @@ impl TaskSettings {
 /// Whether any of these handlers can create a task.
 fn needs_tasks(handlers: &Handlers) -> bool {
     let of_tasks = |kind: Kind| kind.is_of_tasks() || kind.info().augmented;
-    let imports = |handler: &Handler| handler.imports().iter().any(|import| import.grant == Some("tasks"));
+    let imports = |handler: &Handler| handler.imports().iter().any(|import| import.grant == Some(GrantKind::Tasks));
     handlers.kinds().any(of_tasks) || handlers.components().any(|handler| imports(handler))
 }
 

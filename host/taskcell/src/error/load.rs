@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{CellError, milliseconds};
 use crate::kinds::Kind;
+use crate::protocol::grant::GrantKind;
 use crate::telemetry::{Usage, limit_hit};
 
 /// Refusal of a component: when it is loaded, and when it takes its place beside others.
@@ -108,11 +109,10 @@ pub enum LoadFault {
     NotGranted {
         /// The import.
         import: String,
-        /// The grant's name.
-        grant: &'static str,
-        /// The names of all grants that the component's imports need and that are missing, each once; `grant` is the
-        /// first.
-        missing: Vec<&'static str>,
+        /// The grant that allows it.
+        grant: GrantKind,
+        /// All grants that the component's imports need and that are missing, each once; `grant` is the first.
+        missing: Vec<GrantKind>,
     },
     /// The component imports what no grant gives.
     #[error("imports {}", unknown(.0))]

@@ -45,6 +45,7 @@ pub use user::{Confirmation, User};
 
 use crate::error::{LoadFault, other_wasi};
 use crate::protocol::PACKAGE;
+pub use crate::protocol::grant::GrantKind;
 
 /// The bindings of the imported interfaces, generated from `wit/`.
 mod generated {
@@ -69,20 +70,6 @@ mod generated {
         },
     });
 }
-
-/// The interfaces that a grant gives, by name without version, and the grant's name.
-const GRANTS: &[(&str, &str)] = &[
-    ("taskcell:handlers/tasks", "tasks"),
-    ("taskcell:handlers/model", "model"),
-    ("taskcell:handlers/user", "user"),
-    ("taskcell:handlers/progress", "progress"),
-    ("wasi:config/store", "config"),
-    ("wasi:keyvalue/store", "keyvalue"),
-    ("wasi:keyvalue/atomics", "keyvalue"),
-    ("wasi:keyvalue/batch", "keyvalue"),
-    ("wasi:http/types", "http"),
-    ("wasi:http/outgoing-handler", "http"),
-];
 
 /// The packages of WASI 0.2 that every cell has, over an empty context.
 const EVERYWHERE: &[&str] =
@@ -139,7 +126,7 @@ impl Grants {
         let mut missing = Vec::new();
         let mut first = None;
         for import in imports {
-            let Some(grant) = import.grant.filter(|grant| !self.has(grant)) else { continue };
+            let Some(grant) = import.grant.filter(|grant| !self.has(*grant)) else { continue };
             first.get_or_insert((import, grant));
             if !missing.contains(&grant) {
                 missing.push(grant);
@@ -149,18 +136,19 @@ impl Grants {
         Err(LoadFault::NotGranted { import: import.interface.clone(), grant, missing })
     }
 
-    /// Whether a grant of this name is given.
-    fn has(&self, grant: &str) -> bool {
+    /// Whether a grant is given.
+    fn has(&self, grant: GrantKind) -> bool {
         match grant {
-            "tasks" => self.tasks,
-            "progress" => self.progress,
-            "config" => self.config.is_some(),
-            "model" => self.model.is_some(),
-            "user" => self.user.is_some(),
-            "keyvalue" => self.keyvalue.is_some(),
+            GrantKind::Tasks => self.tasks,
+            GrantKind::Progress => self.progress,
+            GrantKind::Config => self.config.is_some(),
+            GrantKind::Model => self.model.is_some(),
+            GrantKind::User => self.user.is_some(),
+            GrantKind::KeyValue => self.keyvalue.is_some(),
             #[cfg(feature = "http")]
-            "http" => self.http.is_some(),
-            _ => false,
+            GrantKind::Http => self.http.is_some(),
+            #[cfg(not(feature = "http"))]
+            GrantKind::Http => false,
         }
     }
 
@@ -209,7 +197,7 @@ impl wasmtime::component::HasData for Cells {
 pub(crate) fn explain(imports: &[String]) -> Vec<Import> {
     let explain = |interface: &String| {
         let name = interface.split('@').next().unwrap_or_default();
-        let grant = GRANTS.iter().find(|(granted, _)| *granted == name).map(|(_, grant)| *grant);
+        let grant = GrantKind::of_interface(name);
         let known = grant.is_some()
             || name.strip_prefix(PACKAGE) == Some("/types")
             || EVERYWHERE.iter().any(|package| name.starts_with(package));
@@ -223,6 +211,5 @@ pub(crate) fn explain(imports: &[String]) -> Vec<Import> {
 
 /// Whether the handler protocol has an interface of this name that a guest may import.
 pub(crate) fn is_known(interface: &str) -> bool {
-    let of_package = |name: &str| name.strip_prefix(PACKAGE).and_then(|name| name.strip_prefix('/')) == Some(interface);
-    interface == "types" || GRANTS.iter().any(|(name, _)| of_package(name))
+    interface == "types" || GrantKind::of_interface(&format!("{PACKAGE}/{interface}")).is_some()
 }

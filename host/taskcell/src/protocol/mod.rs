@@ -6,6 +6,7 @@
 
 mod bounds;
 pub mod code;
+pub(crate) mod grant;
 pub mod jsonrpc;
 pub mod kinds;
 pub(crate) mod request;

@@ -7,6 +7,7 @@ use anyhow::Context;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::KeptFile;
 use crate::config::source::ConfigError;
 use crate::config::{NonNegative, Size, set};
 use taskcell::grants::{Quota, SqliteKeyValue};
@@ -87,6 +88,12 @@ impl KeyValuePolicy {
         let folders = etcetera::choose_base_strategy();
         let folders = folders.context("this user has no folder to keep keys and values in: name a file")?;
         Ok(folders.data_dir().join("taskcell").join("keyvalue.db"))
+    }
+
+    /// Returns the file as `doctor` checks it. The handler's table is at `at`.
+    pub(super) fn kept_file(&self, at: &str) -> KeptFile {
+        let fix = format!("`file` of [handler.keyvalue] at {at} names another");
+        KeptFile { what: "keys and values", file: self.file(), fix }
     }
 
     /// Returns the name that separates these keys and values from those of other handlers in the file.

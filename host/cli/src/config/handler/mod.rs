@@ -19,12 +19,11 @@ use anyhow::{Context, anyhow, ensure};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::handler_args::Grant;
 use crate::config::source::{ConfigError, MAX_SETTING, Source, read_text};
 use crate::config::{NonNegative, StringOr};
 use crate::terminal::user::TerminalUser;
 use model::{ModelPolicy, ModelTable};
-use taskcell::grants::{Clocks, Http, KeyValue, Random, Secret, Setting, Settings, User};
+use taskcell::grants::{Clocks, GrantKind, Http, KeyValue, Random, Secret, Setting, Settings, User};
 use taskcell::sandbox::file;
 use taskcell::{Engine, Grants, Handler, LoadFault};
 
@@ -32,7 +31,7 @@ use taskcell::{Engine, Grants, Handler, LoadFault};
 const MAX_REUSE: u32 = 1_000_000;
 
 /// Grants that come from a table of their own instead of the list.
-const BY_TABLE: &[Grant] = &[Grant::Http, Grant::Keyvalue, Grant::Model];
+const BY_TABLE: [GrantKind; 3] = [GrantKind::Http, GrantKind::KeyValue, GrantKind::Model];
 
 /// Table `[[handler]]` as written.
 #[derive(Debug, Deserialize)]
@@ -41,7 +40,7 @@ pub(crate) struct HandlerTable {
     path: PathBuf,
     sha256: Option<Spanned<String>>,
     reuse: Option<Spanned<NonNegative<u32>>>,
-    grants: Option<Spanned<Vec<Spanned<Grant>>>>,
+    grants: Option<Spanned<Vec<Spanned<GrantKind>>>>,
     config: Option<Spanned<StringOr<SettingsTable>>>,
     model: Option<Spanned<ModelTable>>,
     keyvalue: Option<Spanned<keyvalue::KeyValueTable>>,
@@ -101,7 +100,7 @@ pub(crate) struct Policy {
     /// Maximum number of requests of a session that one instance answers.
     pub(crate) reuse: u32,
     /// Grants, each with its place in the file.
-    grants: Vec<(Grant, String)>,
+    grants: Vec<(GrantKind, String)>,
     /// Place of the list of grants in the file.
     grants_at: Option<String>,
     settings: Vec<Value>,
@@ -119,6 +118,16 @@ struct Value {
     key: String,
     origin: Origin,
     at: String,
+}
+
+/// File that a grant of a handler writes to.
+pub(crate) struct KeptFile {
+    /// Name of the file's contents.
+    pub(crate) what: &'static str,
+    /// Path of the file, or the reason why there is none.
+    pub(crate) file: anyhow::Result<PathBuf>,
+    /// Remedy for a file that cannot be written.
+    pub(crate) fix: String,
 }
 
 /// Source of a setting's value.
@@ -141,14 +150,14 @@ impl HandlerTable {
         let grants_at = self.grants.as_ref().map(|grants| at(grants.span()));
         let grants = self.grants.map(Spanned::into_inner).unwrap_or_default();
         if let Some(grant) = grants.iter().find(|grant| BY_TABLE.contains(grant.get_ref())) {
-            let name = grant.get_ref().name();
+            let name = grant.get_ref();
             let why = format!("{name} is granted by a table [handler.{name}], which says how much of it");
             return Err(ConfigError::new(grant.span(), why));
         }
         let mut grants: Vec<_> = grants.iter().map(|grant| (*grant.get_ref(), at(grant.span()))).collect();
         let mut settings = Vec::new();
         if let Some(config) = self.config {
-            grants.push((Grant::Config, at(config.span())));
+            grants.push((GrantKind::Config, at(config.span())));
             let span = config.span();
             let StringOr::Table(config) = config.into_inner() else {
                 let why = "`config` is a table of settings; what stands there is not shown, for it may be a secret";
@@ -160,17 +169,17 @@ impl HandlerTable {
             }
         }
         let model = self.model.map(|model| {
-            grants.push((Grant::Model, at(model.span())));
+            grants.push((GrantKind::Model, at(model.span())));
             model.into_inner().check(source)
         });
         let model = model.transpose()?;
         let path = folder.join(self.path);
         let keyvalue = self.keyvalue.map(|table| {
-            grants.push((Grant::Keyvalue, at(table.span())));
+            grants.push((GrantKind::KeyValue, at(table.span())));
             table.into_inner().check(folder, &path)
         });
         let http = self.http.map(|table| {
-            grants.push((Grant::Http, at(table.span())));
+            grants.push((GrantKind::Http, at(table.span())));
             table.into_inner().check()
         });
         Ok(Policy {
@@ -263,7 +272,7 @@ impl Policy {
     pub(crate) async fn load(&self, engine: &Engine, user: Option<Arc<TerminalUser>>) -> anyhow::Result<Handler> {
         let mut grants = self.grants(user)?;
         if let Some(keyvalue) = &self.keyvalue {
-            let at = || self.granted_at(Grant::Keyvalue.name()).unwrap_or_default().to_owned();
+            let at = || self.granted_at(GrantKind::KeyValue).unwrap_or_default().to_owned();
             grants.keyvalue = Some(keyvalue.open().await.with_context(at)? as Arc<dyn KeyValue>);
         }
         let handler = self.component(engine, &self.path, grants).await?.with_reuse(self.reuse);
@@ -289,7 +298,7 @@ impl Policy {
         };
         loaded.map_err(|error| match &error.fault {
             LoadFault::NotGranted { missing, .. } => {
-                let remedies: Vec<_> = missing.iter().map(|grant| self.remedy(grant)).collect();
+                let remedies: Vec<_> = missing.iter().map(|grant| self.remedy(*grant)).collect();
                 anyhow!("{error}; {}", remedies.join("; "))
             }
             LoadFault::Read(_) => anyhow::Error::from(error).context(self.at.clone()),
@@ -304,14 +313,14 @@ impl Policy {
     }
 
     /// Returns the place in the file that gives a grant.
-    pub(crate) fn granted_at(&self, grant: &str) -> Option<&str> {
-        self.grants.iter().find(|(given, _)| given.name() == grant).map(|(_, at)| at.as_str())
+    pub(crate) fn granted_at(&self, grant: GrantKind) -> Option<&str> {
+        self.grants.iter().find(|(given, _)| *given == grant).map(|(_, at)| at.as_str())
     }
 
     /// Returns the change of the file that would give a grant.
-    pub(crate) fn remedy(&self, grant: &str) -> String {
+    pub(crate) fn remedy(&self, grant: GrantKind) -> String {
         match &self.grants_at {
-            _ if grant == Grant::Config.name() || BY_TABLE.iter().any(|by_table| by_table.name() == grant) => {
+            _ if grant == GrantKind::Config || BY_TABLE.contains(&grant) => {
                 format!("add a table [handler.{grant}] to the handler at {}", self.at)
             }
             Some(at) => format!("add \"{grant}\" to the grants at {at}"),
@@ -334,19 +343,24 @@ impl Policy {
     }
 
     /// Returns the grants that have a table, each with the facts to show, in the order of the output.
-    pub(crate) fn facts(&self) -> impl Iterator<Item = (&'static str, Vec<(&'static str, String)>)> {
-        let model = self.model.as_ref().map(|model| (Grant::Model.name(), model.facts()));
-        let keyvalue = self.keyvalue.as_ref().map(|keyvalue| (Grant::Keyvalue.name(), keyvalue.facts()));
-        let http = self.http.as_ref().map(|http| (Grant::Http.name(), http::facts(http)));
+    pub(crate) fn facts(&self) -> impl Iterator<Item = (GrantKind, Vec<(&'static str, String)>)> {
+        let model = self.model.as_ref().map(|model| (GrantKind::Model, model.facts()));
+        let keyvalue = self.keyvalue.as_ref().map(|keyvalue| (GrantKind::KeyValue, keyvalue.facts()));
+        let http = self.http.as_ref().map(|http| (GrantKind::Http, http::facts(http)));
         [model, keyvalue, http].into_iter().flatten()
+    }
+
+    /// Returns the files that the grants of the handler write to.
+    pub(crate) fn kept_files(&self) -> impl Iterator<Item = KeptFile> {
+        self.keyvalue.iter().map(|keyvalue| keyvalue.kept_file(&self.at))
     }
 
     /// Whether the handler may ask the person at the terminal.
     pub(crate) fn asks_the_user(&self) -> bool {
-        self.grants.iter().any(|(grant, _)| *grant == Grant::User)
+        self.grants.iter().any(|(grant, _)| *grant == GrantKind::User)
     }
 
-    fn has(&self, wanted: Grant) -> bool {
+    fn has(&self, wanted: GrantKind) -> bool {
         self.grants.iter().any(|(grant, _)| *grant == wanted)
     }
 
@@ -367,13 +381,13 @@ impl Policy {
     /// Returns the grants of `all` that the handler has, with its own clocks and random numbers.
     pub(crate) fn of(&self, all: &Grants) -> Grants {
         let mut granted = Grants::default();
-        granted.tasks = all.tasks && self.has(Grant::Tasks);
-        granted.progress = all.progress && self.has(Grant::Progress);
-        granted.config = all.config.clone().filter(|_| self.has(Grant::Config));
-        granted.model = all.model.clone().filter(|_| self.has(Grant::Model));
-        granted.user = all.user.clone().filter(|_| self.has(Grant::User));
-        granted.keyvalue = all.keyvalue.clone().filter(|_| self.has(Grant::Keyvalue));
-        granted.http = all.http.clone().filter(|_| self.has(Grant::Http));
+        granted.tasks = all.tasks && self.has(GrantKind::Tasks);
+        granted.progress = all.progress && self.has(GrantKind::Progress);
+        granted.config = all.config.clone().filter(|_| self.has(GrantKind::Config));
+        granted.model = all.model.clone().filter(|_| self.has(GrantKind::Model));
+        granted.user = all.user.clone().filter(|_| self.has(GrantKind::User));
+        granted.keyvalue = all.keyvalue.clone().filter(|_| self.has(GrantKind::KeyValue));
+        granted.http = all.http.clone().filter(|_| self.has(GrantKind::Http));
         granted.clocks = self.clocks;
         granted.random = self.random.clone();
         granted
@@ -382,9 +396,9 @@ impl Policy {
     fn grants(&self, user: Option<Arc<TerminalUser>>) -> anyhow::Result<Grants> {
         let settings = self.read_settings()?;
         let mut grants = Grants::default();
-        grants.tasks = self.has(Grant::Tasks);
-        grants.progress = self.has(Grant::Progress);
-        grants.config = Some(settings).filter(|_| self.has(Grant::Config));
+        grants.tasks = self.has(GrantKind::Tasks);
+        grants.progress = self.has(GrantKind::Progress);
+        grants.config = Some(settings).filter(|_| self.has(GrantKind::Config));
         grants.model = self.model.as_ref().map(ModelPolicy::model).transpose()?;
         grants.user = user.filter(|_| self.asks_the_user()).map(|user| user as Arc<dyn User>);
         grants.http = self.http.clone();
@@ -400,7 +414,7 @@ pub(crate) fn keep_apart(handlers: &[Policy]) -> anyhow::Result<()> {
     for policy in handlers {
         let Some(keyvalue) = &policy.keyvalue else { continue };
         let place = (std::path::absolute(keyvalue.file()?)?, keyvalue.name());
-        let at = policy.granted_at(Grant::Keyvalue.name()).unwrap_or_default();
+        let at = policy.granted_at(GrantKind::KeyValue).unwrap_or_default();
         anyhow::ensure!(
             !seen.contains(&place),
             "{at}: another handler has the same keys and values; give each a name of its own"
