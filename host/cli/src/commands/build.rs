@@ -10,6 +10,7 @@ use crate::config::handler_args::CacheArgs;
 use crate::languages::{Language, wit};
 use crate::outcome::Outcome;
 use crate::terminal;
+use taskcell::kinds::BACKGROUND;
 use taskcell::{Engine, Handler};
 
 #[derive(clap::Args)]
@@ -46,7 +47,7 @@ pub(crate) async fn build(args: Args) -> anyhow::Result<Outcome> {
         component.display()
     );
     if handler.has_background() {
-        names.push("background");
+        names.push(BACKGROUND);
     }
     let shown = terminal::one_line(&component.display().to_string());
     writeln!(std::io::stdout(), "{shown}: {} bytes, {}", handler.size(), names.join(", "))?;

@@ -17,7 +17,7 @@ use crate::terminal;
 use crate::terminal::progress_line::while_loading;
 use taskcell::grants::{GrantKind, Import, Settings};
 use taskcell::handlers::Responder;
-use taskcell::kinds::KINDS;
+use taskcell::kinds::{BACKGROUND, KINDS};
 use taskcell::{Handler, Handlers, text};
 
 #[derive(clap::Args)]
@@ -177,7 +177,7 @@ impl Inspected<'_> {
             writeln!(out, "  {:<22} {method:<30} {answer}", row.export)?;
         }
         let background = if handler.has_background() { "exported" } else { "no" };
-        writeln!(out, "  {:<22} {:<30} {background}", "background", "work of tasks")?;
+        writeln!(out, "  {:<22} {:<30} {background}", BACKGROUND, "work of tasks")?;
         writeln!(out, "\nimports")?;
         let empty = Empty::of(handler.imports());
         for Import { interface, grant, .. } in handler.imports().iter().filter(|import| !Empty::has(import)) {

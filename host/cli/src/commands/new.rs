@@ -13,7 +13,7 @@ use anyhow::{Context, bail, ensure};
 use crate::languages::template::fill;
 use crate::languages::{Language, name, wit};
 use crate::outcome::Outcome;
-use taskcell::kinds::{KINDS, Kind, KindInfo};
+use taskcell::kinds::{BACKGROUND, KINDS, Kind, KindInfo};
 use taskcell::text;
 
 /// World of a new project.
@@ -41,9 +41,6 @@ const FIXTURES: [(Kind, &str, &str); 9] = [
     fixture!(Elicitation, "elicitation"),
     fixture!(Roots, "roots"),
 ];
-
-/// Interface that runs the work of tasks. It is not a kind, because no request asks for it.
-const BACKGROUND: &str = "background";
 
 /// Maximum number of characters of a path that are shown.
 const MAX_PATH: usize = 200;

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 
-use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 
 use super::exports::{EXPORTS, Export};
+use super::linker::linker;
 use super::store::{new_store, why, within_limits};
 use crate::error::{LoadError, LoadFault};
 use crate::grants::{self, CallContext, CellState, Grants, HandlerInfo, Import};
-use crate::kinds::{KINDS, Kind};
+use crate::kinds::{BACKGROUND, KINDS, Kind};
 use crate::protocol::{PACKAGE, PACKAGE_VERSION};
 use crate::sandbox::compile::{Known, compile, known, remember};
 use crate::sandbox::{CpuAverage, Engine, Limits, file};
@@ -90,11 +91,7 @@ impl Handler {
         let imports = grants::explain(&interfaces.imports);
         grants.allow(&imports)?;
         let invalid = |error: wasmtime::Error| LoadFault::Invalid(format!("{error:#}"));
-        // WASI alone is what every cell has.
-        let mut linker = Linker::new(engine.wasmtime());
-        wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(invalid)?;
-        grants.link(&mut linker).map_err(invalid)?;
-        let pre = linker.instantiate_pre(&component).map_err(invalid)?;
+        let pre = linker(engine, &grants).and_then(|linker| linker.instantiate_pre(&component)).map_err(invalid)?;
         component.initialize_copy_on_write_image().map_err(invalid)?;
 
         let exports = Exports::find(&component, &interfaces.exports);
@@ -317,7 +314,7 @@ fn compatible(version: &str) -> bool {
 
 /// The row of [`EXPORTS`] that an interface is, by its name without package and version.
 fn exported(name: &str) -> Option<usize> {
-    EXPORTS.iter().position(|(kind, ..)| kind.map_or("background", |kind| kind.info().export) == name)
+    EXPORTS.iter().position(|(kind, ..)| kind.map_or(BACKGROUND, |kind| kind.info().export) == name)
 }
 
 /// Where the handlers' functions stand in the component: a place for each row of [`EXPORTS`].

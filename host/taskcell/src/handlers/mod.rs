@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `exports` | the types of the exports, and the call that relies on their having been checked |
 //! | `store` | the store of a cell: its limits, and which of them ended a guest |
+//! | `linker` | the host functions that a component is linked to |
 //! | `component` | a loaded component: [`Handler`] |
 //! | `instance_pool` | cells that go on to the next request of a session |
 //! | `call` | one call of an export in a cell |
@@ -23,6 +24,7 @@ mod component;
 mod declare;
 mod exports;
 mod instance_pool;
+mod linker;
 mod native;
 mod registry;
 mod set;

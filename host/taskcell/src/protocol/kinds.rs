@@ -50,6 +50,10 @@ pub struct KindInfo {
     pub capabilities: &'static [&'static [&'static str]],
 }
 
+/// The exported WIT interface that does the work of tasks, without package and version. The interface is no kind: no
+/// request asks for it.
+pub const BACKGROUND: &str = "background";
+
 const NOT_FOUND: i32 = code::METHOD_NOT_FOUND;
 const REFUSED: i32 = code::INVALID_REQUEST;
 

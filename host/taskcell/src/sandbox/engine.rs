@@ -3,8 +3,9 @@
 //! The settings are those measured in `docs/history/performance.md`. The rule behind them: nothing on the request path
 //! maps, unmaps or protects memory, because each such call makes a second thread slow the first one down.
 
+use std::any::Any;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use tokio::sync::Semaphore;
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
@@ -78,6 +79,8 @@ struct Shared {
     cache: Option<Cache>,
     ticker: Ticker,
     scheduler: CpuScheduler,
+    /// Value that a higher layer keeps for all components of the engine.
+    kept: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -119,6 +122,7 @@ impl Engine {
                 cache,
                 ticker,
                 scheduler,
+                kept: OnceLock::new(),
             }),
         })
     }
@@ -156,6 +160,17 @@ impl Engine {
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
         &self.shared.engine
+    }
+
+    /// The value of this type that a higher layer keeps with the engine; none before [`Engine::keep`].
+    pub(crate) fn kept<T: Any>(&self) -> Option<&T> {
+        self.shared.kept.get()?.downcast_ref()
+    }
+
+    /// Keeps a value with the engine, unless there is one already.
+    pub(crate) fn keep(&self, value: impl Any + Send + Sync) {
+        // The one that was there first is as good.
+        let _ = self.shared.kept.set(Box::new(value));
     }
 
     pub(super) fn cache(&self) -> Option<&Cache> {

@@ -11,7 +11,7 @@ use tracing::Span;
 use tracing::field::Empty;
 
 use super::{ErrorType, MAX_NAME, Outcome, begin, end, metrics, microseconds, span};
-use crate::kinds::Kind;
+use crate::kinds::{BACKGROUND, Kind};
 use crate::protocol::types::RpcError;
 use crate::text::one_line;
 
@@ -55,7 +55,7 @@ impl CellWatch {
     /// Starts watching a call of the export of `kind`, or of `background` without a kind, in the handler `name` with
     /// the digest `digest`.
     pub(crate) fn begin(name: &str, digest: &str, kind: Option<Kind>, reused: bool) -> Self {
-        let export = kind.map_or("background", |kind| kind.info().export);
+        let export = kind.map_or(BACKGROUND, |kind| kind.info().export);
         let span = span!(
             INFO,
             "cell",
