@@ -5,6 +5,7 @@
 
 pub mod error;
 pub mod http_client;
+pub mod stdio;
 pub mod transport;
 
 pub use error::GatewayError;

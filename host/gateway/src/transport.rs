@@ -14,11 +14,11 @@ pub type Frame = bytes::Bytes;
 /// Sending end of a connection, shared by all tasks that have messages for the other side.
 #[async_trait]
 pub trait Sender: Send + Sync {
-    /// Queues a frame. Waits while the queue, which is bounded in bytes, has no room. Frames are sent in the order in
-    /// which calls of this function return. Dropping the future before it is done queues nothing.
+    /// Sends a frame, or queues it in a queue that is bounded in bytes. Waits while there is no room. Frames are sent in
+    /// the order of the calls. When the future is dropped before it is done, the frame is sent whole or not at all.
     ///
     /// # Errors
-    /// When the connection has ended: nothing that was sent since then has arrived.
+    /// When the connection has ended, in words for people.
     async fn send(&self, frame: Frame) -> Result<(), TransportError>;
 
     /// Sends what is queued, and then tells the other side that nothing more comes: closes the stdin of a process, ends
@@ -73,12 +73,14 @@ pub trait Connector: Send + Sync {
 #[non_exhaustive]
 pub enum TransportError {
     /// A message is longer than the limit, and was skipped. The connection goes on.
-    #[error("a message of more than {limit} bytes (`message-size`) was skipped")]
+    #[error("a message of more than {limit} bytes was skipped")]
     TooLarge {
         /// The limit in bytes.
         limit: usize,
-        /// First bytes of the message, which may tell the request that it belongs to.
+        /// First bytes of the message, which may hold its id and its method.
         beginning: Frame,
+        /// Last bytes of the message, where some SDKs write the id of a response.
+        end: Frame,
     },
     /// A request got no answer, because the exchange that carried it failed. The connection goes on, and other requests
     /// are answered. Only transports that carry each request by itself have this error, as HTTP does.

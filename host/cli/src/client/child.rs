@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::process::ChildStdin;
@@ -11,16 +12,15 @@ use tokio::process::ChildStdin;
 use super::connection::{Answer, Peer};
 use super::incoming::{Incoming, Sent, Source};
 use super::launch;
-use super::lines;
 use super::notices::Notices;
 use super::outgoing::{Closed, Outgoing, Queued};
-use super::process::ServerProcess;
 use super::server::{Server, Target};
 use crate::terminal::Progress;
 use taskcell::mrtr::Response;
 use taskcell::protocol::jsonrpc::code;
 use taskcell::protocol::types::{Implementation, RpcError};
 use taskcell::session::Outbox;
+use taskcell_gateway::stdio::{ServerProcess, lines};
 
 /// This program's identity, as declared to servers.
 pub(crate) fn this_program() -> Implementation {
@@ -51,7 +51,11 @@ impl Started {
         let (peer, queued) = Peer::new();
         let (server, source) = match target {
             Target::Command(command) => {
-                let (process, stdin, stdout) = ServerProcess::start(command, secrets, Arc::clone(&notices.chatter))?;
+                let chatter = Arc::clone(&notices.chatter);
+                let log = Arc::new(move |line: &str| chatter.line("server says", line));
+                let not_started = || format!("the server {} cannot be started", launch::name(command));
+                let command = launch::command(command, secrets).with_context(not_started)?;
+                let (process, stdin, stdout) = ServerProcess::start(&command, log).with_context(not_started)?;
                 tokio::spawn(write(queued, stdin));
                 (Server::Process(process), Source::Stdout(lines::messages(stdout)))
             }

@@ -13,10 +13,10 @@ use tokio::process::ChildStdout;
 
 use super::batch::{self, Batch};
 use super::connection::Peer;
-use super::lines::{self, Lines};
 use super::notices::Notices;
 use crate::terminal::{self, Progress};
 use taskcell::protocol::jsonrpc::Message;
+use taskcell_gateway::stdio::lines::{self, Line, LineError, Lines};
 use taskcell_gateway::{Receiver, TransportError};
 
 /// Number of skipped lines that are shown.
@@ -85,7 +85,11 @@ impl Incoming {
 
     async fn next_text(&mut self) -> anyhow::Result<Option<Vec<u8>>> {
         let receiver = match &mut self.source {
-            Source::Stdout(lines) => return lines::next(lines).await.context("reading from the server failed"),
+            Source::Stdout(lines) => {
+                let line = lines::next(lines).await.map_err(LineError::from);
+                let line = line.and_then(|line| line.map(Line::whole).transpose());
+                return line.context("reading from the server failed");
+            }
             Source::Transport(receiver) => receiver,
         };
         loop {

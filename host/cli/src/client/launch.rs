@@ -8,18 +8,31 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use taskcell_gateway::stdio::ServerCommand;
+
 /// First argument of a process that is to become a server. The second argument is the id of the process that started
 /// it.
 const BECOME: &str = "__become-server";
 /// Exit code of a process that could not become a server, the same as a shell's for a missing command.
 const NOT_STARTED: u8 = 127;
 
-/// Builds the command line that starts a server.
+/// Name of a server's program, for people.
+pub(crate) fn name(command: &[OsString]) -> String {
+    command.first().map(|program| program.display().to_string()).unwrap_or_default()
+}
+
+/// Builds the command that starts a server, which inherits none of the environment variables in `secrets`. Keeps the
+/// server, as any other process of the user, from reading this process.
 ///
 /// # Errors
 /// When the program does not exist or cannot be run. Other failures appear when it is started.
-pub(crate) fn command(program: &OsStr, arguments: &[OsString]) -> io::Result<(OsString, Vec<OsString>)> {
-    let direct = || (program.to_owned(), arguments.to_vec());
+pub(crate) fn command(command: &[OsString], secrets: &[String]) -> io::Result<ServerCommand> {
+    let Some((program, arguments)) = command.split_first() else {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "no program was given: end with -- SERVER ARGS..."));
+    };
+    hide();
+    let secrets = secrets.to_vec();
+    let direct = || ServerCommand { program: program.clone(), arguments: arguments.to_vec(), secrets: secrets.clone() };
     if !cfg!(target_os = "linux") {
         return Ok(direct());
     }
@@ -27,9 +40,9 @@ pub(crate) fn command(program: &OsStr, arguments: &[OsString]) -> io::Result<(Os
     // When the program's own file is gone, the server starts without the signal at its parent's death.
     let Some(own) = own() else { return Ok(direct()) };
     let parent = std::process::id().to_string();
-    let mut all = vec![OsString::from(BECOME), parent.into(), program.to_owned()];
+    let mut all = vec![OsString::from(BECOME), parent.into(), program.clone()];
     all.extend_from_slice(arguments);
-    Ok((own, all))
+    Ok(ServerCommand { program: own, arguments: all, secrets })
 }
 
 /// Keeps other processes of the user from reading this process's memory and environment, and the system from dumping

@@ -14,14 +14,11 @@ pub(crate) mod connection;
 pub(crate) mod foreign;
 pub(crate) mod hints;
 pub(crate) mod incoming;
-pub(crate) mod last_words;
 pub(crate) mod launch;
-pub(crate) mod lines;
 pub(crate) mod listing;
 pub(crate) mod negotiate;
 pub(crate) mod notices;
 pub(crate) mod outgoing;
-pub(crate) mod process;
 pub(crate) mod required_pages;
 pub(crate) mod result_text;
 pub(crate) mod schema;
@@ -52,7 +49,6 @@ use incoming::Incoming;
 use negotiate::{Agreed, BATCHES, Protocol};
 use notices::Notices;
 use outgoing::Closed;
-use process::GRACE;
 use server::{Server, Target};
 use service::{Asks, Service, quiet};
 use taskcell::mrtr::{self, CallError, Caller, RemoteTask, Response, SendError};
@@ -60,6 +56,7 @@ use taskcell::protocol::types::Implementation;
 use taskcell::session::{Observer, Undeclared};
 use taskcell::telemetry::{CallWatch, outgoing_meta};
 use taskcell::{HandlerRegistry, Session, SessionOptions};
+use taskcell_gateway::stdio::{GRACE, ServerProcess};
 
 /// Settings of a connection to a server.
 pub(crate) struct Options<'a> {

@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-use super::process::ServerProcess;
 use taskcell_gateway::Connector;
+use taskcell_gateway::stdio::ServerProcess;
 
 /// Way to a server.
 pub(crate) enum Target {

@@ -10,11 +10,11 @@ use anyhow::{Context, anyhow, ensure};
 use serde_json::{Value, json};
 
 use crate::client::connection::Peer;
-use crate::client::lines;
 use crate::outcome::Outcome;
 use taskcell::protocol::PROTOCOL_VERSION;
 use taskcell::protocol::jsonrpc::Message;
 use taskcell::protocol::types::RpcError;
+use taskcell_gateway::stdio::lines;
 
 /// Time to wait for a response of the client.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -38,6 +38,7 @@ pub(crate) async fn serve() -> anyhow::Result<Outcome> {
     let writer = tokio::spawn(outgoing.write(tokio::io::stdout()));
     let mut lines = lines::messages(tokio::io::stdin());
     while let Some(line) = lines::next(&mut lines).await? {
+        let line = line.whole()?;
         let message = Message::read(&line).map_err(|error| anyhow!("the client sent no message: {}", error.message))?;
         let Some(method) = message.method.as_deref() else {
             let _ = client.response(&message, |_| ());

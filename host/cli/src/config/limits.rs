@@ -8,9 +8,9 @@ use toml::Spanned;
 
 use super::source::ConfigError;
 use super::values::{NonNegative, Size, Time, set};
-use crate::client::lines::MAX_LINE;
 use taskcell::Limits;
 use taskcell::protocol::MAX_DEPTH;
+use taskcell_gateway::stdio::lines::MAX_LINE;
 
 /// Table `[limits]`, with the fields of [`Limits`].
 #[derive(Debug, Default, Deserialize)]

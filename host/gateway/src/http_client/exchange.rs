@@ -137,7 +137,7 @@ impl Exchange<'_> {
                 }
                 Ok(Some(Arriving::TooLarge(beginning))) => {
                     let is_answer = !beginning.windows(8).any(|part| part == b"\"method\"");
-                    let error = TransportError::TooLarge { limit: channel.limits.message_size, beginning };
+                    let error = TransportError::TooLarge { limit: channel.limits.message_size, beginning, end: Frame::new() };
                     if is_answer && !is_answered {
                         return Err(error);
                     }

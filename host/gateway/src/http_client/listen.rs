@@ -83,7 +83,7 @@ async fn pass_on(channel: &Channel, mut events: Events, cursor: &mut Cursor) {
             Ok(Some(Arriving::Message(frame))) => channel.arrivals.frame(frame).await,
             Ok(Some(Arriving::TooLarge(beginning))) => {
                 let limit = channel.limits.message_size;
-                channel.arrivals.error(TransportError::TooLarge { limit, beginning }).await;
+                channel.arrivals.error(TransportError::TooLarge { limit, beginning, end: Frame::new() }).await;
             }
             Ok(None) => return,
             Err(error) => {

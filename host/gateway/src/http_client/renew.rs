@@ -141,7 +141,7 @@ pub(super) async fn body(channel: &Channel, mut response: Response) -> Result<Ve
     while let Some(chunk) = response.chunk().await.map_err(|error| channel.broken(&error))? {
         if body.len().saturating_add(chunk.len()) > limit {
             body.truncate(1_000);
-            return Err(TransportError::TooLarge { limit, beginning: body.into() });
+            return Err(TransportError::TooLarge { limit, beginning: body.into(), end: Frame::new() });
         }
         body.extend_from_slice(&chunk);
     }

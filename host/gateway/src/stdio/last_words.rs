@@ -12,7 +12,7 @@ const CHARACTERS: usize = 1_000;
 
 /// The last lines of a log.
 #[derive(Debug, Default)]
-pub(crate) struct LastWords {
+pub(super) struct LastWords {
     lines: VecDeque<String>,
 }
 
@@ -48,7 +48,7 @@ const FIELDS: [&str; 6] = ["code ", "errno ", "syscall ", "path ", "dest ", "com
 
 impl LastWords {
     /// Adds a line.
-    pub(crate) fn add(&mut self, line: &str) {
+    pub(super) fn add(&mut self, line: &str) {
         if self.lines.len() == LINES {
             self.lines.pop_front();
         }
@@ -56,7 +56,7 @@ impl LastWords {
     }
 
     /// Returns the line that most likely names the cause, or the last line if none does.
-    pub(crate) fn cause(&self) -> Option<String> {
+    pub(super) fn cause(&self) -> Option<String> {
         let named =
             |line: &&String| FIELDS.iter().any(|field| without_prefix(line).is_some_and(|l| l.starts_with(field)));
         let mut launcher = self.lines.iter().filter(|line| without_prefix(line).is_some() && !is_trailer(line));

@@ -9,37 +9,49 @@ use tokio_util::codec::{Decoder, FramedRead};
 
 /// Longest line of messages that is read, in bytes. The bound lies above a session's limit for messages, so that the
 /// session answers oversized messages.
-pub(crate) const MAX_LINE: usize = 16 << 20;
+pub const MAX_LINE: usize = 16 << 20;
+/// Bytes that are kept of the end of a line that is too long. The id of a response may stand there.
+const TAIL: usize = 512;
 /// Length in bytes from which a line is moved out of the buffer, so that the buffer does not keep that much memory.
 const LARGE: usize = 64 << 10;
 
 /// Stream of the lines of `R`.
-pub(crate) type Lines<R> = FramedRead<R, LineCodec>;
+pub type Lines<R> = FramedRead<R, LineCodec>;
 
-/// Treatment of a line longer than the bound.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Over {
-    /// Reading fails.
-    Fails,
-    /// The rest of the line is dropped.
-    IsCut,
+/// Line of a stream, without the byte that ended it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The text, up to the bound.
+    pub text: Vec<u8>,
+    /// Last bytes of the line, when it is longer than the bound and the bytes before them were dropped.
+    pub cut: Option<Vec<u8>>,
+}
+
+impl Line {
+    /// Returns the text of a line within the bound.
+    ///
+    /// # Errors
+    /// [`LineError::TooLong`] for a longer line.
+    pub fn whole(self) -> Result<Vec<u8>, LineError> {
+        if self.cut.is_some() { Err(LineError::TooLong) } else { Ok(self.text) }
+    }
 }
 
 /// Decoder that splits a stream into lines.
-pub(crate) struct LineCodec {
+#[derive(Debug)]
+pub struct LineCodec {
     /// Bytes that end a line.
     ends: &'static [u8],
     max: usize,
-    over: Over,
     /// Number of bytes at the start of the buffer that are known to hold no line end.
     scanned: usize,
-    /// Whether the decoder is dropping the rest of a line that was cut.
-    skipping: bool,
+    /// Line that is too long, whose rest is being dropped.
+    skipping: Option<Line>,
 }
 
 /// Reason why no more lines can be read.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum LineError {
+pub enum LineError {
     /// A line is longer than [`MAX_LINE`].
     #[error("a line of more than {} bytes", MAX_LINE)]
     TooLong,
@@ -48,25 +60,25 @@ pub(crate) enum LineError {
     Io(#[from] std::io::Error),
 }
 
-/// Reads messages, one per line. A line above [`MAX_LINE`] is an error.
-pub(crate) fn messages<R: AsyncRead>(stream: R) -> Lines<R> {
-    FramedRead::new(stream, LineCodec::new(b"\n", MAX_LINE, Over::Fails))
+/// Reads messages, one per line.
+pub fn messages<R: AsyncRead>(stream: R) -> Lines<R> {
+    FramedRead::new(stream, LineCodec::new(b"\n", MAX_LINE))
 }
 
 /// Reads a log meant for people: a carriage return also ends a line, and lines are cut after `max` bytes.
-pub(crate) fn log<R: AsyncRead>(stream: R, max: usize) -> Lines<R> {
-    FramedRead::new(stream, LineCodec::new(b"\r\n", max, Over::IsCut))
+pub(super) fn log<R: AsyncRead>(stream: R, max: usize) -> Lines<R> {
+    FramedRead::new(stream, LineCodec::new(b"\r\n", max))
 }
 
 /// Returns the next line that is not blank; `None` at the end.
 ///
 /// # Errors
-/// [`LineError`].
-pub(crate) async fn next<R: AsyncRead + Unpin>(lines: &mut Lines<R>) -> Result<Option<Vec<u8>>, LineError> {
+/// When reading fails.
+pub async fn next<R: AsyncRead + Unpin>(lines: &mut Lines<R>) -> std::io::Result<Option<Line>> {
     use futures_util::StreamExt;
     while let Some(line) = lines.next().await {
         let line = line?;
-        if !line.trim_ascii().is_empty() {
+        if !line.text.trim_ascii().is_empty() || line.cut.is_some() {
             return Ok(Some(line));
         }
     }
@@ -74,8 +86,8 @@ pub(crate) async fn next<R: AsyncRead + Unpin>(lines: &mut Lines<R>) -> Result<O
 }
 
 impl LineCodec {
-    fn new(ends: &'static [u8], max: usize, over: Over) -> Self {
-        Self { ends, max, over, scanned: 0, skipping: false }
+    fn new(ends: &'static [u8], max: usize) -> Self {
+        Self { ends, max, scanned: 0, skipping: None }
     }
 
     /// Takes `length` bytes from the buffer as a line, and drops the byte after it if `ended`.
@@ -93,46 +105,53 @@ impl LineCodec {
     }
 }
 
-impl Decoder for LineCodec {
-    type Item = Vec<u8>;
-    type Error = LineError;
+/// Keeps the last bytes of a line that is being dropped.
+fn keep_tail(tail: &mut Vec<u8>, bytes: &[u8]) {
+    let bytes = bytes.get(bytes.len().saturating_sub(TAIL)..).unwrap_or_default();
+    let over = tail.len().saturating_add(bytes.len()).saturating_sub(TAIL);
+    tail.drain(..over.min(tail.len()));
+    tail.extend_from_slice(bytes);
+}
 
-    fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Vec<u8>>, LineError> {
+impl Decoder for LineCodec {
+    type Item = Line;
+    type Error = std::io::Error;
+
+    fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Line>, Self::Error> {
         loop {
             let unseen = buffer.get(self.scanned..).unwrap_or_default();
             let end = unseen.iter().position(|byte| self.ends.contains(byte));
             let end = end.map(|end| end.saturating_add(self.scanned));
-            if self.skipping {
-                let Some(end) = end else {
-                    buffer.clear();
-                    return Ok(None);
-                };
-                buffer.advance(end.saturating_add(1));
-                (self.scanned, self.skipping) = (0, false);
-                continue;
+            if let Some(Line { cut: Some(tail), .. }) = &mut self.skipping {
+                let length = end.unwrap_or(buffer.len());
+                keep_tail(tail, buffer.get(..length).unwrap_or_default());
+                buffer.advance(length.saturating_add(usize::from(end.is_some())));
+                self.scanned = 0;
+                return Ok(end.and_then(|_| self.skipping.take()));
             }
-            return match end {
-                Some(end) if end <= self.max => Ok(Some(self.take(buffer, end, true))),
+            match end {
+                Some(end) if end <= self.max => {
+                    return Ok(Some(Line { text: self.take(buffer, end, true), cut: None }));
+                }
                 None if buffer.len() <= self.max => {
                     self.scanned = buffer.len();
-                    Ok(None)
+                    return Ok(None);
                 }
-                _ if self.over == Over::Fails => Err(LineError::TooLong),
-                _ => {
-                    self.skipping = true;
-                    Ok(Some(self.take(buffer, self.max, false)))
-                }
-            };
+                _ => self.skipping = Some(Line { text: self.take(buffer, self.max, false), cut: Some(Vec::new()) }),
+            }
         }
     }
 
-    fn decode_eof(&mut self, buffer: &mut BytesMut) -> Result<Option<Vec<u8>>, LineError> {
+    fn decode_eof(&mut self, buffer: &mut BytesMut) -> Result<Option<Line>, Self::Error> {
         if let Some(line) = self.decode(buffer)? {
+            return Ok(Some(line));
+        }
+        if let Some(line) = self.skipping.take() {
             return Ok(Some(line));
         }
         // The last line may lack a line end.
         let length = buffer.len();
-        Ok((length > 0).then(|| self.take(buffer, length, false)))
+        Ok((length > 0).then(|| Line { text: self.take(buffer, length, false), cut: None }))
     }
 }
 
@@ -143,7 +162,7 @@ mod tests {
     async fn read(mut lines: Lines<&[u8]>) -> Vec<String> {
         let mut all = Vec::new();
         while let Some(line) = next(&mut lines).await.unwrap() {
-            all.push(String::from_utf8_lossy(&line).into_owned());
+            all.push(String::from_utf8_lossy(&line.text).into_owned());
         }
         all
     }
@@ -176,8 +195,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_message_may_not_be_longer_than_the_bound() {
-        let text = vec![b'x'; MAX_LINE + 1];
-        assert!(matches!(next(&mut messages(&text[..])).await, Err(LineError::TooLong)));
+    async fn a_line_over_the_bound_is_cut_and_the_next_one_is_whole() {
+        for end in ["\nnext", "\nnext\n"] {
+            let text = format!("{}{}tail{end}", "x".repeat(MAX_LINE), "y".repeat(3 * TAIL));
+            let mut lines = messages(text.as_bytes());
+            let line = next(&mut lines).await.unwrap().unwrap();
+            let tail = line.cut.as_deref().unwrap();
+            assert_eq!((line.text.len(), tail.len(), &tail[TAIL - 5..]), (MAX_LINE, TAIL, b"ytail".as_slice()));
+            assert!(matches!(line.whole(), Err(LineError::TooLong)));
+            assert_eq!(next(&mut lines).await.unwrap().unwrap().whole().unwrap(), b"next");
+        }
     }
 }
