@@ -14,8 +14,8 @@ pub type Frame = bytes::Bytes;
 /// Sending end of a connection, shared by all tasks that have messages for the other side.
 #[async_trait]
 pub trait Sender: Send + Sync {
-    /// Sends a frame, or queues it in a queue that is bounded in bytes. Waits while there is no room. Frames are sent in
-    /// the order of the calls. When the future is dropped before it is done, the frame is sent whole or not at all.
+    /// Sends a frame, or queues it in a queue that is bounded in bytes. Waits while there is no room. Frames are sent
+    /// in the order of the calls. When the future is dropped before it is done, the frame is sent whole or not at all.
     ///
     /// # Errors
     /// When the connection has ended, in words for people.

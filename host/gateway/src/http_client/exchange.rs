@@ -52,7 +52,7 @@ struct Exchange<'a> {
 
 /// Way that a response took.
 enum Passed {
-    /// Its messages were passed on.
+    /// Each message was passed on.
     On,
     /// The server refuses the headers, which the list of tools may correct. The answer says so.
     HeaderMismatch(Frame),
@@ -137,7 +137,8 @@ impl Exchange<'_> {
                 }
                 Ok(Some(Arriving::TooLarge(beginning))) => {
                     let is_answer = !beginning.windows(8).any(|part| part == b"\"method\"");
-                    let error = TransportError::TooLarge { limit: channel.limits.message_size, beginning, end: Frame::new() };
+                    let error =
+                        TransportError::TooLarge { limit: channel.limits.message_size, beginning, end: Frame::new() };
                     if is_answer && !is_answered {
                         return Err(error);
                     }

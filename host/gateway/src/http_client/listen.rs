@@ -10,7 +10,7 @@ use super::channel::Channel;
 use super::events::{Arriving, Cursor, Events, is_stream};
 use super::failure::Refusal;
 use super::renew::renew;
-use crate::transport::TransportError;
+use crate::transport::{Frame, TransportError};
 
 /// Outcome of the attempt to listen to a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

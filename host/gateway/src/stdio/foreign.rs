@@ -3,7 +3,7 @@
 use memchr::memmem;
 use taskcell::text::one_line;
 
-use super::server::Notice;
+use super::process::Notice;
 
 /// Number of skipped lines that are reported.
 const SHOWN: u64 = 5;

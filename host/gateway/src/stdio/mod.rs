@@ -10,5 +10,5 @@ mod server;
 mod writer;
 
 pub use own::client;
-pub use process::{GRACE, ServerCommand, ServerLog, ServerProcess};
-pub use server::{Notice, StdioServer};
+pub use process::{GRACE, Notice, ServerCommand, ServerLog, ServerProcess};
+pub use server::StdioServer;

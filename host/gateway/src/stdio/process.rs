@@ -21,6 +21,9 @@ use taskcell::text::one_line;
 /// Receives the lines of a server's log, its stderr. They are the server's words and not printable yet.
 pub type ServerLog = Arc<dyn Fn(&str) + Send + Sync>;
 
+/// Receives lines for people. They are printable.
+pub type Notice = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// Command line of a server, ready to be started.
 #[derive(Debug, Clone)]
 pub struct ServerCommand {

@@ -10,12 +10,9 @@ use tokio::time::{Duration, Instant, timeout};
 
 use super::foreign::ForeignLines;
 use super::lines::{self, Line, Lines};
-use super::process::{ServerCommand, ServerLog, ServerProcess};
+use super::process::{Notice, ServerCommand, ServerLog, ServerProcess};
 use super::writer::LineWriter;
 use crate::transport::{Connection, Connector, Frame, Receiver, Sender, TransportError};
-
-/// Receives lines for people. They are printable.
-pub type Notice = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Time that a server has to end after its stdin is closed, while its last messages are passed on.
 const DRAIN: Duration = Duration::from_secs(2);
