@@ -19,7 +19,8 @@ use clap::{Parser, Subcommand};
 
 use client::launch;
 use commands::{
-    build, call, compile, completions, demo, demo_server, doctor, inspect, keyvalue, new, record, run, tasks, tool,
+    build, call, compile, completions, demo, demo_server, doctor, inspect, keyvalue, new, proxy, record, run, tasks,
+    tool,
 };
 use outcome::Outcome;
 use taskcell::text;
@@ -44,6 +45,9 @@ enum Command {
     /// Act as the MCP client of a server: call a tool, and answer the server's requests
     #[command(after_help = run::EXAMPLES)]
     Run(run::Args),
+    /// Stand between an MCP client and a server, and answer for the client what handlers can
+    #[command(after_help = proxy::EXAMPLES)]
+    Proxy(proxy::Args),
     /// Send one request into a handler
     #[command(after_help = call::EXAMPLES, override_usage = call::USAGE)]
     Call(call::Args),
@@ -77,7 +81,7 @@ enum Command {
 impl Command {
     /// Whether the command answers requests for somebody, so that its telemetry is worth exporting.
     fn serves(&self) -> bool {
-        matches!(self, Self::Demo(_) | Self::Run(_) | Self::Call(_) | Self::Record(_))
+        matches!(self, Self::Demo(_) | Self::Run(_) | Self::Proxy(_) | Self::Call(_) | Self::Record(_))
     }
 
     /// Whether the command itself reports the end of each cell.
@@ -141,6 +145,7 @@ fn block_on(command: Command) -> anyhow::Result<Outcome> {
         match command {
             Command::Demo(args) => demo::demo(args).await,
             Command::Run(args) => run::run(args).await,
+            Command::Proxy(args) => proxy::proxy(args).await,
             Command::Call(args) => call::call(args).await,
             Command::Inspect(args) => inspect::inspect(args).await,
             Command::Check(args) => check::command(args).await,

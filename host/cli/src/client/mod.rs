@@ -56,7 +56,7 @@ use taskcell::protocol::types::Implementation;
 use taskcell::session::{Observer, Undeclared};
 use taskcell::telemetry::{CallWatch, outgoing_meta};
 use taskcell::{HandlerRegistry, Session, SessionOptions};
-use taskcell_gateway::stdio::{GRACE, ServerProcess};
+use taskcell_gateway::stdio::GRACE;
 
 /// Settings of a connection to a server.
 pub(crate) struct Options<'a> {

@@ -10,6 +10,7 @@ pub(crate) mod doctor;
 pub(crate) mod inspect;
 pub(crate) mod keyvalue;
 pub(crate) mod new;
+pub(crate) mod proxy;
 pub(crate) mod record;
 pub(crate) mod run;
 pub(crate) mod task_view;

@@ -191,7 +191,7 @@ pub(crate) async fn run_with(
 
 /// Declares to servers that roots may change, because watched handlers can be replaced. Fails when no handler has a
 /// file.
-fn watchable(handlers: Handlers) -> anyhow::Result<Handlers> {
+pub(super) fn watchable(handlers: Handlers) -> anyhow::Result<Handlers> {
     anyhow::ensure!(
         handlers.components().any(|component| component.file().is_some()),
         "there is no file to watch: name a component, by --handler or in the configuration"

@@ -48,6 +48,9 @@ pub(crate) struct HandlerArgs {
     model_answer: Option<String>,
     #[command(flatten)]
     cache: CacheArgs,
+    /// Whether the stock handler stays away unless it is given a setting.
+    #[arg(skip)]
+    no_stock: bool,
 }
 
 #[derive(Args)]
@@ -139,6 +142,12 @@ impl HandlerArgs {
         self.files.push(file);
     }
 
+    /// Leaves the requests that no named handler takes without an answer: the stock handler answers only when it is
+    /// given a setting.
+    pub(crate) fn without_stock(&mut self) {
+        self.no_stock = true;
+    }
+
     /// Loads the handlers of --handler, else those of the configuration, else the stock handler.
     pub(crate) async fn load(&self, config: &Config) -> anyhow::Result<Loaded> {
         anyhow::ensure!(!self.grants.contains(&GrantKind::Model), "--grant model: {NO_MODEL}");
@@ -178,7 +187,7 @@ impl HandlerArgs {
         for handler in handlers.iter().filter(|handler| handler.kinds().next().is_none()) {
             tracing::warn!(handler = handler.name(), "the handler exports no kind: every request gets its default");
         }
-        if handlers.is_empty() {
+        if handlers.is_empty() && !(self.no_stock && self.settings.is_empty()) {
             let grants = self.granted(&[GrantKind::Tasks, GrantKind::Progress, GrantKind::Config], None);
             handlers.push(Handler::from_bytes(&engine, STOCK_NAME, STOCK.to_vec(), grants).await?);
         }

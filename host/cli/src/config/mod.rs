@@ -9,6 +9,7 @@ pub(crate) mod handler;
 pub(crate) mod handler_args;
 mod limits;
 pub(crate) mod principal;
+pub(crate) mod proxy;
 pub(crate) mod server_args;
 pub(crate) mod setup;
 pub(crate) mod source;
@@ -30,11 +31,13 @@ pub(super) use values::{Name, NonNegative, Size, StringOr, Time, set};
 
 use crate::client::negotiate::Protocol;
 use handler::{HandlerTable, Policy};
+use proxy::ProxyTable;
 use source::{ConfigError, Source, read_text};
 use store::Place;
 use taskcell::Limits;
 use taskcell::sandbox::PagemapScan;
 use taskcell::tasks::TaskLimits;
+use taskcell_gateway::dead_clients::DeadClient;
 
 /// Largest configuration file in bytes.
 const MAX_SIZE: u64 = 1 << 20;
@@ -71,6 +74,14 @@ pub(super) struct Config {
     pub(super) elicitation: ElicitationTable,
     /// Features of sampling that the handlers support.
     pub(super) sampling: SamplingTable,
+    /// Settings of `taskcell proxy`.
+    pub(super) proxy: ProxyTable,
+    /// Rules of who answers what, of the table `[proxy.answer]`.
+    #[serde(skip)]
+    pub(super) answer: taskcell_gateway::Policy,
+    /// Clients that declare what they never answer.
+    #[serde(skip)]
+    pub(super) dead_clients: Vec<DeadClient>,
     #[serde(rename = "handler")]
     tables: Vec<Spanned<HandlerTable>>,
     /// Handlers of the configuration, in the order of the file.
@@ -136,6 +147,8 @@ impl Config {
         })?;
         config.limits = config.limits_table.limits().map_err(|wrong| source.error(wrong))?;
         config.task_limits = config.task_limits_table.limits().map_err(|wrong| source.error(wrong))?;
+        config.answer = config.proxy.policy().map_err(|wrong| source.error(wrong))?;
+        config.dead_clients = config.proxy.dead_clients().map_err(|wrong| source.error(wrong))?;
         for table in std::mem::take(&mut config.tables) {
             let span = table.span();
             config.handlers.push(table.into_inner().check(span, &source).map_err(|wrong| source.error(wrong))?);

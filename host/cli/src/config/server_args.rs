@@ -16,9 +16,9 @@ use taskcell_gateway::http_client::{Credentials, Endpoint, HttpConnector, HttpLi
 /// Largest file of a token, in bytes.
 const MAX_TOKEN: u64 = 64 << 10;
 
-/// Flags of the server.
+/// Flags of a server that is reached by its URL.
 #[derive(clap::Args)]
-pub(crate) struct ServerArgs {
+pub(crate) struct UrlArgs {
     /// The URL of a server that runs already and speaks streamable HTTP, instead of a program to start
     #[arg(long, value_name = "URL", conflicts_with = "server")]
     url: Option<String>,
@@ -37,6 +37,13 @@ pub(crate) struct ServerArgs {
     /// Send credentials over http:// to another machine, in clear text
     #[arg(long, requires = "url")]
     insecure: bool,
+}
+
+/// Flags of the server.
+#[derive(clap::Args)]
+pub(crate) struct ServerArgs {
+    #[command(flatten)]
+    url: UrlArgs,
     /// The server and its arguments
     #[arg(last = true, required_unless_present = "url", value_name = "SERVER")]
     server: Vec<OsString>,
@@ -48,13 +55,10 @@ impl ServerArgs {
     /// # Errors
     /// When the URL cannot be read.
     pub(crate) fn principal(&self) -> anyhow::Result<DefaultPrincipal> {
-        Ok(match &self.url {
-            Some(url) => principal::of_url(&endpoint(url)?).as_str().into(),
-            None => DefaultPrincipal {
-                name: principal::of_server(&self.server, &principal::Place::here()),
-                earlier: Some(principal::of_words(&self.server)),
-            },
-        })
+        Ok(self.url.principal()?.unwrap_or_else(|| DefaultPrincipal {
+            name: principal::of_server(&self.server, &principal::Place::here()),
+            earlier: Some(principal::of_words(&self.server)),
+        }))
     }
 
     /// Returns the way to the server.
@@ -62,7 +66,29 @@ impl ServerArgs {
     /// # Errors
     /// When the URL or a credential cannot be read, or credentials would cross the network in clear text.
     pub(crate) fn target(self) -> anyhow::Result<Target> {
-        let Some(url) = &self.url else { return Ok(Target::Command(self.server)) };
+        Ok(match self.url.connector()? {
+            Some(connector) => Target::Url(Box::new(connector)),
+            None => Target::Command(self.server),
+        })
+    }
+}
+
+impl UrlArgs {
+    /// Returns the default principal of the server; none without a URL.
+    ///
+    /// # Errors
+    /// When the URL cannot be read.
+    pub(crate) fn principal(&self) -> anyhow::Result<Option<DefaultPrincipal>> {
+        let Some(url) = &self.url else { return Ok(None) };
+        Ok(Some(principal::of_url(&endpoint(url)?).as_str().into()))
+    }
+
+    /// Returns the way to the server; none without a URL.
+    ///
+    /// # Errors
+    /// When the URL or a credential cannot be read, or credentials would cross the network in clear text.
+    pub(crate) fn connector(&self) -> anyhow::Result<Option<HttpConnector>> {
+        let Some(url) = &self.url else { return Ok(None) };
         let endpoint = endpoint(url)?;
         let mut credentials = Credentials::default();
         if let Some(variable) = &self.token_env {
@@ -84,7 +110,7 @@ impl ServerArgs {
             TargetError::Insecure(_) => anyhow!("{error}, by --insecure"),
             error => error.into(),
         })?;
-        Ok(Target::Url(Box::new(connector)))
+        Ok(Some(connector))
     }
 }
 

@@ -21,6 +21,16 @@ impl Setup {
     /// Reads the configuration, loads the handlers and opens the store.
     pub(crate) async fn open(handlers: &HandlerArgs, tasks: TaskArgs, defaults: Defaults) -> anyhow::Result<Self> {
         let config = tasks.config()?;
+        Self::with_config(config, handlers, tasks, defaults).await
+    }
+
+    /// Loads the handlers and opens the store, given the configuration of `tasks`.
+    pub(crate) async fn with_config(
+        config: Config,
+        handlers: &HandlerArgs,
+        tasks: TaskArgs,
+        defaults: Defaults,
+    ) -> anyhow::Result<Self> {
         let tasks = tasks.settle(&config, defaults)?;
         let Loaded { handlers, secrets } = handlers.load(&config).await?;
         let (handlers, tasks) = tasks.open(handlers).await?;

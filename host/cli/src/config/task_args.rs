@@ -123,6 +123,8 @@ pub(crate) struct TaskKeeping {
     principal: String,
     limits: TaskLimits,
     audit: Option<Arc<AuditLog>>,
+    /// File of the audit log.
+    pub(crate) audit_file: Option<PathBuf>,
 }
 
 /// Declared features of handlers.
@@ -140,7 +142,7 @@ pub(crate) struct Audit {
 
 impl TaskArgs {
     /// Loads the configuration, or an empty one when no file is named.
-    pub(super) fn config(&self) -> anyhow::Result<Config> {
+    pub(crate) fn config(&self) -> anyhow::Result<Config> {
         self.config.load()
     }
 
@@ -232,6 +234,7 @@ impl TaskSettings {
     /// Handlers that have nothing to do with tasks need no file. No default file is created for them.
     pub(crate) async fn open(self, handlers: Handlers) -> anyhow::Result<(Handlers, TaskKeeping)> {
         let Self { declared, place, default_place, principal, limits, audit } = self;
+        let audit_file = audit.as_ref().map(|audit| audit.file.clone());
         let audit = audit.as_ref().map(Audit::open).transpose()?;
         let handlers = declared.of(handlers);
         let place = match place {
@@ -244,7 +247,7 @@ impl TaskSettings {
         if let Some(earlier) = earlier {
             store.name_earlier(&place, &earlier, &principal).await?;
         }
-        Ok((handlers, TaskKeeping { store, principal, limits, audit }))
+        Ok((handlers, TaskKeeping { store, principal, limits, audit, audit_file }))
     }
 }
 

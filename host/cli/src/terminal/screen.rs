@@ -9,7 +9,7 @@
 
 use std::io::{Write, stderr};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, Once, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Bytes of waiting lines; lines beyond that are dropped and counted.
@@ -38,6 +38,8 @@ static SCREEN: Mutex<Screen> = Mutex::new(Screen::new());
 static CHANGED: Condvar = Condvar::new();
 /// Guards the start of the writing thread.
 static WRITER: Once = Once::new();
+/// File that takes everything in the place of stderr.
+static FILE: OnceLock<std::fs::File> = OnceLock::new();
 /// Whether all lines are shown.
 static VERBOSE: AtomicBool = AtomicBool::new(false);
 
@@ -48,6 +50,12 @@ fn screen() -> MutexGuard<'static, Screen> {
 /// Shows all lines from now on, including those that are only counted otherwise.
 pub(crate) fn be_verbose() {
     VERBOSE.store(true, Ordering::Relaxed);
+}
+
+/// Writes everything to a file from now on, instead of stderr.
+pub(crate) fn write_to(file: std::fs::File) {
+    // The first file stays.
+    let _ = FILE.set(file);
 }
 
 /// Whether all lines are shown.
@@ -159,8 +167,11 @@ fn write() {
         let text = screen.next();
         screen.writing = true;
         drop(screen);
-        // There is nowhere to report that stderr is gone.
-        let _ = stderr().write_all(text.as_bytes());
+        // There is nowhere to report that stderr is gone, or the file's disk is full.
+        let _ = match FILE.get() {
+            Some(mut file) => file.write_all(text.as_bytes()),
+            None => stderr().write_all(text.as_bytes()),
+        };
         self::screen().writing = false;
         CHANGED.notify_all();
     }
