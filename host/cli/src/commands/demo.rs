@@ -20,7 +20,11 @@ use crate::config::task_args::{Defaults, TaskArgs};
 use crate::outcome::Outcome;
 use crate::terminal::color::{self, Tone};
 use crate::terminal::{self, Progress};
+use taskcell::Handlers;
 use taskcell::session::Undeclared;
+
+/// Arguments that stand before the server's command line to put the proxy in front: the stock handler answers.
+const PROXY: [&str; 6] = ["proxy", "--set", "script={}", "--store", ":memory:", "--"];
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -28,6 +32,9 @@ pub(crate) struct Args {
     handlers: HandlerArgs,
     #[command(flatten)]
     tasks: TaskArgs,
+    /// Be a client without any capability, and let `taskcell proxy` answer in front of the server
+    #[arg(long, conflicts_with_all = ["files", "ask", "grants", "settings", "model_answer"])]
+    proxy: bool,
     /// Show only the steps
     #[arg(short, long)]
     quiet: bool,
@@ -35,14 +42,20 @@ pub(crate) struct Args {
 
 pub(crate) async fn demo(args: Args) -> anyhow::Result<Outcome> {
     let program = std::env::current_exe().context("this program's own file is not known")?;
-    let server = Target::Command(vec![program.into_os_string(), OsString::from("demo-server")]);
+    let program = program.into_os_string();
+    let mut server = vec![program.clone(), OsString::from("demo-server")];
+    if args.proxy {
+        let before = PROXY.iter().map(OsString::from);
+        server = [program].into_iter().chain(before).chain(server).collect();
+    }
+    let server = Target::Command(server);
     let progress = Progress::new(args.quiet);
     let defaults = Defaults { store: || Ok(Place::Memory), principal: "demo".into() };
     let Setup { handlers, secrets, tasks, .. } = Setup::open(&args.handlers, args.tasks, defaults).await?;
     let options = Options {
         // The demo server asks for tasks on the client, which revision 2026-07-28 does not have.
         protocol: Protocol::Initialize,
-        handlers: handlers.into(),
+        handlers: if args.proxy { Handlers::default().into() } else { handlers.into() },
         secrets: &secrets,
         tasks: &tasks,
         timeout: Duration::from_secs(60),
