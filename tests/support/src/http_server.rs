@@ -24,7 +24,8 @@ pub fn client() -> reqwest::Client {
 /// A server that runs until dropped.
 #[derive(Debug)]
 pub struct HttpServer {
-    _process: Child,
+    process: Child,
+    command: Vec<String>,
     address: SocketAddr,
 }
 
@@ -37,6 +38,20 @@ impl HttpServer {
     pub async fn start(command: &[String]) -> Result<Self> {
         // This port was free a moment ago. Servers cannot report a port that they choose themselves.
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        Ok(Self { process: Self::run(command, address).await?, command: command.to_vec(), address })
+    }
+
+    /// Ends the server's process, and starts another on its port.
+    ///
+    /// # Errors
+    /// When the server does not listen in time.
+    pub async fn restart(&mut self) -> Result<()> {
+        self.process.kill().await?;
+        self.process = Self::run(&self.command, self.address).await?;
+        Ok(())
+    }
+
+    async fn run(command: &[String], address: SocketAddr) -> Result<Child> {
         let (program, arguments) = command.split_first().context("no program")?;
         let mut command = Command::new(program);
         command.args(arguments).env("PORT", address.port().to_string());
@@ -52,7 +67,13 @@ impl HttpServer {
             Ok(())
         };
         tokio::time::timeout(GUARD, listens).await.context("it does not listen")??;
-        Ok(Self { _process: process, address })
+        Ok(process)
+    }
+
+    /// Address on which the server listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// URL of the MCP endpoint.

@@ -22,6 +22,7 @@ pub mod model_server;
 pub mod process;
 pub mod provision;
 pub mod pty;
+pub mod scripted_http;
 pub mod scripted_server;
 pub mod server;
 pub mod shape;

@@ -1,6 +1,7 @@
 //! The gateway: a client and a server on either side of it, as channels that a test holds, as processes, and as SDKs.
 
 mod ends;
+mod http;
 mod life;
 mod passing;
 mod patience;

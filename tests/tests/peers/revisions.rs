@@ -13,9 +13,12 @@ use taskcell::mrtr::{Caller, Discovered, Options, PROTOCOL_VERSION, Server, disc
 use taskcell_test_support::cli::{self, Ran};
 use taskcell_test_support::conversation::soon;
 use taskcell_test_support::handlers::{cells, stock};
+use taskcell_test_support::http_server::HttpServer;
 use taskcell_test_support::provision::{node_peers, node_peers_2026, peers_skipped, python_peers_2026};
 use taskcell_test_support::server::options;
 use taskcell_test_support::stdio_server::StdioServer;
+
+use crate::servers::flags;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_taskcell-cli");
 const RUST: &str = env!("CARGO_BIN_EXE_rmcp-server");
@@ -135,8 +138,7 @@ fn arguments() -> Vec<String> {
 fn run(more: &[&str], server: &[String]) -> Ran {
     let mut arguments = arguments();
     arguments.extend(more.iter().map(|argument| (*argument).to_owned()));
-    arguments.push("--".to_owned());
-    arguments.extend_from_slice(server);
+    arguments.extend(flags(server));
     cli::run(PROGRAM, &arguments).unwrap()
 }
 
@@ -188,6 +190,23 @@ fn one_component_serves_both_eras() {
         let (version, said, kinds) = called(&[flags, &["--tool", "three"]].concat(), &python());
         assert_eq!((version.as_str(), said.as_str()), ("2025-11-25", "Ada, Paris, file:///workspace"));
         assert_eq!(kinds, all);
+    }
+}
+
+/// The same servers over streamable HTTP. Plain JSON is one of two ways in which Rust's answers.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_component_serves_both_eras_over_http() {
+    let mut servers = vec![rust(), [rust(), vec!["json".to_owned()]].concat()];
+    if !peers_skipped("one_component_serves_both_eras_over_http") {
+        servers.push(python());
+    }
+    for command in servers {
+        let server = HttpServer::start(&command).await.unwrap();
+        let url = [server.url()];
+        let modern = |tool: &str| called(&["--protocol", "2026-07-28", "--tool", tool], &url);
+        assert_eq!(modern("three").1, "Ada, Paris, file:///workspace", "{command:?}");
+        assert_eq!(modern("rounds").1, "paged known Ada, accept", "{command:?}");
+        assert_eq!(modern("stateless").1, "file:///workspace, None", "{command:?}");
     }
 }
 

@@ -11,7 +11,7 @@ use super::principal;
 use super::source::read_text;
 use super::task_args::DefaultPrincipal;
 use crate::client::server::Target;
-use taskcell_gateway::http_client::{Credentials, Endpoint, HttpConnector, HttpLimits, TargetError};
+use taskcell_gateway::http_client::{ConnectionLimits, Credentials, Endpoint, HttpConnector, TargetError};
 
 /// Largest file of a token, in bytes.
 const MAX_TOKEN: u64 = 64 << 10;
@@ -23,19 +23,19 @@ pub(crate) struct UrlArgs {
     #[arg(long, value_name = "URL", conflicts_with = "server")]
     url: Option<String>,
     /// The environment variable that holds the server's bearer token
-    #[arg(long, value_name = "VARIABLE", requires = "url", conflicts_with = "token_file")]
+    #[arg(long, value_name = "VARIABLE", requires = "url", conflicts_with_all = ["server", "token_file"])]
     token_env: Option<String>,
     /// The file that holds the server's bearer token
-    #[arg(long, value_name = "FILE", requires = "url")]
+    #[arg(long, value_name = "FILE", requires = "url", conflicts_with = "server")]
     token_file: Option<PathBuf>,
     /// A header to send to the server, with the environment variable that holds its value; may be given more than once
-    #[arg(long, value_name = "NAME=VARIABLE", requires = "url", value_parser = name_and_variable)]
+    #[arg(long, value_name = "NAME=VARIABLE", requires = "url", conflicts_with = "server", value_parser = name_and_variable)]
     header_env: Vec<(String, String)>,
     /// A header to send to the server, whose value other users of the machine may see; may be given more than once
-    #[arg(long, value_name = "NAME: VALUE", requires = "url", value_parser = name_and_value)]
+    #[arg(long, value_name = "NAME: VALUE", requires = "url", conflicts_with = "server", value_parser = name_and_value)]
     header: Vec<(String, String)>,
     /// Send credentials over http:// to another machine, in clear text
-    #[arg(long, requires = "url")]
+    #[arg(long, requires = "url", conflicts_with = "server")]
     insecure: bool,
 }
 
@@ -105,7 +105,7 @@ impl UrlArgs {
         }
         let names = credentials.names().collect::<Vec<_>>().join(", ");
         tracing::debug!(server = endpoint.name(), headers = names, "the server is reached by its URL");
-        let connector = HttpConnector::new(endpoint, credentials, HttpLimits::default(), self.insecure);
+        let connector = HttpConnector::new(endpoint, credentials, ConnectionLimits::default(), self.insecure);
         let connector = connector.map_err(|error| match error {
             TargetError::Insecure(_) => anyhow!("{error}, by --insecure"),
             error => error.into(),

@@ -15,10 +15,10 @@ use url::Url;
 use super::arrivals::Arrivals;
 use super::failure;
 use super::headers::{self, EVENTS, LAST_EVENT};
-use super::message::About;
+use super::message::Summary;
 use super::params::Parameters;
-use super::session::{Session, Sessions};
-use super::target::{Credentials, Endpoint, HttpLimits};
+use super::session::{HttpSession, Sessions};
+use super::target::{ConnectionLimits, Credentials, Endpoint};
 use crate::transport::{Frame, TransportError};
 
 /// Requests that may be open at once, each with a connection of its own. Further ones wait.
@@ -35,7 +35,7 @@ pub(super) struct Channel {
     http: Client,
     pub(super) endpoint: Endpoint,
     credentials: Credentials,
-    pub(super) limits: HttpLimits,
+    pub(super) limits: ConnectionLimits,
     pub(super) sessions: Sessions,
     /// Held while a session is renewed, which is done once for all who need it.
     pub(super) renewing: AsyncMutex<()>,
@@ -67,7 +67,7 @@ impl Channel {
     pub(super) fn new(
         endpoint: Endpoint,
         credentials: Credentials,
-        limits: HttpLimits,
+        limits: ConnectionLimits,
         arrivals: Arrivals,
     ) -> Result<Self, TransportError> {
         // An error means that a provider is installed already.
@@ -112,9 +112,9 @@ impl Channel {
     /// When the server is not reached or ends the exchange.
     pub(super) async fn post(
         &self,
-        session: &Session,
+        session: &HttpSession,
         frame: &Frame,
-        about: &About,
+        about: &Summary,
         more: HeaderMap,
     ) -> Result<Response, TransportError> {
         let mut headers = headers::of_post(about);
@@ -131,7 +131,7 @@ impl Channel {
     /// When the server is not reached.
     pub(super) async fn get(
         &self,
-        session: &Session,
+        session: &HttpSession,
         last_event: Option<&HeaderValue>,
     ) -> Result<Response, TransportError> {
         let mut headers = HeaderMap::new();

@@ -13,7 +13,7 @@ use super::channel::Channel;
 use super::exchange;
 use super::failure::Refusal;
 use super::listen::{self, Listening};
-use super::message::{self, About};
+use super::message::{self, Summary};
 use super::renew::renew;
 use crate::transport::{Frame, TransportError};
 
@@ -35,7 +35,7 @@ pub(super) enum Queued {
 }
 
 /// A message without an answer, on its way.
-type Waiting = (Frame, About, OwnedSemaphorePermit);
+type Waiting = (Frame, Summary, OwnedSemaphorePermit);
 
 /// Sends what is queued until the queue ends, or `alive` is canceled.
 pub(super) async fn drive(channel: Arc<Channel>, queued: mpsc::UnboundedReceiver<Queued>, alive: CancellationToken) {
@@ -66,7 +66,7 @@ async fn send_all(channel: Arc<Channel>, mut queued: mpsc::UnboundedReceiver<Que
                 return;
             }
         };
-        let about = About::read(&frame);
+        let about = Summary::read(&frame);
         if about.id.is_some() {
             let channel = Arc::clone(&channel);
             exchanges.spawn(async move {
@@ -84,7 +84,7 @@ async fn send_all(channel: Arc<Channel>, mut queued: mpsc::UnboundedReceiver<Que
 
 /// Tells the server that the client is initialized. Messages after this one wait, because the server refuses requests
 /// before it. Its own stream is opened first: a server may ask at once, and SDKs drop what they have no stream for.
-async fn initialized(channel: &Channel, frame: Frame, about: About, mut listening: watch::Receiver<Listening>) {
+async fn initialized(channel: &Channel, frame: Frame, about: Summary, mut listening: watch::Receiver<Listening>) {
     let number = channel.sessions.current().number;
     channel.listen.send_replace(Some(number));
     let _ = timeout(LISTEN_TIME, listening.wait_for(|listening| *listening != Listening::Pending)).await;
@@ -103,7 +103,7 @@ async fn send_in_order(channel: Arc<Channel>, mut waiting: mpsc::UnboundedReceiv
 }
 
 /// Sends a message that has no answer. A failure has nobody to go to but the log.
-async fn told(channel: &Channel, frame: &Frame, about: &About) {
+async fn told(channel: &Channel, frame: &Frame, about: &Summary) {
     let message = if about.method.is_empty() { "a response" } else { &about.method };
     let error = match timeout(TIME, tell(channel, frame, about)).await {
         Ok(Ok(())) => return,
@@ -113,7 +113,7 @@ async fn told(channel: &Channel, frame: &Frame, about: &About) {
     tracing::warn!(message, error, "the server does not take a message");
 }
 
-async fn tell(channel: &Channel, frame: &Frame, about: &About) -> Result<(), TransportError> {
+async fn tell(channel: &Channel, frame: &Frame, about: &Summary) -> Result<(), TransportError> {
     let session = channel.sessions.current();
     let response = channel.post(&session, frame, about, HeaderMap::new()).await?;
     if response.status().is_success() {

@@ -11,9 +11,9 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::channel::Channel;
 use super::events::{Arriving, Cursor, Events, is_stream};
 use super::failure::{Refusal, error_in};
-use super::message::{self, About, Answered};
+use super::message::{self, ServerAnswer, Summary};
 use super::renew::{body, learn_tools, renew};
-use super::session::Session;
+use super::session::HttpSession;
 use crate::transport::{Frame, TransportError};
 
 /// Time that a stream is read on after its answer, for its end. The connection can be used again then.
@@ -28,10 +28,10 @@ const HEADER_MISMATCH: i64 = -32020;
 const INITIALIZE: &str = "initialize";
 
 /// Sends a request, and passes on all that its exchange brings. A failure is passed on as the request's own.
-pub(super) async fn run(channel: Arc<Channel>, frame: Frame, about: About) {
+pub(super) async fn run(channel: Arc<Channel>, frame: Frame, about: Summary) {
     let Some(id) = &about.id else { return };
     let (cancel, _opened) = channel.open(message::key(id), about.is_modern());
-    let exchange = Exchange { channel: &channel, frame: &frame, about: &about, id };
+    let exchange = RequestExchange { channel: &channel, frame: &frame, about: &about, id };
     let ended = tokio::select! {
         biased;
         () = cancel.cancelled() => return,
@@ -43,10 +43,10 @@ pub(super) async fn run(channel: Arc<Channel>, frame: Frame, about: About) {
     }
 }
 
-struct Exchange<'a> {
+struct RequestExchange<'a> {
     channel: &'a Channel,
     frame: &'a Frame,
-    about: &'a About,
+    about: &'a Summary,
     id: &'a RawValue,
 }
 
@@ -60,7 +60,7 @@ enum Passed {
     SessionEnded,
 }
 
-impl Exchange<'_> {
+impl RequestExchange<'_> {
     async fn run(&self) -> Result<(), TransportError> {
         let Self { channel, frame, about, .. } = self;
         let _place = channel.places.acquire().await;
@@ -72,7 +72,7 @@ impl Exchange<'_> {
             let in_session = session.id.is_some() && !about.is_modern() && about.method != INITIALIZE;
             let passed = match () {
                 () if is_stream(&response) => self.stream(&session, response).await?,
-                () if response.status() == StatusCode::OK && is_json(&response) => self.json(response).await?,
+                () if is_json(&response) => self.json(response).await?,
                 () => self.refused(response, in_session && !renewed).await?,
             };
             let answer = match passed {
@@ -115,7 +115,7 @@ impl Exchange<'_> {
     }
 
     /// Reads a stream up to its end, and goes on with it on other connections until the answer has come.
-    async fn stream(&self, session: &Session, response: Response) -> Result<Passed, TransportError> {
+    async fn stream(&self, session: &HttpSession, response: Response) -> Result<Passed, TransportError> {
         let channel = self.channel;
         let headers = response.headers().clone();
         let mut events = Events::new(response, channel.limits.message_size);
@@ -130,7 +130,7 @@ impl Exchange<'_> {
             match next {
                 Ok(Some(Arriving::Message(frame))) if is_answered => channel.arrivals.frame(frame).await,
                 Ok(Some(Arriving::Message(frame))) => {
-                    is_answered = Answered::read(&frame, self.id).is_some();
+                    is_answered = ServerAnswer::read(&frame, self.id).is_some();
                     if let mismatch @ Passed::HeaderMismatch(_) = self.answer(frame, &headers).await? {
                         return Ok(mismatch);
                     }
@@ -155,7 +155,7 @@ impl Exchange<'_> {
 
     /// Connects again to a stream that broke off before the answer. [2025-11-25, basic/transports, Resumability and
     /// Redelivery]
-    async fn resumed(&self, session: &Session, cursor: &mut Cursor, why: String) -> Result<Events, TransportError> {
+    async fn resumed(&self, session: &HttpSession, cursor: &mut Cursor, why: String) -> Result<Events, TransportError> {
         let channel = self.channel;
         loop {
             // Revision 2026-07-28 has no resumption.
@@ -197,7 +197,7 @@ impl Exchange<'_> {
     async fn answer(&self, frame: Frame, headers: &HeaderMap) -> Result<Passed, TransportError> {
         let Self { channel, about, id, .. } = self;
         let reads = about.method == INITIALIZE || about.is_modern();
-        let Some(answered) = reads.then(|| Answered::read(&frame, id)).flatten() else {
+        let Some(answered) = reads.then(|| ServerAnswer::read(&frame, id)).flatten() else {
             channel.arrivals.frame(frame).await;
             return Ok(Passed::On);
         };
@@ -247,7 +247,7 @@ impl Exchange<'_> {
     /// [2025-11-25, basic/transports, Backwards Compatibility]
     async fn is_http_and_sse(&self) -> bool {
         let probe = async {
-            let response = self.channel.get(&Session::default(), None::<&HeaderValue>).await.ok()?;
+            let response = self.channel.get(&HttpSession::default(), None::<&HeaderValue>).await.ok()?;
             let is_stream = is_stream(&response);
             let mut response = response;
             let begin = response.chunk().await.ok()??;
@@ -263,8 +263,10 @@ impl Exchange<'_> {
     }
 }
 
+/// Whether a response is an answer as a single JSON text. The body of a 202 is none.
 fn is_json(response: &Response) -> bool {
     let kind = response.headers().get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default();
-    kind.trim().eq_ignore_ascii_case("application/json")
+    let is_answer = response.status().is_success() && response.status() != StatusCode::ACCEPTED;
+    is_answer && kind.trim().eq_ignore_ascii_case("application/json")
 }

@@ -9,6 +9,7 @@ use http::header::{CONTENT_TYPE, HeaderMap, LOCATION, WWW_AUTHENTICATE};
 use reqwest::Response;
 use serde::Deserialize;
 use serde_json::Value;
+use taskcell::protocol::jsonrpc::code::METHOD_NOT_FOUND;
 use taskcell::text::one_line;
 
 use super::target::Endpoint;
@@ -41,7 +42,7 @@ pub(super) fn broken(error: &reqwest::Error, endpoint: &Endpoint, connect_time: 
         _ if error.is_timeout() && error.is_connect() => {
             format!("{name} was not reached within {} s", connect_time.as_secs())
         }
-        _ if error.is_timeout() => format!("{name} was silent for too long"),
+        _ if error.is_timeout() => return TransportError::Ended(format!("{name} was silent for too long")),
         _ if chain.contains("dns error") || chain.contains("failed to lookup") => {
             format!("the name {host} was not found: correct the URL")
         }
@@ -88,11 +89,13 @@ impl Refusal {
     /// Whether the response, to a message of a session, says that the session has ended. The specification has 404 for
     /// it. Servers made from the TypeScript SDK's examples, such as server-everything 2026.8.31, answer 400 instead.
     pub(super) fn ends_session(&self) -> bool {
-        let says_so = || {
-            let message = serde_json::from_slice::<Value>(&self.body).ok().and_then(|body| message(&body));
-            message.is_some_and(|message| message.to_lowercase().contains("session"))
-        };
-        self.status == StatusCode::NOT_FOUND || (self.status == StatusCode::BAD_REQUEST && says_so())
+        let body = serde_json::from_slice::<Value>(&self.body).unwrap_or_default();
+        match self.status {
+            // With this error a server says that it has no such method. [2026-07-28, basic/transports/streamable-http]
+            StatusCode::NOT_FOUND => body.pointer("/error/code") != Some(&METHOD_NOT_FOUND.into()),
+            StatusCode::BAD_REQUEST => message(&body).is_some_and(|said| said.to_lowercase().contains("session")),
+            _ => false,
+        }
     }
 
     /// Describes the response, and says what to do.

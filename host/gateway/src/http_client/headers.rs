@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
-use super::message::About;
+use super::message::Summary;
 
 /// Session of a connection before revision 2026-07-28. [2025-11-25, basic/transports, Session Management]
 pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -25,7 +25,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const JSON_OR_EVENTS: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
 
 /// Writes the headers of a POST, but for the session's.
-pub(super) fn of_post(about: &About) -> HeaderMap {
+pub(super) fn of_post(about: &Summary) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, JSON_OR_EVENTS);
     headers.insert(CONTENT_TYPE, JSON);
@@ -83,7 +83,7 @@ mod tests {
         {
             let comma = if meta.is_empty() { "" } else { "," };
             let text = format!(r#"{{"id":1,"method":"prompts/get","params":{{"name":"hi"{comma}{meta}}}}}"#);
-            let headers = of_post(&About::read(&Frame::from(text)));
+            let headers = of_post(&Summary::read(&Frame::from(text)));
             let found =
                 [VERSION, METHOD, NAME].map(|name| headers.get(name).map(|value| value.to_str().unwrap().to_owned()));
             assert_eq!(found.each_ref().map(Option::as_deref), expected);

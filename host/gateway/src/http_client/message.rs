@@ -24,7 +24,7 @@ const NAMED: [(&str, &str); 6] = [
 
 /// Summary of a message to the server.
 #[derive(Debug, Default)]
-pub(super) struct About {
+pub(super) struct Summary {
     /// Id of a request, as it was written; none for other messages.
     pub(super) id: Option<Box<RawValue>>,
     /// Method of a request or notification; empty for responses and for text that is no message.
@@ -65,7 +65,7 @@ struct Params<'a> {
     meta: Option<&'a RawValue>,
 }
 
-impl About {
+impl Summary {
     /// Reads the summary of a message. Text that is no message has an empty one: judging it is the server's part.
     pub(super) fn read(frame: &Frame) -> Self {
         let Ok(Envelope { id, method: Some(method), params, .. }) = serde_json::from_slice(frame) else {
@@ -104,14 +104,14 @@ pub(super) fn key(id: &RawValue) -> String {
 
 /// Response of the server, as far as the transport looks into it.
 #[derive(Debug)]
-pub(super) struct Answered {
+pub(super) struct ServerAnswer {
     /// Result, if the response has one.
     pub(super) result: Option<Box<RawValue>>,
     /// Error, if the response has one.
     pub(super) error: Option<Box<RawValue>>,
 }
 
-impl Answered {
+impl ServerAnswer {
     /// Reads a message if it is the response to request `id`. An error without an id is the response to the request
     /// that its exchange carried.
     pub(super) fn read(text: &[u8], id: &RawValue) -> Option<Self> {
@@ -196,11 +196,11 @@ mod tests {
             ("[]".into(),                                                                        "",           None,        None,             false),
         ];
         for (text, method, id, name, is_modern) in table {
-            let about = About::read(&Frame::from(text.clone()));
+            let about = Summary::read(&Frame::from(text.clone()));
             let read = (about.method.as_str(), about.id.as_deref().map(RawValue::get), about.name.as_deref());
             assert_eq!((read, about.is_modern()), ((method, id, name), is_modern), "{text}");
         }
-        let about = About::read(&Frame::from(r#"{"method":"notifications/cancelled","params":{"requestId":"7"}}"#));
+        let about = Summary::read(&Frame::from(r#"{"method":"notifications/cancelled","params":{"requestId":"7"}}"#));
         assert_eq!(about.cancels.map(|id| key(&id)).as_deref(), Some("7"));
     }
 
@@ -220,7 +220,7 @@ mod tests {
             ("nothing",                                     false),
         ];
         for (text, expected) in table {
-            assert_eq!(Answered::read(text.as_bytes(), &id).is_some(), expected, "{text}");
+            assert_eq!(ServerAnswer::read(text.as_bytes(), &id).is_some(), expected, "{text}");
         }
     }
 }

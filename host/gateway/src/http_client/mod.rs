@@ -29,7 +29,7 @@ use async_trait::async_trait;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-pub use target::{Credentials, Endpoint, HttpLimits, TargetError};
+pub use target::{ConnectionLimits, Credentials, Endpoint, TargetError};
 
 use crate::transport::{Connection, Connector, Frame, Receiver, Sender, TransportError};
 use arrivals::Arrived;
@@ -46,7 +46,7 @@ const OVERHEAD: usize = 1 << 10;
 pub struct HttpConnector {
     endpoint: Endpoint,
     credentials: Credentials,
-    limits: HttpLimits,
+    limits: ConnectionLimits,
     name: String,
 }
 
@@ -58,7 +58,7 @@ impl HttpConnector {
     pub fn new(
         endpoint: Endpoint,
         credentials: Credentials,
-        limits: HttpLimits,
+        limits: ConnectionLimits,
         insecure: bool,
     ) -> Result<Self, TargetError> {
         target::check(&endpoint, &credentials, insecure)?;

@@ -12,8 +12,8 @@ use uuid::Uuid;
 use super::channel::Channel;
 use super::events::{Arriving, Cursor, Events, is_stream};
 use super::failure::{Refusal, error_in};
-use super::message::{self, About, Answered};
-use super::session::{self, Session};
+use super::message::{self, ServerAnswer, Summary};
+use super::session::{self, HttpSession};
 use crate::transport::{Frame, TransportError};
 
 /// Time for a request of the transport's own.
@@ -46,7 +46,7 @@ pub(super) async fn renew(channel: &Channel, ended: u64) -> Result<(), Transport
     channel.sessions.renew(&headers);
     let session = channel.sessions.current();
     let initialized = Frame::from(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
-    let about = About::read(&initialized);
+    let about = Summary::read(&initialized);
     let post = channel.post(&session, &initialized, &about, HeaderMap::new());
     let response = tokio::time::timeout(TIME, post).await.map_err(|_| late("notifications/initialized"))??;
     if !response.status().is_success() {
@@ -85,10 +85,10 @@ pub(super) async fn learn_tools(channel: &Channel, call: &Frame) -> Result<(), T
 async fn ask(channel: &Channel, method: &str, params: &RawValue) -> Result<(HeaderMap, Box<RawValue>), TransportError> {
     let id = format!("taskcell-{}", Uuid::new_v4());
     let request = message::request(&id, method, params);
-    let about = About::read(&request);
+    let about = Summary::read(&request);
     let Some(id) = &about.id else { return Err(TransportError::SessionEnded) };
     let asking = async {
-        let response = channel.post(&Session::default(), &request, &about, HeaderMap::new()).await?;
+        let response = channel.post(&HttpSession::default(), &request, &about, HeaderMap::new()).await?;
         let headers = response.headers().clone();
         let answered = if is_stream(&response) {
             from_stream(channel, response, id).await?
@@ -96,8 +96,8 @@ async fn ask(channel: &Channel, method: &str, params: &RawValue) -> Result<(Head
             from_body(channel, response, id).await?
         };
         match answered {
-            Answered { result: Some(result), .. } => Ok((headers, result)),
-            Answered { error, .. } => {
+            ServerAnswer { result: Some(result), .. } => Ok((headers, result)),
+            ServerAnswer { error, .. } => {
                 let error = error.map(|error| error.get().to_owned()).unwrap_or_default();
                 let error = taskcell::text::one_line(&error, 300);
                 Err(TransportError::Ended(format!("the server refuses {method} of a new session: {error}")))
@@ -107,11 +107,11 @@ async fn ask(channel: &Channel, method: &str, params: &RawValue) -> Result<(Head
     tokio::time::timeout(TIME, asking).await.map_err(|_| late(method))?
 }
 
-async fn from_stream(channel: &Channel, response: Response, id: &RawValue) -> Result<Answered, TransportError> {
+async fn from_stream(channel: &Channel, response: Response, id: &RawValue) -> Result<ServerAnswer, TransportError> {
     let (mut events, mut cursor) = (Events::new(response, channel.limits.message_size), Cursor::default());
     while let Some(arriving) = events.next(channel, &mut cursor).await? {
         let Arriving::Message(frame) = arriving else { continue };
-        match Answered::read(&frame, id) {
+        match ServerAnswer::read(&frame, id) {
             Some(answered) => return Ok(answered),
             None => channel.arrivals.frame(frame).await,
         }
@@ -119,15 +119,15 @@ async fn from_stream(channel: &Channel, response: Response, id: &RawValue) -> Re
     Err(TransportError::Ended("the server's stream ended before its answer".to_owned()))
 }
 
-async fn from_body(channel: &Channel, response: Response, id: &RawValue) -> Result<Answered, TransportError> {
+async fn from_body(channel: &Channel, response: Response, id: &RawValue) -> Result<ServerAnswer, TransportError> {
     if response.status() == StatusCode::OK {
         let body = body(channel, response).await?;
         let unreadable = || TransportError::Ended("the server's answer cannot be read".to_owned());
-        return Answered::read(&body, id).ok_or_else(unreadable);
+        return ServerAnswer::read(&body, id).ok_or_else(unreadable);
     }
     let refusal = Refusal::read(response).await;
     match error_in(&refusal.body) {
-        Some(error) => Ok(Answered { result: None, error: Some(error) }),
+        Some(error) => Ok(ServerAnswer { result: None, error: Some(error) }),
         None => Err(refusal.error(&channel.endpoint)),
     }
 }

@@ -15,11 +15,11 @@ const MAX_ID: usize = 4 << 10;
 
 /// State of the session, shared by all exchanges.
 #[derive(Debug, Default)]
-pub(super) struct Sessions(Mutex<Session>);
+pub(super) struct Sessions(Mutex<HttpSession>);
 
 /// A session. The default is a connection that is not initialized.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Session {
+pub(super) struct HttpSession {
     /// Number of sessions that the connection had before this one.
     pub(super) number: u64,
     /// Id of the session; none where the server gives none.
@@ -30,7 +30,7 @@ pub(super) struct Session {
     initialize: Option<Frame>,
 }
 
-impl Session {
+impl HttpSession {
     /// Adds the session's headers.
     pub(super) fn add_to(&self, headers: &mut HeaderMap) {
         for (name, value) in [(SESSION, &self.id), (VERSION, &self.version)] {
@@ -58,7 +58,7 @@ impl Session {
 
 impl Sessions {
     /// Returns the current session.
-    pub(super) fn current(&self) -> Session {
+    pub(super) fn current(&self) -> HttpSession {
         self.lock().clone()
     }
 
@@ -66,7 +66,7 @@ impl Sessions {
     pub(super) fn begin(&self, initialize: Frame, headers: &HeaderMap, result: &RawValue) {
         let mut session = self.lock();
         let number = session.number.saturating_add(u64::from(session.is_initialized()));
-        *session = Session {
+        *session = HttpSession {
             number,
             id: id(headers),
             version: version(result).and_then(|version| HeaderValue::try_from(version).ok()),
@@ -81,7 +81,7 @@ impl Sessions {
         session.id = id(headers);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Session> {
+    fn lock(&self) -> MutexGuard<'_, HttpSession> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

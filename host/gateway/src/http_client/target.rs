@@ -173,7 +173,7 @@ impl Credentials {
 /// Bounds on the connections to a server.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct HttpLimits {
+pub struct ConnectionLimits {
     /// Bytes of one message of the server. 16 MiB by default.
     pub message_size: usize,
     /// Time to connect. 10 seconds by default.
@@ -182,7 +182,7 @@ pub struct HttpLimits {
     pub idle_time: Duration,
 }
 
-impl Default for HttpLimits {
+impl Default for ConnectionLimits {
     fn default() -> Self {
         Self { message_size: MESSAGE_SIZE, connect_time: CONNECT_TIME, idle_time: IDLE_TIME }
     }

@@ -1,4 +1,4 @@
-//! Real servers, unmodified, over stdio: each asks the client what it can ask.
+//! Real servers, unmodified, over stdio and over streamable HTTP: each asks the client what it can ask.
 //!
 //! A server is asked to call its client by one of its tools, and the tool's text says what came of it. What is expected
 //! stands in one table for each kind of server, a row for a call, and holds whoever takes the tasks: handlers of their
@@ -50,6 +50,12 @@ impl Mode {
     }
 }
 
+/// Flags that name a server, which is a program with its arguments or a URL alone.
+pub(crate) fn flags(server: &[String]) -> Vec<String> {
+    let flag = if server.len() == 1 && server[0].starts_with("http://") { "--url" } else { "--" };
+    std::iter::once(flag.to_owned()).chain(server.iter().cloned()).collect()
+}
+
 /// Calls a tool of a server; the handlers answer by a script. The two modes keep their tasks in different stores.
 fn call(mode: Mode, server: &[String], script: &Value, tool: &str, arguments: &Value) -> Called {
     let folder = tempfile::tempdir().unwrap();
@@ -72,8 +78,8 @@ fn call_with_store(
     let (arguments, script) = (arguments.to_string(), format!("script={script}"));
     let mut command: Vec<_> = ["run", "--json", "--store", store].map(str::to_owned).into();
     command.extend(mode.arguments());
-    command.extend(["--set", &script, "--tool", tool, "--args", &arguments, "--"].map(str::to_owned));
-    command.extend_from_slice(server);
+    command.extend(["--set", &script, "--tool", tool, "--args", &arguments].map(str::to_owned));
+    command.extend(flags(server));
     let ran = run(PROGRAM, &command).unwrap();
     let document = ran.json().unwrap_or_else(|error| panic!("{mode:?} {tool}: {error:?}"));
     let blocks = document["result"]["content"].as_array().unwrap_or_else(|| panic!("{mode:?} {tool}: {ran:?}"));

@@ -7,6 +7,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use taskcell_test_support::http_server::HttpServer;
 use taskcell_test_support::provision::{node_peers, peers_skipped, python_peers};
 
 use super::{Mode, call};
@@ -253,4 +254,21 @@ fn typescript_sdk_with_own_handlers() {
 #[test]
 fn typescript_sdk_managed() {
     every_row("typescript_sdk_managed", Mode::Managed, typescript, typescript_rows());
+}
+
+/// Over streamable HTTP each call has a server of its own, too: the SDK logs an error when a client closes the stream
+/// of its session, which the server would take for the next call's.
+#[tokio::test(flavor = "multi_thread")]
+async fn python_sdk_over_http() {
+    const TOOLS: [&str; 6] =
+        ["sample_plain", "elicit_plain", "elicit_url", "roots", "sample_as_task", "elicit_as_task"];
+    if peers_skipped("python_sdk_over_http") {
+        return;
+    }
+    for (mode, tools) in [(Mode::OwnHandlers, &TOOLS[..]), (Mode::Managed, &["sample_as_task"])] {
+        for row in rows().into_iter().filter(|row| tools.contains(&row.0) && row.2 == "OK") {
+            let server = HttpServer::start(&python()).await.unwrap();
+            check(mode, &[server.url()], row);
+        }
+    }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use taskcell_test_support::cli::run;
+use taskcell_test_support::http_server::HttpServer;
 use taskcell_test_support::provision::{node_peers, peers_skipped};
 
 use super::{Called, Mode, PROGRAM, call, call_with_store};
@@ -50,10 +51,14 @@ fn rows() -> Vec<Row> {
     rows
 }
 
-/// How to start the server, where it is installed.
-fn server(folder: &Path) -> Vec<String> {
+/// How to start the server, where it is installed, with one of its transports.
+fn server_over(folder: &Path, transport: &str) -> Vec<String> {
     let script = folder.join("node_modules/@modelcontextprotocol/server-everything/dist/index.js");
-    ["node".to_owned(), script.display().to_string(), "stdio".to_owned()].into()
+    ["node".to_owned(), script.display().to_string(), transport.to_owned()].into()
+}
+
+fn server(folder: &Path) -> Vec<String> {
+    server_over(folder, "stdio")
 }
 
 fn check(mode: Mode, server: &[String], row: &Row) {
@@ -90,6 +95,17 @@ fn everything_managed() {
     }
     let server = server(&node_peers().unwrap());
     rows().iter().for_each(|row| check(Mode::Managed, &server, row));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_over_http() {
+    if peers_skipped("everything_over_http") {
+        return;
+    }
+    let server = HttpServer::start(&server_over(&node_peers().unwrap(), "streamableHttp")).await.unwrap();
+    for mode in [Mode::OwnHandlers, Mode::Managed] {
+        rows().iter().for_each(|row| check(mode, &[server.url()], row));
+    }
 }
 
 /// A task that is cancelled on the client's side, by its operator: the tool is shown the status and asks for no result.
