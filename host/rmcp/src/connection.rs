@@ -218,7 +218,7 @@ impl Connection {
             _ => return None,
         };
         // The server need not name itself. [2026-07-28, basic, Per-response protocol fields]
-        let server = server.or_else(|| implementation(&serde_json::json!({ "name": "unnamed", "version": "" })))?;
+        let server = server.unwrap_or_else(|| Implementation::new("unnamed", ""));
         let mut options = (self.adapter.options)(server);
         options.protocol_version = version;
         let is_modern = options.protocol_version == mrtr::PROTOCOL_VERSION;

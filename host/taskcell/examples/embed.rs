@@ -46,7 +46,7 @@ async fn answers(component: &Path) -> Result<Vec<Value>, Box<dyn Error>> {
     let handlers = Handlers::new([handler])?.native(roots)?;
     eprintln!("capabilities: {}", handlers.capabilities());
 
-    let server: Implementation = serde_json::from_str(r#"{"name":"an example","version":"1"}"#)?;
+    let server = Implementation::new("an example", "1");
     let (session, mut outbox) = Session::new(handlers, SessionOptions::new(server));
     let session = Arc::new(session);
     let (mut all, mut running) = (Vec::new(), JoinSet::new());

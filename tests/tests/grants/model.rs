@@ -26,8 +26,7 @@ fn provider(server: &ModelServer) -> Provider {
 }
 
 fn context(session: &Arc<SessionIdentity>) -> ModelContext {
-    let server: Implementation = serde_json::from_value(json!({ "name": "s", "version": "1" })).unwrap();
-    ModelContext::new(Arc::new(server), Arc::clone(session))
+    ModelContext::new(Arc::new(Implementation::new("s", "1")), Arc::clone(session))
 }
 
 /// Runs a model outside of any cell.

@@ -415,9 +415,8 @@ async fn capabilities_of_requests_follow_the_kinds() {
 
 #[tokio::test]
 async fn requests_say_what_the_revision_demands() {
-    let client: Implementation = serde_json::from_str(r#"{"name":"c","version":"2"}"#).unwrap();
     let named = limits(|options| {
-        options.client = Some(client);
+        options.client = Some(Implementation::new("c", "2"));
         options.tasks = false;
     });
     let mut features = Features::default();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 use taskcell::grants::Secret;
-use taskcell::session::{Answered, Event};
+use taskcell::session::{Answered, Event, WorkFailed};
 use taskcell::tasks::{MemoryStore, TaskStore};
 use taskcell::{Grants, Handler, Handlers, Limits, Outbox, Session};
 use taskcell_test_support::cli::run;
@@ -590,7 +590,7 @@ async fn the_last_words_of_a_cell_are_told() {
     let mut options = options();
     let heard = Arc::clone(&said);
     options.observer = Some(Arc::new(move |event| match event {
-        Event::Answered(Answered { method: SAMPLING, printed, .. }) | Event::WorkFailed { printed, .. } => {
+        Event::Answered(Answered { method: SAMPLING, printed, .. }) | Event::WorkFailed(WorkFailed { printed, .. }) => {
             heard.lock().unwrap().push(printed.to_vec());
         }
         _ => {}

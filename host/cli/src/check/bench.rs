@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::client::child::this_program;
 use taskcell::protocol::types::RpcError;
-use taskcell::session::{Answered, Event, Outbox};
+use taskcell::session::{Answered, Event, Outbox, WorkFailed};
 use taskcell::tasks::{TaskLimits, Tasks};
 use taskcell::{Grants, Handler, Handlers, Session, SessionOptions};
 
@@ -106,7 +106,7 @@ impl<'a> Bench<'a> {
                 if let Event::Answered(Answered { handler: Some(_), .. }) = event {
                     reached.store(true, Ordering::Relaxed);
                 }
-                if let Event::Answered(Answered { printed, .. }) | Event::WorkFailed { printed, .. } = event
+                if let Event::Answered(Answered { printed, .. }) | Event::WorkFailed(WorkFailed { printed, .. }) = event
                     && !printed.is_empty()
                 {
                     *words.lock().unwrap_or_else(PoisonError::into_inner) = printed.to_vec();

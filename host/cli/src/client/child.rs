@@ -24,12 +24,7 @@ use taskcell_gateway::stdio::{ServerProcess, lines};
 
 /// This program's identity, as declared to servers.
 pub(crate) fn this_program() -> Implementation {
-    named("taskcell", env!("CARGO_PKG_VERSION"))
-}
-
-pub(crate) fn named(name: &str, version: &str) -> Implementation {
-    let (name, version) = (name.to_owned(), version.to_owned());
-    Implementation { name, title: None, version, description: None, website_url: None, icons: None }
+    Implementation::new("taskcell", env!("CARGO_PKG_VERSION"))
 }
 
 /// A server with both directions of its connection.

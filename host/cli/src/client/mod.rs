@@ -43,7 +43,7 @@ use tracing::Instrument;
 
 use crate::config::task_args::TaskKeeping;
 use crate::terminal::{self, Progress};
-use child::{Started, forward, named, this_program};
+use child::{Started, forward, this_program};
 use connection::{Answer, Peer};
 use incoming::Incoming;
 use negotiate::{Agreed, BATCHES, Protocol};
@@ -218,7 +218,7 @@ impl Client {
         let (timeout, progress) = (options.timeout, options.progress);
         let notices = Arc::clone(&options.notices);
         // A server need not identify itself. [2026-07-28, basic, Per-response protocol fields]
-        let server = server.unwrap_or_else(|| named("unnamed", ""));
+        let server = server.unwrap_or_else(|| Implementation::new("unnamed", ""));
         let said = json!({ "protocolVersion": mrtr::PROTOCOL_VERSION, "serverInfo": server });
         let (handlers, session_options) = session(options, server, mrtr::PROTOCOL_VERSION.to_owned());
         // In this revision a client sends only requests and cancellations, so the session's outbox is not used.

@@ -21,7 +21,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use taskcell::protocol::types::TaskStatus;
-use taskcell::session::{Answered, Event, Observer};
+use taskcell::session::{Answered, Event, Observer, WorkFailed};
 use taskcell::text;
 
 /// Maximum characters of foreign text on one line.
@@ -95,7 +95,7 @@ impl Progress {
 
     /// Shows the last lines that a handler printed, if its cell ended without an answer.
     pub(super) fn printed(self, event: &Event<'_>) {
-        if let Event::Answered(Answered { printed, .. }) | Event::WorkFailed { printed, .. } = event {
+        if let Event::Answered(Answered { printed, .. }) | Event::WorkFailed(WorkFailed { printed, .. }) = event {
             for line in *printed {
                 self.line(format!("printed      {line}"));
             }
@@ -121,7 +121,7 @@ impl Progress {
                 self.line(format!("task {} is {} {message}", task.task_id, status(task.status)));
             }
             Event::Replaced(change) => self.line(format!("replaced     {change}")),
-            Event::WorkFailed { task, handler, error, .. } => {
+            Event::WorkFailed(WorkFailed { task, handler, error, .. }) => {
                 self.line(format!("work failed  task {task}: {handler} gave no answer: {error}"));
             }
             // Other events are warnings, and the log has a line for each.

@@ -49,6 +49,9 @@ pub use crate::protocol::grant::GrantKind;
 
 /// The bindings of the imported interfaces, generated from `wit/`.
 mod generated {
+    #[expect(dead_code, unreachable_pub, reason = "the bindings of the whole world name these, and nothing uses those")]
+    pub mod interface;
+
     wasmtime::component::bindgen!({
         inline: "
             package taskcell:host;
@@ -65,7 +68,7 @@ mod generated {
         path: "../../wit",
         imports: { default: async | trappable },
         with: {
-            "taskcell:handlers/types@0.1.0": crate::protocol::types,
+            "taskcell:handlers/types@0.1.0": crate::grants::generated::interface,
             "wasi:keyvalue/store.bucket": crate::grants::keyvalue::Bucket,
         },
     });

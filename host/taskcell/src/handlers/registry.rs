@@ -38,7 +38,7 @@ use crate::telemetry::reloaded;
 /// let engine = Engine::new(EngineOptions::default())?;
 /// let handler = Handler::from_bytes(&engine, "mine", handlers_wasm()?, grants).await?;
 /// let handlers = HandlerRegistry::new(Handlers::new([handler])?);
-/// let server: Implementation = serde_json::from_str(r#"{"name":"a server","version":"1"}"#)?;
+/// let server = Implementation::new("a server", "1");
 /// let (session, mut outbox) = Session::new(handlers.clone(), SessionOptions::new(server));
 ///
 /// // A broken component changes nothing and says why.

@@ -38,7 +38,7 @@
 //! let roots = NativeHandler::roots(|_context| async { Ok(ListRootsResult { roots: Vec::new(), meta: None }) });
 //! let handlers = Handlers::default().native(roots)?;
 //! // From the result of `server/discover`; see `mrtr::discovered`.
-//! let server: Implementation = serde_json::from_str(r#"{"name":"a server","version":"1"}"#)?;
+//! let server = Implementation::new("a server", "1");
 //! let mut options = SessionOptions::new(server);
 //! options.protocol_version = mrtr::PROTOCOL_VERSION.to_owned();
 //! // Nothing of the outbox is for a server of this revision.

@@ -222,6 +222,7 @@ impl Engine {
 
 /// The settings of the engine, for those who compare it with another use of wasmtime (`benches/`): those that
 /// [`PagemapScan::Auto`] gives on this machine.
+#[doc(hidden)]
 #[must_use]
 pub fn wasmtime_config(limits: &Limits) -> Config {
     config(limits, &Decision::new(PagemapScan::Auto))

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tracing::Instrument;
 
 use super::work::Work;
-use super::{Event, SessionInner};
+use super::{Event, SessionInner, WorkFailed};
 use crate::CellError;
 use crate::grants::CallContext;
 use crate::handlers::{self, Background, Export, Handler, Handlers, KindHandler, NativeContext, Responder};
@@ -193,7 +193,7 @@ impl SessionInner {
                 (answer, _) => {
                     if let (Err(error), Some(observer)) = (&answer, &self.observer) {
                         let (task, handler, printed) = (&*claim.lease.id, handler.name(), &*cell.printed);
-                        observer(&Event::WorkFailed { task, handler, error, printed });
+                        observer(&Event::WorkFailed(&WorkFailed { task, handler, error, printed }));
                     }
                     return answer.map_err(|error| error.to_rpc());
                 }

@@ -118,17 +118,7 @@ pub enum Event<'a> {
     /// A request was answered.
     Answered(&'a Answered<'a>),
     /// The cell that did the work of a task ended without an answer, so the task fails.
-    #[non_exhaustive]
-    WorkFailed {
-        /// Id of the task.
-        task: &'a str,
-        /// Name of the component.
-        handler: &'a str,
-        /// Error that ended the cell.
-        error: &'a CellError,
-        /// Last lines that the guest printed, as in [`Answered::printed`].
-        printed: &'a [String],
-    },
+    WorkFailed(&'a WorkFailed<'a>),
     /// A task changed.
     Task(&'a Task),
     /// Handlers were replaced. New requests use the new ones.
@@ -141,6 +131,20 @@ pub enum Event<'a> {
         /// Fault of the component that was to replace it.
         error: &'a LoadError,
     },
+}
+
+/// Work of a task whose cell ended without an answer.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct WorkFailed<'a> {
+    /// Id of the task.
+    pub task: &'a str,
+    /// Name of the component.
+    pub handler: &'a str,
+    /// Error that ended the cell.
+    pub error: &'a CellError,
+    /// Last lines that the guest printed, as in [`Answered::printed`].
+    pub printed: &'a [String],
 }
 
 /// Answer to a request of the server.
@@ -367,7 +371,7 @@ impl Session {
     ///
     /// let roots = NativeHandler::roots(|_context| async { Ok(ListRootsResult { roots: Vec::new(), meta: None }) });
     /// let handlers = Handlers::default().native(roots)?;
-    /// let server: Implementation = serde_json::from_str(r#"{"name":"a server","version":"1"}"#)?;
+    /// let server = Implementation::new("a server", "1");
     /// let (session, _outbox) = Session::new(handlers, SessionOptions::new(server));
     ///
     /// let of_the_handlers = Message::read(br#"{"jsonrpc":"2.0","id":1,"method":"roots/list"}"#).unwrap();

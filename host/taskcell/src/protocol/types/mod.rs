@@ -19,30 +19,3 @@ pub use elicitation_schema::*;
 pub use roots::*;
 pub use sampling::*;
 pub use tasks::*;
-
-// What wasmtime's generated bindings expect of a module that stands for an interface. The interface has types
-// only, so there is nothing to implement or to link.
-
-/// The functions that the interface asks of the host: none.
-pub trait Host {}
-impl<T: ?Sized> Host for T {}
-
-/// Empty counterpart of [`Host`] for functions that take the store.
-pub trait HostWithStore<T> {}
-impl<S: ?Sized, T> HostWithStore<T> for S {}
-
-/// Links the interface's functions: there are none.
-///
-/// # Errors
-/// None; the generated bindings expect the signature.
-#[doc(hidden)]
-pub fn add_to_linker<T, D>(
-    _linker: &mut wasmtime::component::Linker<T>,
-    _host: fn(&mut T) -> D::Data<'_>,
-) -> wasmtime::Result<()>
-where
-    T: 'static,
-    D: wasmtime::component::HasData,
-{
-    Ok(())
-}
