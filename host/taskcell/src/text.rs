@@ -15,6 +15,11 @@ use icu_properties::props::{
 /// Marks on one letter. Known writing systems need up to four.
 const MAX_MARKS: usize = 4;
 
+/// Returns bytes in hexadecimal, two lower-case digits each.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Returns the text as one trimmed line of at most `max` characters. Each run of line breaks, tabs and blanks becomes
 /// one blank.
 pub fn one_line(text: &str, max: usize) -> String {

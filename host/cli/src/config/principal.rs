@@ -12,6 +12,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
+use taskcell::text;
 use taskcell_gateway::http_client::Endpoint;
 
 /// Programs that start another program, named by their first argument. That name identifies the server better.
@@ -97,7 +98,7 @@ fn digest<'a>(parts: impl Iterator<Item = &'a OsStr>) -> String {
         digest.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
         digest.update(bytes);
     }
-    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    text::hex(&digest.finalize())
 }
 
 fn name(command: &[OsString]) -> String {

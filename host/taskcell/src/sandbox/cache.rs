@@ -19,6 +19,7 @@ use wasmtime::component::Component;
 use super::cache_files::{make, open_own, own_path, prepare, tidy};
 use super::file_stamp::{CachedDigest, FileStamp};
 use crate::EngineError;
+use crate::text::hex;
 
 /// Bytes of a note on which component a file is: about ten times what it has.
 const MAX_SEEN: u64 = 4 << 10;
@@ -40,7 +41,7 @@ impl Cache {
         let mut hasher = Sha256Hasher(Sha256::new());
         engine.precompile_compatibility_hash().hash(&mut hasher);
         let hash = hasher.0.finalize();
-        let engine = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let engine = hash.first_chunk::<8>().map(|hash| hex(hash)).unwrap_or_default();
         let cache = Self { folder, engine, size, told: AtomicBool::new(false) };
         cache.tidy(None);
         Ok(cache)

@@ -9,13 +9,14 @@ use sha2::{Digest, Sha256};
 use super::Engine;
 use super::file_stamp::FileStamp;
 use crate::error::{LoadError, LoadFault};
+use crate::text::hex;
 
 /// Contents of a file, with its stamp.
 type Stamped = (Vec<u8>, Option<FileStamp>);
 
 /// The SHA-256 digest of a component, in hexadecimal: its name where its path says nothing.
 pub fn digest(component: &[u8]) -> String {
-    Sha256::digest(component).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(component))
 }
 
 /// Reads the file of a component.

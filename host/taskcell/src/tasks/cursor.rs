@@ -7,8 +7,10 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// Bytes of the signature that a cursor carries: half, which is as much as anyone can guess at.
-const TAG: usize = 16;
+/// Hexadecimal digits of the position in a cursor.
+const PLACE: usize = 16;
+/// Hexadecimal digits of the signature that a cursor carries: half of the bytes, which nobody can guess.
+const TAG: usize = 32;
 
 /// Makes a secret, for a new store: 244 random bits.
 pub(super) fn secret() -> [u8; 32] {
@@ -23,24 +25,19 @@ pub(super) fn secret() -> [u8; 32] {
 /// Returns the cursor of `place` in the list of `principal`.
 pub(super) fn write(secret: &[u8; 32], principal: &str, place: u64) -> Option<String> {
     let tag = sign(secret, principal, place)?.finalize().into_bytes();
-    let tag = tag.iter().take(TAG).map(|byte| format!("{byte:02x}")).collect::<String>();
-    Some(format!("{place:016x}{tag}"))
+    let tag = u128::from_be_bytes(*tag.first_chunk()?);
+    Some(format!("{place:0PLACE$x}{tag:0TAG$x}"))
 }
 
 /// Returns the position that `cursor` names, or none when [`write`] did not make the cursor for `principal`.
 pub(super) fn read(secret: &[u8; 32], principal: &str, cursor: &str) -> Option<u64> {
-    let (place, tag) = cursor.split_at_checked(16)?;
-    // Only the spelling that was given out is accepted, so capitals are refused.
-    if !cursor.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+    // Only the spelling that was given out is accepted, so capitals and signs are refused.
+    if cursor.len() != PLACE + TAG || !cursor.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
         return None;
     }
-    let place = u64::from_str_radix(place, 16).ok()?;
-    let bytes = (0..TAG).map(|index| tag.get(index * 2..index * 2 + 2));
-    let tag: Vec<u8> = bytes.map(|byte| u8::from_str_radix(byte?, 16).ok()).collect::<Option<_>>()?;
-    if cursor.len() != 16 + TAG * 2 {
-        return None;
-    }
-    sign(secret, principal, place)?.verify_truncated_left(&tag).ok().map(|()| place)
+    let (place, tag) = cursor.split_at_checked(PLACE)?;
+    let (place, tag) = (u64::from_str_radix(place, 16).ok()?, u128::from_str_radix(tag, 16).ok()?);
+    sign(secret, principal, place)?.verify_truncated_left(&tag.to_be_bytes()).ok().map(|()| place)
 }
 
 fn sign(secret: &[u8; 32], principal: &str, place: u64) -> Option<Hmac<Sha256>> {

@@ -497,26 +497,6 @@ impl Drop for CreateGuard<'_> {
     }
 }
 
-impl TaskStatus {
-    /// Whether the status never changes again. [basic/utilities/tasks, Task Status Lifecycle]
-    #[must_use]
-    pub fn is_final(self) -> bool {
-        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
-    }
-
-    /// Returns the word for the status in MCP.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Working => "working",
-            Self::InputRequired => "input_required",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-        }
-    }
-}
-
 /// Whether an error is as small as the host's own errors.
 fn is_small(error: &RpcError) -> bool {
     error.message.len().saturating_add(error.data.as_ref().map_or(0, String::len)) <= MAX_OWN_ERROR

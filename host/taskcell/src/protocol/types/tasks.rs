@@ -17,9 +17,12 @@ pub struct TaskMetadata {
 }
 
 /// Where a task stands. MCP: `TaskStatus`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ComponentType, Lift, Lower)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ComponentType, Lift, Lower, strum::IntoStaticStr,
+)]
 #[component(enum)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 #[repr(u8)]
 pub enum TaskStatus {
     /// Being worked on; every task starts here.
@@ -37,6 +40,20 @@ pub enum TaskStatus {
     /// Ended by the requestor. Final.
     #[component(name = "cancelled")]
     Cancelled,
+}
+
+impl TaskStatus {
+    /// Whether the status never changes again. [basic/utilities/tasks, Task Status Lifecycle]
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
+    }
+
+    /// Returns the word for the status in MCP.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
 }
 
 /// A task as its requestor sees it. MCP: `Task`.

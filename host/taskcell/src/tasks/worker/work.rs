@@ -96,7 +96,7 @@ impl Tasks {
         if let Some(name) = name
             && let Err(error) = self.store.resign(&name).await
         {
-            tracing::warn!(%error, "work that was not finished cannot be given back; it is done again when its lease runs out");
+            tracing::warn!(%error, "unfinished work cannot be given back; it starts again when its lease ends");
         }
     }
 
@@ -177,7 +177,7 @@ impl Tasks {
                     | TaskError::NoRoom { .. }),
                 ) => outcome = Err(error.into()),
                 Err(TaskError::Store(error)) => {
-                    tracing::error!(task.id = lease.id, %error, "the outcome of a task could not be stored; trying again");
+                    tracing::error!(task.id = lease.id, %error, "the outcome of a task cannot be stored; trying again");
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(MAX_PAUSE);
                 }
