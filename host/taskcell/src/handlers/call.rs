@@ -43,7 +43,7 @@ pub(crate) async fn call<'a, E: Export>(
         },
     };
     // Ends after the cell, so that what it used to its end is seen.
-    watch = CellWatch::begin(handler.name(), handler.digest(), E::KIND, cell.instance.is_some());
+    watch = CellWatch::begin(handler.name(), handler.digest(), E::INTERFACE, cell.instance.is_some());
     cell.store.data_mut().limiter.measure(watch.measured());
     let cpu_average = handler.cpu_average();
     let (ended, cpu_permit) = {

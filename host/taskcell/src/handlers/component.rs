@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 
-use super::exports::{EXPORTS, Export};
+use super::exports::{Background, EXPORTS, Export};
 use super::linker::linker;
 use super::store::{new_store, why, within_limits};
 use crate::error::{LoadError, LoadFault};
 use crate::grants::{self, CallContext, CellState, Grants, HandlerInfo, Import};
-use crate::kinds::{BACKGROUND, KINDS, Kind};
+use crate::kinds::{KINDS, Kind};
 use crate::protocol::{PACKAGE, PACKAGE_VERSION};
 use crate::sandbox::compile::{Known, compile, known, remember};
 use crate::sandbox::{CpuAverage, Engine, Limits, file};
@@ -215,13 +215,13 @@ impl Handler {
     /// The kinds it exports, in the order of the table.
     pub fn kinds(&self) -> impl Iterator<Item = Kind> {
         let kinds = KINDS.iter().map(|row| row.kind);
-        kinds.filter(|kind| self.exports.get(Some(*kind)).is_some())
+        kinds.filter(|kind| self.exports.get(*kind as usize).is_some())
     }
 
     /// Whether it exports `background`.
     #[must_use]
     pub fn has_background(&self) -> bool {
-        self.exports.get(None).is_some()
+        self.export::<Background>().is_some()
     }
 
     /// Information about the handler for its cells.
@@ -248,7 +248,7 @@ impl Handler {
     }
 
     pub(crate) fn export<E: Export>(&self) -> Option<ComponentExportIndex> {
-        self.exports.get(E::KIND)
+        self.exports.get(E::ROW)
     }
 }
 
@@ -314,7 +314,7 @@ fn compatible(version: &str) -> bool {
 
 /// The row of [`EXPORTS`] that an interface is, by its name without package and version.
 fn exported(name: &str) -> Option<usize> {
-    EXPORTS.iter().position(|(kind, ..)| kind.map_or(BACKGROUND, |kind| kind.info().export) == name)
+    EXPORTS.iter().position(|(interface, ..)| *interface == name)
 }
 
 /// Where the handlers' functions stand in the component: a place for each row of [`EXPORTS`].
@@ -336,9 +336,8 @@ impl Exports {
         Self(found)
     }
 
-    fn get(&self, kind: Option<Kind>) -> Option<ComponentExportIndex> {
-        // `background` is the row after the kinds.
-        self.0.get(kind.map_or(KINDS.len(), |kind| kind as usize)).copied().flatten()
+    fn get(&self, row: usize) -> Option<ComponentExportIndex> {
+        self.0.get(row).copied().flatten()
     }
 
     /// Instantiates the component once and checks the type of each handler. Interfaces are found by name; only an
@@ -371,7 +370,7 @@ impl Exports {
         for export in exports {
             let Some(row) = split(export).and_then(|(name, _)| exported(name)) else { continue };
             let Some((_, function, check)) = EXPORTS.get(row) else { continue };
-            let index = self.0.get(row).copied().flatten();
+            let index = self.get(row);
             let func = index.and_then(|index| instance.get_func(&mut store, index));
             let func = func.ok_or_else(|| wrong(export, format!("it has no function `{function}`")))?;
             check(&func, &store).map_err(|error| wrong(export, format!("{error:#}")))?;

@@ -6,7 +6,7 @@
 use wasmtime::component::{ComponentNamedList, ComponentType, Func, Instance, Lift, Lower, TypedFunc};
 
 use crate::grants::CellState;
-use crate::kinds::Kind;
+use crate::kinds::{BACKGROUND, KINDS, Kind};
 use crate::protocol::types::{
     CreateMessageRequest, CreateMessageResult, CreateTaskResult, ElicitRequest, ElicitResult, ListRootsResult,
     ListTasksResult, RequestContext, RpcError, Task, TaskInput, TaskMetadata, TaskOutput, TaskResult,
@@ -17,12 +17,20 @@ pub(crate) type Answer<T> = Result<T, RpcError>;
 
 /// An exported interface of the handler protocol and the type of its one function.
 pub(crate) trait Export: 'static {
-    /// The kind; none for `background`, which no request reaches.
-    const KIND: Option<Kind>;
+    /// The interface, without package and version.
+    const INTERFACE: &'static str;
+    /// The export's row in [`EXPORTS`].
+    const ROW: usize;
     /// The function's parameters.
     type Params<'a>: ComponentNamedList + Lower + Copy + Send + Sync;
     /// The function's result.
     type Output: ComponentType + Lift + Send + Sync + 'static;
+}
+
+/// An export that requests of a kind reach.
+pub(crate) trait KindExport: Export {
+    /// The kind.
+    const KIND: Kind;
 }
 
 /// Checks the type of a function that an instance exports.
@@ -51,44 +59,72 @@ pub(super) async fn call_checked<E: Export>(
     Ok(answer)
 }
 
-macro_rules! exports {
-    ($($(#[$doc:meta])* $name:ident = $kind:expr, $function:literal, ($($param:ty),*) -> $output:ty;)+) => {
-        $(
-            $(#[$doc])*
-            #[derive(Debug)]
-            pub(crate) struct $name;
+macro_rules! export {
+    ($(#[$doc:meta])* $name:ident = $interface:expr, $row:expr, ($($param:ty),*) -> $output:ty) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub(crate) struct $name;
 
-            impl Export for $name {
-                const KIND: Option<Kind> = $kind;
-                type Params<'a> = (&'a RequestContext, $(&'a $param,)*);
-                type Output = $output;
+        impl Export for $name {
+            const INTERFACE: &'static str = $interface;
+            const ROW: usize = $row;
+            type Params<'a> = (&'a RequestContext, $(&'a $param,)*);
+            type Output = $output;
+        }
+    };
+}
+
+macro_rules! exports {
+    ($($(#[$doc:meta])* $name:ident: ($($param:ty),*) -> $output:ty;)+) => {
+        $(
+            export!($(#[$doc])* $name = Kind::$name.info().export, Kind::$name as usize, ($($param),*) -> $output);
+
+            impl KindExport for $name {
+                const KIND: Kind = Kind::$name;
             }
         )+
 
-        /// Every export with its kind, its function's name and the check of its type.
-        pub(super) const EXPORTS: &[(Option<Kind>, &str, Check)] = &[$(($kind, $function, check::<$name>)),+];
+        /// Every export with its interface, its function's name and the check of its type: the kinds in their order,
+        /// and `background`.
+        pub(super) const EXPORTS: &[(&str, &str, Check)] =
+            &[$(($name::INTERFACE, "handle", check::<$name>),)+ (BACKGROUND, "run", check::<Background>)];
     };
 }
 
 exports! {
     /// `get-task`.
-    GetTask = Some(Kind::GetTask), "handle", (String) -> TaskResult;
+    GetTask: (String) -> TaskResult;
     /// `get-task-result`.
-    GetTaskResult = Some(Kind::GetTaskResult), "handle", (String) -> TaskOutput;
+    GetTaskResult: (String) -> TaskOutput;
     /// `list-tasks`.
-    ListTasks = Some(Kind::ListTasks), "handle", (Option<String>) -> ListTasksResult;
+    ListTasks: (Option<String>) -> ListTasksResult;
     /// `cancel-task`.
-    CancelTask = Some(Kind::CancelTask), "handle", (String) -> TaskResult;
+    CancelTask: (String) -> TaskResult;
     /// `augmented-sampling`.
-    AugmentedSampling = Some(Kind::AugmentedSampling), "handle", (TaskMetadata, CreateMessageRequest) -> CreateTaskResult;
+    AugmentedSampling: (TaskMetadata, CreateMessageRequest) -> CreateTaskResult;
     /// `augmented-elicitation`.
-    AugmentedElicitation = Some(Kind::AugmentedElicitation), "handle", (TaskMetadata, ElicitRequest) -> CreateTaskResult;
+    AugmentedElicitation: (TaskMetadata, ElicitRequest) -> CreateTaskResult;
     /// `sampling`.
-    Sampling = Some(Kind::Sampling), "handle", (CreateMessageRequest) -> CreateMessageResult;
+    Sampling: (CreateMessageRequest) -> CreateMessageResult;
     /// `elicitation`.
-    Elicitation = Some(Kind::Elicitation), "handle", (ElicitRequest) -> ElicitResult;
+    Elicitation: (ElicitRequest) -> ElicitResult;
     /// `roots`.
-    Roots = Some(Kind::Roots), "handle", () -> ListRootsResult;
-    /// `background`.
-    Background = None, "run", (Task, TaskInput) -> TaskOutput;
+    Roots: () -> ListRootsResult;
+}
+
+export! {
+    /// `background`, which no request reaches.
+    Background = BACKGROUND, KINDS.len(), (Task, TaskInput) -> TaskOutput
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_export_has_the_row_of_its_kind() {
+        let interfaces: Vec<_> = EXPORTS.iter().map(|(interface, ..)| *interface).collect();
+        let kinds = KINDS.iter().map(|row| row.export);
+        assert_eq!(interfaces, kinds.chain([BACKGROUND]).collect::<Vec<_>>());
+    }
 }

@@ -36,7 +36,7 @@ pub use component::Handler;
 pub use declare::merge as merge_capabilities;
 pub(crate) use exports::{
     Answer, AugmentedElicitation, AugmentedSampling, Background, CancelTask, Elicitation, Export, GetTask,
-    GetTaskResult, ListTasks, Roots, Sampling,
+    GetTaskResult, KindExport, ListTasks, Roots, Sampling,
 };
 pub(crate) use instance_pool::InstancePool;
 pub use native::{NativeContext, NativeHandler};

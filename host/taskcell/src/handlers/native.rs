@@ -13,7 +13,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::exports::{self, Export};
+use super::exports::{self, Export, KindExport};
 use crate::grants::Progress;
 use crate::kinds::Kind;
 use crate::protocol::types::{
@@ -163,7 +163,7 @@ impl NativeHandler {
     ///
     /// # Errors
     /// The host's own, when it gave no answer.
-    pub(crate) async fn answer<E: Export>(
+    pub(crate) async fn answer<E: KindExport>(
         &self,
         context: NativeContext,
         params: E::Params<'_>,

@@ -10,7 +10,7 @@ use super::work::Work;
 use super::{Event, SessionInner, WorkFailed};
 use crate::CellError;
 use crate::grants::CallContext;
-use crate::handlers::{self, Background, Export, Handler, Handlers, KindHandler, NativeContext, Responder};
+use crate::handlers::{self, Background, Export, Handler, Handlers, KindExport, KindHandler, NativeContext, Responder};
 use crate::kinds::Kind;
 use crate::protocol::types::{RequestContext, RpcError, TaskInput, TaskOutput};
 use crate::tasks::{Actor, Claim, Outcome, Runner};
@@ -144,7 +144,7 @@ impl SessionInner {
         }
     }
 
-    async fn plain_by<E: Export>(
+    async fn plain_by<E: KindExport>(
         &self,
         handler: &KindHandler,
         kind: Kind,

@@ -16,7 +16,7 @@ use super::reply::{Reply, bounded, broken};
 use super::work::Work;
 use crate::CellError;
 use crate::grants::{CallContext, Created, Progress};
-use crate::handlers::{ActiveHandlers, Answer, Export, KindHandler, NativeContext, NativeHandler};
+use crate::handlers::{ActiveHandlers, Answer, KindExport, KindHandler, NativeContext, NativeHandler};
 use crate::kinds::Kind;
 use crate::protocol::Bounds;
 use crate::protocol::types::{Json, RequestContext, RpcError};
@@ -84,7 +84,7 @@ impl<'a> Route<'a> {
 impl SessionInner {
     /// Calls the kind's handler, a component in a cell or a closure, or gives the kind's default answer. `finish` turns
     /// the output into the result.
-    pub(super) async fn serve<E: Export, R: Serialize, F: Future<Output = Result<R, RpcError>>>(
+    pub(super) async fn serve<E: KindExport, R: Serialize, F: Future<Output = Result<R, RpcError>>>(
         self: &Arc<Self>,
         route: &mut Route<'_>,
         call: &Call,
@@ -92,7 +92,7 @@ impl SessionInner {
         id: &RawValue,
         finish: impl FnOnce(E::Output, &Created) -> F,
     ) -> Result<Reply, RpcError> {
-        let Some(kind) = E::KIND else { return Err(RpcError::internal("kind", "The export is no kind")) };
+        let kind = E::KIND;
         let ActiveHandlers { handlers, bounds, .. } = route.active;
         let Some(taker) = handlers.handler_for(kind) else { return Err(route.default_answer(kind)) };
         route.handler = Some(taker);
@@ -163,7 +163,7 @@ impl SessionInner {
     }
 
     /// Calls a closure.
-    async fn call_native<E: Export>(
+    async fn call_native<E: KindExport>(
         &self,
         native: &NativeHandler,
         kind: Kind,

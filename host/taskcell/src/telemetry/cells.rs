@@ -11,7 +11,6 @@ use tracing::Span;
 use tracing::field::Empty;
 
 use super::{ErrorType, MAX_NAME, Outcome, begin, end, metrics, microseconds, span};
-use crate::kinds::{BACKGROUND, Kind};
 use crate::protocol::types::RpcError;
 use crate::text::one_line;
 
@@ -52,10 +51,8 @@ struct Seen {
 }
 
 impl CellWatch {
-    /// Starts watching a call of the export of `kind`, or of `background` without a kind, in the handler `name` with
-    /// the digest `digest`.
-    pub(crate) fn begin(name: &str, digest: &str, kind: Option<Kind>, reused: bool) -> Self {
-        let export = kind.map_or(BACKGROUND, |kind| kind.info().export);
+    /// Starts watching a call of the interface `export` in the handler `name` with the digest `digest`.
+    pub(crate) fn begin(name: &str, digest: &str, export: &'static str, reused: bool) -> Self {
         let span = span!(
             INFO,
             "cell",
