@@ -16,15 +16,20 @@ const SERVER: &str = env!("CARGO_BIN_EXE_fake-server");
 const SOON: Duration = Duration::from_secs(60);
 
 /// A running proxy, whose client is the test.
-struct Proxy {
+pub(crate) struct Proxy {
     process: Child,
     lines: mpsc::Receiver<String>,
 }
 
 impl Proxy {
     fn start(options: &[&str], server: &[&str]) -> Self {
+        Self::with_arguments(&[options, &["--"], server].concat(), &[])
+    }
+
+    /// Starts `taskcell proxy` with all its arguments, and environment variables.
+    pub(crate) fn with_arguments(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = cli::command(PROGRAM);
-        command.arg("proxy").args(options).arg("--").args(server);
+        command.arg("proxy").args(arguments).envs(variables.iter().copied());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = command.spawn().unwrap();
         let stdout = BufReader::new(process.stdout.take().unwrap());
@@ -37,11 +42,11 @@ impl Proxy {
         Self::start(options, &[SERVER, "script", &script.to_string()])
     }
 
-    fn send(&mut self, line: &str) {
+    pub(crate) fn send(&mut self, line: &str) {
         writeln!(self.process.stdin.as_mut().unwrap(), "{line}").unwrap();
     }
 
-    fn next(&mut self) -> Value {
+    pub(crate) fn next(&mut self) -> Value {
         serde_json::from_str(&self.lines.recv_timeout(SOON).expect("nothing comes")).unwrap()
     }
 
@@ -58,7 +63,7 @@ impl Proxy {
     }
 
     /// Closes stdin and waits for the end.
-    fn end(mut self) -> Ran {
+    pub(crate) fn end(mut self) -> Ran {
         drop(self.process.stdin.take());
         let output = self.process.wait_with_output().unwrap();
         let stdout = self.lines.iter().collect::<Vec<_>>().join("\n");

@@ -2,6 +2,7 @@
 
 mod faults;
 mod modern;
+mod proxy;
 mod real;
 mod run;
 mod sessions;

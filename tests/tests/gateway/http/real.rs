@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::{Client, request};
 
-async fn everything() -> HttpServer {
+pub(super) async fn everything() -> HttpServer {
     let script = node_peers().unwrap().join("node_modules/@modelcontextprotocol/server-everything/dist/index.js");
     let command = ["node".to_owned(), script.display().to_string(), "streamableHttp".to_owned()];
     HttpServer::start(&command).await.unwrap()

@@ -18,7 +18,7 @@ async fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
 }
 
 /// Server whose tool asks for a message on the call's stream, and is done when the answer has come.
-async fn sampling() -> ScriptedHttp {
+pub(super) async fn sampling() -> ScriptedHttp {
     ScriptedHttp::start(|asked, nth| match (asked.message().as_str(), asked.json()["id"].as_str()) {
         ("tools/call", _) => {
             let params = json!({ "messages": [{ "role": "user", "content": { "type": "text", "text": "hi" } }], "maxTokens": 9 });
