@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
 use crate::error::GatewayError;
+use crate::hold::quiet;
 use crate::options::GatewayOptions;
 use crate::peek::{self, CancelledParams, Peek, ProgressParams, Truncated};
 use crate::questions::By;
@@ -172,6 +173,8 @@ impl Relay {
             }
         };
         let _ = upstream.sender.send(text::notification("notifications/initialized", &serde_json::json!({}))).await;
+        // As at the first start, the server may ask for what its tools need.
+        quiet(self.questions.open()).await;
         for method in begun.list_changed {
             self.to_client(text::notification(method, &serde_json::json!({}))).await;
         }

@@ -1,7 +1,9 @@
 //! SDK clients and real servers, unmodified, with the proxy between them.
 
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use taskcell_test_support::cli;
 use taskcell_test_support::provision::{node_peers, peers_skipped, python_peers};
@@ -40,21 +42,24 @@ fn clients() -> [Client; 2] {
     ]
 }
 
-fn server_everything() -> Vec<String> {
+fn server_everything(mode: &str) -> Vec<String> {
     let script = node_peers().unwrap().join("node_modules/@modelcontextprotocol/server-everything/dist/index.js");
-    ["node".to_owned(), script.display().to_string(), "stdio".to_owned()].into()
+    ["node".to_owned(), script.display().to_string(), mode.to_owned()].into()
 }
 
-/// Calls a tool from a client, with or without capabilities, and returns what the tool says.
+/// Calls a tool of server-everything over stdio from a client, with or without capabilities, and returns what the tool
+/// says.
 fn called(client: &Client, capabilities: &str, proxy: &[&str], tool: &str) -> String {
+    let server = server_everything("stdio");
+    let server = server.iter().map(String::as_str);
+    called_at(client, capabilities, proxy.iter().copied().chain(["--"]).chain(server), tool)
+}
+
+/// Calls a tool like [`called`], of a server that the arguments of the proxy name.
+fn called_at<'a>(client: &Client, capabilities: &str, proxy: impl IntoIterator<Item = &'a str>, tool: &str) -> String {
     let [program, arguments @ ..] = &client.command[..] else { panic!() };
     let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .args([capabilities, tool, PROGRAM, "proxy"])
-        .args(proxy)
-        .arg("--")
-        .args(server_everything());
+    command.args(arguments).args([capabilities, tool, PROGRAM, "proxy"]).args(proxy);
     for (name, value) in cli::command(PROGRAM).get_envs() {
         match value {
             Some(value) => command.env(name, value),
@@ -105,5 +110,38 @@ fn sdk_clients_reach_server_everything() {
         // Without handlers, a weak client is as weak as before.
         let text = called(&client, "none", &[], "tools");
         assert!(!text.contains("trigger-sampling-request"), "{}: {text}", client.name);
+    }
+}
+
+/// A server over streamable HTTP, behind a client over stdio that has no capability.
+#[test]
+fn a_server_over_http_gets_its_answers() {
+    if peers_skipped("a_server_over_http_gets_its_answers") {
+        return;
+    }
+    let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let [program, arguments @ ..] = &server_everything("streamableHttp")[..] else { panic!() };
+    let mut command = Command::new(program);
+    command.args(arguments).env("PORT", port.to_string()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut server = KillOnDrop(command.spawn().unwrap());
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(server.0.try_wait().unwrap().is_none(), "the server ended");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let url = format!("http://127.0.0.1:{port}/mcp");
+    let [client, _] = clients();
+    for (tool, words) in TOOLS {
+        let text = called_at(&client, "none", ["--set", SCRIPT, "--url", &url], tool);
+        assert!(text.contains(&format!("{words}handler")), "{tool}: {text}");
+    }
+}
+
+struct KillOnDrop(Child);
+
+impl Drop for KillOnDrop {
+    fn drop(&mut self) {
+        // Both fail only when the server has ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
