@@ -53,6 +53,10 @@ async fn a_server_that_cannot_be_started_again_is_an_error_of_each_call() {
     let mut through = Through::new(GatewayOptions::new(roots("handler")));
     through.initialize(json!({})).await;
     through.server.fail(TransportError::Ended("it ended".to_owned()));
+    // A request that comes before the end is noticed is answered with the end itself.
+    while !through.has_notice("it is started again") {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     through.client.send(&request(1.into(), "tools/list", json!({})));
     through.server = through.later.take().unwrap();
     assert_eq!(through.server.message().await["method"], "initialize");
