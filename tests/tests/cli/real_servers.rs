@@ -516,11 +516,11 @@ fn late_requests_are_answered_or_refused() {
     }
 }
 
-/// A server that has ended is known by that, whoever keeps its stdout open.
+/// A server that has ended is known by that, whoever keeps its stdout open: longer than the program waits for answers.
 #[test]
 fn a_dead_server_is_noticed() {
     let ran =
-        cli::run(PROGRAM, &["run", "-q", "--tool", "go", "--timeout", "500", "--", SERVER, "flood", "orphan", "400"]);
+        cli::run(PROGRAM, &["run", "-q", "--tool", "go", "--timeout", "60", "--", SERVER, "flood", "orphan", "400"]);
     let ran = ran.unwrap();
     assert_eq!(ran.code, Some(2), "{ran:?}");
     assert_says(&ran, &["the server ended (exit status: 3)", "tools/call"]);
@@ -538,12 +538,21 @@ fn a_stderr_that_nobody_reads_stops_nothing() {
             .spawn()
             .unwrap()
     };
-    let mut done = start("300", &["flood", "logs", "20000", "200"]);
-    assert_eq!(done.wait().unwrap().code(), Some(0));
+    // A program that hangs is killed, and has no code.
+    let code = |mut program: Child| {
+        let begun = std::time::Instant::now();
+        while program.try_wait().unwrap().is_none() {
+            if begun.elapsed() > std::time::Duration::from_secs(350) {
+                program.kill().unwrap();
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        program.wait().unwrap().code()
+    };
+    assert_eq!(code(start("300", &["flood", "logs", "20000", "200"])), Some(0));
     let logs = json!({ "repeat": 5000, "line": format!(r#"{{"jsonrpc":"2.0","method":"notifications/message","params":{{"data":"{}"}}}}"#, "x".repeat(250)) });
     let script = json!({ "on": { "tools/call": [logs] } }).to_string();
-    let mut timed_out = start("3", &["script", &script]);
-    assert_eq!(timed_out.wait().unwrap().code(), Some(2));
+    assert_eq!(code(start("3", &["script", &script])), Some(2));
 }
 
 /// Starts the program with a server that heeds neither the end of its stdin nor a signal; gives the program, the lines
