@@ -88,6 +88,11 @@ form-cost:
 bench-peers:
     cargo bench -p taskcell --bench peers
 
+# The gateway beside the server alone, a bare pipe and other gateways, request by request in turns
+bench-gateway:
+    cargo build --release -p taskcell-cli -p taskcell-tests --bin taskcell --bin bench-gateway
+    target/release/bench-gateway target/release/taskcell
+
 # The book of docs/, under target/book; needs `cargo install mdbook --version 0.5.4 --locked`
 book:
     mdbook build

@@ -30,6 +30,7 @@ mod declare;
 pub mod error;
 mod hold;
 pub mod http_client;
+pub mod http_server;
 mod initialize;
 mod kept;
 mod lists;

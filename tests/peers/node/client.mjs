@@ -1,7 +1,8 @@
-// A client on the TypeScript SDK: CAPABILITIES (none or all), TOOL, then the server's command line. Calls the tool and
-// prints what it says; the tool `tools` lists the names of all.
+// A client on the TypeScript SDK: CAPABILITIES (none or all), TOOL, then the server's command line or URL. Calls the
+// tool and prints what it says; the tool `tools` lists the names of all.
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import {
   CreateMessageRequestSchema,
   ElicitRequestSchema,
@@ -23,7 +24,12 @@ if (all) {
   client.setRequestHandler(ElicitRequestSchema, () => ({ action: "accept", content: { name: "from the client" } }));
   client.setRequestHandler(ListRootsRequestSchema, () => ({ roots: [{ uri: "file:///from-the-client" }] }));
 }
-await client.connect(new StdioClientTransport({ command, args, env: process.env }));
+const isUrl = command.startsWith("http://");
+await client.connect(
+  isUrl
+    ? new StreamableHTTPClientTransport(new URL(command))
+    : new StdioClientTransport({ command, args, env: process.env }),
+);
 if (tool === "tools") {
   console.log((await client.listTools()).tools.map((found) => found.name).join("\n"));
 } else {

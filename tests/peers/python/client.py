@@ -1,4 +1,4 @@
-"""A client on the Python SDK: CAPABILITIES (none or all), TOOL, then the server's command line. Calls the tool and
+"""A client on the Python SDK: CAPABILITIES (none or all), TOOL, then the server's command line or URL. Calls the tool and
 prints what it says; the tool `tools` lists the names of all."""
 
 import asyncio
@@ -7,6 +7,7 @@ import sys
 
 from mcp import ClientSession, StdioServerParameters, types
 from mcp.client.stdio import stdio_client
+from mcp.client.streamable_http import streamable_http_client
 
 
 async def sampling(_context, _params):
@@ -31,8 +32,11 @@ async def main():
             "elicitation_callback": elicitation,
             "list_roots_callback": roots,
         }
-    server = StdioServerParameters(command=command, args=args, env=dict(os.environ))
-    async with stdio_client(server) as (read, write), ClientSession(read, write, **callbacks) as session:
+    if command.startswith("http://"):
+        transport = streamable_http_client(command)
+    else:
+        transport = stdio_client(StdioServerParameters(command=command, args=args, env=dict(os.environ)))
+    async with transport as (read, write, *_), ClientSession(read, write, **callbacks) as session:
         await session.initialize()
         if tool == "tools":
             print("\n".join(found.name for found in (await session.list_tools()).tools))

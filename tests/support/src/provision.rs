@@ -85,6 +85,24 @@ pub fn python_fastmcp(major: u32) -> Result<PathBuf> {
     Ok(python_packages("peers", &format!("python-fastmcp{major}"), PEERS_ADVICE)?.join("bin/python"))
 }
 
+/// Installs the npm packages of `tests/peers/gateways-node` if needed. Returns the folder that holds their
+/// `node_modules`.
+///
+/// # Errors
+/// When npm is missing or fails.
+pub fn gateway_peers_node() -> Result<PathBuf> {
+    npm_packages("peers", "gateways-node", PEERS_ADVICE)
+}
+
+/// Installs the packages of `tests/peers/gateways-python` if needed. Returns the interpreter of their virtual
+/// environment.
+///
+/// # Errors
+/// When Python 3.11 or newer is missing, or the environment cannot be made.
+pub fn gateway_peers_python() -> Result<PathBuf> {
+    Ok(python_packages("peers", "gateways-python", PEERS_ADVICE)?.join("bin/python"))
+}
+
 /// Installs the programs of `tests/toolchains/node` (`componentize-qjs`, `tsc`) if needed. Returns their folder.
 ///
 /// # Errors

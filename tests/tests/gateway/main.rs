@@ -2,7 +2,9 @@
 
 mod ends;
 mod http;
+mod http_server;
 mod life;
+mod listen;
 mod passing;
 mod patience;
 mod peers;

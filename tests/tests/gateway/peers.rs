@@ -8,6 +8,7 @@ use std::time::Duration;
 use taskcell_test_support::cli;
 use taskcell_test_support::provision::{node_peers, peers_skipped, python_peers};
 
+use super::listen::Listening;
 use super::program::PROGRAM;
 
 /// Script of the stock handler: answers that are told from a client's own.
@@ -50,16 +51,16 @@ fn server_everything(mode: &str) -> Vec<String> {
 /// Calls a tool of server-everything over stdio from a client, with or without capabilities, and returns what the tool
 /// says.
 fn called(client: &Client, capabilities: &str, proxy: &[&str], tool: &str) -> String {
-    let server = server_everything("stdio");
-    let server = server.iter().map(String::as_str);
-    called_at(client, capabilities, proxy.iter().copied().chain(["--"]).chain(server), tool)
+    let words = [&[PROGRAM, "proxy"], proxy, &["--"]].concat();
+    let words = words.into_iter().map(str::to_owned);
+    called_at(client, capabilities, &words.chain(server_everything("stdio")).collect::<Vec<_>>(), tool)
 }
 
-/// Calls a tool like [`called`], of a server that the arguments of the proxy name.
-fn called_at<'a>(client: &Client, capabilities: &str, proxy: impl IntoIterator<Item = &'a str>, tool: &str) -> String {
+/// Calls a tool like [`called`], of a server that is a command line or a URL.
+fn called_at(client: &Client, capabilities: &str, server: &[String], tool: &str) -> String {
     let [program, arguments @ ..] = &client.command[..] else { panic!() };
     let mut command = Command::new(program);
-    command.args(arguments).args([capabilities, tool, PROGRAM, "proxy"]).args(proxy);
+    command.args(arguments).args([capabilities, tool]).args(server);
     for (name, value) in cli::command(PROGRAM).get_envs() {
         match value {
             Some(value) => command.env(name, value),
@@ -72,6 +73,14 @@ fn called_at<'a>(client: &Client, capabilities: &str, proxy: impl IntoIterator<I
     text
 }
 
+/// Rules by which handlers overrule a client.
+const HANDLERS: [&str; 6] =
+    ["--answer", "sampling=handler", "--answer", "elicitation-form=handler", "--answer", "roots=handler"];
+
+/// Capabilities of a client, the rules, and who answers.
+const CASES: [(&str, &[&str], &str); 3] =
+    [("none", &[], "handler"), ("all", &[], "client"), ("all", &HANDLERS, "handler")];
+
 /// A client without any capability gets each tool, and the handler answers what it asks. A client with all of them
 /// answers itself. With the rule `handler` it is overruled.
 #[test]
@@ -81,22 +90,7 @@ fn sdk_clients_reach_server_everything() {
     }
     for client in clients() {
         for (tool, words) in TOOLS {
-            for (capabilities, rules, by) in [
-                ("none", &[][..], "handler"),
-                ("all", &[], "client"),
-                (
-                    "all",
-                    &[
-                        "--answer",
-                        "sampling=handler",
-                        "--answer",
-                        "elicitation-form=handler",
-                        "--answer",
-                        "roots=handler",
-                    ],
-                    "handler",
-                ),
-            ] {
+            for (capabilities, rules, by) in CASES {
                 let options = [&["--set", SCRIPT], rules].concat();
                 let text = called(&client, capabilities, &options, tool);
                 let expected = format!("{words}{by}");
@@ -131,7 +125,8 @@ fn a_server_over_http_gets_its_answers() {
     let url = format!("http://127.0.0.1:{port}/mcp");
     let [client, _] = clients();
     for (tool, words) in TOOLS {
-        let text = called_at(&client, "none", ["--set", SCRIPT, "--url", &url], tool);
+        let proxy = [PROGRAM, "proxy", "--set", SCRIPT, "--url", &url].map(str::to_owned);
+        let text = called_at(&client, "none", &proxy, tool);
         assert!(text.contains(&format!("{words}handler")), "{tool}: {text}");
     }
 }
@@ -143,5 +138,29 @@ impl Drop for KillOnDrop {
         // Both fail only when the server has ended by itself.
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+/// The same over streamable HTTP: each session has a server of its own.
+#[test]
+fn sdk_clients_reach_server_everything_by_http() {
+    if peers_skipped("sdk_clients_reach_server_everything_by_http") {
+        return;
+    }
+    for (capabilities, rules, by) in CASES {
+        let server = server_everything("stdio");
+        let server: Vec<_> = server.iter().map(String::as_str).collect();
+        let proxy = Listening::start(&[&["--set", SCRIPT], rules].concat(), &[], &server);
+        for client in clients() {
+            for (tool, words) in TOOLS {
+                let text = called_at(&client, capabilities, std::slice::from_ref(&proxy.url), tool);
+                let expected = format!("{words}{by}");
+                assert!(
+                    text.contains(&expected),
+                    "{} {capabilities} {tool}: {expected:?} is not in {text}",
+                    client.name
+                );
+            }
+        }
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod demo_server;
 pub(crate) mod doctor;
 pub(crate) mod inspect;
 pub(crate) mod keyvalue;
+pub(crate) mod listen;
 pub(crate) mod new;
 pub(crate) mod proxy;
 pub(crate) mod record;

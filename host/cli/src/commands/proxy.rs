@@ -14,6 +14,7 @@ use anyhow::{Context, ensure};
 use async_trait::async_trait;
 use serde_json::Value;
 
+use super::listen::{ListenArgs, serve_clients};
 use super::run::watchable;
 use crate::client::chatter::Chatter;
 use crate::client::launch;
@@ -44,6 +45,8 @@ Examples:
     taskcell proxy --config taskcell.toml
   The same with a server that runs already, whose token is in a variable:
     taskcell proxy --handler handler.wasm --url https://mcp.example/mcp --token-env MCP_TOKEN
+  The same for clients that connect by URL, to http://127.0.0.1:8765/mcp:
+    taskcell proxy --handler handler.wasm --listen 127.0.0.1:8765 -- npx -y @modelcontextprotocol/server-everything stdio
   See who would answer what for a client, and why:
     taskcell proxy --config taskcell.toml --explain --client claude-ai --client-capabilities '{\"elicitation\":{}}'";
 
@@ -83,6 +86,8 @@ pub(crate) struct Args {
     /// With --explain: the client's capabilities
     #[arg(long, value_name = "JSON|@FILE", requires = "explain", default_value = "{}")]
     client_capabilities: String,
+    #[command(flatten)]
+    clients: ListenArgs,
     #[command(flatten)]
     url: UrlArgs,
     /// The server and its arguments [default: the `command` of the configuration]
@@ -145,6 +150,7 @@ pub(crate) async fn proxy(mut args: Args) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Success);
     }
     options.patience = args.patience.or(config.proxy.patience()).unwrap_or(options.patience);
+    let clients = args.clients.settle(&config.proxy)?;
     options.discover = args.protocol.or(config.proxy.protocol) == Some(ProxyProtocol::Auto);
     options.notice = Arc::new(move |line| progress.line(format!("gateway      {line}")));
     options.audit = match &tasks.audit_file {
@@ -170,8 +176,15 @@ pub(crate) async fn proxy(mut args: Args) -> anyhow::Result<Outcome> {
         None => connector(&server, &secrets, progress)?,
     };
     let mut signals = Signals::take().context("signals cannot be taken")?;
+    let first = signals.clone();
+    let serving = async {
+        match clients {
+            Some(clients) => serve_clients(clients, connector, options, first).await,
+            None => Ok(serve(client(&first), connector, options).await?),
+        }
+    };
     let served = tokio::select! {
-        served = serve(client(&signals), connector, options) => served.map_err(anyhow::Error::from),
+        served = serving => served,
         never = handlers.watch(), if watch => match never {},
         // A second signal skips the orderly end.
         () = signals.came(2) => Err(anyhow::anyhow!(INTERRUPTED)),

@@ -1,5 +1,7 @@
 //! Table `[proxy]` of the configuration: the server behind the gateway, and who answers its questions.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
@@ -18,6 +20,14 @@ pub(crate) struct ProxyTable {
     pub(crate) command: Option<Vec<String>>,
     /// Whether a client may ask for revision 2026-07-28.
     pub(crate) protocol: Option<ProxyProtocol>,
+    /// Address at which clients connect by streamable HTTP, instead of stdin and stdout.
+    pub(crate) listen: Option<SocketAddr>,
+    /// Whether other machines may reach that address.
+    pub(crate) allow_remote: bool,
+    /// Names of this machine in `Host` and `Origin`, beside the loopback forms.
+    pub(crate) hosts: Vec<String>,
+    /// Names of clients, and the environment variables that hold their bearer tokens.
+    pub(crate) tokens: BTreeMap<String, String>,
     patience: Option<Time>,
     answer: AnswerTable,
     client: Vec<Spanned<ClientTable>>,

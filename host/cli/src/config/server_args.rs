@@ -118,13 +118,18 @@ fn endpoint(url: &str) -> anyhow::Result<Endpoint> {
     Endpoint::parse(url).context("--url")
 }
 
-fn from_variable(flag: &str, variable: &str) -> anyhow::Result<String> {
+/// Reads the environment variable that a flag names.
+///
+/// # Errors
+/// When there is no such variable, or it is empty.
+pub(crate) fn from_variable(flag: &str, variable: &str) -> anyhow::Result<String> {
     let value = std::env::var(variable).with_context(|| format!("{flag} {variable}"))?;
     ensure!(!value.trim().is_empty(), "{flag} {variable}: the environment variable is empty");
     Ok(value)
 }
 
-fn name_and_variable(text: &str) -> Result<(String, String), String> {
+/// Parses `NAME=VARIABLE`.
+pub(crate) fn name_and_variable(text: &str) -> Result<(String, String), String> {
     let (name, variable) = text.split_once('=').ok_or("expected NAME=VARIABLE")?;
     Ok((name.to_owned(), variable.to_owned()))
 }
