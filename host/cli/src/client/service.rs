@@ -34,8 +34,11 @@ const BYTES_AHEAD: u32 = 4 << 20;
 /// Requests that are being answered at once: see [`while_heavy`]. Each may hold several copies of a response of
 /// megabytes before the queue counts it, so a server that does not read must not have hundreds of them started.
 const HEAVY_AT_ONCE: usize = 4;
-/// Age after which a request that holds at most [`LIGHT`] bytes lets another start.
+/// CPU time after which a request that holds at most [`LIGHT`] bytes lets another start. On a busy machine a request
+/// may wait for long before it takes any memory, so its age says little.
 const SHORT: Duration = Duration::from_millis(20);
+/// Age after which such a request lets another start in any case.
+const OLD: Duration = Duration::from_secs(1);
 /// Bytes of a request and of the memory that its guest took for it, up to which the request counts as light.
 const LIGHT: usize = 1 << 20;
 /// Bytes that a message counts besides its own length.
@@ -287,21 +290,39 @@ impl Service {
 }
 
 /// Runs the work of a request of `bytes` bytes. Drops `keeps`, which holds other requests back, as soon as the work is
-/// no burden: it waits for something outside the host, or it is older than [`SHORT`] and holds at most [`LIGHT`] bytes.
+/// no burden: it waits for something outside the host, or it holds at most [`LIGHT`] bytes after [`SHORT`] or [`OLD`].
 async fn while_heavy<F: Future, K>(work: F, bytes: usize, keeps: K) -> F::Output {
-    let (mut work, mut short) = (pin!(work), pin!(tokio::time::sleep(SHORT)));
-    let (mut keeps, mut held) = (Some(keeps), bytes);
+    let (mut work, mut old) = (pin!(work), pin!(tokio::time::sleep(OLD)));
+    let (mut keeps, mut held, mut computed) = (Some(keeps), bytes, Duration::ZERO);
     poll_fn(|context| {
+        if keeps.is_none() {
+            return work.as_mut().poll(context);
+        }
+        let start = cpu_time();
         let (poll, polled) = polled::listen(|| work.as_mut().poll(context));
-        if keeps.is_some() {
-            held = held.saturating_add(polled.grown);
-            if polled.waits_outside || (held <= LIGHT && short.as_mut().poll(context).is_ready()) {
-                keeps = None;
-            }
+        computed = computed.saturating_add(cpu_time().saturating_sub(start));
+        held = held.saturating_add(polled.grown);
+        let long = computed >= SHORT || old.as_mut().poll(context).is_ready();
+        if polled.waits_outside || (held <= LIGHT && long) {
+            keeps = None;
         }
         poll
     })
     .await
+}
+
+/// CPU time of this thread.
+#[cfg(unix)]
+fn cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}
+
+/// Time since the first call, where threads have no clock of their own.
+#[cfg(not(unix))]
+fn cpu_time() -> Duration {
+    static START: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
+    START.elapsed()
 }
 
 /// The error for a request beyond the limits.

@@ -262,8 +262,8 @@ impl Session {
 
 impl State {
     /// Chooses the stream of a message, and tells whether the message ends it; none for a response that no call waits
-    /// for. A response and progress go to their call. Other messages name no call: they go to the only call, else to the
-    /// general stream if it is read, else to the newest call that is.
+    /// for. A response and progress go to their call. Other messages name no call: they go to the only call, else to
+    /// the general stream if it is read, else to the newest call that is.
     fn stream_of(&mut self, frame: &Frame) -> Option<(u64, bool)> {
         let other = match Peek::at(frame) {
             Peek::Response { id: Some(id), .. } => return Some((self.calls.remove(id.get())?, true)),
