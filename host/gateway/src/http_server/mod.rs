@@ -1,8 +1,8 @@
 //! Streamable HTTP towards clients: each session of a client becomes a [`Connection`].
 //! [2025-11-25, basic/transports, Streamable HTTP]
 //!
-//! A request passes [`guard`] first, which knows hosts, origins and tokens. [`routes`] has a function for each method
-//! of HTTP, [`session`] what a client has open, and [`history`] the events that a client may ask for again.
+//! A request passes `guard` first, which knows hosts, origins and tokens. `routes` has a function for each method
+//! of HTTP, `session` what a client has open, and `history` the events that a client may ask for again.
 
 mod body;
 mod guard;
