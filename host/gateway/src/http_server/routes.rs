@@ -88,8 +88,10 @@ async fn post(
                 true => begin(shared, token).await?,
                 false => session(shared, &head.headers, token.as_ref())?,
             };
+            let room = session.room(&frame).await?;
+            // Without a wait between the two: a client that goes away leaves no call that nobody answers.
             let (opening, events) = session.open_call(id, params)?;
-            session.take(frame.clone()).await?;
+            session.take(frame.clone(), room)?;
             let mut response = answer(&session, id, opening, events, revision, is_first).await;
             if let (true, Some(id)) = (is_first, session.header()) {
                 response.headers_mut().insert(SESSION, id);
@@ -98,14 +100,15 @@ async fn post(
         }
         Peek::Notification { method, params } => {
             let session = session(shared, &head.headers, token.as_ref())?;
-            session.take(frame.clone()).await?;
+            session.take(frame.clone(), session.room(&frame).await?)?;
             if method == "notifications/cancelled" {
                 session.cancel_call(params);
             }
             Ok(empty(StatusCode::ACCEPTED))
         }
         Peek::Response { .. } => {
-            session(shared, &head.headers, token.as_ref())?.take(frame.clone()).await?;
+            let session = session(shared, &head.headers, token.as_ref())?;
+            session.take(frame.clone(), session.room(&frame).await?)?;
             Ok(empty(StatusCode::ACCEPTED))
         }
         Peek::Batch(_) => {

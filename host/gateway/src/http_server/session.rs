@@ -145,14 +145,21 @@ impl Session {
         Ok(())
     }
 
-    /// Hands a message of the client to the gateway. Waits for room.
+    /// Waits for room for a message of the client.
     ///
     /// # Errors
-    /// When the session has ended, or the gateway takes nothing for [`STALLED`].
-    pub(super) async fn take(&self, frame: Frame) -> Result<(), Refusal> {
+    /// When the gateway takes nothing for [`STALLED`].
+    pub(super) async fn room(&self, frame: &Frame) -> Result<OwnedSemaphorePermit, Refusal> {
         let busy = || Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the server behind the gateway takes no messages");
-        let permit = timeout(STALLED, permit(&self.read_ahead, &frame, READ_AHEAD)).await.map_err(|_| busy())?;
-        self.taken.send((frame, permit)).map_err(|_| ended())
+        timeout(STALLED, permit(&self.read_ahead, frame, READ_AHEAD)).await.map_err(|_| busy())
+    }
+
+    /// Hands a message of the client to the gateway.
+    ///
+    /// # Errors
+    /// When the session has ended.
+    pub(super) fn take(&self, frame: Frame, room: OwnedSemaphorePermit) -> Result<(), Refusal> {
+        self.taken.send((frame, room)).map_err(|_| ended())
     }
 
     /// Opens the stream of a call.
